@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The digest of the digests.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blkhash.h"
+#include "lib/digest.h"
+
+/* Digests of zero blocks that go into the root in one call: enough that the
+ * call does not count, few enough to stay in the first-level cache. */
+#define ZERO_MDS 256
+
+struct blkhash_root {
+    size_t block_size;
+    struct digest *digest;
+    size_t md_size;
+    struct digest_ctx *ctx;
+    uint64_t blocks;
+    bool finished;
+    unsigned char zero_mds[ZERO_MDS * BLKHASH_MAX_MD_SIZE];
+};
+
+/* The digest of a zero block, ZERO_MDS times. */
+static int fill_zero_mds(struct blkhash_root *r, const char *digest_name)
+{
+    struct blkhash_leaf *leaf = blkhash_leaf_new(r->block_size, digest_name);
+    void *block;
+    int err;
+
+    if (!leaf)
+        return errno;
+    block = calloc(1, r->block_size);
+    err = block ? blkhash_leaf_hash(leaf, block, r->block_size, r->zero_mds,
+                                    NULL)
+                : ENOMEM;
+    free(block);
+    blkhash_leaf_free(leaf);
+    for (size_t i = 1; i < ZERO_MDS; i++)
+        memcpy(r->zero_mds + i * r->md_size, r->zero_mds, r->md_size);
+    return err;
+}
+
+struct blkhash_root *blkhash_root_new(size_t block_size,
+                                      const char *digest_name)
+{
+    struct blkhash_root *r;
+    int err;
+
+    if (!digest_name || block_size == 0 ||
+        block_size > BLKHASH_MAX_BLOCK_SIZE) {
+        errno = EINVAL;
+        return NULL;
+    }
+
+    r = calloc(1, sizeof(*r));
+    if (!r)
+        return NULL;
+    r->block_size = block_size;
+
+    err = digest_open(digest_name, &r->digest);
+    if (err)
+        goto fail;
+    r->md_size = digest_size(r->digest);
+    r->ctx = digest_ctx_new(r->digest);
+    err = r->ctx ? digest_start(r->ctx) : ENOMEM;
+    if (err)
+        goto fail;
+    err = fill_zero_mds(r, digest_name);
+    if (err)
+        goto fail;
+    return r;
+
+fail:
+    blkhash_root_free(r);
+    errno = err;
+    return NULL;
+}
+
+void blkhash_root_free(struct blkhash_root *r)
+{
+    if (!r)
+        return;
+    digest_ctx_free(r->ctx);
+    digest_close(r->digest);
+    free(r);
+}
+
+int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
+                         size_t count)
+{
+    if (!r || r->finished || (count && !mds) || count > SIZE_MAX / r->md_size)
+        return EINVAL;
+    if (count > UINT64_MAX - r->blocks)
+        return EOVERFLOW;
+    r->blocks += count;
+    return digest_update(r->ctx, mds, count * r->md_size);
+}
+
+int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks)
+{
+    if (!r || r->finished)
+        return EINVAL;
+    if (blocks > UINT64_MAX - r->blocks)
+        return EOVERFLOW;
+    r->blocks += blocks;
+    while (blocks) {
+        size_t n = blocks < ZERO_MDS ? blocks : ZERO_MDS;
+        int err = digest_update(r->ctx, r->zero_mds, n * r->md_size);
+
+        if (err)
+            return err;
+        blocks -= n;
+    }
+    return 0;
+}
+
+int blkhash_root_final(struct blkhash_root *r, uint64_t length,
+                       unsigned char *md, unsigned int *md_len)
+{
+    unsigned char le64[8];
+    int err;
+
+    if (!r || !md || r->finished || length > INT64_MAX ||
+        r->blocks != length / r->block_size + (length % r->block_size != 0))
+        return EINVAL;
+
+    for (int i = 0; i < 8; i++)
+        le64[i] = length >> (8 * i);
+    r->finished = true;
+    err = digest_update(r->ctx, le64, sizeof(le64));
+    if (!err)
+        err = digest_finish(r->ctx, md);
+    if (!err && md_len)
+        *md_len = r->md_size;
+    return err;
+}

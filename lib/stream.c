@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Bytes and holes in order, cut into blocks.
+ *
+ * Bytes that do not fill a piece are copied into the open piece. Whole blocks
+ * of a large or an asynchronous update are hashed where they are: the pieces
+ * point into the caller's buffer.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blkhash.h"
+#include "lib/digest.h"
+#include "lib/options.h"
+#include "lib/queue.h"
+
+struct blkhash {
+    size_t block_size;
+    struct blkhash_leaf *leaf;
+    struct blkhash_root *root;
+    struct queue *queue;
+    struct piece *open; /* being filled; NULL: none */
+    uint64_t length;
+    bool finished;
+};
+
+static struct piece *open_piece(struct blkhash *h)
+{
+    if (!h->open)
+        h->open = queue_next(h->queue);
+    return h->open;
+}
+
+static void push_open(struct blkhash *h)
+{
+    if (!h->open)
+        return;
+    h->open = NULL;
+    queue_push(h->queue);
+}
+
+/* Bytes that are missing to the end of the current block; 0 at an edge. */
+static size_t to_edge(const struct blkhash *h)
+{
+    size_t in_block = h->length % h->block_size;
+
+    return in_block ? h->block_size - in_block : 0;
+}
+
+/* Copy len bytes, or zeros for a NULL, into the open piece, or the next. */
+static void add_copy(struct blkhash *h, const unsigned char *buf, size_t len)
+{
+    size_t room = queue_piece_size(h->queue);
+
+    while (len) {
+        struct piece *piece = open_piece(h);
+        size_t n = room - piece->len;
+
+        if (n > len)
+            n = len;
+        if (buf) {
+            memcpy(piece->copy + piece->len, buf, n);
+            buf += n;
+        } else {
+            memset(piece->copy + piece->len, 0, n);
+        }
+        piece->len += n;
+        h->length += n;
+        len -= n;
+        if (piece->len == room)
+            push_open(h);
+    }
+}
+
+/* Add len bytes, whole blocks at a block's edge, where they are. */
+static void add_in_place(struct blkhash *h, const unsigned char *buf,
+                         size_t len, struct update *update)
+{
+    /* Zeros alone in the open piece can stand before the data. */
+    if (h->open && h->open->len > 0)
+        push_open(h);
+
+    while (len) {
+        struct piece *piece = open_piece(h);
+        size_t n = queue_piece_size(h->queue);
+
+        if (n > len)
+            n = len;
+        piece->data = buf;
+        piece->len = n;
+        piece->update = update;
+        push_open(h);
+        buf += n;
+        h->length += n;
+        len -= n;
+    }
+}
+
+static int check_add(struct blkhash *h, uint64_t len)
+{
+    if (!h || h->finished)
+        return EINVAL;
+    if (len > INT64_MAX - h->length)
+        return EOVERFLOW;
+    return queue_error(h->queue);
+}
+
+int blkhash_update(struct blkhash *h, const void *buf, size_t len)
+{
+    const unsigned char *p = buf;
+    int err = check_add(h, len);
+    size_t head, whole;
+
+    if (err)
+        return err;
+    if (len && !buf)
+        return EINVAL;
+
+    head = to_edge(h);
+    if (head > len)
+        head = len;
+    whole = (len - head) / h->block_size * h->block_size;
+
+    if (whole < queue_piece_size(h->queue)) {
+        add_copy(h, p, len);
+        return 0;
+    }
+
+    struct update update = { .pieces = 0 };
+
+    add_copy(h, p, head);
+    add_in_place(h, p + head, whole, &update);
+    add_copy(h, p + head + whole, len - head - whole);
+    queue_wait(h->queue, &update);
+    return queue_error(h->queue);
+}
+
+int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
+                         void *user_data)
+{
+    const unsigned char *p = buf;
+    struct update *update;
+    int err = check_add(h, len);
+    size_t head, whole;
+
+    if (err)
+        return err;
+    if (len && !buf)
+        return EINVAL;
+    err = queue_update_begin(h->queue, user_data, &update);
+    if (err)
+        return err;
+
+    head = to_edge(h);
+    if (head > len)
+        head = len;
+    whole = (len - head) / h->block_size * h->block_size;
+
+    add_copy(h, p, head);
+    add_in_place(h, p + head, whole, update);
+    add_copy(h, p + head + whole, len - head - whole);
+    queue_update_end(h->queue, update);
+    return 0;
+}
+
+int blkhash_zero(struct blkhash *h, size_t len)
+{
+    int err = check_add(h, len);
+    size_t head;
+    uint64_t blocks;
+
+    if (err)
+        return err;
+
+    head = to_edge(h);
+    if (head > len)
+        head = len;
+    add_copy(h, NULL, head);
+    len -= head;
+
+    blocks = len / h->block_size;
+    if (blocks) {
+        if (h->open && h->open->len > 0)
+            push_open(h);
+        open_piece(h)->zero_blocks += blocks;
+        h->length += blocks * h->block_size;
+    }
+    add_copy(h, NULL, len % h->block_size);
+    return 0;
+}
+
+int blkhash_final(struct blkhash *h, unsigned char *md, unsigned int *md_len)
+{
+    int err;
+
+    if (!h || !md || h->finished)
+        return EINVAL;
+    h->finished = true;
+    push_open(h);
+    err = queue_drain(h->queue);
+    if (err)
+        return err;
+    return blkhash_root_final(h->root, h->length, md, md_len);
+}
+
+int blkhash_completion_fd(struct blkhash *h, int *fd)
+{
+    return h && fd ? queue_completion_fd(h->queue, fd) : EINVAL;
+}
+
+int blkhash_completions(struct blkhash *h, struct blkhash_completion *out,
+                        unsigned max, unsigned *count)
+{
+    if (!h || !count || (max && !out))
+        return EINVAL;
+    *count = queue_completions(h->queue, out, max);
+    return 0;
+}
+
+/* --- begin and end ------------------------------------------------------ */
+
+struct blkhash *blkhash_new_with_options(const struct blkhash_options *o)
+{
+    struct blkhash *h;
+    int err;
+
+    if (!o) {
+        errno = EINVAL;
+        return NULL;
+    }
+    h = calloc(1, sizeof(*h));
+    if (!h)
+        return NULL;
+    h->block_size = o->block_size;
+    h->leaf = blkhash_leaf_new(o->block_size, o->digest_name);
+    if (!h->leaf) {
+        err = errno;
+        goto fail;
+    }
+    h->root = blkhash_root_new(o->block_size, o->digest_name);
+    if (!h->root) {
+        err = errno;
+        goto fail;
+    }
+    err = queue_new(h->leaf, h->root, o->block_size, options_threads(o),
+                    options_queue_depth(o), &h->queue);
+    if (err)
+        goto fail;
+    return h;
+
+fail:
+    blkhash_free(h);
+    errno = err;
+    return NULL;
+}
+
+struct blkhash *blkhash_new(size_t block_size, const char *digest_name)
+{
+    struct blkhash_options *o = blkhash_options_new(digest_name);
+    struct blkhash *h = NULL;
+    int err;
+
+    if (!o)
+        return NULL;
+    err = blkhash_options_set_block_size(o, block_size);
+    if (!err) {
+        h = blkhash_new_with_options(o);
+        err = errno;
+    }
+    blkhash_options_free(o);
+    if (!h)
+        errno = err;
+    return h;
+}
+
+void blkhash_free(struct blkhash *h)
+{
+    if (!h)
+        return;
+    queue_free(h->queue);
+    blkhash_root_free(h->root);
+    blkhash_leaf_free(h->leaf);
+    free(h);
+}
+
+const char *const *blkhash_digests(void)
+{
+    return digest_names();
+}

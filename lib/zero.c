@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "lib/zero.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* Words that are or'ed before a look at the result: a few cache lines, so that
+ * the compiler can use wide registers and the branch costs little. */
+#define WORDS 32
+
+bool is_zero(const void *buf, size_t len)
+{
+    const unsigned char *p = buf;
+    uint64_t words[WORDS];
+
+    while (len >= sizeof(words)) {
+        uint64_t any = 0;
+
+        memcpy(words, p, sizeof(words));
+        for (int i = 0; i < WORDS; i++)
+            any |= words[i];
+        if (any)
+            return false;
+        p += sizeof(words);
+        len -= sizeof(words);
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (p[i])
+            return false;
+    }
+    return true;
+}

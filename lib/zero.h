@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LIB_ZERO_H
+#define LIB_ZERO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whether all len bytes at buf are zero. Stops soon after the first that is
+ * not. */
+bool is_zero(const void *buf, size_t len);
+
+#endif
