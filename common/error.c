@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int error_set(struct error *error, int code, const char *format, ...)
+{
+    va_list args;
+
+    if (error->code)
+        return error->code;
+    error->code = code;
+    va_start(args, format);
+    if (vasprintf(&error->message, format, args) < 0)
+        error->message = NULL;
+    va_end(args);
+    return code;
+}
+
+const char *error_message(const struct error *error)
+{
+    return error->message ? error->message : strerror(error->code);
+}
+
+void error_move(struct error *to, struct error *from)
+{
+    if (!to->code) {
+        *to = *from;
+        *from = (struct error) ERROR_INIT;
+    }
+    error_clear(from);
+}
+
+void error_clear(struct error *error)
+{
+    free(error->message);
+    *error = (struct error) ERROR_INIT;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef IMAGE_PROBE_H
+#define IMAGE_PROBE_H
+
+#include "common/error.h"
+#include "reader/reader.h"
+
+/*
+ * The format of what the reader has, by its first bytes: a name of qemu-img's,
+ * "raw" when no container is recognised.
+ */
+int probe_format(struct reader *reader, const char **format,
+                 struct error *error);
+
+/*
+ * The container whose magic stands at buf, the first len bytes of an image.
+ * NULL: none is recognised.
+ */
+const char *probe_magic(const void *buf, size_t len);
+
+/* Set the error for a container that is recognised and not supported. */
+int probe_refuse(const char *format, const char *name, struct error *error);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Regular files and block devices.
+ */
+#include "reader/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+struct file {
+    struct reader reader;
+    int fd;
+    bool direct;
+    struct stat stat; /* at open */
+};
+
+static struct file *to_file(const struct reader *r)
+{
+    return (struct file *) r;
+}
+
+int file_fd(const struct reader *r)
+{
+    return to_file(r)->fd;
+}
+
+bool file_is_direct(const struct reader *r)
+{
+    return to_file(r)->direct;
+}
+
+/* --- extents ------------------------------------------------------------ */
+
+static int shrunk(const struct file *f, uint64_t size, struct error *error)
+{
+    return error_set(error, EIO,
+                     "%s: the file shrank while it was read: from %" PRIu64
+                     " to %" PRIu64 " bytes",
+                     f->reader.name, f->reader.size, size);
+}
+
+/* No data from offset to the end: a hole, unless the end came nearer. */
+static int check_size(const struct file *f, struct error *error)
+{
+    struct stat st;
+
+    if (fstat(f->fd, &st) != 0)
+        return error_set(error, errno, "%s: fstat: %s", f->reader.name,
+                         strerror(errno));
+    if ((uint64_t) st.st_size < f->reader.size)
+        return shrunk(f, st.st_size, error);
+    return 0;
+}
+
+static int file_extent(struct reader *r, uint64_t offset, uint64_t length,
+                       struct reader_extent *extent, struct error *error)
+{
+    struct file *f = to_file(r);
+    off_t data, hole;
+
+    *extent = (struct reader_extent){ .length = length };
+    if (!S_ISREG(f->stat.st_mode))
+        return 0;
+
+    data = lseek(f->fd, offset, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) {
+        extent->hole = true;
+        return check_size(f, error);
+    }
+    if (data < 0 || (uint64_t) data < offset)
+        return 0; /* the file system does not tell */
+
+    if ((uint64_t) data > offset) {
+        extent->hole = true;
+        if ((uint64_t) data - offset < length)
+            extent->length = data - offset;
+        return 0;
+    }
+    hole = lseek(f->fd, offset, SEEK_HOLE);
+    if (hole >= 0 && (uint64_t) hole > offset &&
+        (uint64_t) hole - offset < length)
+        extent->length = hole - offset;
+    return 0;
+}
+
+/* --- reads -------------------------------------------------------------- */
+
+static bool file_try_read(struct read *read)
+{
+    const struct file *f = to_file(read->reader);
+    struct iovec iov = { read->buf, read->len };
+    ssize_t n;
+
+    if (f->direct)
+        return false;
+    n = preadv2(f->fd, &iov, 1, read->offset, RWF_NOWAIT);
+    if (n > 0)
+        read->done = n;
+    return read->done == read->len;
+}
+
+static bool aligned(uint64_t x)
+{
+    return x % DIRECT_ALIGNMENT == 0;
+}
+
+static void read_loop(int fd, struct read *read)
+{
+    while (read->done < read->len) {
+        ssize_t n = pread(fd, read->buf + read->done, read->len - read->done,
+                          read->offset + read->done);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            read->error = errno;
+        if (n <= 0)
+            return;
+        read->done += n;
+    }
+}
+
+/* Read the sectors around the range, and copy the range. */
+static void read_around(int fd, struct read *read)
+{
+    uint64_t start = read->offset + read->done;
+    uint64_t first = start - start % DIRECT_ALIGNMENT;
+    uint64_t end = read->offset + read->len;
+    size_t before = start - first;
+    struct read around = { .offset = first };
+
+    around.len = end - first;
+    if (!aligned(around.len))
+        around.len += DIRECT_ALIGNMENT - around.len % DIRECT_ALIGNMENT;
+    if (posix_memalign((void **) &around.buf, DIRECT_ALIGNMENT, around.len)) {
+        read->error = ENOMEM;
+        return;
+    }
+    read_loop(fd, &around);
+    if (around.done > before) {
+        size_t got = around.done - before;
+
+        if (got > end - start)
+            got = end - start;
+        memcpy(read->buf + read->done, around.buf + before, got);
+        read->done += got;
+    }
+    if (read->done < read->len)
+        read->error = around.error;
+    free(around.buf);
+}
+
+void file_read_rest(struct read *read)
+{
+    const struct file *f = to_file(read->reader);
+
+    if (f->direct && !(aligned(read->offset + read->done) &&
+                       aligned(read->len - read->done) &&
+                       aligned((uintptr_t) read->buf + read->done)))
+        read_around(f->fd, read);
+    else
+        read_loop(f->fd, read);
+}
+
+/*
+ * Direct reads want io_uring; where it is not to be had (the seccomp filters of
+ * common containers forbid it), threads do. DISKSUM_READS forces one of them,
+ * for tests.
+ */
+static int file_queue_new(struct reader *r, unsigned depth,
+                          struct read_queue **queue, struct error *error)
+{
+    const char *forced = getenv("DISKSUM_READS");
+    bool ring = !forced || strcmp(forced, "threads") != 0;
+    bool threads = !forced || strcmp(forced, "ring") != 0;
+    int err = ENOTSUP;
+
+    if (!to_file(r)->direct) {
+        err = ahead_queue_new(queue);
+    } else {
+        if (ring)
+            err = ring_queue_new(depth, queue);
+        if (err && threads)
+            err = threads_queue_new(depth, queue);
+    }
+    if (err)
+        return error_set(error, err, "%s: can not set up reads: %s", r->name,
+                         strerror(err));
+    return 0;
+}
+
+/* --- open and close ----------------------------------------------------- */
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static int file_check_unchanged(struct reader *r, struct error *error)
+{
+    const struct file *f = to_file(r);
+    struct stat st;
+
+    /* The times of a device are those of its node. */
+    if (!S_ISREG(f->stat.st_mode))
+        return 0;
+    if (fstat(f->fd, &st) != 0)
+        return error_set(error, errno, "%s: fstat: %s", r->name,
+                         strerror(errno));
+    if (st.st_size < f->stat.st_size)
+        return shrunk(f, st.st_size, error);
+    if (st.st_size != f->stat.st_size ||
+        !same_time(st.st_mtim, f->stat.st_mtim) ||
+        !same_time(st.st_ctim, f->stat.st_ctim))
+        return error_set(error, EBUSY, "%s: the file changed while it was read",
+                         r->name);
+    return 0;
+}
+
+static void file_close(struct reader *r)
+{
+    if (to_file(r)->fd >= 0)
+        close(to_file(r)->fd);
+    free(r->name);
+    free(r);
+}
+
+static const struct reader_ops file_ops = {
+    .extent = file_extent,
+    .try_read = file_try_read,
+    .read_rest = file_read_rest,
+    .queue_new = file_queue_new,
+    .check_unchanged = file_check_unchanged,
+    .close = file_close,
+};
+
+/* What kind of thing is no disk. NULL: it may be one. */
+static const char *not_a_disk(mode_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFREG:
+    case S_IFBLK:
+        return NULL;
+    case S_IFDIR:
+        return "is a directory";
+    case S_IFIFO:
+        return "is a FIFO, not a disk image; to read a pipe, give it as "
+               "standard input";
+    case S_IFSOCK:
+        return "is a socket, not a disk image";
+    case S_IFCHR:
+        return "is a character device, not a disk image";
+    default:
+        return "is not a disk image";
+    }
+}
+
+static int get_size(struct file *f, struct error *error)
+{
+    if (S_ISREG(f->stat.st_mode)) {
+        f->reader.size = f->stat.st_size;
+        return 0;
+    }
+    if (ioctl(f->fd, BLKGETSIZE64, &f->reader.size) != 0)
+        return error_set(error, errno, "%s: can not get the size: %s",
+                         f->reader.name, strerror(errno));
+    return 0;
+}
+
+/* Direct I/O is asked for when it is known that a disk was opened: for a FIFO
+ * the same flag means something else. */
+static int set_flags(const struct file *f, struct error *error)
+{
+    int flags = f->direct ? O_DIRECT : 0;
+
+    if (fcntl(f->fd, F_SETFL, flags) == 0)
+        return 0;
+    return error_set(error, errno,
+                     "%s: the file system does not support direct I/O: %s",
+                     f->reader.name, strerror(errno));
+}
+
+static int check_type(const struct file *f, struct error *error)
+{
+    const char *reason = not_a_disk(f->stat.st_mode);
+
+    if (!reason)
+        return 0;
+    return error_set(error, S_ISDIR(f->stat.st_mode) ? EISDIR : EINVAL,
+                     "%s: %s", f->reader.name, reason);
+}
+
+/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
+static int open_path(struct file *f, const char *path, struct error *error)
+{
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (f->fd >= 0) {
+        if (fstat(f->fd, &f->stat) == 0)
+            return check_type(f, error);
+    } else if (errno == ENXIO && stat(path, &f->stat) == 0 &&
+               not_a_disk(f->stat.st_mode)) {
+        return check_type(f, error); /* a socket */
+    }
+    return error_set(error, errno, "%s: %s", f->reader.name, strerror(errno));
+}
+
+int file_open(const char *path, const char *name, enum cache_mode cache,
+              struct reader **reader, struct error *error)
+{
+    struct file *f = calloc(1, sizeof(*f));
+    int err;
+
+    if (f)
+        f->reader.name = strdup(name);
+    if (!f || !f->reader.name) {
+        free(f);
+        return error_set(error, ENOMEM, "%s: out of memory", name);
+    }
+    f->fd = -1;
+    f->reader.ops = &file_ops;
+    f->direct = cache == CACHE_DIRECT;
+
+    err = open_path(f, path, error);
+    if (!err)
+        err = set_flags(f, error);
+    if (!err)
+        err = get_size(f, error);
+    if (err) {
+        file_close(&f->reader);
+        return err;
+    }
+    *reader = &f->reader;
+    return 0;
+}

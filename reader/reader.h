@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A reader gives the bytes of one host object: a file, a block device, later an
+ * NBD export.
+ *
+ * Threads: extent() is called by one thread at a time; try_read(),
+ * read_rest() and queue_new() by any; a read_queue belongs to one thread.
+ */
+#ifndef READER_READER_H
+#define READER_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+
+struct reader;
+struct read_queue;
+
+/* Bytes that are all a hole, which reads as zeros, or all not. */
+struct reader_extent {
+    uint64_t length;
+    bool hole;
+};
+
+/* A read of len bytes at offset, into buf. The caller owns it and the buffer;
+ * they must stay in place from submit to reap. */
+struct read {
+    struct reader *reader;
+    unsigned char *buf;
+    size_t len;
+    uint64_t offset;
+
+    size_t done; /* less than len: the object ended */
+    int error;   /* 0 or a positive errno value, at offset + done */
+    void *owner; /* of the caller */
+    void *state; /* of the queue */
+    struct read *next;
+};
+
+struct reader_ops {
+    /*
+     * What is at offset: at least one byte, at most length, which is not 0 and
+     * ends not beyond the reader's size.
+     */
+    int (*extent)(struct reader *r, uint64_t offset, uint64_t length,
+                  struct reader_extent *extent, struct error *error);
+
+    /*
+     * Read as much as can be had without waiting, and add it to read->done.
+     * False when that is not all; the rest goes to a queue.
+     */
+    bool (*try_read)(struct read *read);
+
+    /* Read the rest, waiting for it. The result is in the read. */
+    void (*read_rest)(struct read *read);
+
+    /* A queue that keeps up to depth reads in flight, better than fewer. */
+    int (*queue_new)(struct reader *r, unsigned depth,
+                     struct read_queue **queue, struct error *error);
+
+    /* An error when the object is not what it was at open. */
+    int (*check_unchanged)(struct reader *r, struct error *error);
+
+    void (*close)(struct reader *r);
+};
+
+struct reader {
+    const struct reader_ops *ops;
+    char *name; /* for messages */
+    uint64_t size;
+};
+
+struct read_queue_ops {
+    /* Start count reads. Each comes back from reap(), also when it failed. */
+    void (*submit)(struct read_queue *q, struct read *reads, size_t count);
+
+    /* The next read that is finished. NULL: none yet (not with wait, which may
+     * be given only while reads are in flight). */
+    struct read *(*reap)(struct read_queue *q, bool wait);
+
+    /* No reads may be in flight. */
+    void (*free)(struct read_queue *q);
+};
+
+struct read_queue {
+    const struct read_queue_ops *ops;
+};
+
+/* How files are read. */
+enum cache_mode {
+    CACHE_BUFFERED, /* through the page cache */
+    CACHE_DIRECT,   /* past it: O_DIRECT */
+};
+
+/*
+ * Open a regular file or a block device; name is for messages. All else is an
+ * error. Close with reader->ops->close().
+ */
+int file_open(const char *path, const char *name, enum cache_mode cache,
+              struct reader **reader, struct error *error);
+
+#endif

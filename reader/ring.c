@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Direct reads in flight by io_uring. This file alone knows liburing.
+ */
+#include "reader/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <liburing.h>
+
+struct ring_queue {
+    struct read_queue queue;
+    struct io_uring ring;
+    struct read *ready; /* finished without the ring */
+};
+
+static bool aligned(uint64_t x)
+{
+    return x % DIRECT_ALIGNMENT == 0;
+}
+
+static void finish_waiting(struct ring_queue *q, struct read *read)
+{
+    file_read_rest(read);
+    read->next = q->ready;
+    q->ready = read;
+}
+
+/* Start the rest of a read. What can not be done with the ring is done at
+ * once: unaligned ends, which are few, and all when the kernel is out of
+ * memory. */
+static void start(struct ring_queue *q, struct read *read)
+{
+    uint64_t offset = read->offset + read->done;
+    unsigned char *buf = read->buf + read->done;
+    size_t len = read->len - read->done;
+    struct io_uring_sqe *sqe;
+
+    if (!aligned(offset) || !aligned(len) || !aligned((uintptr_t) buf)) {
+        finish_waiting(q, read);
+        return;
+    }
+    sqe = io_uring_get_sqe(&q->ring);
+    if (!sqe) {
+        io_uring_submit(&q->ring);
+        sqe = io_uring_get_sqe(&q->ring);
+    }
+    if (!sqe) {
+        finish_waiting(q, read);
+        return;
+    }
+    io_uring_prep_read(sqe, file_fd(read->reader), buf, len, offset);
+    io_uring_sqe_set_data(sqe, read);
+}
+
+static void ring_submit(struct read_queue *queue, struct read *reads,
+                        size_t count)
+{
+    struct ring_queue *q = (struct ring_queue *) queue;
+
+    for (size_t i = 0; i < count; i++) {
+        if (reads[i].done < reads[i].len)
+            start(q, &reads[i]);
+    }
+    /* What is left behind goes with the next call. */
+    io_uring_submit(&q->ring);
+}
+
+/* Take in the result of a read. False: it is not finished, and goes on. */
+static bool take_result(struct ring_queue *q, struct read *read, int result)
+{
+    if (result == -EINTR || result == -EAGAIN) {
+        start(q, read);
+        return false;
+    }
+    if (result < 0) {
+        read->error = -result;
+        return true;
+    }
+    read->done += result;
+    if (result == 0 || read->done == read->len)
+        return true;
+    /* A direct read ends within a sector only at the end of the file. */
+    if (!aligned(read->done))
+        return true;
+    start(q, read);
+    return false;
+}
+
+static struct read *ring_reap(struct read_queue *queue, bool wait)
+{
+    struct ring_queue *q = (struct ring_queue *) queue;
+
+    for (;;) {
+        struct io_uring_cqe *cqe;
+        struct read *read = q->ready;
+        int result;
+
+        if (read) {
+            q->ready = read->next;
+            return read;
+        }
+        if (io_uring_peek_cqe(&q->ring, &cqe) != 0) {
+            if (!wait)
+                return NULL;
+            /* An error (EINTR, EAGAIN) only means to look again. */
+            io_uring_submit_and_wait(&q->ring, 1);
+            continue;
+        }
+        read = io_uring_cqe_get_data(cqe);
+        result = cqe->res;
+        io_uring_cqe_seen(&q->ring, cqe);
+        if (take_result(q, read, result))
+            return read;
+        io_uring_submit(&q->ring);
+    }
+}
+
+static void ring_free(struct read_queue *queue)
+{
+    struct ring_queue *q = (struct ring_queue *) queue;
+
+    io_uring_queue_exit(&q->ring);
+    free(q);
+}
+
+static const struct read_queue_ops ring_ops = {
+    .submit = ring_submit,
+    .reap = ring_reap,
+    .free = ring_free,
+};
+
+int ring_queue_new(unsigned depth, struct read_queue **queue)
+{
+    struct ring_queue *q = calloc(1, sizeof(*q));
+    int err;
+
+    if (!q)
+        return ENOMEM;
+    q->queue.ops = &ring_ops;
+    err = io_uring_queue_init(depth, &q->ring, 0);
+    if (err < 0) {
+        free(q);
+        return -err;
+    }
+    *queue = &q->queue;
+    return 0;
+}
