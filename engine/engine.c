@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "engine/ring.h"
+#include "engine/worker.h"
+
+#define DEFAULT_MAX_THREADS 16
+#define DEFAULT_QUEUE_DEPTH 8
+#define DEFAULT_READ_SIZE MiB
+
+/* Bounds the digests of a slot where blocks are small. */
+#define SLOT_MAX_BLOCKS 4096
+
+struct thread {
+    struct engine *engine;
+    struct worker worker;
+    pthread_t id;
+};
+
+struct engine {
+    struct engine_options options;
+    struct image *image; /* NULL: a pipe */
+    struct source *source;
+    struct blkhash_leaf *leaf;
+    struct blkhash_root *root;
+    struct ring ring;
+    bool ring_ready;
+    struct thread *threads;
+    unsigned workers; /* that are ready */
+    unsigned started;
+    int done_fd;
+
+    pthread_mutex_t lock;
+    unsigned running;
+};
+
+void engine_default_options(struct engine_options *options)
+{
+    cpu_set_t cpus;
+    unsigned count = DEFAULT_MAX_THREADS;
+
+    /* Fails on a machine of more than 1,024 CPUs. */
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
+        count = CPU_COUNT(&cpus);
+    *options = (struct engine_options){
+        .threads = count < DEFAULT_MAX_THREADS ? count : DEFAULT_MAX_THREADS,
+        .queue_depth = DEFAULT_QUEUE_DEPTH,
+        .read_size = DEFAULT_READ_SIZE,
+        .block_size = BLKHASH_DEFAULT_BLOCK_SIZE,
+        .digest = BLKHASH_DEFAULT_DIGEST,
+    };
+}
+
+/* Blocks of data in a slot. */
+static size_t slot_blocks(const struct engine_options *o)
+{
+    size_t blocks = o->read_size / o->block_size;
+
+    if (blocks == 0)
+        return 1;
+    return blocks < SLOT_MAX_BLOCKS ? blocks : SLOT_MAX_BLOCKS;
+}
+
+static int make_parts(struct engine *e, const struct engine_input *input)
+{
+    const struct engine_options *o = &e->options;
+    int err;
+
+    e->leaf = blkhash_leaf_new(o->block_size, o->digest);
+    if (!e->leaf)
+        return errno;
+    e->root = blkhash_root_new(o->block_size, o->digest);
+    if (!e->root)
+        return errno;
+    if (e->image)
+        err = image_source_new(e->image, o->block_size, &e->source);
+    else
+        err = pipe_source_new(input->fd, input->name, o->block_size,
+                              input->probe, &e->source);
+    if (err)
+        return err;
+
+    e->ring_ready = true;
+    err = ring_init(&e->ring, e->source, e->root,
+                    blkhash_leaf_md_size(e->leaf), o->threads * o->queue_depth,
+                    slot_blocks(o));
+    if (err)
+        return err;
+
+    e->threads = calloc(o->threads, sizeof(*e->threads));
+    if (!e->threads)
+        return ENOMEM;
+    while (!err && e->workers < o->threads) {
+        struct thread *t = &e->threads[e->workers++];
+
+        t->engine = e;
+        err = worker_init(&t->worker, &e->ring, e->leaf, o,
+                          slot_blocks(o) * o->block_size);
+    }
+    if (err)
+        return err;
+
+    e->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return e->done_fd < 0 ? errno : 0;
+}
+
+int engine_new(const struct engine_options *options,
+               const struct engine_input *input, struct engine **engine,
+               struct error *error)
+{
+    struct engine *e = calloc(1, sizeof(*e));
+    int err;
+
+    if (!e)
+        return error_set(error, ENOMEM, "%s: out of memory", input->name);
+    e->options = *options;
+    e->image = input->image;
+    e->done_fd = -1;
+    pthread_mutex_init(&e->lock, NULL);
+
+    err = make_parts(e, input);
+    if (err) {
+        engine_free(e);
+        return error_set(error, err, "%s: can not set up the hash: %s",
+                         input->name, strerror(err));
+    }
+    *engine = e;
+    return 0;
+}
+
+static void *thread_main(void *arg)
+{
+    struct thread *t = arg;
+    struct engine *e = t->engine;
+    bool last;
+
+    worker_run(&t->worker);
+
+    pthread_mutex_lock(&e->lock);
+    last = --e->running == 0;
+    pthread_mutex_unlock(&e->lock);
+    if (last)
+        eventfd_write(e->done_fd, 1);
+    return NULL;
+}
+
+int engine_start(struct engine *e, struct error *error)
+{
+    sigset_t all, before;
+    int err = 0;
+
+    e->running = e->options.threads;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (!err && e->started < e->options.threads) {
+        struct thread *t = &e->threads[e->started];
+
+        err = pthread_create(&t->id, NULL, thread_main, t);
+        if (!err)
+            e->started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!err)
+        return 0;
+
+    error_set(error, err, "%s: can not start a thread: %s", e->source->name,
+              strerror(err));
+    ring_fail(&e->ring, &(struct error) ERROR_INIT);
+    for (unsigned i = 0; i < e->started; i++)
+        pthread_join(e->threads[i].id, NULL);
+    e->started = 0;
+    return err;
+}
+
+int engine_done_fd(const struct engine *e)
+{
+    return e->done_fd;
+}
+
+void engine_progress(struct engine *e, struct engine_progress *progress)
+{
+    pthread_mutex_lock(&e->ring.lock);
+    *progress = (struct engine_progress){
+        .done = e->ring.done,
+        .size = e->source->size,
+        .hole = e->ring.hole,
+    };
+    pthread_mutex_unlock(&e->ring.lock);
+}
+
+static void add_counts(struct engine_counts *sum,
+                       const struct engine_counts *part)
+{
+    sum->data += part->data;
+    sum->zero += part->zero;
+    sum->hole += part->hole;
+    sum->read += part->read;
+}
+
+int engine_finish(struct engine *e, struct engine_result *result,
+                  struct error *error)
+{
+    struct reader *reader = e->image ? e->image->reader : NULL;
+    int err;
+
+    memset(result, 0, sizeof(*result));
+    for (unsigned i = 0; i < e->started; i++) {
+        pthread_join(e->threads[i].id, NULL);
+        add_counts(&result->counts, &e->threads[i].worker.counts);
+    }
+    e->started = 0;
+
+    if (e->ring.stopped) {
+        err = e->ring.error.code;
+        error_move(error, &e->ring.error);
+        return err;
+    }
+    if (reader) {
+        err = reader->ops->check_unchanged(reader, error);
+        if (err)
+            return err;
+    } else {
+        result->counts.read = e->ring.done;
+    }
+
+    result->length = e->ring.done;
+    result->kernel = blkhash_leaf_kernel(e->leaf);
+    err = blkhash_root_final(e->root, result->length, result->md,
+                             &result->md_len);
+    if (err)
+        return error_set(error, err, "%s: can not compute the digest: %s",
+                         e->source->name, strerror(err));
+    return 0;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    for (unsigned i = 0; i < e->workers; i++)
+        worker_free(&e->threads[i].worker);
+    free(e->threads);
+    if (e->ring_ready)
+        ring_free(&e->ring);
+    if (e->source)
+        e->source->free(e->source);
+    blkhash_root_free(e->root);
+    blkhash_leaf_free(e->leaf);
+    if (e->done_fd >= 0)
+        close(e->done_fd);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}

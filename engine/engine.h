@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The engine hashes an image, or a pipe: it plans pieces of work, keeps their
+ * reads in flight, and has them hashed by its worker threads, each in its own
+ * cache. docs/architecture.md tells the way of a byte.
+ *
+ * Threads: one thread owns an engine. Only engine_progress() may be called by
+ * another at the same time.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "blkhash.h"
+#include "common/error.h"
+#include "common/units.h"
+#include "image/image.h"
+
+#define ENGINE_MAX_THREADS 256
+#define ENGINE_MAX_QUEUE_DEPTH 256
+#define ENGINE_MIN_READ_SIZE (4 * KiB)
+#define ENGINE_MAX_READ_SIZE (64 * MiB)
+
+struct engine_options {
+    unsigned threads;     /* workers */
+    unsigned queue_depth; /* slots in flight for each worker */
+    size_t read_size;     /* bytes of data in a slot, at least a block */
+    size_t block_size;
+    const char *digest;
+};
+
+/* The defaults for this machine. */
+void engine_default_options(struct engine_options *options);
+
+/* Bytes of the guest's disk; data + zero + hole is what was hashed. */
+struct engine_counts {
+    uint64_t data; /* hashed */
+    uint64_t zero; /* read, and whole blocks of zeros */
+    uint64_t hole; /* known to be zeros without a read */
+    uint64_t read; /* from host objects */
+};
+
+struct engine_result {
+    unsigned char md[BLKHASH_MAX_MD_SIZE];
+    unsigned md_len;
+    uint64_t length; /* of the content */
+    struct engine_counts counts;
+    const char *kernel; /* what hashed the blocks, for people */
+};
+
+struct engine;
+
+/* What to hash: an image; or where that is NULL all that can be read from fd,
+ * as a raw image. */
+struct engine_input {
+    struct image *image;
+    int fd;
+    bool probe;       /* fd: refuse a container that is recognised */
+    const char *name; /* for messages */
+};
+
+/* Make an engine for one input. The caller keeps what the input and the
+ * options point to in place until engine_free(). */
+int engine_new(const struct engine_options *options,
+               const struct engine_input *input, struct engine **engine,
+               struct error *error);
+
+/* Start the worker threads. They block all signals. */
+int engine_start(struct engine *e, struct error *error);
+
+/* A descriptor that polls readable when all is done, or an error stopped it.
+ * It belongs to the engine. */
+int engine_done_fd(const struct engine *e);
+
+/* How much of the guest's disk is done. */
+struct engine_progress {
+    uint64_t done;
+    uint64_t size; /* 0: not known, a pipe */
+    uint64_t hole; /* the part of done that cost no read */
+};
+
+void engine_progress(struct engine *e, struct engine_progress *progress);
+
+/* Wait for the end and get the result, or the first error. */
+int engine_finish(struct engine *e, struct engine_result *result,
+                  struct error *error);
+
+/* After engine_finish(), or when never started. NULL is accepted. */
+void engine_free(struct engine *e);
+
+#endif

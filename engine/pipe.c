@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A pipe, a socket, or whatever else can only be read from front to back. The
+ * worker that has the turn to plan reads its data then and there, into its own
+ * cache, and hashes it while another has the turn to read.
+ */
+#include "engine/slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "image/probe.h"
+
+/* Fewer and larger reads. */
+#define PIPE_SIZE (1024 * 1024)
+
+struct pipe_source {
+    struct source source;
+    int fd;
+    uint64_t offset;
+    bool probe;
+    bool ended; /* a terminal would go on after its first end */
+};
+
+static int read_some(struct pipe_source *s, unsigned char *buf, size_t len,
+                     size_t *count, struct error *error)
+{
+    for (;;) {
+        ssize_t n = read(s->fd, buf, len);
+
+        if (n >= 0) {
+            *count = n;
+            return 0;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+
+            poll(&pfd, 1, -1);
+        } else if (errno != EINTR) {
+            return error_set(error, errno,
+                             "%s: read error at offset %" PRIu64 ": %s",
+                             s->source.name, s->offset, strerror(errno));
+        }
+    }
+}
+
+static int pipe_next(struct source *source, struct slot *slot, struct job *job,
+                     struct error *error)
+{
+    struct pipe_source *s = (struct pipe_source *) source;
+
+    bool first = s->offset == 0;
+
+    while (job->len < job->capacity && !s->ended) {
+        size_t n = 0;
+        int err = read_some(s, job->buf + job->len, job->capacity - job->len,
+                            &n, error);
+
+        if (err)
+            return err;
+        job->len += n;
+        s->offset += n;
+        s->ended = n == 0;
+    }
+    if (s->probe && first) {
+        const char *format = probe_magic(job->buf, job->len);
+
+        if (format)
+            return probe_refuse(format, source->name, error);
+    }
+    if (s->ended) {
+        /* The last sector: block and buffer are whole sectors. */
+        size_t padding = -job->len % SECTOR_SIZE;
+
+        memset(job->buf + job->len, 0, padding);
+        job->len += padding;
+    }
+    slot->length = job->len;
+    if (job->len)
+        slot_add_data(slot, (job->len + source->block_size - 1) /
+                                source->block_size);
+    return 0;
+}
+
+static void pipe_free(struct source *source)
+{
+    free(source);
+}
+
+int pipe_source_new(int fd, const char *name, size_t block_size, bool probe,
+                    struct source **source)
+{
+    struct pipe_source *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return ENOMEM;
+    s->source = (struct source){
+        .next = pipe_next,
+        .free = pipe_free,
+        .name = name,
+        .block_size = block_size,
+    };
+    s->fd = fd;
+    s->probe = probe;
+#ifdef F_SETPIPE_SZ
+    /* Not a pipe, or more than a user may have: it works as it is. */
+    fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
+#endif
+    *source = &s->source;
+    return 0;
+}

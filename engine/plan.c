@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * An image as slots.
+ *
+ * The image is asked for its next extent once per extent. Whole blocks of zeros
+ * become a number; all else becomes reads into the buffer, one block after the
+ * other, until the buffer is full. Zeros that share a block with data are
+ * written into the buffer by the worker.
+ */
+#include "engine/slot.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* A slot ends after about so many reads, however small: this bounds the time
+ * under the lock. */
+#define SLOT_READS 64
+
+/* A slot ends after so much hole: its digests take some milliseconds, and the
+ * progress moves on. */
+#define SLOT_HOLE (16 * GiB)
+
+struct image_source {
+    struct source source;
+    struct image *image;
+    uint64_t offset;
+    struct extent extent; /* around offset, or before it */
+};
+
+/* What is left of the extent at the current offset. */
+static int current_extent(struct image_source *s, struct extent *rest,
+                          struct error *error)
+{
+    uint64_t end = s->extent.offset + s->extent.length;
+    uint64_t skip;
+
+    if (s->offset >= end) {
+        int err = s->image->ops->map(s->image, s->offset,
+                                     s->image->size - s->offset, &s->extent,
+                                     error);
+
+        if (err)
+            return err;
+    }
+    skip = s->offset - s->extent.offset;
+    *rest = s->extent;
+    rest->offset += skip;
+    rest->length -= skip;
+    rest->host_offset += skip;
+    return 0;
+}
+
+/* Whole blocks of zeros at the current offset, which is at a block's edge. */
+static bool add_hole(struct image_source *s, const struct extent *extent,
+                     struct slot *slot)
+{
+    uint64_t blocks = extent->length / s->source.block_size;
+    uint64_t limit = SLOT_HOLE / s->source.block_size;
+
+    if (extent->kind != EXTENT_ZERO || blocks == 0)
+        return false;
+    if (blocks > limit)
+        blocks = limit;
+    slot_add_zero(slot, blocks);
+    slot->hole += blocks * s->source.block_size;
+    s->offset += blocks * s->source.block_size;
+    return true;
+}
+
+/* As much of the extent as fits the buffer; of zeros only what belongs to the
+ * current block. */
+static int add_data(struct image_source *s, const struct extent *extent,
+                    struct slot *slot, struct job *job, struct error *error)
+{
+    size_t block_size = s->source.block_size;
+    size_t in_block = job->len % block_size;
+    size_t blocks_before = job->len / block_size + (in_block != 0);
+    uint64_t len = job->capacity - job->len;
+    bool zero = extent->kind == EXTENT_ZERO;
+
+    if (zero)
+        len = block_size - in_block;
+    if (len > extent->length)
+        len = extent->length;
+
+    if (job_add_read(job, zero ? NULL : extent->reader, extent->host_offset,
+                     len))
+        return error_set(error, ENOMEM, "%s: out of memory", s->source.name);
+    slot_add_data(slot,
+                  (job->len + block_size - 1) / block_size - blocks_before);
+    s->offset += len;
+    return 0;
+}
+
+static int image_next(struct source *source, struct slot *slot,
+                      struct job *job, struct error *error)
+{
+    struct image_source *s = (struct image_source *) source;
+    uint64_t start = s->offset;
+
+    while (s->offset < s->image->size) {
+        struct extent extent;
+        bool at_edge = job->len % source->block_size == 0;
+        int err;
+
+        if (at_edge &&
+            (job->len == job->capacity || job->read_count >= SLOT_READS ||
+             slot->run_count == SLOT_RUNS || slot->hole >= SLOT_HOLE))
+            break;
+        err = current_extent(s, &extent, error);
+        if (err)
+            return err;
+        if (at_edge && add_hole(s, &extent, slot))
+            continue;
+        err = add_data(s, &extent, slot, job, error);
+        if (err)
+            return err;
+    }
+    slot->length = s->offset - start;
+    return 0;
+}
+
+static void image_source_free(struct source *source)
+{
+    free(source);
+}
+
+int image_source_new(struct image *image, size_t block_size,
+                     struct source **source)
+{
+    struct image_source *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return ENOMEM;
+    s->source = (struct source){
+        .next = image_next,
+        .free = image_source_free,
+        .name = image->reader->name,
+        .block_size = block_size,
+        .size = image->size,
+    };
+    s->image = image;
+    *source = &s->source;
+    return 0;
+}

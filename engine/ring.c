@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/ring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Wait until a slot is free. Called, and returns, with the lock. */
+static enum ring_plan wait_for_space(struct ring *ring, bool wait)
+{
+    for (;;) {
+        if (ring->stopped || ring->ended)
+            return RING_END;
+        if (ring->planned - ring->committed < ring->count)
+            return RING_PLANNED;
+        if (!wait)
+            return RING_BUSY;
+        pthread_cond_wait(&ring->space, &ring->lock);
+    }
+}
+
+static void end(struct ring *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->ended = true;
+    pthread_cond_broadcast(&ring->space);
+    pthread_mutex_unlock(&ring->lock);
+}
+
+/* Plan the slot after the last. Called with the plan lock. */
+static enum ring_plan plan_next(struct ring *ring, struct job *job)
+{
+    struct slot *slot = &ring->slots[ring->planned % ring->count];
+    struct error error = ERROR_INIT;
+
+    slot->length = 0;
+    slot->hole = 0;
+    slot->run_count = 0;
+    slot->hashed = false;
+    job->slot = slot;
+    job->len = 0;
+    job->read_count = 0;
+
+    if (ring->source->next(ring->source, slot, job, &error)) {
+        ring_fail(ring, &error);
+        return RING_END;
+    }
+    if (slot->length == 0) {
+        end(ring);
+        return RING_END;
+    }
+    pthread_mutex_lock(&ring->lock);
+    ring->planned++;
+    pthread_mutex_unlock(&ring->lock);
+    return RING_PLANNED;
+}
+
+enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait)
+{
+    enum ring_plan answer;
+
+    do {
+        /* Wait without the plan lock: its holder may be asked for by those
+         * that make space. */
+        pthread_mutex_lock(&ring->lock);
+        answer = wait_for_space(ring, wait);
+        pthread_mutex_unlock(&ring->lock);
+        if (answer != RING_PLANNED)
+            break;
+
+        pthread_mutex_lock(&ring->plan_lock);
+        pthread_mutex_lock(&ring->lock);
+        answer = wait_for_space(ring, false);
+        pthread_mutex_unlock(&ring->lock);
+        if (answer == RING_PLANNED)
+            answer = plan_next(ring, job);
+        pthread_mutex_unlock(&ring->plan_lock);
+    } while (answer == RING_BUSY && wait);
+    return answer;
+}
+
+/* Feed the root with a slot. */
+static int commit_slot(struct ring *ring, const struct slot *slot)
+{
+    const unsigned char *mds = slot->mds;
+    int err = 0;
+
+    for (unsigned i = 0; !err && i < slot->run_count; i++) {
+        const struct run *run = &slot->runs[i];
+
+        err = blkhash_root_zero(ring->root, run->zero_blocks);
+        if (!err)
+            err = blkhash_root_digests(ring->root, mds, run->data_blocks);
+        mds += run->data_blocks * ring->md_size;
+    }
+    return err;
+}
+
+void ring_commit(struct ring *ring, struct slot *slot)
+{
+    int err = 0;
+
+    pthread_mutex_lock(&ring->lock);
+    slot->hashed = true;
+    if (ring->committing) {
+        pthread_mutex_unlock(&ring->lock);
+        return;
+    }
+
+    ring->committing = true;
+    while (!err && !ring->stopped && ring->committed < ring->planned) {
+        struct slot *head = &ring->slots[ring->committed % ring->count];
+
+        if (!head->hashed)
+            break;
+        pthread_mutex_unlock(&ring->lock);
+        err = commit_slot(ring, head);
+        pthread_mutex_lock(&ring->lock);
+        ring->committed++;
+        ring->done += head->length;
+        ring->hole += head->hole;
+        pthread_cond_broadcast(&ring->space);
+    }
+    ring->committing = false;
+    pthread_mutex_unlock(&ring->lock);
+
+    if (err) {
+        struct error error = ERROR_INIT;
+
+        error_set(&error, err, "%s: can not compute the digest: %s",
+                  ring->source->name, strerror(err));
+        ring_fail(ring, &error);
+    }
+}
+
+void ring_fail(struct ring *ring, struct error *error)
+{
+    pthread_mutex_lock(&ring->lock);
+    ring->stopped = true;
+    error_move(&ring->error, error);
+    pthread_cond_broadcast(&ring->space);
+    pthread_mutex_unlock(&ring->lock);
+}
+
+int ring_init(struct ring *ring, struct source *source,
+              struct blkhash_root *root, size_t md_size, unsigned slots,
+              size_t slot_blocks)
+{
+    memset(ring, 0, sizeof(*ring));
+    pthread_mutex_init(&ring->plan_lock, NULL);
+    pthread_mutex_init(&ring->lock, NULL);
+    pthread_cond_init(&ring->space, NULL);
+    ring->source = source;
+    ring->root = root;
+    ring->md_size = md_size;
+    ring->count = slots;
+    ring->slots = calloc(slots, sizeof(*ring->slots));
+    if (!ring->slots)
+        return ENOMEM;
+    for (unsigned i = 0; i < slots; i++) {
+        ring->slots[i].mds = malloc(slot_blocks * md_size);
+        if (!ring->slots[i].mds)
+            return ENOMEM;
+    }
+    return 0;
+}
+
+void ring_free(struct ring *ring)
+{
+    for (unsigned i = 0; ring->slots && i < ring->count; i++)
+        free(ring->slots[i].mds);
+    free(ring->slots);
+    error_clear(&ring->error);
+    pthread_cond_destroy(&ring->space);
+    pthread_mutex_destroy(&ring->lock);
+    pthread_mutex_destroy(&ring->plan_lock);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The nouns that plan, worker and ring share.
+ *
+ * A slot is a place in the ring: a range of the guest's disk in terms of the
+ * checksum, runs of zero blocks and blocks of data, and room for the digests of
+ * the data. Slots are committed in the order in which they were planned.
+ *
+ * A job is what a worker needs to get there: a buffer, and the reads that fill
+ * it. The buffer belongs to the worker, which takes the one that it used last,
+ * so that data comes and goes in the worker's own cache.
+ */
+#ifndef ENGINE_SLOT_H
+#define ENGINE_SLOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "reader/reader.h"
+
+/* Enough that data which alternates with holes fills the buffer: each run has
+ * at least a block, and a buffer of default size 16 of them. */
+#define SLOT_RUNS 64
+
+/* Zero blocks, and blocks of data after them; either may be 0. */
+struct run {
+    uint64_t zero_blocks;
+    size_t data_blocks; /* the last of the image may be short */
+};
+
+struct slot {
+    uint64_t length; /* of the guest's disk, in bytes */
+    uint64_t hole;   /* the part of length in runs of zero blocks */
+    struct run runs[SLOT_RUNS];
+    unsigned run_count;
+    unsigned char *mds;
+    bool hashed; /* under the ring's lock */
+};
+
+struct job {
+    struct slot *slot;
+    unsigned char *buf;
+    size_t capacity; /* whole blocks */
+    size_t len;      /* data, packed: the zero blocks have no place */
+    struct read *reads;
+    size_t read_count, read_room;
+    size_t reads_left; /* in flight */
+    struct job *next;  /* free in a worker */
+};
+
+/* Add blocks to the runs of a slot; there must be room for one more run. */
+void slot_add_data(struct slot *slot, size_t blocks);
+void slot_add_zero(struct slot *slot, uint64_t blocks);
+
+/* What is hashed: an image or a pipe. next() is called by one thread at a
+ * time. */
+struct source {
+    /*
+     * Plan the next slot, and the reads of the job, or the data itself. Both
+     * come empty; a slot of length 0 is the end. 0 or a positive errno value.
+     */
+    int (*next)(struct source *source, struct slot *slot, struct job *job,
+                struct error *error);
+    void (*free)(struct source *source);
+    const char *name;
+    size_t block_size;
+    uint64_t size; /* 0: not known before the end */
+};
+
+int image_source_new(struct image *image, size_t block_size,
+                     struct source **source);
+/* probe: refuse a container that is recognised by its first bytes. */
+int pipe_source_new(int fd, const char *name, size_t block_size, bool probe,
+                    struct source **source);
+
+/* Add a read to a job, joined to the last one where both lie in a row. A NULL
+ * reader stands for zeros. ENOMEM is the only error. */
+int job_add_read(struct job *job, struct reader *reader, uint64_t offset,
+                 size_t len);
+
+#endif

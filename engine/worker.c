@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The simple version: plan a slot, read it, hash it, commit it, again. What is
+ * more here: a slot whose bytes are not at hand is left in flight, up to
+ * `depth` of them, and the worker goes on with the next. Bytes that are in the
+ * page cache are never left: they are copied and hashed at once, while they are
+ * in this core's cache.
+ */
+#include "engine/worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Direct I/O wants the memory aligned, too. */
+#define BUFFER_ALIGNMENT 4096
+
+static void fail_read(struct worker *w, const struct read *read)
+{
+    uint64_t offset = read->offset + read->done;
+    struct error error = ERROR_INIT;
+
+    if (read->error)
+        error_set(&error, read->error, "%s: read error at offset %" PRIu64
+                  ": %s", read->reader->name, offset, strerror(read->error));
+    else
+        error_set(&error, EIO, "%s: the file ended at offset %" PRIu64
+                  ", before its size: it shrank while it was read",
+                  read->reader->name, offset);
+    ring_fail(w->ring, &error);
+}
+
+/* All reads of a job came back: hash it and hand in its digests. */
+static void finish(struct worker *w, struct job *job)
+{
+    size_t zero_blocks = 0;
+    bool failed = false;
+    int err;
+
+    for (size_t i = 0; i < job->read_count && !failed; i++) {
+        const struct read *read = &job->reads[i];
+
+        if (!read->reader)
+            continue;
+        failed = read->done < read->len;
+        if (failed)
+            fail_read(w, read);
+        w->counts.read += read->done;
+    }
+
+    if (!failed) {
+        err = blkhash_leaf_hash(w->leaf, job->buf, job->len, job->slot->mds,
+                                &zero_blocks);
+        if (err) {
+            struct error error = ERROR_INIT;
+
+            error_set(&error, err, "%s: can not compute digests: %s",
+                      w->ring->source->name, strerror(err));
+            ring_fail(w->ring, &error);
+        } else {
+            uint64_t zero = (uint64_t) zero_blocks * w->block_size;
+
+            w->counts.hole += job->slot->hole;
+            w->counts.zero += zero;
+            w->counts.data += job->slot->length - job->slot->hole - zero;
+            ring_commit(w->ring, job->slot);
+        }
+    }
+    job->next = w->free;
+    w->free = job;
+}
+
+/* Leave what is missing of a job to the queue. */
+static int submit(struct worker *w, struct job *job, struct error *error)
+{
+    struct reader *reader = NULL;
+
+    for (size_t i = 0; i < job->read_count; i++) {
+        const struct read *read = &job->reads[i];
+
+        if (read->done < read->len) {
+            job->reads_left++;
+            reader = read->reader;
+        }
+    }
+    if (!w->queue) {
+        int err = reader->ops->queue_new(reader, w->depth, &w->queue, error);
+
+        if (err)
+            return err;
+    }
+    w->in_flight++;
+    w->queue->ops->submit(w->queue, job->reads, job->read_count);
+    return 0;
+}
+
+/* Get the bytes of a job. True: they are all there. */
+static bool try_reads(struct job *job)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < job->read_count; i++) {
+        struct read *read = &job->reads[i];
+
+        if (!read->reader) {
+            memset(read->buf, 0, read->len);
+            read->done = read->len;
+        } else if (!read->reader->ops->try_read(read)) {
+            all = false;
+        }
+    }
+    return all;
+}
+
+static void start(struct worker *w, struct job *job)
+{
+    struct error error = ERROR_INIT;
+
+    job->reads_left = 0;
+    if (try_reads(job)) {
+        finish(w, job);
+    } else if (submit(w, job, &error)) {
+        ring_fail(w->ring, &error);
+        job->next = w->free;
+        w->free = job;
+    }
+}
+
+/* Take in reads that are finished. */
+static void reap(struct worker *w, bool wait)
+{
+    struct read *read;
+
+    while (w->in_flight &&
+           (read = w->queue->ops->reap(w->queue, wait)) != NULL) {
+        struct job *job = read->owner;
+
+        wait = false;
+        if (--job->reads_left == 0) {
+            w->in_flight--;
+            finish(w, job);
+        }
+    }
+}
+
+void worker_run(struct worker *w)
+{
+    for (;;) {
+        enum ring_plan plan = RING_BUSY;
+        struct job *job = w->free;
+
+        if (job) {
+            plan = ring_plan(w->ring, job, w->in_flight == 0);
+            if (plan == RING_PLANNED) {
+                w->free = job->next;
+                start(w, job);
+            } else if (plan == RING_END && w->in_flight == 0) {
+                break;
+            }
+        }
+        reap(w, plan != RING_PLANNED);
+    }
+}
+
+int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
+                const struct engine_options *options, size_t slot_size)
+{
+    memset(w, 0, sizeof(*w));
+    w->ring = ring;
+    w->leaf = leaf;
+    w->block_size = options->block_size;
+    w->depth = options->queue_depth;
+    w->jobs = calloc(w->depth, sizeof(*w->jobs));
+    if (!w->jobs)
+        return ENOMEM;
+
+    for (unsigned i = w->depth; i-- > 0;) {
+        struct job *job = &w->jobs[i];
+        void *buf;
+
+        if (posix_memalign(&buf, BUFFER_ALIGNMENT, slot_size))
+            return ENOMEM;
+        job->buf = buf;
+        job->capacity = slot_size;
+        job->next = w->free;
+        w->free = job;
+    }
+    return 0;
+}
+
+void worker_free(struct worker *w)
+{
+    if (w->queue)
+        w->queue->ops->free(w->queue);
+    for (unsigned i = 0; w->jobs && i < w->depth; i++) {
+        free(w->jobs[i].buf);
+        free(w->jobs[i].reads);
+    }
+    free(w->jobs);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef ENGINE_WORKER_H
+#define ENGINE_WORKER_H
+
+#include "engine/ring.h"
+
+/* A worker: plans slots, keeps their reads in flight, hashes them. It touches
+ * its own jobs, and the ring by its functions. */
+struct worker {
+    struct ring *ring;
+    struct blkhash_leaf *leaf;
+    size_t block_size;
+    unsigned depth;
+    struct job *jobs; /* depth of them */
+    struct job *free; /* the one used last comes first */
+    unsigned in_flight;
+    struct read_queue *queue; /* made when a read has to wait */
+    struct engine_counts counts;
+};
+
+/* Free with worker_free() also after an error (ENOMEM). */
+int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
+                const struct engine_options *options, size_t slot_size);
+void worker_free(struct worker *w);
+
+/* Work until there is nothing more to do. Errors go to the ring. */
+void worker_run(struct worker *w);
+
+#endif
