@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/checksum.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+#include "cli/progress.h"
+#include "image/image.h"
+
+static volatile sig_atomic_t report_wanted;
+
+static void want_report(int signal)
+{
+    (void) signal;
+    report_wanted = 1;
+}
+
+void checksum_catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = want_report };
+    sigset_t set;
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Show progress until the engine is done. */
+static void wait_for_engine(struct engine *e)
+{
+    struct pollfd pfd = { .fd = engine_done_fd(e), .events = POLLIN };
+    struct engine_progress progress;
+    sigset_t waiting;
+
+    pthread_sigmask(SIG_BLOCK, NULL, &waiting);
+    sigdelset(&waiting, SIGUSR1);
+    do {
+        int ms = progress_interval();
+        struct timespec timeout = { .tv_sec = ms / 1000,
+                                    .tv_nsec = ms % 1000 * 1000000L };
+        int ready = ppoll(&pfd, 1, ms < 0 ? NULL : &timeout, &waiting);
+
+        engine_progress(e, &progress);
+        if (report_wanted) {
+            report_wanted = 0;
+            progress_report(&progress);
+        } else if (ready == 0) {
+            progress_update(&progress);
+        }
+    } while (!(pfd.revents & POLLIN));
+}
+
+/* A file that was redirected from its beginning is read like a named one; all
+ * else from front to back. */
+static bool stdin_is_file(void)
+{
+    struct stat st;
+
+    return fstat(STDIN_FILENO, &st) == 0 &&
+           (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) &&
+           lseek(STDIN_FILENO, 0, SEEK_CUR) == 0 &&
+           access("/dev/stdin", R_OK) == 0;
+}
+
+static int open_input(const struct options *o, const char *name,
+                      struct engine_input *input, struct error *error)
+{
+    const char *path = name;
+    struct reader *reader;
+    int err;
+
+    *input = (struct engine_input){ .name = name, .fd = STDIN_FILENO };
+    if (strcmp(name, "-") == 0) {
+        if (!stdin_is_file()) {
+            if (o->format && strcmp(o->format, "raw") != 0)
+                return error_set(error, EINVAL,
+                                 "%s: a pipe can only be read as raw, not as "
+                                 "'%s'",
+                                 name, o->format);
+            input->probe = !o->format;
+            return 0;
+        }
+        path = "/dev/stdin";
+    }
+    err = file_open(path, name, o->cache, &reader, error);
+    if (err)
+        return err;
+    return image_open(reader, o->format, &input->image, error);
+}
+
+static int run(const struct options *o, const struct engine_input *input,
+               struct engine_result *result, struct error *error)
+{
+    struct engine_progress progress;
+    struct engine *e;
+    int err = engine_new(&o->engine, input, &e, error);
+
+    if (err)
+        return err;
+    progress_begin(input->name, o->progress);
+    err = engine_start(e, error);
+    if (!err) {
+        wait_for_engine(e);
+        err = engine_finish(e, result, error);
+        engine_progress(e, &progress);
+        progress_end(&progress);
+    }
+    engine_free(e);
+    return err;
+}
+
+static void say_what_was_done(const struct options *o,
+                              const struct engine_input *input,
+                              const struct engine_result *r, double seconds)
+{
+    char size[SIZE_TEXT], data[SIZE_TEXT], zero[SIZE_TEXT], hole[SIZE_TEXT];
+    char read[SIZE_TEXT], rate[SIZE_TEXT];
+
+    if (input->image && image_is_padded(input->image))
+        message("%s: warning: the size is no multiple of %d bytes; zeros were "
+                "added up to the next sector",
+                input->name, SECTOR_SIZE);
+    message("%s: %s, %s: %s of data, %s of zeros, %s of holes", input->name,
+            input->image ? input->image->ops->format : "raw",
+            format_size(r->length, size), format_size(r->counts.data, data),
+            format_size(r->counts.zero, zero),
+            format_size(r->counts.hole, hole));
+    message("%s: read %s in %.3f s, %s/s; %s in blocks of %zu bytes by %s, "
+            "threads: %u",
+            input->name, format_size(r->counts.read, read), seconds,
+            format_size(seconds > 0 ? r->counts.read / seconds : 0, rate),
+            o->engine.digest, o->engine.block_size, r->kernel,
+            o->engine.threads);
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+bool checksum(const struct options *o, const char *name,
+              struct engine_result *result)
+{
+    struct error error = ERROR_INIT;
+    struct engine_input input;
+    double start = now();
+    int err = open_input(o, name, &input, &error);
+
+    if (!err) {
+        err = run(o, &input, result, &error);
+        if (!err && o->verbose)
+            say_what_was_done(o, &input, result, now() - start);
+        image_close(input.image);
+    }
+    if (err)
+        message("%s", error_message(&error));
+    error_clear(&error);
+    return !err;
+}

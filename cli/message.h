@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Lines on stderr. Names and messages may hold anything that a file name or an
+ * image may hold: control characters and escape sequences are made harmless.
+ */
+#ifndef CLI_MESSAGE_H
+#define CLI_MESSAGE_H
+
+#define PROGRAM "disksum"
+
+/* Print "disksum: message\n". */
+void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Print "disksum: message\n", and that there is a --help. */
+void usage_message(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "engine/engine.h"
+
+#define EXIT_USAGE 2
+
+struct options {
+    struct engine_options engine;
+    enum cache_mode cache;
+    const char *format; /* NULL: probe */
+    bool progress;
+    bool verbose;
+    char **images;
+    int image_count; /* 0: standard input */
+};
+
+enum options_result {
+    OPTIONS_RUN,  /* go on */
+    OPTIONS_DONE, /* --help and the like: all is printed */
+    OPTIONS_BAD,  /* a message was printed */
+};
+
+/* Read the command line. The options point into it. */
+enum options_result options_parse(struct options *o, int argc, char **argv);
+
+#endif
