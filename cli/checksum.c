@@ -17,7 +17,7 @@ static volatile sig_atomic_t report_wanted;
 
 static void want_report(int signal)
 {
-    (void) signal;
+    (void)signal;
     report_wanted = 1;
 }
 

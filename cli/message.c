@@ -24,7 +24,7 @@ static bool is_control(const unsigned char *text, size_t i)
 
 static void print_safe(const char *line)
 {
-    const unsigned char *text = (const unsigned char *) line;
+    const unsigned char *text = (const unsigned char *)line;
 
     for (size_t i = 0; text[i]; i++) {
         if (is_control(text, i))

@@ -72,10 +72,8 @@ static bool parse_cache(const char *text, enum cache_mode *cache)
         const char *name;
         enum cache_mode cache;
     } modes[] = {
-        { "none", CACHE_DIRECT },
-        { "directsync", CACHE_DIRECT },
-        { "writeback", CACHE_BUFFERED },
-        { "writethrough", CACHE_BUFFERED },
+        { "none", CACHE_DIRECT },        { "directsync", CACHE_DIRECT },
+        { "writeback", CACHE_BUFFERED }, { "writethrough", CACHE_BUFFERED },
         { "unsafe", CACHE_BUFFERED },
     };
 
@@ -104,12 +102,12 @@ static bool parse_block_size(const char *text, size_t *size)
 {
     uint64_t number;
 
-    if (!parse_number("block size", text, SECTOR_SIZE,
-                      BLKHASH_MAX_BLOCK_SIZE, &number))
+    if (!parse_number("block size", text, SECTOR_SIZE, BLKHASH_MAX_BLOCK_SIZE,
+                      &number))
         return false;
     if (number % SECTOR_SIZE) {
-        usage_message("invalid block size '%s': must be a multiple of %d",
-                      text, SECTOR_SIZE);
+        usage_message("invalid block size '%s': must be a multiple of %d", text,
+                      SECTOR_SIZE);
         return false;
     }
     *size = number;

@@ -83,9 +83,9 @@ static void draw(const struct engine_progress *p)
 
     describe(p, text, sizeof(text));
     /* The last column stays empty: some terminals wrap there. */
-    room = (int) width - 1 - (int) strlen(text) - 3;
+    room = (int)width - 1 - (int)strlen(text) - 3;
     if (p->size && room >= 10) {
-        unsigned filled = (double) room * p->done / p->size;
+        unsigned filled = (double)room * p->done / p->size;
         char cells[LINE_SIZE];
 
         memset(cells, '=', filled);

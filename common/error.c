@@ -29,7 +29,7 @@ void error_move(struct error *to, struct error *from)
 {
     if (!to->code) {
         *to = *from;
-        *from = (struct error) ERROR_INIT;
+        *from = ERROR_INIT;
     }
     error_clear(from);
 }
@@ -37,5 +37,5 @@ void error_move(struct error *to, struct error *from)
 void error_clear(struct error *error)
 {
     free(error->message);
-    *error = (struct error) ERROR_INIT;
+    *error = ERROR_INIT;
 }

@@ -13,7 +13,7 @@ struct error {
     char *message;
 };
 
-#define ERROR_INIT { 0, 0 }
+#define ERROR_INIT ((struct error){ .code = 0 })
 
 /* Set the message, unless one is set, and return code. */
 int error_set(struct error *error, int code, const char *format, ...)

@@ -16,14 +16,14 @@ int parse_size(const char *text, uint64_t *size)
     char *end;
 
     /* strtoull() would take white space and signs. */
-    if (!isdigit((unsigned char) *text))
+    if (!isdigit((unsigned char)*text))
         return EINVAL;
     errno = 0;
     number = strtoull(text, &end, 10);
     if (errno)
         return errno;
     if (*end) {
-        const char *suffix = strchr(suffixes, tolower((unsigned char) *end));
+        const char *suffix = strchr(suffixes, tolower((unsigned char)*end));
 
         if (!suffix || end[1])
             return EINVAL;
@@ -31,7 +31,7 @@ int parse_size(const char *text, uint64_t *size)
     }
     if (number > UINT64_MAX >> shift)
         return ERANGE;
-    *size = (uint64_t) number << shift;
+    *size = (uint64_t)number << shift;
     return 0;
 }
 

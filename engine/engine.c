@@ -89,9 +89,8 @@ static int make_parts(struct engine *e, const struct engine_input *input)
         return err;
 
     e->ring_ready = true;
-    err = ring_init(&e->ring, e->source, e->root,
-                    blkhash_leaf_md_size(e->leaf), o->threads * o->queue_depth,
-                    slot_blocks(o));
+    err = ring_init(&e->ring, e->source, e->root, blkhash_leaf_md_size(e->leaf),
+                    o->threads * o->queue_depth, slot_blocks(o));
     if (err)
         return err;
 
@@ -159,6 +158,7 @@ int engine_start(struct engine *e, struct error *error)
 
     e->running = e->options.threads;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS); /* mapped bytes are gone: reader/window.h */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (!err && e->started < e->options.threads) {
         struct thread *t = &e->threads[e->started];
@@ -173,7 +173,7 @@ int engine_start(struct engine *e, struct error *error)
 
     error_set(error, err, "%s: can not start a thread: %s", e->source->name,
               strerror(err));
-    ring_fail(&e->ring, &(struct error) ERROR_INIT);
+    ring_fail(&e->ring, &ERROR_INIT);
     for (unsigned i = 0; i < e->started; i++)
         pthread_join(e->threads[i].id, NULL);
     e->started = 0;

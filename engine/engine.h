@@ -67,7 +67,7 @@ int engine_new(const struct engine_options *options,
                const struct engine_input *input, struct engine **engine,
                struct error *error);
 
-/* Start the worker threads. They block all signals. */
+/* Start the worker threads. They block all signals but SIGBUS. */
 int engine_start(struct engine *e, struct error *error);
 
 /* A descriptor that polls readable when all is done, or an error stopped it.

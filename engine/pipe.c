@@ -52,7 +52,7 @@ static int read_some(struct pipe_source *s, unsigned char *buf, size_t len,
 static int pipe_next(struct source *source, struct slot *slot, struct job *job,
                      struct error *error)
 {
-    struct pipe_source *s = (struct pipe_source *) source;
+    struct pipe_source *s = (struct pipe_source *)source;
 
     bool first = s->offset == 0;
 
@@ -82,8 +82,8 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
     }
     slot->length = job->len;
     if (job->len)
-        slot_add_data(slot, (job->len + source->block_size - 1) /
-                                source->block_size);
+        slot_add_data(slot,
+                      (job->len + source->block_size - 1) / source->block_size);
     return 0;
 }
 

@@ -36,9 +36,8 @@ static int current_extent(struct image_source *s, struct extent *rest,
     uint64_t skip;
 
     if (s->offset >= end) {
-        int err = s->image->ops->map(s->image, s->offset,
-                                     s->image->size - s->offset, &s->extent,
-                                     error);
+        int err = s->image->ops->map(
+            s->image, s->offset, s->image->size - s->offset, &s->extent, error);
 
         if (err)
             return err;
@@ -93,10 +92,10 @@ static int add_data(struct image_source *s, const struct extent *extent,
     return 0;
 }
 
-static int image_next(struct source *source, struct slot *slot,
-                      struct job *job, struct error *error)
+static int image_next(struct source *source, struct slot *slot, struct job *job,
+                      struct error *error)
 {
-    struct image_source *s = (struct image_source *) source;
+    struct image_source *s = (struct image_source *)source;
     uint64_t start = s->offset;
 
     while (s->offset < s->image->size) {

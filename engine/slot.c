@@ -6,8 +6,7 @@
 
 void slot_add_zero(struct slot *slot, uint64_t blocks)
 {
-    if (slot->run_count == 0 ||
-        slot->runs[slot->run_count - 1].data_blocks > 0)
+    if (slot->run_count == 0 || slot->runs[slot->run_count - 1].data_blocks > 0)
         slot->runs[slot->run_count++] = (struct run){ .zero_blocks = 0 };
     slot->runs[slot->run_count - 1].zero_blocks += blocks;
 }

@@ -42,8 +42,9 @@ struct slot {
 struct job {
     struct slot *slot;
     unsigned char *buf;
-    size_t capacity; /* whole blocks */
-    size_t len;      /* data, packed: the zero blocks have no place */
+    const unsigned char **blocks; /* where each block is: in buf, or mapped */
+    size_t capacity;              /* whole blocks */
+    size_t len; /* data, packed: the zero blocks have no place */
     struct read *reads;
     size_t read_count, read_room;
     size_t reads_left; /* in flight */

@@ -3,8 +3,8 @@
  * The simple version: plan a slot, read it, hash it, commit it, again. What is
  * more here: a slot whose bytes are not at hand is left in flight, up to
  * `depth` of them, and the worker goes on with the next. Bytes that are in the
- * page cache are never left: they are copied and hashed at once, while they are
- * in this core's cache.
+ * page cache are never left: they are hashed where they are, or copied and
+ * hashed at once, while they are in this core's cache.
  */
 #include "engine/worker.h"
 
@@ -22,50 +22,133 @@ static void fail_read(struct worker *w, const struct read *read)
     struct error error = ERROR_INIT;
 
     if (read->error)
-        error_set(&error, read->error, "%s: read error at offset %" PRIu64
-                  ": %s", read->reader->name, offset, strerror(read->error));
+        error_set(&error, read->error,
+                  "%s: read error at offset %" PRIu64 ": %s",
+                  read->reader->name, offset, strerror(read->error));
     else
-        error_set(&error, EIO, "%s: the file ended at offset %" PRIu64
+        error_set(&error, EIO,
+                  "%s: the file ended at offset %" PRIu64
                   ", before its size: it shrank while it was read",
                   read->reader->name, offset);
     ring_fail(w->ring, &error);
+}
+
+/* Where the blocks are. One that lies across the end of a view is put together
+ * in the buffer. */
+static void place_blocks(const struct worker *w, struct job *job)
+{
+    size_t size = w->block_size;
+    size_t count = (job->len + size - 1) / size;
+
+    for (size_t i = 0; i < count; i++)
+        job->blocks[i] = job->buf + i * size;
+
+    for (size_t i = 0; i < job->read_count; i++) {
+        const struct read *read = &job->reads[i];
+        size_t at = read->buf - job->buf;
+        size_t left = read->len;
+        const unsigned char *p = read->view;
+
+        while (p && left) {
+            size_t in_block = at % size;
+            size_t n = size - in_block;
+
+            if (n > left)
+                n = left;
+            if (in_block == 0 && (n == size || at + n == job->len))
+                job->blocks[at / size] = p;
+            else
+                memcpy(job->buf + at, p, n);
+            p += n;
+            at += n;
+            left -= n;
+        }
+    }
+}
+
+/* Compute the digests of a job whose bytes are all there. */
+static int hash(struct worker *w, struct job *job, size_t *zero_blocks)
+{
+    size_t whole = job->len / w->block_size;
+    size_t rest = job->len % w->block_size;
+    unsigned char *mds = job->slot->mds;
+    int err;
+
+    place_blocks(w, job);
+    err = blkhash_leaf_hashv(w->leaf, (const void *const *)job->blocks, whole,
+                             mds, zero_blocks);
+    if (!err && rest)
+        err = blkhash_leaf_hash(w->leaf, job->blocks[whole], rest,
+                                mds + whole * w->ring->md_size, NULL);
+    return err;
+}
+
+/* Read again what was hashed from a view that failed. */
+static void read_views(struct job *job)
+{
+    for (size_t i = 0; i < job->read_count; i++) {
+        struct read *read = &job->reads[i];
+
+        if (read->view) {
+            read->view = NULL;
+            read->done = 0;
+            read->reader->ops->read_rest(read);
+        }
+    }
+}
+
+/* Whether all reads of a job gave what they should. */
+static bool check_reads(struct worker *w, const struct job *job)
+{
+    for (size_t i = 0; i < job->read_count; i++) {
+        const struct read *read = &job->reads[i];
+
+        if (read->done < read->len) {
+            fail_read(w, read);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void count(struct worker *w, const struct job *job, size_t zero_blocks)
+{
+    uint64_t zero = (uint64_t)zero_blocks * w->block_size;
+
+    w->counts.hole += job->slot->hole;
+    w->counts.zero += zero;
+    w->counts.data += job->slot->length - job->slot->hole - zero;
+    for (size_t i = 0; i < job->read_count; i++) {
+        if (job->reads[i].reader)
+            w->counts.read += job->reads[i].len;
+    }
 }
 
 /* All reads of a job came back: hash it and hand in its digests. */
 static void finish(struct worker *w, struct job *job)
 {
     size_t zero_blocks = 0;
-    bool failed = false;
-    int err;
+    bool ok = check_reads(w, job);
+    int err = 0;
 
-    for (size_t i = 0; i < job->read_count && !failed; i++) {
-        const struct read *read = &job->reads[i];
-
-        if (!read->reader)
-            continue;
-        failed = read->done < read->len;
-        if (failed)
-            fail_read(w, read);
-        w->counts.read += read->done;
-    }
-
-    if (!failed) {
-        err = blkhash_leaf_hash(w->leaf, job->buf, job->len, job->slot->mds,
-                                &zero_blocks);
-        if (err) {
-            struct error error = ERROR_INIT;
-
-            error_set(&error, err, "%s: can not compute digests: %s",
-                      w->ring->source->name, strerror(err));
-            ring_fail(w->ring, &error);
-        } else {
-            uint64_t zero = (uint64_t) zero_blocks * w->block_size;
-
-            w->counts.hole += job->slot->hole;
-            w->counts.zero += zero;
-            w->counts.data += job->slot->length - job->slot->hole - zero;
-            ring_commit(w->ring, job->slot);
+    if (ok) {
+        err = hash(w, job, &zero_blocks);
+        if (window_failed(&w->window)) {
+            read_views(job);
+            ok = check_reads(w, job);
+            if (ok)
+                err = hash(w, job, &zero_blocks);
         }
+    }
+    if (err) {
+        struct error error = ERROR_INIT;
+
+        error_set(&error, err, "%s: can not compute digests: %s",
+                  w->ring->source->name, strerror(err));
+        ring_fail(w->ring, &error);
+    } else if (ok) {
+        count(w, job, zero_blocks);
+        ring_commit(w->ring, job->slot);
     }
     job->next = w->free;
     w->free = job;
@@ -96,9 +179,10 @@ static int submit(struct worker *w, struct job *job, struct error *error)
 }
 
 /* Get the bytes of a job. True: they are all there. */
-static bool try_reads(struct job *job)
+static bool try_reads(struct worker *w, struct job *job)
 {
     bool all = true;
+    bool viewed = false;
 
     for (size_t i = 0; i < job->read_count; i++) {
         struct read *read = &job->reads[i];
@@ -106,10 +190,20 @@ static bool try_reads(struct job *job)
         if (!read->reader) {
             memset(read->buf, 0, read->len);
             read->done = read->len;
+            continue;
+        }
+        /* A job that has to wait does not keep the window. */
+        if (all)
+            read->view = read->reader->ops->view(read, &w->window, viewed);
+        if (read->view) {
+            viewed = true;
+            read->done = read->len;
         } else if (!read->reader->ops->try_read(read)) {
             all = false;
         }
     }
+    if (!all && viewed)
+        read_views(job);
     return all;
 }
 
@@ -118,7 +212,7 @@ static void start(struct worker *w, struct job *job)
     struct error error = ERROR_INIT;
 
     job->reads_left = 0;
-    if (try_reads(job)) {
+    if (try_reads(w, job)) {
         finish(w, job);
     } else if (submit(w, job, &error)) {
         ring_fail(w->ring, &error);
@@ -183,6 +277,9 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
             return ENOMEM;
         job->buf = buf;
         job->capacity = slot_size;
+        job->blocks = calloc(slot_size / w->block_size, sizeof(*job->blocks));
+        if (!job->blocks)
+            return ENOMEM;
         job->next = w->free;
         w->free = job;
     }
@@ -195,7 +292,9 @@ void worker_free(struct worker *w)
         w->queue->ops->free(w->queue);
     for (unsigned i = 0; w->jobs && i < w->depth; i++) {
         free(w->jobs[i].buf);
+        free(w->jobs[i].blocks);
         free(w->jobs[i].reads);
     }
     free(w->jobs);
+    window_close(&w->window);
 }

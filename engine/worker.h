@@ -14,6 +14,7 @@ struct worker {
     struct job *jobs; /* depth of them */
     struct job *free; /* the one used last comes first */
     unsigned in_flight;
+    struct window window;
     struct read_queue *queue; /* made when a read has to wait */
     struct engine_counts counts;
 };

@@ -16,7 +16,10 @@ struct magic {
     const char *bytes;
 };
 
-#define MAGIC(format, offset, bytes) { format, offset, sizeof(bytes) - 1, bytes }
+#define MAGIC(format, offset, bytes)                                           \
+    {                                                                          \
+        format, offset, sizeof(bytes) - 1, bytes                               \
+    }
 
 /* The first that matches. */
 static const struct magic magics[] = {

@@ -54,7 +54,7 @@ int raw_open(struct reader *reader, struct image **image, struct error *error)
 
     /* No host object is larger than an off_t tells, 2^63 - 1, but the last
      * sector may end beyond that. */
-    if (reader->size > (uint64_t) INT64_MAX - padding)
+    if (reader->size > (uint64_t)INT64_MAX - padding)
         return error_set(error, EFBIG, "%s: the file is too large",
                          reader->name);
     raw = calloc(1, sizeof(*raw));

@@ -220,11 +220,11 @@ int blkhash_leaf_hash(struct blkhash_leaf *leaf, const void *buf, size_t len,
                       unsigned char *mds, size_t *zero_blocks);
 
 /*
- * Hash count whole blocks that lie anywhere in memory; mds[i] points to the
- * room for the digest of blocks[i]. Otherwise as blkhash_leaf_hash().
+ * Hash count whole blocks that lie anywhere in memory. Otherwise as
+ * blkhash_leaf_hash().
  */
 int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
-                       size_t count, unsigned char *const *mds);
+                       size_t count, unsigned char *mds, size_t *zero_blocks);
 
 /* No thread may be inside. NULL is accepted. */
 void blkhash_leaf_free(struct blkhash_leaf *leaf);

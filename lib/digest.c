@@ -36,10 +36,10 @@ struct digest_ctx {
  * order of its own.
  */
 static const char *const common_names[] = {
-    "blake2b512", "blake2s256", "md5",        "md5-sha1", "ripemd160",
-    "sha1",       "sha224",     "sha256",     "sha384",   "sha3-224",
-    "sha3-256",   "sha3-384",   "sha3-512",   "sha512",   "sha512-224",
-    "sha512-256", "shake128",   "shake256",   "sm3",
+    "blake2b512", "blake2s256", "md5",      "md5-sha1", "ripemd160",
+    "sha1",       "sha224",     "sha256",   "sha384",   "sha3-224",
+    "sha3-256",   "sha3-384",   "sha3-512", "sha512",   "sha512-224",
+    "sha512-256", "shake128",   "shake256", "sm3",
 };
 
 /*
@@ -63,7 +63,7 @@ static bool is_xof(const EVP_MD *md)
 
 static size_t output_size(const EVP_MD *md)
 {
-    int size = is_xof(md) ? (int) xof_size(md) : EVP_MD_get_size(md);
+    int size = is_xof(md) ? (int)xof_size(md) : EVP_MD_get_size(md);
 
     /* Size 0 is the provider's "NULL" digest. */
     return size > 0 && size <= BLKHASH_MAX_MD_SIZE ? size : 0;
@@ -203,7 +203,7 @@ static void list_add(struct name_list *list, const char *name)
         return;
     }
     for (char *p = copy; *p; p++)
-        *p = tolower((unsigned char) *p);
+        *p = tolower((unsigned char)*p);
     names[list->count++] = copy;
     names[list->count] = NULL;
 }
@@ -223,7 +223,7 @@ static void list_add_md(EVP_MD *md, void *arg)
 
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(char *const *) a, *(char *const *) b);
+    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static void free_names(void)
@@ -268,5 +268,5 @@ const char *const *digest_names(void)
         errno = all_names.error;
         return NULL;
     }
-    return (const char *const *) all_names.names;
+    return (const char *const *)all_names.names;
 }

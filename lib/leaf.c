@@ -170,7 +170,7 @@ int blkhash_leaf_hash(struct blkhash_leaf *leaf, const void *buf, size_t len,
 }
 
 int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
-                       size_t count, unsigned char *const *mds)
+                       size_t count, unsigned char *mds, size_t *zero_blocks)
 {
     struct spare *spare = NULL;
     struct group group = { .count = 0 };
@@ -181,11 +181,14 @@ int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
         return EINVAL;
 
     for (size_t i = 0; !err && i < count; i++)
-        err = add_block(leaf, &spare, &group, blocks[i], mds[i], &zeros);
+        err = add_block(leaf, &spare, &group, blocks[i],
+                        mds + i * leaf->md_size, &zeros);
     if (!err)
         err = hash_group(leaf, &spare, &group, leaf->block_size);
 
     spare_put(leaf, spare);
+    if (zero_blocks)
+        *zero_blocks = zeros;
     return err;
 }
 

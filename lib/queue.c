@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -59,6 +60,7 @@ static size_t piece_blocks(const struct queue *q, const struct piece *piece)
 
 /* --- work, done without the lock ---------------------------------------- */
 
+/* Blocks of several pieces, and where their digests go. */
 struct gather {
     const void *blocks[TAKE_BLOCKS];
     unsigned char *mds[TAKE_BLOCKS];
@@ -67,8 +69,11 @@ struct gather {
 
 static int gather_hash(struct queue *q, struct gather *g)
 {
-    int err = blkhash_leaf_hashv(q->leaf, g->blocks, g->count, g->mds);
+    unsigned char mds[TAKE_BLOCKS * BLKHASH_MAX_MD_SIZE];
+    int err = blkhash_leaf_hashv(q->leaf, g->blocks, g->count, mds, NULL);
 
+    for (size_t i = 0; i < g->count; i++)
+        memcpy(g->mds[i], mds + i * q->md_size, q->md_size);
     g->count = 0;
     return err;
 }
@@ -114,8 +119,7 @@ static int commit_piece(struct queue *q, const struct piece *piece)
 
 static void complete(struct queue *q, struct update *update)
 {
-    unsigned last =
-        (q->first_completion + q->completion_count++) % q->depth;
+    unsigned last = (q->first_completion + q->completion_count++) % q->depth;
 
     q->completions[last] = (struct blkhash_completion){
         .user_data = update->user_data,
@@ -279,8 +283,7 @@ size_t queue_piece_size(const struct queue *q)
 
 /* --- asynchronous updates ----------------------------------------------- */
 
-int queue_update_begin(struct queue *q, void *user_data,
-                       struct update **update)
+int queue_update_begin(struct queue *q, void *user_data, struct update **update)
 {
     int err = EAGAIN;
 

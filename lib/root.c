@@ -35,9 +35,9 @@ static int fill_zero_mds(struct blkhash_root *r, const char *digest_name)
     if (!leaf)
         return errno;
     block = calloc(1, r->block_size);
-    err = block ? blkhash_leaf_hash(leaf, block, r->block_size, r->zero_mds,
-                                    NULL)
-                : ENOMEM;
+    err = block
+              ? blkhash_leaf_hash(leaf, block, r->block_size, r->zero_mds, NULL)
+              : ENOMEM;
     free(block);
     blkhash_leaf_free(leaf);
     for (size_t i = 1; i < ZERO_MDS; i++)

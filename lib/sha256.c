@@ -69,8 +69,8 @@ void sha256_hash(const struct sha256_kernel *kernel,
 
         memcpy(tails[lane], data[lane] + whole, rest);
         tails[lane][rest] = 0x80;
-        put_be32(end - 8, (uint64_t) len >> 29);
-        put_be32(end - 4, (uint64_t) len << 3);
+        put_be32(end - 8, (uint64_t)len >> 29);
+        put_be32(end - 4, (uint64_t)len << 3);
         data[lane] = tails[lane];
     }
     kernel->compress(&state, data, count, tail_blocks);
@@ -93,9 +93,7 @@ unsigned sha256_group(const struct sha256_kernel *kernel, size_t n)
 
 static const struct sha256_kernel *const kernels[] = {
 #if HAVE_X86_64_KERNELS
-    &sha256_shani,
-    &sha256_avx512,
-    &sha256_avx2,
+    &sha256_shani, &sha256_avx512, &sha256_avx2,
 #endif
     NULL, /* OpenSSL */
 };
@@ -119,7 +117,7 @@ static uint64_t now_ns(void)
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t) t.tv_sec * 1000000000 + t.tv_nsec;
+    return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 /* Nanoseconds that one call with count messages takes. */

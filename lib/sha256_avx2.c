@@ -16,8 +16,8 @@
 #define ROR(a, n)                                                              \
     _mm256_or_si256(_mm256_srli_epi32(a, n), _mm256_slli_epi32(a, 32 - (n)))
 #define SET1(x) _mm256_set1_epi32(x)
-#define LOAD(p) _mm256_load_si256((const V *) (p))
-#define STORE(p, v) _mm256_store_si256((V *) (p), v)
+#define LOAD(p) _mm256_load_si256((const V *)(p))
+#define STORE(p, v) _mm256_store_si256((V *)(p), v)
 #define XOR3(a, b, c) XOR(XOR(a, b), c)
 #define CH(e, f, g) XOR(g, AND(e, XOR(f, g)))
 #define MAJ(a, b, c) _mm256_or_si256(AND(a, b), AND(c, _mm256_or_si256(a, b)))
@@ -48,15 +48,15 @@ static inline void transpose(V r[8])
 static inline void load_words(V w[16], const uint8_t *const data[],
                               size_t offset)
 {
-    const V byte_order = _mm256_broadcastsi128_si256(_mm_set_epi8(
-        12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+    const V byte_order = _mm256_broadcastsi128_si256(
+        _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
 
     for (int half = 0; half < 2; half++) {
         for (int i = 0; i < LANES; i++) {
             const uint8_t *p = data[i] + offset + 32 * half;
 
             w[8 * half + i] = _mm256_shuffle_epi8(
-                _mm256_loadu_si256((const V *) p), byte_order);
+                _mm256_loadu_si256((const V *)p), byte_order);
         }
         transpose(w + 8 * half);
     }

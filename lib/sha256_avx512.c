@@ -54,8 +54,8 @@ static inline void transpose(V r[16])
 static inline void load_words(V w[16], const uint8_t *const data[],
                               size_t offset)
 {
-    const V byte_order = _mm512_broadcast_i32x4(_mm_set_epi8(
-        12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
+    const V byte_order = _mm512_broadcast_i32x4(
+        _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3));
 
     for (int i = 0; i < LANES; i++)
         w[i] = _mm512_shuffle_epi8(_mm512_loadu_si512(data[i] + offset),

@@ -25,12 +25,12 @@ static bool usable(void)
 
 /* n is a constant at each call, so that all loops over it are unrolled and
  * the arrays live in registers. */
-static inline __attribute__((always_inline)) void
-compress_n(struct sha256_state *state, const uint8_t *const data[],
-           size_t blocks, const unsigned n)
+static inline __attribute__((always_inline)) void compress_n(
+    struct sha256_state *state, const uint8_t *const data[], size_t blocks,
+    const unsigned n)
 {
-    const __m128i byte_order = _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5,
-                                            6, 7, 0, 1, 2, 3);
+    const __m128i byte_order =
+        _mm_set_epi8(12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3);
     __m128i abef[LANES], cdgh[LANES];
 
     for (unsigned i = 0; i < n; i++) {
@@ -52,7 +52,7 @@ compress_n(struct sha256_state *state, const uint8_t *const data[],
 #pragma GCC unroll 16
         for (unsigned r = 0; r < 16; r++) { /* four rounds each */
             const __m128i k =
-                _mm_load_si128((const __m128i *) (sha256_k + 4 * r));
+                _mm_load_si128((const __m128i *)(sha256_k + 4 * r));
 
 #pragma GCC unroll 4
             for (unsigned i = 0; i < n; i++) {
@@ -62,8 +62,8 @@ compress_n(struct sha256_state *state, const uint8_t *const data[],
                 if (r < 4) {
                     const uint8_t *p = data[i] + block * SHA256_BLOCK + 16 * r;
 
-                    *w0 = _mm_shuffle_epi8(
-                        _mm_loadu_si128((const __m128i *) p), byte_order);
+                    *w0 = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)p),
+                                           byte_order);
                 } else {
                     const __m128i w1 = w[i][(r + 1) % 4];
                     const __m128i w2 = w[i][(r + 2) % 4];

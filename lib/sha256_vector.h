@@ -32,18 +32,18 @@
 
 #define ROUND(a, b, c, d, e, f, g, h, r)                                       \
     do {                                                                       \
-        V t1 = ADD(ADD(ADD(h, ADD(SET1(sha256_k[r]), w[(r) % 16])),            \
-                       CH(e, f, g)),                                           \
-                   SIGMA1(e));                                                 \
+        V t1 =                                                                 \
+            ADD(ADD(ADD(h, ADD(SET1(sha256_k[r]), w[(r) % 16])), CH(e, f, g)), \
+                SIGMA1(e));                                                    \
         d = ADD(d, t1);                                                        \
         h = ADD(ADD(t1, MAJ(a, b, c)), SIGMA0(a));                             \
     } while (0)
 
 /* Word r + 16 of the message schedule, in the place of word r. */
 #define SCHEDULE(r)                                                            \
-    (w[(r) % 16] = ADD(ADD(w[(r) % 16], w[((r) + 9) % 16]),                    \
-                       ADD(sigma0(w[((r) + 1) % 16]),                          \
-                           sigma1(w[((r) + 14) % 16]))))
+    (w[(r) % 16] =                                                             \
+         ADD(ADD(w[(r) % 16], w[((r) + 9) % 16]),                              \
+             ADD(sigma0(w[((r) + 1) % 16]), sigma1(w[((r) + 14) % 16]))))
 
 #define ROUND_AND_SCHEDULE(a, b, c, d, e, f, g, h, r)                          \
     do {                                                                       \
@@ -71,7 +71,7 @@ static void compress(struct sha256_state *state, const uint8_t *const data[],
     V e = LOAD(state->word[4]), f = LOAD(state->word[5]);
     V g = LOAD(state->word[6]), h = LOAD(state->word[7]);
 
-    (void) count; /* an idle lane costs nothing, and leaves garbage behind */
+    (void)count; /* an idle lane costs nothing, and leaves garbage behind */
 
     for (size_t block = 0; block < blocks; block++) {
         const V a0 = a, b0 = b, c0 = c, d0 = d, e0 = e, f0 = f, g0 = g, h0 = h;
@@ -79,7 +79,7 @@ static void compress(struct sha256_state *state, const uint8_t *const data[],
 
         load_words(w, data, block * SHA256_BLOCK);
         for (unsigned i = 0; i < LANES; i++)
-            _mm_prefetch((const char *) data[i] + block * SHA256_BLOCK +
+            _mm_prefetch((const char *)data[i] + block * SHA256_BLOCK +
                              PREFETCH_AHEAD,
                          _MM_HINT_T0);
 

@@ -19,7 +19,7 @@ struct ahead_queue {
 static void ahead_submit(struct read_queue *queue, struct read *reads,
                          size_t count)
 {
-    struct ahead_queue *q = (struct ahead_queue *) queue;
+    struct ahead_queue *q = (struct ahead_queue *)queue;
 
     for (size_t i = 0; i < count; i++) {
         struct read *read = &reads[i];
@@ -37,7 +37,7 @@ static void ahead_submit(struct read_queue *queue, struct read *reads,
 
 static struct read *ahead_reap(struct read_queue *queue, bool wait)
 {
-    struct ahead_queue *q = (struct ahead_queue *) queue;
+    struct ahead_queue *q = (struct ahead_queue *)queue;
     struct read *read = q->first;
 
     if (!wait || !read)

@@ -25,7 +25,7 @@ struct file {
 
 static struct file *to_file(const struct reader *r)
 {
-    return (struct file *) r;
+    return (struct file *)r;
 }
 
 int file_fd(const struct reader *r)
@@ -56,7 +56,7 @@ static int check_size(const struct file *f, struct error *error)
     if (fstat(f->fd, &st) != 0)
         return error_set(error, errno, "%s: fstat: %s", f->reader.name,
                          strerror(errno));
-    if ((uint64_t) st.st_size < f->reader.size)
+    if ((uint64_t)st.st_size < f->reader.size)
         return shrunk(f, st.st_size, error);
     return 0;
 }
@@ -76,23 +76,52 @@ static int file_extent(struct reader *r, uint64_t offset, uint64_t length,
         extent->hole = true;
         return check_size(f, error);
     }
-    if (data < 0 || (uint64_t) data < offset)
+    if (data < 0 || (uint64_t)data < offset)
         return 0; /* the file system does not tell */
 
-    if ((uint64_t) data > offset) {
+    if ((uint64_t)data > offset) {
         extent->hole = true;
-        if ((uint64_t) data - offset < length)
+        if ((uint64_t)data - offset < length)
             extent->length = data - offset;
         return 0;
     }
     hole = lseek(f->fd, offset, SEEK_HOLE);
-    if (hole >= 0 && (uint64_t) hole > offset &&
-        (uint64_t) hole - offset < length)
+    if (hole >= 0 && (uint64_t)hole > offset &&
+        (uint64_t)hole - offset < length)
         extent->length = hole - offset;
     return 0;
 }
 
 /* --- reads -------------------------------------------------------------- */
+
+/* Places of a read that are tried in the page cache. */
+#define VIEW_PROBES 4
+
+/* Whether all is in the page cache, as far as a look at some places tells. If
+ * it tells wrong, touching a page waits for it. */
+static bool is_cached(int fd, const struct read *read)
+{
+    for (int i = 0; i < VIEW_PROBES; i++) {
+        char byte;
+        struct iovec iov = { &byte, 1 };
+        uint64_t offset =
+            read->offset + (read->len - 1) / (VIEW_PROBES - 1) * i;
+
+        if (preadv2(fd, &iov, 1, offset, RWF_NOWAIT) != 1)
+            return false;
+    }
+    return true;
+}
+
+static const unsigned char *file_view(const struct read *read, struct window *w,
+                                      bool keep)
+{
+    const struct file *f = to_file(read->reader);
+
+    if (f->direct || !is_cached(f->fd, read))
+        return NULL;
+    return window_get(w, read->reader, f->fd, read->offset, read->len, keep);
+}
 
 static bool file_try_read(struct read *read)
 {
@@ -141,7 +170,7 @@ static void read_around(int fd, struct read *read)
     around.len = end - first;
     if (!aligned(around.len))
         around.len += DIRECT_ALIGNMENT - around.len % DIRECT_ALIGNMENT;
-    if (posix_memalign((void **) &around.buf, DIRECT_ALIGNMENT, around.len)) {
+    if (posix_memalign((void **)&around.buf, DIRECT_ALIGNMENT, around.len)) {
         read->error = ENOMEM;
         return;
     }
@@ -165,7 +194,7 @@ void file_read_rest(struct read *read)
 
     if (f->direct && !(aligned(read->offset + read->done) &&
                        aligned(read->len - read->done) &&
-                       aligned((uintptr_t) read->buf + read->done)))
+                       aligned((uintptr_t)read->buf + read->done)))
         read_around(f->fd, read);
     else
         read_loop(f->fd, read);
@@ -236,6 +265,7 @@ static void file_close(struct reader *r)
 
 static const struct reader_ops file_ops = {
     .extent = file_extent,
+    .view = file_view,
     .try_read = file_try_read,
     .read_rest = file_read_rest,
     .queue_new = file_queue_new,

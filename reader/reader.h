@@ -3,7 +3,7 @@
  * A reader gives the bytes of one host object: a file, a block device, later an
  * NBD export.
  *
- * Threads: extent() is called by one thread at a time; try_read(),
+ * Threads: extent() is called by one thread at a time; view(), try_read(),
  * read_rest() and queue_new() by any; a read_queue belongs to one thread.
  */
 #ifndef READER_READER_H
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
+#include "reader/window.h"
 
 struct reader;
 struct read_queue;
@@ -32,7 +33,8 @@ struct read {
     size_t len;
     uint64_t offset;
 
-    size_t done; /* less than len: the object ended */
+    const unsigned char *view; /* where the bytes are, if not in buf */
+    size_t done;               /* less than len: the object ended */
     int error;   /* 0 or a positive errno value, at offset + done */
     void *owner; /* of the caller */
     void *state; /* of the queue */
@@ -46,6 +48,15 @@ struct reader_ops {
      */
     int (*extent)(struct reader *r, uint64_t offset, uint64_t length,
                   struct reader_extent *extent, struct error *error);
+
+    /*
+     * The bytes of a read where they are, without a copy: they were in memory
+     * a moment ago, and window_failed() has the last word. NULL when they are
+     * not, or can not be had so. The address is good until the window is used
+     * again without keep.
+     */
+    const unsigned char *(*view)(const struct read *read, struct window *w,
+                                 bool keep);
 
     /*
      * Read as much as can be had without waiting, and add it to read->done.

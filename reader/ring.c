@@ -37,7 +37,7 @@ static void start(struct ring_queue *q, struct read *read)
     size_t len = read->len - read->done;
     struct io_uring_sqe *sqe;
 
-    if (!aligned(offset) || !aligned(len) || !aligned((uintptr_t) buf)) {
+    if (!aligned(offset) || !aligned(len) || !aligned((uintptr_t)buf)) {
         finish_waiting(q, read);
         return;
     }
@@ -57,7 +57,7 @@ static void start(struct ring_queue *q, struct read *read)
 static void ring_submit(struct read_queue *queue, struct read *reads,
                         size_t count)
 {
-    struct ring_queue *q = (struct ring_queue *) queue;
+    struct ring_queue *q = (struct ring_queue *)queue;
 
     for (size_t i = 0; i < count; i++) {
         if (reads[i].done < reads[i].len)
@@ -90,7 +90,7 @@ static bool take_result(struct ring_queue *q, struct read *read, int result)
 
 static struct read *ring_reap(struct read_queue *queue, bool wait)
 {
-    struct ring_queue *q = (struct ring_queue *) queue;
+    struct ring_queue *q = (struct ring_queue *)queue;
 
     for (;;) {
         struct io_uring_cqe *cqe;
@@ -119,7 +119,7 @@ static struct read *ring_reap(struct read_queue *queue, bool wait)
 
 static void ring_free(struct read_queue *queue)
 {
-    struct ring_queue *q = (struct ring_queue *) queue;
+    struct ring_queue *q = (struct ring_queue *)queue;
 
     io_uring_queue_exit(&q->ring);
     free(q);

@@ -76,7 +76,7 @@ static void *reading_thread(void *arg)
 static void threads_submit(struct read_queue *queue, struct read *reads,
                            size_t count)
 {
-    struct threads_queue *q = (struct threads_queue *) queue;
+    struct threads_queue *q = (struct threads_queue *)queue;
 
     pthread_mutex_lock(&q->lock);
     for (size_t i = 0; i < count; i++) {
@@ -90,7 +90,7 @@ static void threads_submit(struct read_queue *queue, struct read *reads,
 
 static struct read *threads_reap(struct read_queue *queue, bool wait)
 {
-    struct threads_queue *q = (struct threads_queue *) queue;
+    struct threads_queue *q = (struct threads_queue *)queue;
     struct read *read;
 
     pthread_mutex_lock(&q->lock);
@@ -102,7 +102,7 @@ static struct read *threads_reap(struct read_queue *queue, bool wait)
 
 static void threads_free(struct read_queue *queue)
 {
-    struct threads_queue *q = (struct threads_queue *) queue;
+    struct threads_queue *q = (struct threads_queue *)queue;
 
     pthread_mutex_lock(&q->lock);
     q->stopping = true;

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reader/window.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Large enough that moving the window costs little: it interrupts every CPU
+ * that runs a thread of ours. Small enough not to look like a lot of memory. */
+#define WINDOW_SIZE (32 << 20)
+
+/* The window of this thread, for the handler. */
+static __thread struct window *this_window;
+
+static size_t page_size;
+static bool handler_installed;
+
+/* mmap() is not on POSIX's list of functions for signal handlers, but it is a
+ * plain system call on Linux; the signal is the thread's own, not one that
+ * interrupts anything. */
+static void handle_sigbus(int signal, siginfo_t *info, void *context)
+{
+    struct window *w = this_window;
+    uintptr_t address = (uintptr_t)info->si_addr;
+    int saved_errno = errno;
+
+    (void)context;
+    if (w && w->base && address >= (uintptr_t)w->base &&
+        address < (uintptr_t)w->base + w->length) {
+        void *page = (void *)(address / page_size * page_size);
+
+        w->failed = 1;
+        if (mmap(page, page_size, PROT_READ,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
+            errno = saved_errno;
+            return;
+        }
+    }
+    /* Not ours: what would have happened without us, when the instruction is
+     * tried again. */
+    (void)sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+    errno = saved_errno;
+}
+
+static void install_handler(void)
+{
+    struct sigaction action = {
+        .sa_sigaction = handle_sigbus,
+        .sa_flags = SA_SIGINFO,
+    };
+
+    page_size = sysconf(_SC_PAGESIZE);
+    sigemptyset(&action.sa_mask);
+    handler_installed = sigaction(SIGBUS, &action, NULL) == 0;
+}
+
+static bool covers(const struct window *w, const struct reader *reader,
+                   uint64_t offset, size_t len)
+{
+    return w->base && w->reader == reader && offset >= w->offset &&
+           offset - w->offset < w->length &&
+           len <= w->length - (offset - w->offset);
+}
+
+/* Map a window around len bytes at offset. */
+static bool move(struct window *w, const struct reader *reader, int fd,
+                 uint64_t offset, size_t len)
+{
+    uint64_t start = offset / WINDOW_SIZE * WINDOW_SIZE;
+    /* What begins in the window is whole in it, too. */
+    size_t length = WINDOW_SIZE + len;
+    void *base;
+
+    window_close(w);
+    base = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, start);
+    if (base == MAP_FAILED)
+        return false;
+    w->reader = reader;
+    w->base = base;
+    w->offset = start;
+    w->length = length;
+    return true;
+}
+
+const unsigned char *window_get(struct window *w, const struct reader *reader,
+                                int fd, uint64_t offset, size_t len, bool keep)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, install_handler);
+    if (!handler_installed)
+        return NULL;
+    this_window = w;
+    if (!covers(w, reader, offset, len) &&
+        (keep || !move(w, reader, fd, offset, len)))
+        return NULL;
+    return w->base + (offset - w->offset);
+}
+
+bool window_failed(struct window *w)
+{
+    bool failed = w->failed;
+
+    w->failed = 0;
+    if (failed)
+        window_close(w); /* it has pages that are not the file's */
+    return failed;
+}
+
+void window_close(struct window *w)
+{
+    if (w->base)
+        munmap(w->base, w->length);
+    w->base = NULL;
+    w->reader = NULL;
+}
