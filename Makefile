@@ -17,7 +17,8 @@ $(BUILD)/build.ninja:
 setup:
 	scripts/install-packages build
 
-demo: setup
+demo:
+	scripts/install-packages build demo
 	@$(MAKE) --no-print-directory all
 	@scripts/demo $(IMAGE)
 
