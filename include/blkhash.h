@@ -197,12 +197,13 @@ struct blkhash_leaf;
 struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
                                       const char *digest_name);
 
-/* Bytes in a digest. */
+/* Bytes in a digest; 0 for NULL. */
 size_t blkhash_leaf_md_size(const struct blkhash_leaf *leaf);
 
 /*
  * How the blocks are hashed on this machine, for people to read: the name of a
- * kernel ("shani", "avx512", "avx2") or of the library that does it.
+ * kernel ("shani", "avx512", "avx2") or of the library that does it. NULL for
+ * NULL.
  */
 const char *blkhash_leaf_kernel(const struct blkhash_leaf *leaf);
 

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/names.h"
+
 /* An algorithm. Once open, any thread may use it. */
 struct digest;
 

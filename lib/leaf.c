@@ -261,13 +261,15 @@ void blkhash_leaf_free(struct blkhash_leaf *leaf)
 
 size_t blkhash_leaf_md_size(const struct blkhash_leaf *leaf)
 {
-    return leaf->md_size;
+    return leaf ? leaf->md_size : 0;
 }
 
 const char *blkhash_leaf_kernel(const struct blkhash_leaf *leaf)
 {
-    const struct sha256_kernel *kernel =
-        leaf->sha256 ? leaf->sha256->best[SHA256_MAX_LANES] : NULL;
+    const struct sha256_kernel *kernel;
 
+    if (!leaf)
+        return NULL;
+    kernel = leaf->sha256 ? leaf->sha256->best[SHA256_MAX_LANES] : NULL;
     return kernel ? kernel->name : digest_provider(leaf->digest);
 }

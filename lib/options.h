@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "blkhash.h"
+#include "lib/names.h"
 
 struct blkhash_options {
     char *digest_name;

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "blkhash.h"
+#include "lib/names.h"
 
 struct queue;
 

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/names.h"
+
 #define SHA256_SIZE 32
 #define SHA256_BLOCK 64
 #define SHA256_WORDS 8

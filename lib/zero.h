@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/names.h"
+
 /* Whether all len bytes at buf are zero. Stops soon after the first that is
  * not. */
 bool is_zero(const void *buf, size_t len);
