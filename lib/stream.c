@@ -78,6 +78,8 @@ static void add_copy(struct blkhash *h, const unsigned char *buf, size_t len)
 static void add_in_place(struct blkhash *h, const unsigned char *buf,
                          size_t len, struct update *update)
 {
+    if (len == 0)
+        return;
     /* Zeros alone in the open piece can stand before the data. */
     if (h->open && h->open->len > 0)
         push_open(h);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * LD_PRELOAD: somebody changes the size of CHANGE_FILE to CHANGE_SIZE while it
+ * is read: after it was opened (CHANGE_AT=open), or after its bytes were mapped
+ * (CHANGE_AT=map).
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void change(const char *moment)
+{
+    static int changed;
+
+    if (changed || strcmp(getenv("CHANGE_AT"), moment) != 0)
+        return;
+    changed = 1;
+    if (truncate(getenv("CHANGE_FILE"),
+                 strtoll(getenv("CHANGE_SIZE"), NULL, 10)) != 0)
+        abort();
+}
+
+int fcntl64(int fd, int command, ...);
+void *mmap64(void *address, size_t length, int protection, int flags, int fd,
+             off_t offset);
+
+/* The flags of a file are set when its size is known. */
+int fcntl64(int fd, int command, ...)
+{
+    int (*real)(int, int, ...) = dlsym(RTLD_NEXT, "fcntl64");
+    va_list args;
+    void *arg;
+    int result;
+
+    va_start(args, command);
+    arg = va_arg(args, void *);
+    va_end(args);
+    result = real(fd, command, arg);
+    if (command == F_SETFL)
+        change("open");
+    return result;
+}
+
+void *mmap64(void *address, size_t length, int protection, int flags, int fd,
+             off_t offset)
+{
+    void *(*real)(void *, size_t, int, int, int, off_t) =
+        dlsym(RTLD_NEXT, "mmap64");
+    void *p = real(address, length, protection, flags, fd, offset);
+
+    if (fd >= 0 && (flags & MAP_SHARED))
+        change("map");
+    return p;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "blkhash.h"
+#include "lib/digest.h"
+
+static void hash(const char *name, const void *buf, size_t len,
+                 unsigned char *md, size_t *md_len)
+{
+    struct digest *d;
+    struct digest_ctx *ctx;
+
+    assert_int_equal(digest_open(name, &d), 0);
+    *md_len = digest_size(d);
+    ctx = digest_ctx_new(d);
+    assert_non_null(ctx);
+    /* Twice: a context is reusable. */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(digest_start(ctx), 0);
+        assert_int_equal(digest_update(ctx, buf, len / 2), 0);
+        assert_int_equal(
+            digest_update(ctx, (const char *)buf + len / 2, len - len / 2), 0);
+        assert_int_equal(digest_finish(ctx, md), 0);
+    }
+    digest_ctx_free(ctx);
+    digest_close(d);
+}
+
+/* FIPS 180-4, FIPS 202, RFC 7693 and the BLAKE3 paper: digests of "abc". */
+static void test_published_vectors(void **state)
+{
+    static const struct {
+        const char *name, *hex;
+    } vectors[] = {
+        { "sha256",
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+        { "SHA-256",
+          "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+        { "sha1", "a9993e364706816aba3e25717850c26c9cd0d89d" },
+        { "sha3-256",
+          "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532" },
+        { "blake2s256",
+          "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982" },
+        { "shake128", "5881092dd818bf5cf8a3ddb793fbcba7" },
+#if HAVE_BLAKE3
+        { "blake3",
+          "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85" },
+        { "BLAKE3",
+          "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85" },
+#endif
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
+        unsigned char md[BLKHASH_MAX_MD_SIZE];
+        size_t len;
+
+        hash(vectors[i].name, "abc", 3, md, &len);
+        assert_hex(md, len, vectors[i].hex);
+    }
+}
+
+static void test_unknown_digests(void **state)
+{
+    static const char *const names[] = { "",        "sha257", "null",
+                                         "sha256 ", "shake",  "blake3x" };
+    struct digest *d;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        assert_int_equal(digest_open(names[i], &d), ENOTSUP);
+}
+
+/* The list is sorted, has no name twice, and every name in it works at every
+ * level. */
+static void test_listed_digests_work(void **state)
+{
+    const char *const *names = blkhash_digests();
+    bool sha256 = false;
+
+    (void)state;
+    assert_non_null(names);
+    assert_ptr_equal(names, blkhash_digests());
+    for (size_t i = 0; names[i]; i++) {
+        unsigned char md[BLKHASH_MAX_MD_SIZE];
+        unsigned len = 0;
+        struct blkhash *h = blkhash_new(4096, names[i]);
+
+        assert_true(i == 0 || strcmp(names[i - 1], names[i]) < 0);
+        assert_non_null(h);
+        assert_int_equal(blkhash_update(h, "hello", 5), 0);
+        assert_int_equal(blkhash_zero(h, 1 << 20), 0);
+        assert_int_equal(blkhash_final(h, md, &len), 0);
+        assert_in_range(len, 16, BLKHASH_MAX_MD_SIZE);
+        blkhash_free(h);
+        sha256 |= strcmp(names[i], "sha256") == 0;
+    }
+    assert_true(sha256);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_published_vectors),
+        cmocka_unit_test(test_unknown_digests),
+        cmocka_unit_test(test_listed_digests_work),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "memory_reader.h"
+
+#define MD 32
+#define UNIT 1000
+#define UNITS 5000
+#define SIZE (UNITS * UNIT)
+
+static unsigned char bytes[SIZE];
+static bool holes[UNITS];
+
+/* Holes and data in runs of random lengths, that no block size divides. */
+static int make_content(void **state)
+{
+    (void)state;
+    random_fill(bytes, SIZE);
+    for (size_t i = 0; i < UNITS;) {
+        size_t n = 1 + random_number() % 200;
+        bool hole = random_number() % 2;
+
+        for (; n > 0 && i < UNITS; n--, i++) {
+            holes[i] = hole;
+            if (hole)
+                memset(bytes + i * UNIT, 0, UNIT);
+        }
+    }
+    return 0;
+}
+
+/* Checksum what a reader has. A test that hangs is killed by the alarm. */
+static int checksum(struct memory_reader *m, struct engine_options *options,
+                    struct engine_result *result, struct error *error)
+{
+    struct engine_input input = { .name = "memory" };
+    struct pollfd pfd = { .events = POLLIN };
+    struct engine_progress progress;
+    struct engine *e;
+    int err;
+
+    alarm(120);
+    assert_int_equal(image_open(&m->reader, "raw", &input.image, error), 0);
+    assert_int_equal(engine_new(options, &input, &e, error), 0);
+    assert_int_equal(engine_start(e, error), 0);
+    pfd.fd = engine_done_fd(e);
+    assert_int_equal(poll(&pfd, 1, -1), 1);
+    err = engine_finish(e, result, error);
+    engine_progress(e, &progress);
+    assert_int_equal(progress.size, input.image->size);
+    assert_true(progress.done <= progress.size);
+    if (!err)
+        assert_int_equal(progress.done, progress.size);
+    engine_free(e);
+    image_close(input.image);
+    alarm(0);
+    return err;
+}
+
+static struct engine_options random_options(void)
+{
+    static const size_t block_sizes[] = { 512, 4096, 65536, 1 << 20 };
+    struct engine_options options;
+
+    engine_default_options(&options);
+    options.threads = 1 + random_number() % 8;
+    options.queue_depth = 1 + random_number() % 32;
+    options.read_size = 4096 << random_number() % 9;
+    options.block_size = block_sizes[random_number() % 4];
+    return options;
+}
+
+static void check(struct memory_reader *m, struct engine_options *options)
+{
+    struct error error = ERROR_INIT;
+    struct engine_result r;
+    unsigned char expected[MD];
+    uint64_t size = m->reader.size + -m->reader.size % SECTOR_SIZE;
+    static unsigned char padded[SIZE + SECTOR_SIZE];
+
+    assert_int_equal(checksum(m, options, &r, &error), 0);
+    memcpy(padded, m->bytes, m->reader.size);
+    memset(padded + m->reader.size, 0, size - m->reader.size);
+    oracle_checksum("sha256", options->block_size, padded, size, expected);
+    assert_int_equal(r.md_len, MD);
+    assert_memory_equal(r.md, expected, MD);
+    assert_int_equal(r.length, size);
+    assert_int_equal(r.counts.data + r.counts.zero + r.counts.hole, size);
+    assert_true(r.counts.read <= m->reader.size);
+}
+
+static void test_orders(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 120; i++) {
+        struct memory_reader m;
+        struct engine_options options = random_options();
+
+        memory_reader_init(&m, bytes, random_number() % (SIZE + 1));
+        m.unit = UNIT;
+        m.holes = random_number() % 4 ? holes : NULL;
+        m.reverse = random_number() % 2;
+        m.partial = random_number() % 2;
+        check(&m, &options);
+    }
+}
+
+/* The serial mode gives what all others give. */
+static void test_serial(void **state)
+{
+    struct memory_reader m;
+    struct engine_options options;
+
+    (void)state;
+    engine_default_options(&options);
+    options.threads = 1;
+    options.queue_depth = 1;
+    memory_reader_init(&m, bytes, SIZE);
+    m.unit = UNIT;
+    m.holes = holes;
+    check(&m, &options);
+}
+
+/* The reader is asked once for each extent, however many slots it spans. */
+static void test_asks_once_per_extent(void **state)
+{
+    struct memory_reader m;
+    struct engine_options options;
+    unsigned extents = 1;
+
+    (void)state;
+    for (size_t i = 1; i < UNITS; i++)
+        extents += holes[i] != holes[i - 1];
+    engine_default_options(&options);
+    options.read_size = 4096;
+    options.block_size = 512;
+    memory_reader_init(&m, bytes, SIZE);
+    m.unit = UNIT;
+    m.holes = holes;
+    check(&m, &options);
+    assert_int_equal(m.extent_calls, extents);
+}
+
+/* One byte that can not be read, anywhere: an error that names its place, from
+ * every order and number of threads, and no hang. */
+static void test_read_errors(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        struct memory_reader m;
+        struct engine_options options = random_options();
+        struct error error = ERROR_INIT;
+        struct engine_result r;
+        char expected[100];
+
+        memory_reader_init(&m, bytes, SIZE);
+        m.reverse = random_number() % 2;
+        m.fail_read = random_number() % SIZE;
+        assert_int_equal(checksum(&m, &options, &r, &error), EIO);
+        snprintf(expected, sizeof(expected),
+                 "memory: read error at offset %u: Input/output error",
+                 (unsigned)m.fail_read);
+        assert_string_equal(error_message(&error), expected);
+        error_clear(&error);
+    }
+}
+
+static void test_object_that_ends_early(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        struct memory_reader m;
+        struct engine_options options = random_options();
+        struct error error = ERROR_INIT;
+        struct engine_result r;
+
+        memory_reader_init(&m, bytes, SIZE);
+        m.end = random_number() % SIZE;
+        assert_int_equal(checksum(&m, &options, &r, &error), EIO);
+        assert_non_null(strstr(error_message(&error), "it shrank"));
+        error_clear(&error);
+    }
+}
+
+static void test_extent_errors(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        struct memory_reader m;
+        struct engine_options options = random_options();
+        struct error error = ERROR_INIT;
+        struct engine_result r;
+
+        memory_reader_init(&m, bytes, SIZE);
+        m.unit = UNIT;
+        m.holes = holes;
+        m.fail_extent = random_number() % SIZE;
+        assert_int_equal(checksum(&m, &options, &r, &error), EIO);
+        assert_string_equal(error_message(&error), "memory: no extents");
+        error_clear(&error);
+    }
+}
+
+static void test_change(void **state)
+{
+    struct memory_reader m;
+    struct engine_options options = random_options();
+    struct error error = ERROR_INIT;
+    struct engine_result r;
+
+    (void)state;
+    memory_reader_init(&m, bytes, SIZE);
+    m.changed = true;
+    assert_int_equal(checksum(&m, &options, &r, &error), EBUSY);
+    assert_string_equal(error_message(&error), "memory: changed");
+    error_clear(&error);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_serial),
+        cmocka_unit_test(test_asks_once_per_extent),
+        cmocka_unit_test(test_read_errors),
+        cmocka_unit_test(test_object_that_ends_early),
+        cmocka_unit_test(test_extent_errors),
+        cmocka_unit_test(test_change),
+    };
+
+    return cmocka_run_group_tests(tests, make_content, NULL);
+}

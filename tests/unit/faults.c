@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Each allocation, thread and descriptor that an operation asks for fails in
+ * turn: it is an error, what was done so far is undone, and nothing leaks. The
+ * functions are replaced by the linker (--wrap).
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "blkhash.h"
+#include "engine/engine.h"
+#include "reader/file.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool counting;
+static long calls_left; /* until the one that fails */
+static long owned;      /* allocations that were not freed */
+
+static bool fails(void)
+{
+    bool now;
+
+    pthread_mutex_lock(&lock);
+    now = counting && calls_left-- == 0;
+    pthread_mutex_unlock(&lock);
+    return now;
+}
+
+static void own(long count)
+{
+    pthread_mutex_lock(&lock);
+    owned += count;
+    pthread_mutex_unlock(&lock);
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+int __real_posix_memalign(void **p, size_t alignment, size_t size);
+char *__real_strdup(const char *s);
+int __real_vasprintf(char **text, const char *format, va_list args);
+void __real_free(void *p);
+int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr,
+                          void *(*start)(void *), void *arg);
+int __real_eventfd(unsigned count, int flags);
+
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+int __wrap_posix_memalign(void **p, size_t alignment, size_t size);
+char *__wrap_strdup(const char *s);
+int __wrap_vasprintf(char **text, const char *format, va_list args);
+void __wrap_free(void *p);
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
+                          void *(*start)(void *), void *arg);
+int __wrap_eventfd(unsigned count, int flags);
+
+static void *owned_or_null(void *p)
+{
+    own(p != NULL);
+    return p;
+}
+
+static void *no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? no_memory() : owned_or_null(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? no_memory() : owned_or_null(__real_calloc(count, size));
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    void *p = fails() ? no_memory() : __real_realloc(old, size);
+
+    own(p && !old);
+    return p;
+}
+
+int __wrap_posix_memalign(void **p, size_t alignment, size_t size)
+{
+    int err = fails() ? ENOMEM : __real_posix_memalign(p, alignment, size);
+
+    own(!err);
+    return err;
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return fails() ? no_memory() : owned_or_null(__real_strdup(s));
+}
+
+int __wrap_vasprintf(char **text, const char *format, va_list args)
+{
+    int len = fails() ? -1 : __real_vasprintf(text, format, args);
+
+    own(len >= 0);
+    return len;
+}
+
+void __wrap_free(void *p)
+{
+    own(-(p != NULL));
+    __real_free(p);
+}
+
+int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
+                          void *(*start)(void *), void *arg)
+{
+    return fails() ? EAGAIN : __real_pthread_create(id, attr, start, arg);
+}
+
+int __wrap_eventfd(unsigned count, int flags)
+{
+    if (fails()) {
+        errno = EMFILE;
+        return -1;
+    }
+    return __real_eventfd(count, flags);
+}
+
+/* Run an operation with its first, second, ... call failing, until it gets
+ * through without. It returns 0 or an error. */
+static void fail_each(int (*operation)(void))
+{
+    long n = 0;
+    bool through;
+
+    operation(); /* what is made once for the process is no leak */
+    do {
+        long before = owned;
+        int err;
+
+        calls_left = n++;
+        counting = true;
+        err = operation();
+        counting = false;
+        through = calls_left >= 0;
+
+        assert_int_equal(owned, before);
+        if (through)
+            assert_int_equal(err, 0);
+        else
+            assert_true(err == 0 || err == ENOMEM || err == EAGAIN ||
+                        err == EMFILE);
+    } while (!through);
+    /* It did ask for something. */
+    assert_true(n > 1);
+}
+
+static unsigned char content[1 << 20];
+
+static int hash_with_threads(unsigned threads)
+{
+    struct blkhash_options *o = blkhash_options_new("sha256");
+    struct blkhash *h;
+    unsigned char md[32], expected[32];
+    int err, fd;
+
+    if (!o)
+        return errno;
+    blkhash_options_set_threads(o, threads);
+    h = blkhash_new_with_options(o);
+    err = errno;
+    blkhash_options_free(o);
+    if (!h)
+        return err;
+
+    err = blkhash_completion_fd(h, &fd);
+    if (!err)
+        err = blkhash_async_update(h, content, sizeof(content), NULL);
+    if (!err)
+        err = blkhash_update(h, content, sizeof(content));
+    if (!err)
+        err = blkhash_zero(h, 1 << 30);
+    if (!err)
+        err = blkhash_final(h, md, NULL);
+    blkhash_free(h);
+    if (err)
+        return err;
+
+    /* An operation that says it worked did. */
+    counting = false;
+    h = blkhash_new(65536, "sha256");
+    blkhash_update(h, content, sizeof(content));
+    blkhash_update(h, content, sizeof(content));
+    blkhash_zero(h, 1 << 30);
+    blkhash_final(h, expected, NULL);
+    blkhash_free(h);
+    counting = true;
+    assert_memory_equal(md, expected, 32);
+    return 0;
+}
+
+static int hash_serial(void)
+{
+    return hash_with_threads(1);
+}
+
+static int hash_parallel(void)
+{
+    return hash_with_threads(3);
+}
+
+static void test_stream(void **state)
+{
+    (void)state;
+    fail_each(hash_serial);
+}
+
+static void test_stream_with_threads(void **state)
+{
+    (void)state;
+    fail_each(hash_parallel);
+}
+
+/* --- the engine --------------------------------------------------------- */
+
+static char path[] = "/tmp/disksum-faults-XXXXXX";
+static enum cache_mode cache;
+
+static int make_file(void **state)
+{
+    int fd = mkstemp(path);
+
+    (void)state;
+    random_fill(content, sizeof(content));
+    return fd < 0 || write(fd, content, sizeof(content)) != sizeof(content) ||
+           ftruncate(fd, 64 << 20) != 0 || close(fd) != 0;
+}
+
+static int remove_file(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+static int run_engine(struct image *image, struct error *error)
+{
+    struct engine_options options;
+    struct engine_input input = { .image = image, .name = path };
+    struct engine_result result;
+    struct engine *e;
+    int err;
+
+    engine_default_options(&options);
+    options.threads = 2;
+    options.queue_depth = 3;
+    err = engine_new(&options, &input, &e, error);
+    if (err)
+        return err;
+    err = engine_start(e, error);
+    if (!err)
+        err = engine_finish(e, &result, error);
+    engine_free(e);
+    return err;
+}
+
+static int checksum_file(void)
+{
+    struct error error = ERROR_INIT;
+    struct reader *reader;
+    struct image *image;
+    int err = file_open(path, path, cache, &reader, &error);
+
+    if (!err)
+        err = image_open(reader, NULL, &image, &error);
+    if (!err) {
+        err = run_engine(image, &error);
+        image_close(image);
+    }
+    assert_int_equal(error.code, err);
+    error_clear(&error);
+    return err;
+}
+
+static void test_engine_buffered(void **state)
+{
+    (void)state;
+    cache = CACHE_BUFFERED;
+    fail_each(checksum_file);
+}
+
+static void test_engine_direct_threads(void **state)
+{
+    (void)state;
+    setenv("DISKSUM_READS", "threads", 1);
+    cache = CACHE_DIRECT;
+    if (checksum_file() == EINVAL)
+        skip(); /* a file system without direct I/O */
+    fail_each(checksum_file);
+    unsetenv("DISKSUM_READS");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_stream_with_threads),
+        cmocka_unit_test(test_engine_buffered),
+        cmocka_unit_test(test_engine_direct_threads),
+    };
+
+    return cmocka_run_group_tests(tests, make_file, remove_file);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "memory_reader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct memory_queue {
+    struct read_queue queue;
+    struct read *list;
+    bool reverse;
+};
+
+static struct memory_reader *to_memory(const struct reader *r)
+{
+    return (struct memory_reader *)r;
+}
+
+static bool is_hole(const struct memory_reader *m, uint64_t offset)
+{
+    return m->holes && m->holes[offset / m->unit];
+}
+
+static int memory_extent(struct reader *r, uint64_t offset, uint64_t length,
+                         struct reader_extent *extent, struct error *error)
+{
+    struct memory_reader *m = to_memory(r);
+    uint64_t end = offset + 1;
+
+    m->extent_calls++;
+    if (m->fail_extent >= offset && m->fail_extent < offset + length)
+        return error_set(error, EIO, "%s: no extents", r->name);
+    extent->hole = is_hole(m, offset);
+    while (end < offset + length && is_hole(m, end) == extent->hole)
+        end++;
+    extent->length = end - offset;
+    return 0;
+}
+
+static const unsigned char *memory_view(const struct read *read,
+                                        struct window *w, bool keep)
+{
+    (void)read;
+    (void)w;
+    (void)keep;
+    return NULL;
+}
+
+static void memory_read_rest(struct read *read)
+{
+    const struct memory_reader *m = to_memory(read->reader);
+    uint64_t end = read->offset + read->len;
+
+    if (m->fail_read >= read->offset && m->fail_read < end) {
+        end = m->fail_read;
+        read->error = EIO;
+    }
+    if (m->end < end)
+        end = m->end > read->offset ? m->end : read->offset;
+    memcpy(read->buf, m->bytes + read->offset, end - read->offset);
+    read->done = end - read->offset;
+}
+
+static bool memory_try_read(struct read *read)
+{
+    const struct memory_reader *m = to_memory(read->reader);
+
+    if (!m->partial)
+        return false;
+    read->done = read->len / 3;
+    memcpy(read->buf, m->bytes + read->offset, read->done);
+    return read->done == read->len;
+}
+
+static void memory_submit(struct read_queue *queue, struct read *reads,
+                          size_t count)
+{
+    struct memory_queue *q = (struct memory_queue *)queue;
+
+    for (size_t i = 0; i < count; i++) {
+        struct read **place = &q->list;
+
+        if (reads[i].done == reads[i].len)
+            continue;
+        while (!q->reverse && *place)
+            place = &(*place)->next;
+        reads[i].next = *place;
+        *place = &reads[i];
+    }
+}
+
+static struct read *memory_reap(struct read_queue *queue, bool wait)
+{
+    struct memory_queue *q = (struct memory_queue *)queue;
+    struct read *read = q->list;
+
+    /* Nothing is ready before somebody waits: all that may be in flight is. */
+    if (!wait || !read)
+        return NULL;
+    q->list = read->next;
+    memory_read_rest(read);
+    return read;
+}
+
+static void memory_queue_free(struct read_queue *queue)
+{
+    free(queue);
+}
+
+static const struct read_queue_ops memory_queue_ops = {
+    .submit = memory_submit,
+    .reap = memory_reap,
+    .free = memory_queue_free,
+};
+
+static int memory_queue_new(struct reader *r, unsigned depth,
+                            struct read_queue **queue, struct error *error)
+{
+    struct memory_queue *q = calloc(1, sizeof(*q));
+
+    (void)depth;
+    if (!q)
+        return error_set(error, ENOMEM, "%s: out of memory", r->name);
+    q->queue.ops = &memory_queue_ops;
+    q->reverse = to_memory(r)->reverse;
+    *queue = &q->queue;
+    return 0;
+}
+
+static int memory_check_unchanged(struct reader *r, struct error *error)
+{
+    if (to_memory(r)->changed)
+        return error_set(error, EBUSY, "%s: changed", r->name);
+    return 0;
+}
+
+static void memory_close(struct reader *r)
+{
+    (void)r;
+}
+
+static const struct reader_ops memory_ops = {
+    .extent = memory_extent,
+    .view = memory_view,
+    .try_read = memory_try_read,
+    .read_rest = memory_read_rest,
+    .queue_new = memory_queue_new,
+    .check_unchanged = memory_check_unchanged,
+    .close = memory_close,
+};
+
+void memory_reader_init(struct memory_reader *m, const void *bytes,
+                        uint64_t size)
+{
+    static char name[] = "memory";
+
+    *m = (struct memory_reader){
+        .reader = { .ops = &memory_ops, .name = name, .size = size },
+        .bytes = bytes,
+        .fail_extent = NEVER,
+        .fail_read = NEVER,
+        .end = NEVER,
+    };
+}

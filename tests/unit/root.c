@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blkhash.h"
+
+#define MD 32
+#define SIZE 512
+
+/* Digests and runs of zeros in any mixture give the checksum of the content. */
+static void test_mixture(void **state)
+{
+    enum { BLOCKS = 300 };
+    unsigned char *buf = calloc(BLOCKS, SIZE);
+    struct blkhash_leaf *leaf = blkhash_leaf_new(SIZE, "sha256");
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        struct blkhash_root *root = blkhash_root_new(SIZE, "sha256");
+        unsigned char md[MD], expected[MD];
+        unsigned len = 0;
+
+        memset(buf, 0, BLOCKS * SIZE);
+        for (size_t b = 0; b < BLOCKS;) {
+            size_t n = random_number() % 40;
+            unsigned char mds[40 * MD];
+
+            if (n > BLOCKS - b)
+                n = BLOCKS - b;
+            if (random_number() % 2) {
+                assert_int_equal(blkhash_root_zero(root, n), 0);
+            } else {
+                random_fill(buf + b * SIZE, n * SIZE);
+                blkhash_leaf_hash(leaf, buf + b * SIZE, n * SIZE, mds, NULL);
+                assert_int_equal(blkhash_root_digests(root, mds, n), 0);
+            }
+            b += n;
+        }
+        assert_int_equal(blkhash_root_final(root, BLOCKS * SIZE, md, &len), 0);
+        assert_int_equal(len, MD);
+        oracle_checksum("sha256", SIZE, buf, BLOCKS * SIZE, expected);
+        assert_memory_equal(md, expected, MD);
+        blkhash_root_free(root);
+    }
+    blkhash_leaf_free(leaf);
+    free(buf);
+}
+
+/* The length must fit the blocks: a caller's mistake is no checksum. */
+static void test_length_fits_blocks(void **state)
+{
+    struct blkhash_root *root = blkhash_root_new(SIZE, "sha256");
+    unsigned char md[MD];
+
+    (void)state;
+    assert_int_equal(blkhash_root_zero(root, 3), 0);
+    assert_int_equal(blkhash_root_final(root, 2 * SIZE, md, NULL), EINVAL);
+    assert_int_equal(blkhash_root_final(root, 3 * SIZE + 1, md, NULL), EINVAL);
+    assert_int_equal(blkhash_root_final(root, 2 * SIZE + 1, md, NULL), 0);
+    blkhash_root_free(root);
+}
+
+/* 2^63 - 1 bytes, in the largest blocks: no sum overflows. */
+static void test_longest(void **state)
+{
+    struct blkhash_root *root =
+        blkhash_root_new(BLKHASH_MAX_BLOCK_SIZE, "sha256");
+    uint64_t blocks = INT64_MAX / BLKHASH_MAX_BLOCK_SIZE + 1;
+    unsigned char md[MD];
+
+    (void)state;
+    assert_int_equal(blkhash_root_final(root, UINT64_MAX, md, NULL), EINVAL);
+    assert_int_equal(
+        blkhash_root_final(root, (uint64_t)INT64_MAX + 1, md, NULL), EINVAL);
+    assert_int_equal(blkhash_root_zero(root, 1), 0);
+    assert_int_equal(blkhash_root_zero(root, UINT64_MAX), EOVERFLOW);
+    assert_int_equal(blkhash_root_digests(root, md, SIZE_MAX), EINVAL);
+    assert_int_equal(blkhash_root_final(root, INT64_MAX, md, NULL), EINVAL);
+    assert_true(blocks == UINT64_C(1) << 39);
+    blkhash_root_free(root);
+}
+
+static void test_wrong_arguments(void **state)
+{
+    struct blkhash_root *root = blkhash_root_new(SIZE, "sha256");
+    unsigned char md[MD];
+
+    (void)state;
+    assert_null(blkhash_root_new(0, "sha256"));
+    assert_int_equal(errno, EINVAL);
+    assert_null(blkhash_root_new(BLKHASH_MAX_BLOCK_SIZE + 1, "sha256"));
+    assert_int_equal(errno, EINVAL);
+    assert_null(blkhash_root_new(SIZE, NULL));
+    assert_int_equal(errno, EINVAL);
+    assert_null(blkhash_root_new(SIZE, "no-such-digest"));
+    assert_int_equal(errno, ENOTSUP);
+
+    assert_int_equal(blkhash_root_digests(NULL, md, 1), EINVAL);
+    assert_int_equal(blkhash_root_digests(root, NULL, 1), EINVAL);
+    assert_int_equal(blkhash_root_zero(NULL, 1), EINVAL);
+    assert_int_equal(blkhash_root_final(NULL, 0, md, NULL), EINVAL);
+    assert_int_equal(blkhash_root_final(root, 0, NULL, NULL), EINVAL);
+    assert_int_equal(blkhash_root_final(root, 0, md, NULL), 0);
+    assert_int_equal(blkhash_root_final(root, 0, md, NULL), EINVAL);
+    assert_int_equal(blkhash_root_zero(root, 1), EINVAL);
+    assert_int_equal(blkhash_root_digests(root, md, 1), EINVAL);
+    blkhash_root_free(root);
+    blkhash_root_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mixture),
+        cmocka_unit_test(test_length_fits_blocks),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_wrong_arguments),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

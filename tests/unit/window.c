@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reader/reader.h"
+
+enum { SIZE = 1 << 20 };
+
+static int fd;
+
+static int make_file(void **state)
+{
+    char path[] = "/tmp/disksum-window-XXXXXX";
+    static unsigned char bytes[SIZE];
+
+    (void)state;
+    fd = mkstemp(path);
+    memset(bytes, 'x', SIZE);
+    return fd < 0 || unlink(path) != 0 || write(fd, bytes, SIZE) != SIZE;
+}
+
+static int close_file(void **state)
+{
+    (void)state;
+    return close(fd);
+}
+
+static void check_bytes_in_place(void)
+{
+    struct reader reader = { 0 };
+    struct window w = { 0 };
+    const unsigned char *p = window_get(&w, &reader, fd, 1000, 5000, false);
+
+    assert_non_null(p);
+    assert_int_equal(p[0], 'x');
+    assert_int_equal(p[4999], 'x');
+    /* The same window serves the neighbours, and nothing far away while its
+     * addresses are in use. */
+    assert_ptr_equal(window_get(&w, &reader, fd, 2000, 100, true), p + 1000);
+    assert_null(window_get(&w, &reader, fd, UINT64_C(1) << 40, 100, true));
+    assert_false(window_failed(&w));
+    window_close(&w);
+    window_close(&w);
+}
+
+/* Pages that are gone read as zeros, and the window says so once. */
+static void check_truncated_file(void)
+{
+    struct reader reader = { 0 };
+    struct window w = { 0 };
+    const unsigned char *p = window_get(&w, &reader, fd, 0, SIZE, false);
+    unsigned sum = 0;
+
+    assert_non_null(p);
+    assert_int_equal(ftruncate(fd, SIZE / 2), 0);
+    for (size_t i = 0; i < SIZE; i += 1000)
+        sum += p[i];
+    assert_true(sum > 0);
+    assert_int_equal(p[SIZE - 1], 0);
+    assert_true(window_failed(&w));
+    assert_false(window_failed(&w));
+
+    /* The file's pages are back with the next use. */
+    assert_int_equal(ftruncate(fd, SIZE), 0);
+    assert_int_equal(pwrite(fd, "y", 1, SIZE - 1), 1);
+    p = window_get(&w, &reader, fd, SIZE - 1, 1, false);
+    assert_non_null(p);
+    assert_int_equal(*p, 'y');
+    window_close(&w);
+}
+
+/* One test: the handler is installed once for a process, and cmocka puts its
+ * own in that place with every test. */
+static void test_window(void **state)
+{
+    (void)state;
+    check_bytes_in_place();
+    check_truncated_file();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_window, make_file, close_file),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
