@@ -9,6 +9,11 @@
 
 #include "cli/progress.h"
 
+static bool is_c1(unsigned char c)
+{
+    return c >= 0x80 && c <= 0x9f;
+}
+
 /* C0 controls and DEL; and C1 controls, as UTF-8 or as single bytes. The latter
  * also are parts of longer characters, where they are fine. */
 static bool is_control(const unsigned char *text, size_t i)
@@ -17,9 +22,9 @@ static bool is_control(const unsigned char *text, size_t i)
 
     if (c < 0x20 || c == 0x7f)
         return true;
-    if (c < 0x80 || c > 0x9f)
-        return false;
-    return i == 0 || text[i - 1] < 0x80 || text[i - 1] == 0xc2;
+    if (c == 0xc2)
+        return is_c1(text[i + 1]);
+    return is_c1(c) && (i == 0 || text[i - 1] < 0x80 || text[i - 1] == 0xc2);
 }
 
 static void print_safe(const char *line)

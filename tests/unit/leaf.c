@@ -163,5 +163,5 @@ int main(void)
         cmocka_unit_test(test_wrong_arguments),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_WITH_KERNEL(tests);
 }

@@ -319,5 +319,5 @@ int main(void)
         cmocka_unit_test(test_free_unfinished),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_WITH_KERNEL(tests);
 }

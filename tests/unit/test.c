@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/evp.h>
@@ -72,6 +74,18 @@ void random_mixture(unsigned char *buf, size_t len, size_t longest_run)
         buf += n;
         len -= n;
     }
+}
+
+bool kernel_is_missing(void)
+{
+    const char *name = getenv("BLKHASH_SHA256");
+    struct blkhash_leaf *leaf = blkhash_leaf_new(512, "sha256");
+    bool missing = !leaf && errno == ENOTSUP && name;
+
+    if (missing)
+        printf("1..0 # SKIP %s is not for this CPU\n", name);
+    blkhash_leaf_free(leaf);
+    return missing;
 }
 
 void assert_hex(const unsigned char *md, unsigned len, const char *hex)

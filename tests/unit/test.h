@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,15 @@ void random_fill(void *buf, size_t len);
 
 /* Fill with runs of zeros and of other bytes, at unaligned places. */
 void random_mixture(unsigned char *buf, size_t len, size_t longest_run);
+
+/*
+ * Run a group of tests. Where BLKHASH_SHA256 asks for a kernel that this CPU
+ * does not have, they are skipped.
+ */
+#define RUN_WITH_KERNEL(tests)                                                 \
+    (kernel_is_missing() ? 0 : cmocka_run_group_tests(tests, NULL, NULL))
+
+bool kernel_is_missing(void);
 
 /* Compare with a digest in hex. */
 void assert_hex(const unsigned char *md, unsigned len, const char *hex);

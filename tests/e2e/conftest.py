@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What all end-to-end tests share. DISKSUM_BUILD is the folder of the build
+that is tested."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+ROOT = pathlib.Path(__file__).parents[2]
+BUILD = pathlib.Path(os.environ.get("DISKSUM_BUILD", ROOT / "build"))
+
+# Set for some tests, and by them.
+for name in "BLKHASH_SHA256", "DISKSUM_READS":
+    os.environ.pop(name, None)
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "sanitizer: run it with the sanitizer builds, too")
+
+
+@pytest.fixture
+def build():
+    """The folder of the build that is tested."""
+    return BUILD
+
+
+@pytest.fixture
+def root():
+    """The source tree."""
+    return ROOT
+
+
+def to_bytes(text):
+    return text.encode(errors="surrogateescape") if isinstance(text, str) \
+        else text
+
+
+@pytest.fixture
+def disksum():
+    """Run disksum with arguments. The result has returncode, stdout and
+    stderr, as text; check: it must succeed, and say nothing on stderr."""
+    def run(*args, input=None, env=None, check=True, wrapper=(), **kwargs):
+        result = subprocess.run(
+            [*wrapper, BUILD / "disksum", *map(os.fspath, args)],
+            input=to_bytes(input),
+            env={**os.environ, **(env or {})},
+            stdout=kwargs.pop("stdout", subprocess.PIPE),
+            stderr=kwargs.pop("stderr", subprocess.PIPE),
+            timeout=120, **kwargs)
+        for stream in "stdout", "stderr":
+            if getattr(result, stream) is not None:
+                setattr(result, stream, getattr(result, stream).decode(
+                    errors="surrogateescape"))
+        if check:
+            assert (result.returncode, result.stderr) == (0, ""), \
+                result.stderr
+        return result
+    return run
+
+
+@pytest.fixture
+def fails(disksum):
+    """Run disksum, which must fail as every failure has to: exit status 1,
+    nothing on stdout, one line on stderr. Returns the line."""
+    def run(*args, **kwargs):
+        result = disksum(*args, check=False, **kwargs)
+        assert result.returncode == 1, result
+        assert not result.stdout
+        assert result.stderr.startswith("disksum: ")
+        assert result.stderr.endswith("\n")
+        assert result.stderr.count("\n") == 1
+        return result.stderr[len("disksum: "):-1]
+    return run
+
+
+def sums(stdout):
+    """The checksums of the lines that disksum printed."""
+    return [line.lstrip("\\").split()[0] for line in stdout.splitlines()]

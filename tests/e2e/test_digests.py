@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every digest that --list-digests prints."""
+
+import hashlib
+import subprocess
+
+import pytest
+
+from conftest import sums
+from oracle import checksum, write_image
+
+SPEC = "100k:A 70k:- 3000:B 64k:0"
+
+
+@pytest.fixture
+def image(tmp_path):
+    return tmp_path / "disk", write_image(tmp_path / "disk", SPEC)
+
+
+def test_list(disksum):
+    names = disksum("--list-digests").stdout.split()
+    assert names == sorted(set(names))
+    assert {"sha256", "sha512", "sha1", "blake2b512", "blake3"} <= set(names)
+
+
+def test_hashlib_agrees(disksum, image):
+    path, content = image
+    known = {name.replace("_", "-"): name for name in
+             hashlib.algorithms_available if not name.startswith("shake")}
+    # OpenSSL and hashlib write some names differently.
+    known |= {"blake2b512": "blake2b", "blake2s256": "blake2s"}
+    names = [name for name in disksum("--list-digests").stdout.split()
+             if name in known]
+    assert len(names) > 10
+    for name in names:
+        expected = checksum(content, digest=known[name])
+        assert sums(disksum("-d", name, path).stdout) == [expected]
+        assert sums(disksum("-a", name.upper(), path).stdout) == [expected]
+
+
+def b3sum(data):
+    return bytes.fromhex(subprocess.run(
+        ["b3sum", "--no-names"], input=data, stdout=subprocess.PIPE,
+        check=True).stdout.decode())
+
+
+def test_blake3_is_that_of_b3sum(disksum, image):
+    path, content = image
+    content += bytes(-len(content) % 512)
+    root = b"".join(b3sum(content[i:i + 65536])
+                    for i in range(0, len(content), 65536))
+    expected = b3sum(root + len(content).to_bytes(8, "little")).hex()
+    assert sums(disksum("-d", "blake3", path).stdout) == [expected]
+
+
+def test_shake(disksum, image):
+    """Extendable output has the length of OpenSSL 3.0's default."""
+    path, content = image
+    content += bytes(-len(content) % 512)
+    for name, size in ("shake128", 16), ("shake256", 32):
+        root = hashlib.new(name)
+        for i in range(0, len(content), 65536):
+            root.update(hashlib.new(name, content[i:i + 65536]).digest(size))
+        root.update(len(content).to_bytes(8, "little"))
+        assert sums(disksum("-d", name, path).stdout) == [root.hexdigest(size)]

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every failure: exit status 1, no checksum, one line that names the file, the
+place and the cause."""
+
+import os
+import random
+import resource
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import sums
+from oracle import checksum, write_image
+
+
+def test_missing(fails, tmp_path):
+    assert fails(tmp_path / "no") == f"{tmp_path}/no: No such file or directory"
+
+
+def test_directory(fails, tmp_path):
+    assert fails(tmp_path) == f"{tmp_path}: is a directory"
+
+
+@pytest.mark.skipif(os.getuid() == 0 and not os.path.exists("/usr/bin/setpriv"),
+                    reason="root may read everything")
+def test_no_permission(fails, tmp_path):
+    path = tmp_path / "disk"
+    path.write_bytes(b"x" * 512)
+    path.chmod(0)
+    wrapper = []
+    if os.getuid() == 0:
+        wrapper = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
+    assert fails(path, wrapper=wrapper) == f"{path}: Permission denied"
+
+
+def test_fifo_does_not_hang(fails, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert "is a FIFO, not a disk image" in fails(tmp_path / "fifo")
+
+
+def test_socket(fails, tmp_path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(f"{tmp_path}/socket")
+        assert fails(tmp_path / "socket") == \
+            f"{tmp_path}/socket: is a socket, not a disk image"
+
+
+def test_character_device(fails):
+    assert fails("/dev/zero") == \
+        "/dev/zero: is a character device, not a disk image"
+
+
+def test_the_others_go_on(disksum, tmp_path):
+    write_image(tmp_path / "a", "9k:A")
+    write_image(tmp_path / "b", "70k:B")
+    result = disksum(tmp_path / "a", tmp_path / "no", tmp_path / "b",
+                     check=False)
+    assert result.returncode == 1
+    assert [line.split("/")[-1] for line in result.stdout.splitlines()] == \
+        ["a", "b"]
+    assert result.stderr == \
+        f"disksum: {tmp_path}/no: No such file or directory\n"
+
+
+# --- read errors ---------------------------------------------------------
+
+@pytest.mark.parametrize("offset", [0, 1000, 65536, 3000001, 7999999])
+@pytest.mark.parametrize("options", [
+    [], ["-t", "1", "--queue-depth", "1"], ["-t", "8", "--queue-depth", "32"],
+    ["-T", "none"]])
+def test_bad_sector(fails, build, tmp_path, offset, options):
+    path = tmp_path / "disk"
+    write_image(path, "8000000:A")
+    line = fails("-f", "raw", *options, path, env={
+        "LD_PRELOAD": f"{build}/tests/read-error.so",
+        "READ_ERROR_OFFSET": str(offset),
+        "DISKSUM_READS": "threads"})
+    # Direct reads give whole sectors.
+    place = offset // 4096 * 4096 if "-T" in options else offset
+    assert line == f"{path}: read error at offset {place}: Input/output error"
+
+
+def test_bad_first_sector_while_probing(fails, build, tmp_path):
+    write_image(tmp_path / "disk", "8k:A")
+    assert fails(tmp_path / "disk", env={
+        "LD_PRELOAD": f"{build}/tests/read-error.so",
+        "READ_ERROR_OFFSET": "100"}) == \
+        f"{tmp_path}/disk: read error at offset 100: Input/output error"
+
+
+@pytest.mark.parametrize("offset", [0, 5, 2000000])
+def test_pipe_breaks(fails, build, offset):
+    assert fails(input=random.Random(1).randbytes(3000000), env={
+        "LD_PRELOAD": f"{build}/tests/read-error.so",
+        "READ_ERROR_OFFSET": str(offset)}) == \
+        f"-: read error at offset {offset}: Input/output error"
+
+
+@pytest.fixture
+def loop_device(tmp_path):
+    """A block device over a file: (device, file)."""
+    path = tmp_path / "backing"
+    write_image(path, "4M:A 4M:- 100k:B 924k:0")
+    made = subprocess.run(["losetup", "--find", "--show", path],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if made.returncode:
+        pytest.skip("no loop devices here")
+    device = made.stdout.decode().strip()
+    yield device, path
+    subprocess.run(["losetup", "--detach", device], check=True)
+
+
+@pytest.mark.parametrize("options", [
+    [], ["-T", "none"], ["-T", "none", "--queue-depth=32", "--read-size=64k"]])
+@pytest.mark.parametrize("reads", ["ring", "threads"])
+def test_block_device(disksum, loop_device, options, reads):
+    device, path = loop_device
+    out = disksum(*options, device, env={"DISKSUM_READS": reads}).stdout
+    assert out == f"{checksum(path)}  {device}\n"
+
+
+@pytest.mark.parametrize("options", [[], ["-T", "none"]])
+@pytest.mark.parametrize("reads", ["ring", "threads"])
+def test_block_device_fails(fails, loop_device, options, reads):
+    """The file under the device is cut: real I/O errors, also of io_uring."""
+    device, path = loop_device
+    os.truncate(path, 1 << 20)
+    line = fails(*options, device, env={"DISKSUM_READS": reads})
+    start, offset = line.split(" at offset ")
+    assert start == f"{device}: read error"
+    assert offset.endswith(": Input/output error")
+    assert int(offset.split(":")[0]) >= 1 << 20
+
+
+# --- files that change ---------------------------------------------------
+
+def changed(build, path, size, moment):
+    return {"LD_PRELOAD": f"{build}/tests/change-file.so",
+            "CHANGE_FILE": str(path), "CHANGE_SIZE": str(size),
+            "CHANGE_AT": moment}
+
+
+@pytest.mark.parametrize("options, moment", [
+    ([], "open"), (["-t", "1"], "open"), (["-T", "none"], "open"),
+    ([], "map"), (["-t", "1"], "map")])
+@pytest.mark.parametrize("size", [0, 1000000, 4096000, 7999999])
+def test_shrinking_file(fails, build, tmp_path, options, moment, size):
+    path = tmp_path / "disk"
+    write_image(path, "8000000:A")
+    line = fails("-f", "raw", *options, path,
+                 env=changed(build, path, size, moment))
+    assert line.startswith(f"{path}: ")
+    assert "shrank while it was read" in line
+
+
+@pytest.mark.parametrize("moment", ["open", "map"])
+def test_shrinking_hole(fails, build, tmp_path, moment):
+    path = tmp_path / "disk"
+    write_image(path, "1M:A 64M:-")
+    assert "shrank while it was read" in fails(
+        "-f", "raw", path, env=changed(build, path, 2 << 20, moment))
+
+
+@pytest.mark.parametrize("moment", ["open", "map"])
+def test_growing_file(fails, build, tmp_path, moment):
+    path = tmp_path / "disk"
+    write_image(path, "1M:A")
+    assert fails("-f", "raw", path, env=changed(build, path, 2 << 20, moment)) \
+        == f"{path}: the file changed while it was read"
+
+
+# --- standard output -----------------------------------------------------
+
+def test_full_device(disksum, tmp_path):
+    write_image(tmp_path / "disk", "9k:A")
+    with open("/dev/full", "wb") as full:
+        result = disksum(tmp_path / "disk", stdout=full, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "disksum: write error: No space left on device\n"
+
+
+@pytest.mark.parametrize("args", [["disk"], ["--help"], ["--version"],
+                                  ["--list-digests"]])
+def test_closed_stdout(build, tmp_path, args):
+    write_image(tmp_path / "disk", "9k:A")
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$0" "$@" >&-', build / "disksum", *args],
+        cwd=tmp_path, stderr=subprocess.PIPE)
+    assert result.returncode == 1
+    assert result.stderr.decode() == \
+        "disksum: write error: Bad file descriptor\n"
+
+
+def test_closed_stdin_is_no_empty_disk(build):
+    result = subprocess.run(["sh", "-c", f"exec {build}/disksum <&-"],
+                            capture_output=True)
+    assert result.returncode == 1
+    assert not result.stdout
+    assert result.stderr.decode().startswith("disksum: -: ")
+
+
+def test_reader_of_stdout_is_gone(build, tmp_path):
+    """It dies of SIGPIPE, like every filter."""
+    write_image(tmp_path / "disk", "9k:A")
+    read, write = os.pipe()
+    os.close(read)
+    result = subprocess.run([build / "disksum", tmp_path / "disk"],
+                            stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert result.returncode == -signal.SIGPIPE
+
+
+# --- signals, limits, usage ----------------------------------------------
+
+def interrupt(process):
+    """Seconds from SIGINT to the end."""
+    time.sleep(0.15)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate()
+    took = time.monotonic() - start
+    assert process.returncode == -signal.SIGINT
+    assert not out
+    return took
+
+
+@pytest.mark.parametrize("what", ["hole", "pipe", "direct"])
+def test_sigint_ends_at_once(build, tmp_path, what):
+    """Within 100 ms, in one of some attempts: the machine may be busy."""
+    path = tmp_path / "disk"
+    with open(path, "wb") as f:
+        f.truncate(8 << 40 if what == "hole" else 0)
+        if what == "direct":
+            f.write(random.Random(1).randbytes(1 << 20) * 512)
+    args = {"hole": [path], "pipe": [], "direct":
+            ["-T", "none", "-d", "sha3-512", path]}[what]
+    assert min(interrupt(subprocess.Popen(
+        [build / "disksum", *args], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE)) for _ in range(5)) < 0.1
+
+
+def test_few_descriptors(fails, tmp_path):
+    write_image(tmp_path / "disk", "2M:A")
+    line = fails(tmp_path / "disk", preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_NOFILE, (4, 4)))
+    assert "Too many open files" in line
+
+
+@pytest.mark.parametrize("args", [
+    ["-t", "0"], ["-t", "257"], ["-t", "x"], ["--queue-depth=0"],
+    ["--queue-depth=257"], ["--read-size=4095"], ["--read-size=65M"],
+    ["--block-size=0"], ["--block-size=511"], ["--block-size=513"],
+    ["--block-size=17M"], ["-d", "sha257"], ["-d", ""], ["-T", "direct"],
+    ["--no-such-option"], ["-Z"], ["-t"]])
+def test_wrong_usage(disksum, args):
+    result = disksum(*args, check=False, input="")
+    assert result.returncode == 2
+    assert not result.stdout
+    lines = result.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[1] == "Try 'disksum --help' for more information."
+
+
+def test_unknown_format(fails, tmp_path):
+    write_image(tmp_path / "disk", "9k:A")
+    assert fails("-f", "nosuch", tmp_path / "disk") == \
+        f"{tmp_path}/disk: format 'nosuch' is not supported"
+
+
+def test_forced_kernel_is_missing(disksum, tmp_path):
+    write_image(tmp_path / "disk", "9k:A")
+    result = disksum(tmp_path / "disk", env={"BLKHASH_SHA256": "nosuch"},
+                     check=False)
+    assert result.returncode == 2
+    assert not result.stdout
+
+
+@pytest.mark.sanitizer
+def test_sanitizers_see_errors(fails, tmp_path):
+    """The way out of an error, where nothing may leak."""
+    fails(tmp_path / "no")
+    fails(tmp_path)
+    (tmp_path / "disk").write_bytes(b"QFI\xfb\0\0\0\3" + bytes(1000))
+    fails("-f", "nosuch", tmp_path / "disk")
+    assert sums("") == []

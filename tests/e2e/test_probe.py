@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A container is never hashed as if it were the disk inside."""
+
+import subprocess
+
+import pytest
+
+from conftest import sums
+from oracle import checksum
+
+# How each format is made; a way that needs nothing but qemu-img.
+FORMATS = {
+    "qcow": "qemu-img create -q -f qcow {} 1M",
+    "qcow2": "qemu-img create -q -f qcow2 {} 1M",
+    "qed": "qemu-img create -q -f qed {} 1M",
+    "vmdk": "qemu-img create -q -f vmdk {} 1M",
+    "vdi": "qemu-img create -q -f vdi {} 1M",
+    "vhdx": "qemu-img create -q -f vhdx {} 1M",
+    "vpc": "qemu-img create -q -f vpc {} 1M",
+    "parallels": "qemu-img create -q -f parallels {} 1M",
+}
+
+
+def refused(line, path, format):
+    return line.startswith(f"{path}: is a {format} image, which is not "
+                           "supported")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_container(disksum, fails, tmp_path, format):
+    path = tmp_path / "image"
+    subprocess.run(FORMATS[format].format(path).split(), check=True)
+    assert refused(fails(path), path, format)
+    assert refused(fails(input=path.read_bytes()), "-", format)
+    # Whoever wants the container's own checksum can say so.
+    assert sums(disksum("-f", "raw", path).stdout) == [checksum(path)]
+    with open(path, "rb") as f:
+        assert sums(disksum("-f", "raw", stdin=f).stdout) == [checksum(path)]
+
+
+@pytest.mark.parametrize("format, start, end", [
+    ("dmg", b"", b"koly" + bytes(508)),
+    ("bochs", b"Bochs Virtual HD Image\0", b""),
+    ("cloop", b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop", b""),
+    ("vmdk", b"COWD", b""),
+    ("vmdk", b"# Disk DescriptorFile\n", b""),
+    ("parallels", b"WithouFreSpacExt", b""),
+    ("luks", b"LUKS\xba\xbe\0\1", b""),
+    ("luks", b"LUKS\xba\xbe\0\2", b"")])
+def test_magic(fails, tmp_path, format, start, end):
+    path = tmp_path / "image"
+    path.write_bytes(start + bytes(4096 - len(start)) + end)
+    assert refused(fails(path), path, format)
+
+
+def test_almost_a_magic(disksum, tmp_path):
+    path = tmp_path / "image"
+    for content in b"QFI", b"QFI\xfa\0\0\0\3", b"\0QFI\xfb", b"conectiX":
+        path.write_bytes(content)
+        assert sums(disksum(path).stdout) == [checksum(content)]

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The progress bar, SIGUSR1, and -v."""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+from oracle import checksum, write_image
+
+BAR = re.compile(r"\[=* *\] \d+\.\d% of [\d.]+ \wiB, .*/s, [\d:]+ left")
+
+
+def on_terminal(command, columns=80):
+    """Run with stderr on a terminal: (stdout, what the terminal got)."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ,
+                struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            data = os.read(ours, 4096)
+        except OSError:
+            break  # Linux: all other ends are closed
+        if not data:
+            break
+        seen += data
+    os.close(ours)
+    out = process.stdout.read().decode()
+    process.stdout.close()
+    assert process.wait() == 0
+    return out, seen.decode()
+
+
+def hole(path, size):
+    with open(path, "wb") as f:
+        f.truncate(size)
+    return path
+
+
+def test_quiet_by_default(disksum, build, tmp_path):
+    path = hole(tmp_path / "disk", 6 << 40)
+    assert disksum(path).stderr == ""
+    write_image(tmp_path / "small", "1M:A")
+    _, seen = on_terminal([build / "disksum", tmp_path / "small"])
+    assert seen == ""
+
+
+def test_asked_for(disksum, tmp_path):
+    content = write_image(tmp_path / "disk", "3M:A")
+    result = disksum("-p", tmp_path / "disk", check=False)
+    assert result.stdout == f"{checksum(content)}  {tmp_path}/disk\n"
+    lines = result.stderr.splitlines()
+    assert lines and all(BAR.fullmatch(line) for line in lines)
+    assert "100.0% of 3.0 MiB" in lines[-1]
+
+
+def test_on_a_terminal(build, tmp_path):
+    """A run that takes a while has a bar, which is wiped when it is done."""
+    path = hole(tmp_path / "disk", 8 << 40)
+    for columns in 40, 200:
+        out, seen = on_terminal([build / "disksum", path], columns)
+        assert out.endswith(f"  {path}\n")
+        drawn = seen.split("\r")
+        assert drawn[-1] == "\x1b[K"
+        lines = [line.removesuffix("\x1b[K") for line in drawn[1:-1]]
+        assert lines
+        for line in lines:
+            assert len(line) < columns
+            assert "% of 8.0 TiB" in line
+
+
+def test_asked_for_on_a_terminal(build, tmp_path):
+    write_image(tmp_path / "disk", "3M:A")
+    _, seen = on_terminal([build / "disksum", "-p", tmp_path / "disk"])
+    assert "100.0% of 3.0 MiB" in seen
+    assert seen.endswith("\n")
+
+
+def test_sigusr1(build):
+    """One line, on demand, for the size that is known so far."""
+    process = subprocess.Popen([build / "disksum"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # More than a pipe holds: when it is gone, the reader has begun.
+    process.stdin.write(bytes(8 << 20))
+    process.stdin.flush()
+    process.send_signal(signal.SIGUSR1)
+    line = process.stderr.readline().decode()
+    assert re.fullmatch(r"disksum: -: [\d.]+ (B|\wiB), .*/s\n", line)
+    out, err = process.communicate()
+    assert out.decode() == f"{checksum(bytes(8 << 20))}  -\n"
+    assert err == b""
+
+
+def test_sigusr1_of_a_file(build, tmp_path):
+    path = hole(tmp_path / "disk", 4 << 40)
+    process = subprocess.Popen([build / "disksum", path],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while True:
+        with open(f"/proc/{process.pid}/status") as f:
+            caught = re.search(r"SigCgt:\s*(\w+)", f.read()).group(1)
+        if int(caught, 16) & 1 << signal.SIGUSR1 - 1:
+            break
+        time.sleep(0.001)
+    process.send_signal(signal.SIGUSR1)
+    _, err = process.communicate()
+    assert process.returncode == 0
+    assert re.fullmatch(
+        rf"disksum: {path}: \d+\.\d% of 4.0 TiB, .*/s, [\d:?]+ left\n",
+        err.decode())
+
+
+def test_verbose(disksum, tmp_path):
+    write_image(tmp_path / "disk", "1M:A 3M:- 2M:0")
+    result = disksum("-v", tmp_path / "disk", check=False)
+    assert result.stdout.count("\n") == 1
+    assert "raw, 6.0 MiB: 1.0 MiB of data, 2.0 MiB of zeros, " \
+        "3.0 MiB of holes" in result.stderr
+    assert "read 3.0 MiB in" in result.stderr
+    assert "sha256 in blocks of 65536 bytes by" in result.stderr

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Raw images of data, zeros and holes at unaligned places against the oracle,
+by every kernel, number of threads, depth and way to read."""
+
+import os
+import random
+import subprocess
+
+import pytest
+
+from conftest import sums
+from oracle import checksum, random_spec, write_image
+
+KERNELS = {"shani": "sha_ni", "avx512": "avx512bw", "avx2": "avx2",
+           "openssl": None}
+BLOCK_SIZES = [512, 1536, 4096, 4608, 65536, 1 << 20]
+IMAGES = 40
+
+
+def need_kernel(kernel):
+    flag = KERNELS[kernel]
+    with open("/proc/cpuinfo") as f:
+        if flag and flag not in f.read().split():
+            pytest.skip(f"this CPU has no {flag}")
+
+
+class Images:
+    """Images, and their checksums by the oracle."""
+
+    def __init__(self, folder, seed, count):
+        rnd = random.Random(seed)
+        self.paths = [folder / f"{seed}-{n}" for n in range(count)]
+        self.contents = [write_image(path, random_spec(rnd))
+                         for path in self.paths]
+        self.known = {}
+
+    def checksums(self, block_size, digest="sha256"):
+        key = block_size, digest
+        if key not in self.known:
+            self.known[key] = [checksum(content, block_size, digest)
+                               for content in self.contents]
+        return self.known[key]
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory):
+    return Images(tmp_path_factory.mktemp("images"), "raw", IMAGES)
+
+
+def check(disksum, images, options, block_size, **env):
+    out = disksum(*options, f"--block-size={block_size}", *images.paths,
+                  env=env).stdout
+    assert sums(out) == images.checksums(block_size)
+
+
+@pytest.mark.parametrize("threads", range(1, 9))
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernel_threads_depth(disksum, images, kernel, threads):
+    need_kernel(kernel)
+    rnd = random.Random(f"{kernel} {threads}")
+    for depth in rnd.sample(range(1, 33), 8):
+        check(disksum, images,
+              ["-t", str(threads), f"--queue-depth={depth}",
+               "--read-size=" + rnd.choice(["4k", "64k", "100k", "1M", "3M"])],
+              rnd.choice(BLOCK_SIZES), BLKHASH_SHA256=kernel)
+
+
+@pytest.mark.parametrize("depth", range(1, 33))
+def test_every_depth(disksum, images, depth):
+    check(disksum, images, ["-t", "2", f"--queue-depth={depth}"], 65536)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("block_size", BLOCK_SIZES)
+def test_serial_is_parallel(disksum, images, block_size):
+    check(disksum, images, ["-t", "1", "--queue-depth", "1"], block_size)
+    check(disksum, images, ["-t", "8", "--queue-depth", "32"], block_size)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("reads", ["ring", "threads"])
+@pytest.mark.parametrize("mode", ["none", "directsync"])
+def test_direct(disksum, images, reads, mode):
+    rnd = random.Random(reads + mode)
+    for depth in 1, 2, 7, 32:
+        check(disksum, images,
+              ["-T", mode, "-t", str(rnd.randrange(1, 5)),
+               f"--queue-depth={depth}",
+               "--read-size=" + rnd.choice(["4k", "100k", "1M"])],
+              rnd.choice(BLOCK_SIZES), DISKSUM_READS=reads)
+
+
+@pytest.mark.parametrize("mode", ["writeback", "writethrough", "unsafe"])
+def test_buffered_modes(disksum, images, mode):
+    check(disksum, images, ["-T", mode], 65536)
+
+
+@pytest.mark.sanitizer
+def test_cold_cache(disksum, images):
+    for path in images.paths:
+        with open(path, "rb") as f:
+            os.fsync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    check(disksum, images, ["--queue-depth", "3"], 4096)
+
+
+def test_refused_io_uring(disksum, fails, images, build):
+    """In a container that forbids io_uring, threads read; the ring alone is an
+    error, which shows that it was refused."""
+    wrapper = [build / "tests/no-io-uring"]
+    out = disksum("-T", "none", *images.paths, wrapper=wrapper).stdout
+    assert sums(out) == images.checksums(65536)
+    big = max(images.paths, key=os.path.getsize)
+    line = fails("-T", "none", big, wrapper=wrapper,
+                 env={"DISKSUM_READS": "ring"})
+    assert line == f"{big}: can not set up reads: Operation not permitted"
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("size", [
+    0, 1, 511, 512, 513, 4095, 4096, 4097, 65535, 65536, 65537,
+    1048575, 1048577, 16 * 65536 + 1, 17 * 65536 - 1])
+@pytest.mark.parametrize("kind", "A-")
+def test_sizes(disksum, tmp_path, size, kind):
+    content = write_image(tmp_path / "disk", f"{size}:{kind}")
+    for options in [], ["-T", "none"], ["-t", "1", "--queue-depth", "1"]:
+        out = disksum(*options, tmp_path / "disk").stdout
+        assert sums(out) == [checksum(content)]
+    assert sums(disksum(input=content).stdout) == [checksum(content)]
+
+
+def test_padding_is_reported(disksum, tmp_path):
+    (tmp_path / "disk").write_bytes(b"hello")
+    result = disksum("-v", tmp_path / "disk", check=False)
+    assert result.returncode == 0
+    assert "warning: the size is no multiple of 512 bytes" in result.stderr
+
+
+def test_layout_does_not_matter(disksum, tmp_path):
+    """As qemu-img, cp and dd write it: the same disk, the same checksum."""
+    source = tmp_path / "source"
+    write_image(source, "1M:A 3M:- 100k:B 1M:0 5000:C 2M:-")
+    commands = {
+        "sparse": "qemu-img convert -O raw {} {}",
+        "full": "qemu-img convert -O raw -S 0 {} {}",
+        "dense": "cp --sparse=never {} {}",
+        "dug": "cp --sparse=always {} {}",
+        "dd": "dd status=none bs=64k if={} of={}",
+    }
+    names = ["source", *commands]
+    for name, command in commands.items():
+        subprocess.run(command.format(source, tmp_path / name).split(),
+                       check=True)
+    out = disksum(*[tmp_path / name for name in names]).stdout
+    # The size of the source is no multiple of a sector; qemu-img pads it.
+    assert len(set(sums(out))) == 1
+
+
+def test_huge_hole_with_data(disksum, tmp_path):
+    """Data at the far end of a hole, beyond 32 bits of blocks of 512 bytes."""
+    with open(tmp_path / "disk", "wb") as f:
+        f.seek(5 << 30)
+        f.write(b"x" * 1000)
+    size = (5 << 30) + 1024
+    zero = disksum("--block-size=1M", tmp_path / "disk").stdout
+    with open(tmp_path / "disk", "r+b") as f:
+        f.seek(0)
+        f.write(bytes(1 << 20))
+        f.truncate(size)
+    assert disksum("--block-size=1M", tmp_path / "disk").stdout == zero

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""All tests: build, run, count. Ends with one line, 'N passed, N failed', and
+', N skipped' where some were.
+
+    tests/run.py [SUITE]...
+
+A suite is a build and what runs on it: 'release' everything, 'asan' (address
+and undefined behaviour) and 'tsan' (threads) the unit tests and the end-to-end
+tests that are marked for it.
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+SUITES = {
+    "release": ("build", [], []),
+    "asan": ("build-asan", ["-Db_sanitize=address,undefined",
+                            "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
+             ["-m", "sanitizer"]),
+    "tsan": ("build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false",
+                            "-Dbuildtype=debugoptimized"],
+             ["-m", "sanitizer"]),
+}
+
+# The first report of a sanitizer ends the program that it is about.
+os.environ |= {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+               "TSAN_OPTIONS": "halt_on_error=1",
+               "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class Count:
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def __add__(self, other):
+        return Count(self.passed + other.passed, self.failed + other.failed,
+                     self.skipped + other.skipped)
+
+    def __str__(self):
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def build(folder, options):
+    """Every warning is an error."""
+    options = ["-Dtests=true", "-Dwerror=true", *options]
+    if (ROOT / folder / "build.ninja").exists():
+        command = ["meson", "configure", folder, *options]
+    else:
+        command = ["meson", "setup", folder, *options]
+    for step in command, ["ninja", "-C", folder]:
+        done = subprocess.run(step, cwd=ROOT, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+        if done.returncode:
+            print(done.stdout.decode(errors="replace"))
+            print(f"FAILED: {' '.join(step)}")
+            return False
+    return True
+
+
+def count_tap(output):
+    """What a unit test reports, in the Test Anything Protocol."""
+    count = Count()
+    for line in output.splitlines():
+        if re.match(r"1\.\.0 # SKIP|(not )?ok \d+ .*# SKIP", line, re.I):
+            count.skipped += 1
+        elif line.startswith("ok "):
+            count.passed += 1
+        elif line.startswith("not ok "):
+            count.failed += 1
+    return count
+
+
+def run_unit_test(test):
+    try:
+        done = subprocess.run(test["cmd"], env={**os.environ, **test["env"]},
+                              cwd=ROOT, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=300)
+        output, status = done.stdout.decode(errors="replace"), done.returncode
+    except subprocess.TimeoutExpired as e:
+        output, status = (e.stdout or b"").decode(errors="replace"), "a hang"
+    count = count_tap(output)
+    if status and not count.failed:
+        count.failed = 1  # it crashed, or a sanitizer ended it
+    if count.failed:
+        print(output)
+        print(f"FAILED: {test['name']}: {status}")
+    return count
+
+
+def run_unit_tests(folder):
+    listed = subprocess.run(["meson", "introspect", "--tests", folder],
+                            cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    tests = json.loads(listed.stdout)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return sum(pool.map(run_unit_test, tests), Count())
+
+
+def run_end_to_end(folder, options):
+    report = ROOT / folder / "end-to-end.xml"
+    report.unlink(missing_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=short",
+         "-p", "no:cacheprovider", f"--junitxml={report}", *options,
+         "tests/e2e"],
+        cwd=ROOT, env={**os.environ, "DISKSUM_BUILD": str(ROOT / folder)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+        number = {name: int(suite.get(name))
+                  for name in ("tests", "failures", "errors", "skipped")}
+    except (OSError, xml.etree.ElementTree.ParseError, AttributeError):
+        number = {"tests": 1, "failures": 1, "errors": 0, "skipped": 0}
+    failed = number["failures"] + number["errors"]
+    if done.returncode and not failed:
+        failed = 1
+    if failed:
+        print(done.stdout.decode(errors="replace"))
+    return Count(max(number["tests"] - failed - number["skipped"], 0), failed,
+                 number["skipped"])
+
+
+def run_suite(name):
+    folder, build_options, test_options = SUITES[name]
+    if not build(folder, build_options):
+        return Count(failed=1)
+    unit = run_unit_tests(folder)
+    print(f"{name}, unit tests: {unit}", flush=True)
+    end_to_end = run_end_to_end(folder, test_options)
+    print(f"{name}, end to end: {end_to_end}", flush=True)
+    return unit + end_to_end
+
+
+def main():
+    count = sum(map(run_suite, sys.argv[1:] or SUITES), Count())
+    print(count)
+    return 1 if count.failed or not count.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
