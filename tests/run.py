@@ -16,6 +16,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -104,9 +105,20 @@ def run_unit_tests(folder):
         return sum(pool.map(run_unit_test, tests), Count())
 
 
+def direct_io_works(folder):
+    with tempfile.NamedTemporaryFile(dir=folder) as f:
+        try:
+            os.close(os.open(f.name, os.O_RDONLY | os.O_DIRECT))
+        except OSError:
+            return False
+    return True
+
+
 def run_end_to_end(folder, options):
     report = ROOT / folder / "end-to-end.xml"
     report.unlink(missing_ok=True)
+    if not direct_io_works(tempfile.gettempdir()):
+        options = [*options, f"--basetemp={ROOT / folder / 'tmp'}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=short",
          "-p", "no:cacheprovider", f"--junitxml={report}", *options,

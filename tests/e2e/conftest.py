@@ -79,6 +79,19 @@ def fails(disksum):
     return run
 
 
+@pytest.fixture(params=["ring", "threads"])
+def reads(request, disksum, tmp_path):
+    """A value of DISKSUM_READS: the ways of direct reads that this kernel
+    allows."""
+    probe = tmp_path / "probe"
+    probe.write_bytes(bytes(4096))
+    result = disksum("-T", "none", probe, check=False,
+                     env={"DISKSUM_READS": request.param})
+    if request.param == "ring" and "can not set up reads" in result.stderr:
+        pytest.skip("this kernel refuses io_uring")
+    return request.param
+
+
 def sums(stdout):
     """The checksums of the lines that disksum printed."""
     return [line.lstrip("\\").split()[0] for line in stdout.splitlines()]

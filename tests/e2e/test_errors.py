@@ -115,7 +115,6 @@ def loop_device(tmp_path):
 
 @pytest.mark.parametrize("options", [
     [], ["-T", "none"], ["-T", "none", "--queue-depth=32", "--read-size=64k"]])
-@pytest.mark.parametrize("reads", ["ring", "threads"])
 def test_block_device(disksum, loop_device, options, reads):
     device, path = loop_device
     out = disksum(*options, device, env={"DISKSUM_READS": reads}).stdout
@@ -123,7 +122,6 @@ def test_block_device(disksum, loop_device, options, reads):
 
 
 @pytest.mark.parametrize("options", [[], ["-T", "none"]])
-@pytest.mark.parametrize("reads", ["ring", "threads"])
 def test_block_device_fails(fails, loop_device, options, reads):
     """The file under the device is cut: real I/O errors, also of io_uring."""
     device, path = loop_device

@@ -78,7 +78,6 @@ def test_serial_is_parallel(disksum, images, block_size):
 
 
 @pytest.mark.sanitizer
-@pytest.mark.parametrize("reads", ["ring", "threads"])
 @pytest.mark.parametrize("mode", ["none", "directsync"])
 def test_direct(disksum, images, reads, mode):
     rnd = random.Random(reads + mode)
