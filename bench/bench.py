@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Measure disksum against other programs, and against the limits of the
+machine: make bench.
+
+Prints a table, and writes bench.json and bench.svg to the build folder. The
+exit status is 1 if a checksum was wrong; a goal that is missed is no error,
+since it may be missed on another machine.
+
+Environment:
+  DISKSUM_BENCH_DIR  where the images are kept (default: bench-images in the
+                     build folder)
+  DISKSUM_BENCH_GIB  size of the large images (default: 6, or less where the
+                     memory could not hold them)
+"""
+import argparse
+import os
+import sys
+
+import images
+import picture
+import report
+from lab import Lab
+from measure import Wrong
+from rows import ROWS
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def say(text):
+    print(f'bench: {text}', file=sys.stderr, flush=True)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        prog='bench.py', description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--rounds', type=int, default=7,
+                        help='runs of each candidate (default: 7)')
+    parser.add_argument('--only', action='append', metavar='ROW',
+                        choices=list(ROWS), help='measure this row; may be '
+                        'repeated. Rows: ' + ', '.join(ROWS))
+    parser.add_argument('--quick', action='store_true',
+                        help='2 rounds of small images: does it work at all?')
+    parser.add_argument('--build', default=os.path.join(ROOT, 'build'),
+                        metavar='FOLDER', help='build folder (default: build)')
+    arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error('--rounds: must be 1 or more')
+    return arguments
+
+
+def large_size(quick):
+    """Bytes of the large images; the data of both must fit in memory."""
+    text = os.environ.get('DISKSUM_BENCH_GIB')
+    if text:
+        gib = float(text)
+    elif quick:
+        gib = 1
+    else:
+        available = report.proc_value('/proc/meminfo', 'MemAvailable')
+        room = int(available.split()[0]) * 1024 if available else 9 * images.GIB
+        gib = min(6, max(1, room // 2 // images.GIB))
+    # Whole blocks, also in a quarter of it.
+    return max(64, int(gib * 1024) // 4 * 4) * images.MIB
+
+
+def measure(lab, names):
+    lines = []
+    for name in names:
+        say(name)
+        for line in ROWS[name](lab):
+            line.row = name
+            lines.append(line)
+    return lines
+
+
+def main():
+    arguments = parse_arguments()
+    build = os.path.abspath(arguments.build)
+    folder = os.environ.get('DISKSUM_BENCH_DIR',
+                            os.path.join(build, 'bench-images'))
+    size = large_size(arguments.quick)
+    hole = (1 if arguments.quick else 8) * images.TIB
+    rounds = 2 if arguments.quick else arguments.rounds
+    names = [name for name in ROWS
+             if not arguments.only or name in arguments.only]
+
+    lab = Lab(build, images.Images(folder, size, hole, say), rounds, say)
+    facts = report.machine(lab)
+    lines = measure(lab, names)
+
+    head = report.headline(facts)
+    about = (f'{rounds} interleaved rounds; real.raw and zero.raw of '
+             f'{size / images.GIB:g} GiB, in the page cache where not said '
+             'otherwise')
+    print(f'{head}\n{about}\n\n{report.table(lines)}')
+    for note in lab.notes:
+        print(f'note: {note}')
+    settings = {'rounds': rounds, 'image_bytes': size, 'hole_bytes': hole}
+    report.write_json(os.path.join(build, 'bench.json'), facts, settings,
+                      lines, lab.runs, lab.notes)
+    picture.write(os.path.join(build, 'bench.svg'), lines, head, about)
+    say('all checksums agree; written: bench.json, bench.svg in '
+        + os.path.relpath(build))
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (Wrong, OSError) as error:
+        say(f'error: {error}')
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Makes the images that are measured, and keeps them for the next time.
+
+To add one: a function that writes it to the path it is given, and a line in
+Images that names it.
+"""
+import json
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+
+import oracle
+
+MIB = 1 << 20
+GIB = 1 << 30
+TIB = 1 << 40
+
+
+def write_real(path, size):
+    """An ext4 file system, half full: a quarter system files, a quarter random
+    data that no program can make smaller. mke2fs fills it without root."""
+    staging = tempfile.mkdtemp(dir=os.path.dirname(path))
+    try:
+        copy_files(['/usr/lib', '/usr/share'], staging, size // 4)
+        write_random(os.path.join(staging, 'random'), size // 4)
+        with open(path, 'wb') as file:
+            file.truncate(size)
+        # PATH of users lacks the folder of mke2fs on some systems. No inode
+        # tables are left to the kernel, a fixed UUID and hash seed: the same
+        # files give nearly the same image.
+        uuid = '64697361-6b73-756d-6265-6e6368000000'
+        env = {**os.environ, 'PATH': os.environ['PATH'] + ':/usr/sbin:/sbin'}
+        subprocess.run(['mke2fs', '-q', '-t', 'ext4', '-U', uuid,
+                        '-E', f'lazy_itable_init=0,hash_seed={uuid}',
+                        '-d', staging, path], env=env, check=True)
+    finally:
+        shutil.rmtree(staging)
+
+
+def copy_files(folders, target, limit):
+    """Copy files, in order of their names, until there are limit bytes."""
+    for folder in folders:
+        for parent, names, files in os.walk(folder):
+            names.sort()
+            # A file that may be replaced while we look is no reason to stop.
+            for name in sorted(files):
+                source = os.path.join(parent, name)
+                try:
+                    if os.path.islink(source) or not os.path.isfile(source):
+                        continue
+                    length = os.path.getsize(source)
+                    if length > limit:
+                        continue
+                    copy = os.path.join(target, source.lstrip('/'))
+                    os.makedirs(os.path.dirname(copy), exist_ok=True)
+                    shutil.copy2(source, copy)
+                except (FileNotFoundError, PermissionError):
+                    continue
+                limit -= length
+                if limit < MIB:
+                    return
+
+
+def write_random(path, size):
+    source = random.Random(size)
+    with open(path, 'wb') as file:
+        for _ in range(size // MIB):
+            file.write(source.randbytes(MIB))
+
+
+def write_zeros(path, size):
+    """Zeros that were written. Allocated alone, they would be a hole to
+    lseek(), and no program would read them."""
+    with open(path, 'wb') as file:
+        for _ in range(size // MIB):
+            file.write(bytes(MIB))
+
+
+def write_hole(path, size):
+    with open(path, 'wb') as file:
+        file.truncate(size)
+
+
+class Image:
+    """A file, with the checksum that an oracle found for it."""
+
+    def __init__(self, path, checksum, data):
+        self.path = path
+        self.checksum = checksum
+        self.data = data  # bytes in blocks that are not zero
+        self.size = os.path.getsize(path)
+        self.allocated = os.stat(path).st_blocks * 512
+
+    def warm(self):
+        """Bring the data into the page cache."""
+        with open(self.path, 'rb', buffering=0) as file:
+            buf = bytearray(MIB)
+            for begin, end in self.extents(file.fileno()):
+                file.seek(begin)
+                while begin < end:
+                    begin += file.readinto(buf)
+
+    def drop(self):
+        """Put the data out of the page cache. Needs no root."""
+        with open(self.path, 'rb') as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def cached(self):
+        """How much of the data is in the page cache, by samples: 0 to 1."""
+        probes = hits = 0
+        with open(self.path, 'rb') as file:
+            fd = file.fileno()
+            for begin, end in self.extents(fd):
+                for offset in range(begin, end, 16 * MIB):
+                    probes += 1
+                    try:
+                        hits += os.preadv(fd, [bytearray(1)], offset,
+                                          os.RWF_NOWAIT)
+                    except BlockingIOError:
+                        pass
+        return hits / probes if probes else 1
+
+    def extents(self, fd):
+        end = 0
+        while end < self.size:
+            try:
+                begin = os.lseek(fd, end, os.SEEK_DATA)
+            except OSError:  # holes to the end
+                return
+            end = os.lseek(fd, begin, os.SEEK_HOLE)
+            yield begin, end
+
+
+class Images:
+    """The images of a folder; each is made when it is first asked for."""
+
+    def __init__(self, folder, size, hole_size, say):
+        self.folder = folder
+        self.size = size
+        self.hole_size = hole_size
+        self.say = say
+        self.have = {}
+
+    def real(self):
+        return self.get('real', self.size, write_real, 5 / 4)
+
+    def zero(self):
+        return self.get('zero', self.size, write_zeros, 1)
+
+    def hole(self):
+        return self.get('hole', self.hole_size, write_hole, 0)
+
+    def small(self):
+        return self.get('small', MIB, write_random, 1)
+
+    def get(self, name, size, write, space):
+        """Make an image, unless it is there. space: the bytes it needs at
+        most while it is made, as a part of its size."""
+        path = os.path.join(self.folder, f'{name}-{size // MIB}m.raw')
+        if path in self.have:
+            return self.have[path]
+        if not os.path.exists(path):
+            self.make(path, size, write, int(size * space))
+        self.have[path] = Image(path, *self.known(path))
+        return self.have[path]
+
+    def make(self, path, size, write, space):
+        os.makedirs(self.folder, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if free < space + 256 * MIB:
+            raise OSError(f'{self.folder}: {free / GIB:.1f} GiB free, '
+                          f'{space / GIB:.1f} needed; set DISKSUM_BENCH_GIB to '
+                          'less, or DISKSUM_BENCH_DIR to another folder')
+        self.say(f'making {os.path.basename(path)}')
+        # Under another name until it is whole, and on the disk: pages that
+        # wait to be written can not be put out of the cache.
+        part = path + '.part'
+        write(part, size)
+        with open(part, 'rb') as file:
+            os.fsync(file.fileno())
+        os.rename(part, path)
+
+    def known(self, path):
+        """What the oracle says; asked once for a state of the file."""
+        stat = os.stat(path)
+        state = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        try:
+            with open(path + '.json', encoding='ascii') as file:
+                known = json.load(file)
+            if known['state'] == state:
+                return known['sha256'], known['data']
+        except (FileNotFoundError, ValueError, KeyError):
+            pass
+        self.say(f'checking {os.path.basename(path)}')
+        checksum, data = oracle.checksum(path)
+        with open(path + '.json', 'w', encoding='ascii') as file:
+            json.dump({'state': state, 'sha256': checksum, 'data': data}, file)
+        return checksum, data

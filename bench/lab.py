@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the rows work with: the programs, the images, and the checksums that
+all candidates must agree on."""
+import os
+import shutil
+import subprocess
+
+from measure import Candidate, Wrong, run_rounds
+
+
+class Lab:
+    def __init__(self, build, images, rounds, say):
+        self.build = build
+        self.images = images
+        self.rounds = rounds
+        self.say = say
+        self.cores = len(os.sched_getaffinity(0))
+        self.leaf_speed = None  # bytes a second of one core, once measured
+        self.notes = []
+        self.runs = []
+        self.sums = {}
+        self.command = os.path.join(build, 'disksum')
+        digests = subprocess.run([self.command, '--list-digests'], check=True,
+                                 stdout=subprocess.PIPE, text=True)
+        self.digests = digests.stdout.split()
+
+    def note(self, text):
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def has_digest(self, name):
+        return name in self.digests
+
+    def program(self, name):
+        return os.path.join(self.build, 'bench', name)
+
+    def warm(self, image):
+        image.warm()
+        cached = image.cached()
+        if cached < 0.99:
+            self.note(f'{os.path.basename(image.path)}: only {cached:.0%} stay '
+                      'in the page cache; set DISKSUM_BENCH_GIB to less')
+        return image
+
+    # --- candidates: None for a program that is not installed
+
+    def disksum(self, image, *options, digest='sha256', name=None, **more):
+        key = (image.path, digest)
+        if digest == 'sha256':
+            self.sums[key] = image.checksum
+        return Candidate(name or ' '.join(['disksum', *options]),
+                         [self.command, '-d', digest, *options, image.path],
+                         key=key, **more)
+
+    def version(self):
+        return Candidate('disksum --version', [self.command, '--version'])
+
+    def peer(self, program, image, *options, **more):
+        path = shutil.which(program)
+        if not path:
+            self.note(f'{program} is not installed')
+            return None
+        return Candidate(program, [path, *options, image.path],
+                         key=(image.path, program), **more)
+
+    def reader(self, image, *options):
+        name = 'disk, direct' if '--direct' in options else 'bare pread()'
+        return Candidate(name, [self.program('pread'), *options, image.path])
+
+    def stream(self, size):
+        return Candidate('OpenSSL, 1 stream',
+                         [self.program('stream'), str(size)])
+
+    # --- runs
+
+    def run(self, row, *candidates, rounds=None):
+        candidates = [c for c in candidates if c]
+        for c in candidates:
+            c.expect = self.sums.get(c.key)
+        run_rounds(candidates, rounds or self.rounds)
+        for c in candidates:
+            if c.key:
+                self.agree(c.key, c.expect, c.name)
+            self.runs.append({
+                'row': row, 'name': c.name,
+                # Names alone: where files are is nobody's business.
+                'argv': [os.path.basename(word) for word in c.argv],
+                'seconds': c.seconds, 'cpu_seconds': c.cpu_seconds})
+
+    def agree(self, key, result, who):
+        """All that hash the same must get the same."""
+        expected = self.sums.setdefault(key, result)
+        if result != expected:
+            raise Wrong(f'{who}: checksum {result}, not {expected}')

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Interleaved runs of commands, and what their times say.
+
+Runs of all candidates take turns, so that other work on the machine meets all
+of them, and ratios are formed inside a round, where the noise is most alike.
+"""
+import dataclasses
+import os
+import resource
+import statistics
+import subprocess
+import time
+
+
+class Wrong(Exception):
+    """A program failed, or gave another checksum than it must."""
+
+
+@dataclasses.dataclass
+class Candidate:
+    """A command that is measured."""
+    name: str
+    argv: list
+    env: dict = dataclasses.field(default_factory=dict)
+    # Names the result: all candidates with the same key must get the same.
+    key: object = None
+    # The checksum that its first word of output must be. None: not known
+    # before the first round, and the same in each.
+    expect: str = None
+    # Rounds that it takes part in; slow programs in one only.
+    rounds: int = None
+    # Called before each run, outside of the time.
+    before: object = None
+    seconds: list = dataclasses.field(default_factory=list)
+    cpu_seconds: list = dataclasses.field(default_factory=list)
+
+    def run(self):
+        if self.before:
+            self.before()
+        cpu = children_cpu()
+        start = time.perf_counter()
+        done = subprocess.run(self.argv, env={**os.environ, **self.env},
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.seconds.append(time.perf_counter() - start)
+        self.cpu_seconds.append(children_cpu() - cpu)
+
+        if done.returncode != 0:
+            message = done.stderr.decode(errors='replace').strip()
+            raise Wrong(f'{self.name}: exit status {done.returncode}: {message}')
+        # GNU tools put a backslash before a line with an escaped name.
+        words = done.stdout.decode(errors='replace').lstrip('\\').split()
+        result = words[0] if words else ''
+        if self.expect is None:
+            self.expect = result
+        elif result != self.expect:
+            raise Wrong(f'{self.name}: checksum {result}, not {self.expect}')
+
+
+def children_cpu():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run_rounds(candidates, rounds):
+    """Run all candidates so many times, in turns."""
+    for number in range(rounds):
+        turn = [c for c in candidates if number < (c.rounds or rounds)]
+        # Every other round runs backwards: a candidate must not always follow
+        # the one that leaves the caches in the best state.
+        for candidate in turn if number % 2 == 0 else reversed(turn):
+            candidate.run()
+
+
+def summary(samples):
+    return {'median': statistics.median(samples),
+            'min': min(samples), 'max': max(samples)}
+
+
+def ratios(upper, lower):
+    """One ratio a round. A single sample is compared with all of the other."""
+    if len(upper) == 1:
+        upper = upper * len(lower)
+    if len(lower) == 1:
+        lower = lower * len(upper)
+    return [u / l for u, l in zip(upper, lower)]
+
+
+@dataclasses.dataclass
+class Line:
+    """A line of the table: some samples, and what they are compared with."""
+    what: str
+    samples: list
+    row: str = ''
+    unit: str = 's'
+    # What it is compared with: a peer (who does the same work), a limit (of
+    # this machine), itself (disksum in another mode), or None.
+    kind: str = None
+    other: str = ''
+    other_samples: list = None
+    # 'time': time over the other's time, small is good. 'speed': the other's
+    # time over the time, or speed over speed, large is good.
+    ratio: str = 'speed'
+    # The goal for the median ratio; for the median sample where there is
+    # nothing to compare with.
+    goal: float = None
+
+    def ratios(self):
+        if not self.other_samples:
+            return []
+        if (self.ratio == 'time') == (self.unit == 's'):
+            return ratios(self.samples, self.other_samples)
+        return ratios(self.other_samples, self.samples)
+
+    def ratio_summary(self):
+        values = self.ratios()
+        return summary(values) if values else None
+
+    def small_is_good(self):
+        return self.unit == 's' if not self.kind else self.ratio == 'time'
+
+    def verdict(self):
+        """'met', 'missed', or '' where there is no goal."""
+        if self.goal is None:
+            return ''
+        got = (self.ratio_summary() or summary(self.samples))['median']
+        good = got <= self.goal if self.small_is_good() else got >= self.goal
+        return 'met' if good else 'missed'
+
+    def json(self):
+        fields = dataclasses.asdict(self)
+        fields.update(summary=summary(self.samples), ratios=self.ratios(),
+                      ratio_summary=self.ratio_summary(),
+                      verdict=self.verdict())
+        return fields
