@@ -3,8 +3,8 @@
 machine: make bench.
 
 Prints a table, and writes bench.json and bench.svg to the build folder. The
-exit status is 1 if a checksum was wrong; a goal that is missed is no error,
-since it may be missed on another machine.
+exit status is 1 if a checksum was wrong or a row could not be measured; a goal
+that is missed is no error, since it may be met on another machine.
 
 Environment:
   DISKSUM_BENCH_DIR  where the images are kept (default: bench-images in the
@@ -20,7 +20,7 @@ import images
 import picture
 import report
 from lab import Lab
-from measure import Wrong
+from measure import Failed, Wrong
 from rows import ROWS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -53,32 +53,42 @@ def large_size(quick):
     """Bytes of the large images; the data of both must fit in memory."""
     text = os.environ.get('DISKSUM_BENCH_GIB')
     if text:
-        gib = float(text)
+        try:
+            gib = float(text)
+        except ValueError:
+            raise Failed(f'DISKSUM_BENCH_GIB: {text}: no number') from None
     elif quick:
         gib = 1
     else:
-        available = report.proc_value('/proc/meminfo', 'MemAvailable')
-        room = int(available.split()[0]) * 1024 if available else 9 * images.GIB
-        gib = min(6, max(1, room // 2 // images.GIB))
+        # Half of the memory. What is free now would give another size, and
+        # other images, each time.
+        memory = report.memory_bytes() or 12 * images.GIB
+        gib = min(6, max(1, memory // 2 // images.GIB))
     # Whole blocks, also in a quarter of it.
     return max(64, int(gib * 1024) // 4 * 4) * images.MIB
 
 
 def measure(lab, names):
+    """The lines of all rows, and whether all could be measured."""
     lines = []
+    whole = True
     for name in names:
         say(name)
-        for line in ROWS[name](lab):
-            line.row = name
-            lines.append(line)
-    return lines
+        try:
+            for line in ROWS[name](lab):
+                line.row = name
+                lines.append(line)
+        except (Failed, OSError) as error:
+            lab.note(f'{name}: NOT MEASURED: {error}')
+            whole = False
+    return lines, whole
 
 
 def main():
     arguments = parse_arguments()
     build = os.path.abspath(arguments.build)
-    folder = os.environ.get('DISKSUM_BENCH_DIR',
-                            os.path.join(build, 'bench-images'))
+    folder = os.path.abspath(os.environ.get(
+        'DISKSUM_BENCH_DIR', os.path.join(build, 'bench-images')))
     size = large_size(arguments.quick)
     hole = (1 if arguments.quick else 8) * images.TIB
     rounds = 2 if arguments.quick else arguments.rounds
@@ -87,7 +97,7 @@ def main():
 
     lab = Lab(build, images.Images(folder, size, hole, say), rounds, say)
     facts = report.machine(lab)
-    lines = measure(lab, names)
+    lines, whole = measure(lab, names)
 
     head = report.headline(facts)
     about = (f'{rounds} interleaved rounds; real.raw and zero.raw of '
@@ -100,14 +110,15 @@ def main():
     report.write_json(os.path.join(build, 'bench.json'), facts, settings,
                       lines, lab.runs, lab.notes)
     picture.write(os.path.join(build, 'bench.svg'), lines, head, about)
-    say('all checksums agree; written: bench.json, bench.svg in '
+    say('all checksums agree; bench.json and bench.svg are in '
         + os.path.relpath(build))
+    return 0 if whole else 1
 
 
 if __name__ == '__main__':
     try:
-        main()
-    except (Wrong, OSError) as error:
+        sys.exit(main())
+    except (Failed, Wrong, OSError) as error:
         say(f'error: {error}')
         sys.exit(1)
     except KeyboardInterrupt:

@@ -107,6 +107,13 @@ class Image:
         with open(self.path, 'rb') as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
+    def takes_direct(self):
+        try:
+            os.close(os.open(self.path, os.O_RDONLY | os.O_DIRECT))
+        except OSError:
+            return False
+        return True
+
     def cached(self):
         """How much of the data is in the page cache, by samples: 0 to 1."""
         probes = hits = 0

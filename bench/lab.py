@@ -64,11 +64,11 @@ class Lab:
                          key=(image.path, program), **more)
 
     def reader(self, image, *options):
-        name = 'disk, direct' if '--direct' in options else 'bare pread()'
+        name = 'disk alone' if '--direct' in options else 'pread alone'
         return Candidate(name, [self.program('pread'), *options, image.path])
 
     def stream(self, size):
-        return Candidate('OpenSSL, 1 stream',
+        return Candidate('OpenSSL stream',
                          [self.program('stream'), str(size)])
 
     # --- runs

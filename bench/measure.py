@@ -12,8 +12,12 @@ import subprocess
 import time
 
 
+class Failed(Exception):
+    """A program could not do its work: the row is lost, the others not."""
+
+
 class Wrong(Exception):
-    """A program failed, or gave another checksum than it must."""
+    """A program gave another checksum than it must: no figure counts."""
 
 
 @dataclasses.dataclass
@@ -47,7 +51,8 @@ class Candidate:
 
         if done.returncode != 0:
             message = done.stderr.decode(errors='replace').strip()
-            raise Wrong(f'{self.name}: exit status {done.returncode}: {message}')
+            raise Failed(f'{self.name}: exit status {done.returncode}: '
+                         f'{message}')
         # GNU tools put a backslash before a line with an escaped name.
         words = done.stdout.decode(errors='replace').lstrip('\\').split()
         result = words[0] if words else ''

@@ -18,7 +18,8 @@ CHARACTER = 6.9  # an upper estimate of the width of a letter of 13 pixels
 # The picture brings its own background, and a dark one where the reader's
 # system is dark, so it is readable on any page.
 STYLE = '''
-text { font: 13px system-ui, "DejaVu Sans", Arial, sans-serif; fill: #24292f }
+text { font: 13px system-ui, "DejaVu Sans", Arial, sans-serif; fill: #24292f;
+  paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
 .title { font-size: 17px; font-weight: 600 }
 .panel { font-size: 14px; font-weight: 600 }
 .small { font-size: 11.5px; fill: #57606a }
@@ -28,7 +29,7 @@ text { font: 13px system-ui, "DejaVu Sans", Arial, sans-serif; fill: #24292f }
 .spread { stroke: #24292f; stroke-width: 1.5 }
 .goal { stroke: #d1242f; stroke-width: 2.5 }
 @media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 } .small { fill: #9198a1 }
+  text { fill: #e6edf3; stroke: #0d1117 } .small { fill: #9198a1 }
   .card { fill: #0d1117; stroke: #3d444d }
   .grid { stroke: #2a313c } .one { stroke: #656c76 }
   .peer { fill: #4493f8 } .itself { fill: #ab7df8 } .limit { fill: #2ea67a }
@@ -158,11 +159,11 @@ def draw_legend(drawing, y, kinds):
 
 def write(path, lines, head, about):
     bars = [Bar(line) for line in lines if line.other_samples]
-    panels = (('Times as fast as others, and as itself',
+    panels = (('Times as fast as other programs, and as itself',
                [bar for bar in bars if bar.kind != 'limit'], True),
               ('Share of what this machine allows',
                [bar for bar in bars if bar.kind == 'limit'], False))
-    left = MARGIN + 40 + CHARACTER * max(
+    left = MARGIN + 50 + CHARACTER * max(
         [20, *(len(bar.label) + 0.85 * len(bar.against) for bar in bars)])
     width = left + PLOT + VALUE + MARGIN
 

@@ -6,6 +6,12 @@ import platform
 import subprocess
 import time
 
+from measure import summary
+
+# How to read a ratio.
+LEGEND = ('x: speed over the speed of the other, more is better; '
+          't: time over its time, less is better')
+
 HEADER = ('row', 'measured', 'median', 'spread', 'against', 'its median',
           'ratio', 'spread', 'goal', '')
 # Columns of figures stand to the right.
@@ -18,11 +24,11 @@ def value(number, unit):
     return f'{number:.2f} {unit}'
 
 
-def spread(summary, unit=''):
-    scale = 1000 if unit == 's' and summary['median'] < 0.1 else 1
-    digits = 1 if scale == 1000 or summary['median'] >= 10 else 2
-    return (f'{summary["min"] * scale:.{digits}f}..'
-            f'{summary["max"] * scale:.{digits}f}')
+def spread(got, unit=''):
+    scale = 1000 if unit == 's' and got['median'] < 0.1 else 1
+    digits = 1 if scale == 1000 or got['median'] >= 10 else 2
+    return (f'{got["min"] * scale:.{digits}f}..'
+            f'{got["max"] * scale:.{digits}f}')
 
 
 def cells(line, last_row):
@@ -30,11 +36,11 @@ def cells(line, last_row):
     sign = '<=' if line.small_is_good() else '>='
     other = ratio = ratio_spread = goal = ''
     if line.other_samples:
-        samples = sorted(line.other_samples)
-        other = value(samples[len(samples) // 2], line.unit)
+        other = value(summary(line.other_samples)['median'], line.unit)
         got = fields['ratio_summary']
         digits = 1 if got['median'] >= 10 else 2
-        ratio = f'{line.ratio} x{got["median"]:.{digits}f}'
+        mark = 't' if line.ratio == 'time' else 'x'
+        ratio = f'{got["median"]:.{digits}f} {mark}'
         ratio_spread = spread(got)
     if line.goal is not None:
         goal = f'{line.goal:.2f}' if line.kind else value(line.goal, line.unit)
@@ -57,7 +63,7 @@ def table(lines):
         padded = (cell.rjust(width) if i in RIGHT else cell.ljust(width)
                   for i, (cell, width) in enumerate(zip(row, widths)))
         text.append('  '.join(padded).rstrip())
-    return '\n'.join(text)
+    return '\n'.join([*text, '', LEGEND])
 
 
 def first_line(*argv):
@@ -82,12 +88,16 @@ def proc_value(path, key):
     return None
 
 
+def memory_bytes():
+    text = proc_value('/proc/meminfo', 'MemTotal')
+    return int(text.split()[0]) * 1024 if text else None
+
+
 def machine(lab):
-    memory = proc_value('/proc/meminfo', 'MemTotal')
     return {
         'cpu': proc_value('/proc/cpuinfo', 'model name') or platform.machine(),
         'cores': lab.cores,
-        'memory_bytes': int(memory.split()[0]) * 1024 if memory else None,
+        'memory_bytes': memory_bytes(),
         'kernel': platform.release(),
         # Other work on the machine, in case the figures look odd.
         'load': os.getloadavg()[0],
