@@ -22,10 +22,12 @@ def write_real(path, size):
     """An ext4 file system, half full: a quarter system files, a quarter random
     data that no program can make smaller. mke2fs fills it without root."""
     staging = tempfile.mkdtemp(dir=os.path.dirname(path))
+    full = os.path.join(staging, 'image')
     try:
-        copy_files(['/usr/lib', '/usr/share'], staging, size // 4)
-        write_random(os.path.join(staging, 'random'), size // 4)
-        with open(path, 'wb') as file:
+        copy_files(['/usr/lib', '/usr/share'], os.path.join(staging, 'files'),
+                   size // 4)
+        write_random(os.path.join(staging, 'files/random'), size // 4)
+        with open(full, 'wb') as file:
             file.truncate(size)
         # PATH of users lacks the folder of mke2fs on some systems. No inode
         # tables are left to the kernel, a fixed UUID and hash seed: the same
@@ -34,7 +36,13 @@ def write_real(path, size):
         env = {**os.environ, 'PATH': os.environ['PATH'] + ':/usr/sbin:/sbin'}
         subprocess.run(['mke2fs', '-q', '-t', 'ext4', '-U', uuid,
                         '-E', f'lazy_itable_init=0,hash_seed={uuid}',
-                        '-d', staging, path], env=env, check=True)
+                        '-d', os.path.join(staging, 'files'), full],
+                       env=env, check=True)
+        # mke2fs leaves extents that are allocated and not written. Whether
+        # lseek() takes them for data depends on what is in the page cache, and
+        # so would the bytes that a run reads.
+        shutil.rmtree(os.path.join(staging, 'files'))
+        subprocess.run(['cp', '--sparse=always', full, path], check=True)
     finally:
         shutil.rmtree(staging)
 

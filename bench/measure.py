@@ -59,7 +59,7 @@ class Candidate:
         if self.expect is None:
             self.expect = result
         elif result != self.expect:
-            raise Wrong(f'{self.name}: checksum {result}, not {self.expect}')
+            raise Wrong(f'{self.name}: result {result}, not {self.expect}')
 
     def forget(self):
         self.seconds.clear()

@@ -12,6 +12,7 @@ BAR = 14
 STEP = 26
 PLOT = 420
 VALUE = 70      # room for a figure beside the longest bar
+LEGEND = 860     # the line below the panels
 MARGIN = 24
 CHARACTER = 6.9  # an upper estimate of the width of a letter of 13 pixels
 
@@ -165,7 +166,7 @@ def write(path, lines, head, about):
                [bar for bar in bars if bar.kind == 'limit'], False))
     left = MARGIN + 50 + CHARACTER * max(
         [20, *(len(bar.label) + 0.85 * len(bar.against) for bar in bars)])
-    width = left + PLOT + VALUE + MARGIN
+    width = max(LEGEND, left + PLOT + VALUE) + MARGIN
 
     drawing = Drawing()
     drawing.text(MARGIN, 36, 'disksum: speed, longer is better', 'title')

@@ -6,11 +6,10 @@
  *     pread [--direct] THREADS FILE
  *
  * Threads take pieces of up to 1 MiB by turns. With --direct the page cache is
- * passed by, and THREADS is the depth of the disk's queue. Prints the bytes.
+ * passed by, and THREADS is the depth of the disk's queue.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,15 +25,16 @@
 #define ALIGNMENT 4096
 #define MAX_THREADS 256
 
-static const char *path;
-static int fd;
-static struct piece {
+struct piece {
     off_t offset;
     size_t len;
-} *pieces;
+};
+
+static const char *path;
+static int fd;
+static struct piece *pieces;
 static size_t piece_count;
 static atomic_size_t next_piece;
-static atomic_uint_least64_t total;
 
 static void die(const char *what, int err)
 {
@@ -48,15 +48,14 @@ static void add_extent(off_t offset, off_t end)
         off_t len = end - offset < PIECE ? end - offset : PIECE;
 
         if (piece_count % MORE_PIECES == 0) {
-            pieces = realloc(pieces,
-                             (piece_count + MORE_PIECES) * sizeof(*pieces));
+            pieces =
+                realloc(pieces, (piece_count + MORE_PIECES) * sizeof(*pieces));
             if (!pieces)
                 die(path, ENOMEM);
         }
         pieces[piece_count].offset = offset;
         /* A direct read is of whole sectors, also at the end of the file. */
-        pieces[piece_count].len =
-            (len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        pieces[piece_count].len = (len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         piece_count++;
         offset += len;
     }
@@ -83,19 +82,14 @@ static void find_pieces(void)
 static void *reader(void *arg)
 {
     void *buf = aligned_alloc(ALIGNMENT, PIECE);
-    uint64_t done = 0;
     size_t i;
 
     if (!buf)
         die(path, ENOMEM);
     while ((i = atomic_fetch_add(&next_piece, 1)) < piece_count) {
-        ssize_t n = pread(fd, buf, pieces[i].len, pieces[i].offset);
-
-        if (n < 0)
+        if (pread(fd, buf, pieces[i].len, pieces[i].offset) < 0)
             die(path, errno);
-        done += n;
     }
-    atomic_fetch_add(&total, done);
     free(buf);
     return arg;
 }
@@ -124,7 +118,6 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
-    printf("%" PRIuLEAST64 "\n", (uint_least64_t)atomic_load(&total));
     free(pieces);
     close(fd);
     return EXIT_SUCCESS;
