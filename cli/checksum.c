@@ -73,27 +73,22 @@ static bool stdin_is_file(void)
 static int open_input(const struct options *o, const char *name,
                       struct engine_input *input, struct error *error)
 {
+    const char *format = o->image.format;
     const char *path = name;
-    struct reader *reader;
-    int err;
 
     *input = (struct engine_input){ .name = name, .fd = STDIN_FILENO };
     if (strcmp(name, "-") == 0) {
         if (!stdin_is_file()) {
-            if (o->format && strcmp(o->format, "raw") != 0)
+            if (o->image.snapshot || (format && strcmp(format, "raw") != 0))
                 return error_set(error, EINVAL,
-                                 "%s: a pipe can only be read as raw, not as "
-                                 "'%s'",
-                                 name, o->format);
-            input->probe = !o->format;
+                                 "%s: a pipe can only be read as a raw image",
+                                 name);
+            input->probe = !format;
             return 0;
         }
         path = "/dev/stdin";
     }
-    err = file_open(path, name, o->cache, &reader, error);
-    if (err)
-        return err;
-    return image_open(reader, o->format, &input->image, error);
+    return image_open(path, name, &o->image, &input->image, error);
 }
 
 static int run(const struct options *o, const struct engine_input *input,
@@ -124,12 +119,12 @@ static void say_what_was_done(const struct options *o,
     char size[SIZE_TEXT], data[SIZE_TEXT], zero[SIZE_TEXT], hole[SIZE_TEXT];
     char read[SIZE_TEXT], rate[SIZE_TEXT];
 
-    if (input->image && image_is_padded(input->image))
+    if (input->image && input->image->padded)
         message("%s: warning: the size is no multiple of %d bytes; zeros were "
                 "added up to the next sector",
                 input->name, SECTOR_SIZE);
     message("%s: %s, %s: %s of data, %s of zeros, %s of holes", input->name,
-            input->image ? input->image->ops->format : "raw",
+            input->image ? input->image->format : "raw",
             format_size(r->length, size), format_size(r->counts.data, data),
             format_size(r->counts.zero, zero),
             format_size(r->counts.hole, hole));
@@ -158,6 +153,8 @@ bool checksum(const struct options *o, const char *name,
     int err = open_input(o, name, &input, &error);
 
     if (!err) {
+        for (size_t i = 0; input.image && i < input.image->warning_count; i++)
+            message("%s", input.image->warnings[i]);
         err = run(o, &input, result, &error);
         if (!err && o->verbose)
             say_what_was_done(o, &input, result, now() - start);

@@ -3,39 +3,60 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/progress.h"
 
-static bool is_c1(unsigned char c)
+/* Characters that are not printed as they are: controls, and those that change
+ * the order or the place of what follows. */
+static bool is_harmless(uint32_t c)
 {
-    return c >= 0x80 && c <= 0x9f;
+    return !(c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+             (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+             (c >= 0x2060 && c <= 0x206f) || (c >= 0xd800 && c < 0xf900) ||
+             c == 0xfeff || (c >= 0xfff0 && c <= 0xffff) || c > 0xe0000);
 }
 
-/* C0 controls and DEL; and C1 controls, as UTF-8 or as single bytes. The latter
- * also are parts of longer characters, where they are fine. */
-static bool is_control(const unsigned char *text, size_t i)
+/* Bytes of the UTF-8 character at p, which becomes *c; 0: it is none. RFC 3629;
+ * the text ends with a NUL. */
+static unsigned read_character(const unsigned char *p, uint32_t *c)
 {
-    unsigned char c = text[i];
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    unsigned length = *p < 0x80                  ? 1
+                      : *p >= 0xc2 && *p < 0xe0  ? 2
+                      : *p >= 0xe0 && *p < 0xf0  ? 3
+                      : *p >= 0xf0 && *p <= 0xf4 ? 4
+                                                 : 0;
 
-    if (c < 0x20 || c == 0x7f)
-        return true;
-    if (c == 0xc2)
-        return is_c1(text[i + 1]);
-    return is_c1(c) && (i == 0 || text[i - 1] < 0x80 || text[i - 1] == 0xc2);
+    *c = length > 1 ? *p & (0x7f >> length) : *p;
+    for (unsigned i = 1; i < length; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        *c = *c << 6 | (p[i] & 0x3f);
+    }
+    return *c >= least[length] ? length : 0;
 }
 
 static void print_safe(const char *line)
 {
-    const unsigned char *text = (const unsigned char *)line;
+    const unsigned char *p = (const unsigned char *)line;
 
-    for (size_t i = 0; text[i]; i++) {
-        if (is_control(text, i))
-            fprintf(stderr, "\\%03o", text[i]);
-        else
-            putc(text[i], stderr);
+    while (*p) {
+        uint32_t c;
+        unsigned length = read_character(p, &c);
+
+        if (length && is_harmless(c)) {
+            fwrite(p, 1, length, stderr);
+        } else {
+            if (!length)
+                length = 1;
+            for (unsigned i = 0; i < length; i++)
+                fprintf(stderr, "\\%03o", p[i]);
+        }
+        p += length;
     }
 }
 

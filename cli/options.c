@@ -18,10 +18,11 @@ enum {
     OPT_LIST_DIGESTS,
 };
 
-static const char short_options[] = "f:T:pt:d:a:vVh";
+static const char short_options[] = "f:l:T:pt:d:a:vVh";
 
 static const struct option long_options[] = {
     { "format", required_argument, NULL, 'f' },
+    { "snapshot", required_argument, NULL, 'l' },
     { "source-cache", required_argument, NULL, 'T' },
     { "progress", no_argument, NULL, 'p' },
     { "threads", required_argument, NULL, 't' },
@@ -40,13 +41,14 @@ static const struct option long_options[] = {
 static const char help[] =
     "Usage: disksum [OPTION]... [IMAGE]...\n"
     "Print a checksum of what a guest sees on a disk: the same for the same\n"
-    "content, whatever holes the image has. With no IMAGE, or when IMAGE is -,\n"
+    "content, whatever the format and the holes. With no IMAGE, or when IMAGE is -,\n"
     "read a raw image from standard input.\n"
     "\n"
     "  -d, --digest=NAME         digest of the blocks (default: sha256)\n"
     "      --block-size=SIZE     bytes in a block (default: 64k)\n"
     "      --list-digests        list the digests that can be used\n"
-    "  -f, --format=raw          hash the bytes of IMAGE, whatever they are\n"
+    "  -f, --format=FMT          format of IMAGE: raw or qcow2 (default: probe)\n"
+    "  -l, --snapshot=SNAPSHOT   an internal snapshot, by its id or name\n"
     "  -T, --source-cache=MODE   none and directsync: read past the page cache;\n"
     "                            writeback (default), writethrough, unsafe:\n"
     "                            through it\n"
@@ -150,10 +152,13 @@ static enum options_result parse_one(struct options *o, int option,
 
     switch (option) {
     case 'f':
-        o->format = arg;
+        o->image.format = arg;
+        break;
+    case 'l':
+        o->image.snapshot = arg;
         break;
     case 'T':
-        ok = parse_cache(arg, &o->cache);
+        ok = parse_cache(arg, &o->image.cache);
         break;
     case 'p':
         o->progress = true;

@@ -10,8 +10,7 @@
 
 struct options {
     struct engine_options engine;
-    enum cache_mode cache;
-    const char *format; /* NULL: probe */
+    struct image_options image;
     bool progress;
     bool verbose;
     char **images;

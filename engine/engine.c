@@ -59,14 +59,20 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
-/* Blocks of data in a slot. */
-static size_t slot_blocks(const struct engine_options *o)
+/* Blocks of data in a slot. A compressed cluster is decoded once when it fits
+ * one. */
+static size_t slot_blocks(const struct engine *e)
 {
+    const struct engine_options *o = &e->options;
+    size_t cluster = e->image ? e->image->largest_cluster : 0;
     size_t blocks = o->read_size / o->block_size;
+    size_t least = (cluster + o->block_size - 1) / o->block_size;
 
-    if (blocks == 0)
-        return 1;
-    return blocks < SLOT_MAX_BLOCKS ? blocks : SLOT_MAX_BLOCKS;
+    if (blocks > SLOT_MAX_BLOCKS)
+        blocks = SLOT_MAX_BLOCKS;
+    if (blocks < least)
+        blocks = least;
+    return blocks ? blocks : 1;
 }
 
 static int make_parts(struct engine *e, const struct engine_input *input)
@@ -90,7 +96,7 @@ static int make_parts(struct engine *e, const struct engine_input *input)
 
     e->ring_ready = true;
     err = ring_init(&e->ring, e->source, e->root, blkhash_leaf_md_size(e->leaf),
-                    o->threads * o->queue_depth, slot_blocks(o));
+                    o->threads * o->queue_depth, slot_blocks(e));
     if (err)
         return err;
 
@@ -102,7 +108,7 @@ static int make_parts(struct engine *e, const struct engine_input *input)
 
         t->engine = e;
         err = worker_init(&t->worker, &e->ring, e->leaf, o,
-                          slot_blocks(o) * o->block_size);
+                          slot_blocks(e) * o->block_size);
     }
     if (err)
         return err;
@@ -203,12 +209,12 @@ static void add_counts(struct engine_counts *sum,
     sum->zero += part->zero;
     sum->hole += part->hole;
     sum->read += part->read;
+    sum->decoded += part->decoded;
 }
 
 int engine_finish(struct engine *e, struct engine_result *result,
                   struct error *error)
 {
-    struct reader *reader = e->image ? e->image->reader : NULL;
     int err;
 
     memset(result, 0, sizeof(*result));
@@ -223,8 +229,8 @@ int engine_finish(struct engine *e, struct engine_result *result,
         error_move(error, &e->ring.error);
         return err;
     }
-    if (reader) {
-        err = reader->ops->check_unchanged(reader, error);
+    if (e->image) {
+        err = image_check_unchanged(e->image, error);
         if (err)
             return err;
     } else {

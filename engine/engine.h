@@ -36,10 +36,11 @@ void engine_default_options(struct engine_options *options);
 
 /* Bytes of the guest's disk; data + zero + hole is what was hashed. */
 struct engine_counts {
-    uint64_t data; /* hashed */
-    uint64_t zero; /* read, and whole blocks of zeros */
-    uint64_t hole; /* known to be zeros without a read */
-    uint64_t read; /* from host objects */
+    uint64_t data;    /* hashed */
+    uint64_t zero;    /* read, and whole blocks of zeros */
+    uint64_t hole;    /* known to be zeros without a read */
+    uint64_t read;    /* from host objects */
+    uint64_t decoded; /* the part of data and zero that was compressed */
 };
 
 struct engine_result {

@@ -53,7 +53,6 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
                      struct error *error)
 {
     struct pipe_source *s = (struct pipe_source *)source;
-
     bool first = s->offset == 0;
 
     while (job->len < job->capacity && !s->ended) {
@@ -71,7 +70,10 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
         const char *format = probe_magic(job->buf, job->len);
 
         if (format)
-            return probe_refuse(format, source->name, error);
+            return error_set(error, ENOTSUP,
+                             "%s: is a %s image; from a pipe only a raw image "
+                             "can be read ('-f raw' would hash the container)",
+                             source->name, format);
     }
     if (s->ended) {
         /* The last sector: block and buffer are whole sectors. */

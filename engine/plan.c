@@ -33,20 +33,16 @@ static int current_extent(struct image_source *s, struct extent *rest,
                           struct error *error)
 {
     uint64_t end = s->extent.offset + s->extent.length;
-    uint64_t skip;
 
     if (s->offset >= end) {
-        int err = s->image->ops->map(
-            s->image, s->offset, s->image->size - s->offset, &s->extent, error);
+        int err = image_map(s->image, s->offset, s->image->size - s->offset,
+                            &s->extent, error);
 
         if (err)
             return err;
     }
-    skip = s->offset - s->extent.offset;
     *rest = s->extent;
-    rest->offset += skip;
-    rest->length -= skip;
-    rest->host_offset += skip;
+    extent_advance(rest, s->offset - rest->offset);
     return 0;
 }
 
@@ -69,27 +65,44 @@ static bool add_hole(struct image_source *s, const struct extent *extent,
 
 /* As much of the extent as fits the buffer; of zeros only what belongs to the
  * current block. */
-static int add_data(struct image_source *s, const struct extent *extent,
+static int add_data(struct image_source *s, struct extent *extent,
                     struct slot *slot, struct job *job, struct error *error)
 {
     size_t block_size = s->source.block_size;
     size_t in_block = job->len % block_size;
     size_t blocks_before = job->len / block_size + (in_block != 0);
-    uint64_t len = job->capacity - job->len;
-    bool zero = extent->kind == EXTENT_ZERO;
+    uint64_t room = job->capacity - job->len;
+    int err;
 
-    if (zero)
-        len = block_size - in_block;
-    if (len > extent->length)
-        len = extent->length;
+    if (extent->kind == EXTENT_ZERO)
+        room = block_size - in_block;
+    if (extent->length > room)
+        extent->length = room;
 
-    if (job_add_read(job, zero ? NULL : extent->reader, extent->host_offset,
-                     len))
-        return error_set(error, ENOMEM, "%s: out of memory", s->source.name);
+    if (extent->kind == EXTENT_COMPRESSED)
+        err = job_add_unit(job, extent);
+    else
+        err = job_add_read(job,
+                           extent->kind == EXTENT_ZERO ? NULL : extent->reader,
+                           extent->host_offset, extent->length);
+    if (err)
+        return error_set(error, err, "%s: out of memory", s->source.name);
     slot_add_data(slot,
                   (job->len + block_size - 1) / block_size - blocks_before);
-    s->offset += len;
+    s->offset += extent->length;
     return 0;
+}
+
+/* Whether a slot ends before a block that begins with this extent. */
+static bool is_full(const struct slot *slot, const struct job *job,
+                    const struct extent *extent)
+{
+    if (job->len == job->capacity || job->read_count >= SLOT_READS ||
+        slot->run_count == SLOT_RUNS || slot->hole >= SLOT_HOLE)
+        return true;
+    /* A cluster that is cut is decoded twice. */
+    return extent->kind == EXTENT_COMPRESSED &&
+           extent->length > job->capacity - job->len;
 }
 
 static int image_next(struct source *source, struct slot *slot, struct job *job,
@@ -103,13 +116,11 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
         bool at_edge = job->len % source->block_size == 0;
         int err;
 
-        if (at_edge &&
-            (job->len == job->capacity || job->read_count >= SLOT_READS ||
-             slot->run_count == SLOT_RUNS || slot->hole >= SLOT_HOLE))
-            break;
         err = current_extent(s, &extent, error);
         if (err)
             return err;
+        if (at_edge && is_full(slot, job, &extent))
+            break;
         if (at_edge && add_hole(s, &extent, slot))
             continue;
         err = add_data(s, &extent, slot, job, error);
@@ -117,6 +128,8 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
             return err;
     }
     slot->length = s->offset - start;
+    if (job_place_input(job))
+        return error_set(error, ENOMEM, "%s: out of memory", s->source.name);
     return 0;
 }
 
@@ -135,7 +148,7 @@ int image_source_new(struct image *image, size_t block_size,
     s->source = (struct source){
         .next = image_next,
         .free = image_source_free,
-        .name = image->reader->name,
+        .name = image->name,
         .block_size = block_size,
         .size = image->size,
     };

@@ -40,6 +40,7 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
     job->slot = slot;
     job->len = 0;
     job->read_count = 0;
+    job->unit_count = 0;
 
     if (ring->source->next(ring->source, slot, job, &error)) {
         ring_fail(ring, &error);

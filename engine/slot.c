@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/bytes.h"
+
 void slot_add_zero(struct slot *slot, uint64_t blocks)
 {
     if (slot->run_count == 0 || slot->runs[slot->run_count - 1].data_blocks > 0)
@@ -18,43 +20,153 @@ void slot_add_data(struct slot *slot, size_t blocks)
     slot->runs[slot->run_count - 1].data_blocks += blocks;
 }
 
-/* Whether a read of the reader at offset goes on where the last one ends. */
-static bool continues_last(const struct job *job, const struct reader *reader,
-                           uint64_t offset)
-{
-    const struct read *last;
+/* --- reads -------------------------------------------------------------- */
 
-    if (job->read_count == 0)
-        return false;
-    last = &job->reads[job->read_count - 1];
-    return last->reader == reader &&
-           (!reader || last->offset + last->len == offset);
+/* Direct I/O, and the page cache, work in these. */
+#define INPUT_ALIGNMENT 4096
+
+/* The read for units has no memory before job_place_input(). */
+static bool awaits_memory(const struct read *read)
+{
+    return read->buf == NULL;
 }
 
-int job_add_read(struct job *job, struct reader *reader, uint64_t offset,
-                 size_t len)
+static struct read *last_read(struct job *job)
 {
-    if (continues_last(job, reader, offset)) {
-        job->reads[job->read_count - 1].len += len;
-        job->len += len;
-        return 0;
-    }
+    return job->read_count ? &job->reads[job->read_count - 1] : NULL;
+}
+
+static struct read *new_read(struct job *job)
+{
     if (job->read_count == job->read_room) {
         size_t room = job->read_room ? 2 * job->read_room : 16;
         struct read *reads = realloc(job->reads, room * sizeof(*reads));
 
         if (!reads)
-            return ENOMEM;
+            return NULL;
         job->reads = reads;
         job->read_room = room;
     }
-    job->reads[job->read_count++] = (struct read){
+    return &job->reads[job->read_count++];
+}
+
+int job_add_read(struct job *job, struct reader *reader, uint64_t offset,
+                 size_t len)
+{
+    unsigned char *buf = job->buf + job->len;
+    struct read *read = last_read(job);
+
+    if (read && read->reader == reader && read->buf + read->len == buf &&
+        (!reader || read->offset + read->len == offset)) {
+        read->len += len;
+    } else {
+        read = new_read(job);
+        if (!read)
+            return ENOMEM;
+        *read = (struct read){
+            .reader = reader,
+            .buf = buf,
+            .len = len,
+            .offset = offset,
+            .owner = job,
+        };
+    }
+    job->len += len;
+    return 0;
+}
+
+/* --- units -------------------------------------------------------------- */
+
+/* The bytes of a compressed cluster in whole pages, as far as the object
+ * goes. Clusters that were written one after the other share pages. */
+static int add_input(struct job *job, const struct extent *extent)
+{
+    struct reader *reader = extent->reader;
+    uint64_t start = extent->host_offset;
+    uint64_t end = round_up(start + extent->host_length, INPUT_ALIGNMENT);
+    struct read *read = last_read(job);
+
+    start -= start % INPUT_ALIGNMENT;
+    if (end > reader->size)
+        end = reader->size;
+
+    if (read && awaits_memory(read) && read->reader == reader &&
+        start >= read->offset && start <= read->offset + read->len) {
+        if (end > read->offset + read->len)
+            read->len = end - read->offset;
+        return 0;
+    }
+    read = new_read(job);
+    if (!read)
+        return ENOMEM;
+    *read = (struct read){
         .reader = reader,
-        .buf = job->buf + job->len,
-        .len = len,
-        .offset = offset,
+        .len = end - start,
+        .offset = start,
         .owner = job,
     };
-    job->len += len;
+    return 0;
+}
+
+static struct unit *new_unit(struct job *job)
+{
+    if (job->unit_count == job->unit_room) {
+        size_t room = job->unit_room ? 2 * job->unit_room : 16;
+        struct unit *units = realloc(job->units, room * sizeof(*units));
+
+        if (!units)
+            return NULL;
+        job->units = units;
+        job->unit_room = room;
+    }
+    return &job->units[job->unit_count++];
+}
+
+int job_add_unit(struct job *job, const struct extent *extent)
+{
+    struct unit *unit;
+
+    if (add_input(job, extent))
+        return ENOMEM;
+    unit = new_unit(job);
+    if (!unit)
+        return ENOMEM;
+    *unit = (struct unit){
+        .extent = *extent,
+        .at = job->len,
+        .read = job->read_count - 1,
+    };
+    job->len += extent->length;
+    return 0;
+}
+
+int job_place_input(struct job *job)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < job->read_count; i++) {
+        if (awaits_memory(&job->reads[i]))
+            size += round_up(job->reads[i].len, INPUT_ALIGNMENT);
+    }
+    if (size > job->input_room) {
+        void *input;
+
+        free(job->input);
+        job->input = NULL;
+        job->input_room = 0;
+        if (posix_memalign(&input, INPUT_ALIGNMENT, size))
+            return ENOMEM;
+        job->input = input;
+        job->input_room = size;
+    }
+    size = 0;
+    for (size_t i = 0; i < job->read_count; i++) {
+        struct read *read = &job->reads[i];
+
+        if (awaits_memory(read)) {
+            read->buf = job->input + size;
+            size += round_up(read->len, INPUT_ALIGNMENT);
+        }
+    }
     return 0;
 }

@@ -39,6 +39,13 @@ struct slot {
     bool hashed; /* under the ring's lock */
 };
 
+/* A part of a compressed cluster, and where in the buffer it goes. */
+struct unit {
+    struct extent extent;
+    size_t at;
+    size_t read; /* which read of the job has the compressed bytes */
+};
+
 struct job {
     struct slot *slot;
     unsigned char *buf;
@@ -48,7 +55,11 @@ struct job {
     struct read *reads;
     size_t read_count, read_room;
     size_t reads_left; /* in flight */
-    struct job *next;  /* free in a worker */
+    struct unit *units;
+    size_t unit_count, unit_room;
+    unsigned char *input; /* compressed bytes, read for the units */
+    size_t input_room;
+    struct job *next; /* free in a worker */
 };
 
 /* Add blocks to the runs of a slot; there must be room for one more run. */
@@ -80,5 +91,19 @@ int pipe_source_new(int fd, const char *name, size_t block_size, bool probe,
  * reader stands for zeros. ENOMEM is the only error. */
 int job_add_read(struct job *job, struct reader *reader, uint64_t offset,
                  size_t len);
+
+/* Add a part of a compressed cluster to a job, to be decoded. Its read is
+ * joined to the one before where they touch. ENOMEM is the only error. */
+int job_add_unit(struct job *job, const struct extent *extent);
+
+/* When all reads are added: give those for units their memory. ENOMEM is the
+ * only error. */
+int job_place_input(struct job *job);
+
+/* Whether a read is for units; all others go where their data is hashed. */
+static inline bool job_is_input(const struct job *job, const struct read *read)
+{
+    return read->buf < job->buf || read->buf >= job->buf + job->capacity;
+}
 
 #endif

@@ -49,7 +49,9 @@ static void place_blocks(const struct worker *w, struct job *job)
         size_t left = read->len;
         const unsigned char *p = read->view;
 
-        while (p && left) {
+        if (!p || job_is_input(job, read))
+            continue;
+        while (left) {
             size_t in_block = at % size;
             size_t n = size - in_block;
 
@@ -66,20 +68,32 @@ static void place_blocks(const struct worker *w, struct job *job)
     }
 }
 
+/* What hash() found out. */
+struct found {
+    size_t zero_blocks;
+    uint64_t decoded;
+};
+
 /* Compute the digests of a job whose bytes are all there. */
-static int hash(struct worker *w, struct job *job, size_t *zero_blocks)
+static int hash(struct worker *w, struct job *job, struct found *found,
+                struct error *error)
 {
     size_t whole = job->len / w->block_size;
     size_t rest = job->len % w->block_size;
     unsigned char *mds = job->slot->mds;
-    int err;
+    int err = unpack(&w->unpacker, job, &found->decoded, error);
 
+    if (err)
+        return err;
     place_blocks(w, job);
     err = blkhash_leaf_hashv(w->leaf, (const void *const *)job->blocks, whole,
-                             mds, zero_blocks);
+                             mds, &found->zero_blocks);
     if (!err && rest)
         err = blkhash_leaf_hash(w->leaf, job->blocks[whole], rest,
                                 mds + whole * w->ring->md_size, NULL);
+    if (err)
+        error_set(error, err, "%s: can not compute digests: %s",
+                  w->ring->source->name, strerror(err));
     return err;
 }
 
@@ -111,13 +125,15 @@ static bool check_reads(struct worker *w, const struct job *job)
     return true;
 }
 
-static void count(struct worker *w, const struct job *job, size_t zero_blocks)
+static void count(struct worker *w, const struct job *job,
+                  const struct found *found)
 {
-    uint64_t zero = (uint64_t)zero_blocks * w->block_size;
+    uint64_t zero = (uint64_t)found->zero_blocks * w->block_size;
 
     w->counts.hole += job->slot->hole;
     w->counts.zero += zero;
     w->counts.data += job->slot->length - job->slot->hole - zero;
+    w->counts.decoded += found->decoded;
     for (size_t i = 0; i < job->read_count; i++) {
         if (job->reads[i].reader)
             w->counts.read += job->reads[i].len;
@@ -127,27 +143,24 @@ static void count(struct worker *w, const struct job *job, size_t zero_blocks)
 /* All reads of a job came back: hash it and hand in its digests. */
 static void finish(struct worker *w, struct job *job)
 {
-    size_t zero_blocks = 0;
+    struct found found = { .zero_blocks = 0 };
+    struct error error = ERROR_INIT;
     bool ok = check_reads(w, job);
     int err = 0;
 
     if (ok) {
-        err = hash(w, job, &zero_blocks);
+        err = hash(w, job, &found, &error);
         if (window_failed(&w->window)) {
+            error_clear(&error);
             read_views(job);
             ok = check_reads(w, job);
-            if (ok)
-                err = hash(w, job, &zero_blocks);
+            err = ok ? hash(w, job, &found, &error) : 0;
         }
     }
     if (err) {
-        struct error error = ERROR_INIT;
-
-        error_set(&error, err, "%s: can not compute digests: %s",
-                  w->ring->source->name, strerror(err));
         ring_fail(w->ring, &error);
     } else if (ok) {
-        count(w, job, zero_blocks);
+        count(w, job, &found);
         ring_commit(w->ring, job->slot);
     }
     job->next = w->free;
@@ -294,7 +307,10 @@ void worker_free(struct worker *w)
         free(w->jobs[i].buf);
         free(w->jobs[i].blocks);
         free(w->jobs[i].reads);
+        free(w->jobs[i].units);
+        free(w->jobs[i].input);
     }
     free(w->jobs);
+    unpacker_free(&w->unpacker);
     window_close(&w->window);
 }

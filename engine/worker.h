@@ -3,6 +3,7 @@
 #define ENGINE_WORKER_H
 
 #include "engine/ring.h"
+#include "engine/unpack.h"
 
 /* A worker: plans slots, keeps their reads in flight, hashes them. It touches
  * its own jobs, and the ring by its functions. */
@@ -16,6 +17,7 @@ struct worker {
     unsigned in_flight;
     struct window window;
     struct read_queue *queue; /* made when a read has to wait */
+    struct unpacker unpacker;
     struct engine_counts counts;
 };
 

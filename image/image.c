@@ -1,48 +1,108 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The map of an image: ask the layers from the top down until one has
+ * something, and the host object about its holes.
+ */
 #include "image/image.h"
 
-#include <errno.h>
-#include <string.h>
+#include <stdlib.h>
 
-#include "common/units.h"
-#include "image/probe.h"
+#include "image/layer.h"
 
-static int open_format(struct reader *reader, const char *format,
-                       struct image **image, struct error *error)
+void extent_advance(struct extent *extent, uint64_t n)
 {
-    const char *probed;
-    int err;
+    extent->offset += n;
+    extent->length -= n;
+    if (extent->kind == EXTENT_DATA)
+        extent->host_offset += n;
+    else if (extent->kind == EXTENT_COMPRESSED)
+        extent->skip += n;
+}
 
-    if (format && strcmp(format, "raw") != 0)
-        return error_set(error, ENOTSUP, "%s: format '%s' is not supported",
-                         reader->name, format);
-    if (!format) {
-        err = probe_format(reader, &probed, error);
+/* A layer is asked for all that it can tell, and once: what the chain or the
+ * host cuts into pieces is not looked up again for each of them. */
+static int layer_map(struct layer *layer, uint64_t offset, uint64_t length,
+                     struct extent *extent, struct error *error)
+{
+    const struct extent *last = &layer->extent;
+
+    if (offset < last->offset || offset - last->offset >= last->length) {
+        int err;
+
+        layer->extent.length = 0;
+        err = layer->ops->map(layer, offset, layer->size - offset,
+                              &layer->extent, error);
         if (err)
             return err;
-        if (strcmp(probed, "raw") != 0)
-            return probe_refuse(probed, reader->name, error);
     }
-    return raw_open(reader, image, error);
+    *extent = *last;
+    extent_advance(extent, offset - last->offset);
+    if (extent->length > length)
+        extent->length = length;
+    return 0;
 }
 
-int image_open(struct reader *reader, const char *format, struct image **image,
-               struct error *error)
+/* Host bytes beyond the end of their object, and in its holes, are zeros. */
+static int map_host(struct extent *extent, struct error *error)
 {
-    int err = open_format(reader, format, image, error);
+    struct reader *r = extent->reader;
+    struct reader_extent host;
+    int err;
 
+    if (extent->host_offset >= r->size) {
+        extent->kind = EXTENT_ZERO;
+        return 0;
+    }
+    if (extent->length > r->size - extent->host_offset)
+        extent->length = r->size - extent->host_offset;
+
+    err = r->ops->extent(r, extent->host_offset, extent->length, &host, error);
     if (err)
-        reader->ops->close(reader);
-    return err;
+        return err;
+    extent->length = host.length;
+    if (host.hole)
+        extent->kind = EXTENT_ZERO;
+    return 0;
 }
 
-bool image_is_padded(const struct image *image)
+int image_map(struct image *image, uint64_t offset, uint64_t length,
+              struct extent *extent, struct error *error)
 {
-    return image->reader->size % SECTOR_SIZE != 0;
+    for (struct layer *layer = image->top; layer; layer = layer->backing) {
+        int err;
+
+        /* A short layer is zeros after its end, and hides what is below. */
+        if (offset >= layer->size)
+            break;
+        if (length > layer->size - offset)
+            length = layer->size - offset;
+        err = layer_map(layer, offset, length, extent, error);
+        if (err)
+            return err;
+        if (extent->kind == EXTENT_DATA)
+            return map_host(extent, error);
+        if (extent->kind != EXTENT_ABSENT)
+            return 0;
+        length = extent->length;
+    }
+    *extent = (struct extent){ .offset = offset, .length = length };
+    return 0;
 }
 
-void image_close(struct image *image)
+static int check_unchanged(struct reader *r, struct error *error)
 {
-    if (image)
-        image->ops->close(image);
+    return r ? r->ops->check_unchanged(r, error) : 0;
+}
+
+int image_check_unchanged(struct image *image, struct error *error)
+{
+    for (struct layer *layer = image->top; layer; layer = layer->backing) {
+        int err = check_unchanged(layer->reader, error);
+
+        if (!err)
+            err = check_unchanged(layer->data_file, error);
+        if (err)
+            return err;
+    }
+    return 0;
 }

@@ -1,69 +1,97 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An image is a map from what a guest sees to bytes of host objects.
+ * An image is a map from what a guest sees to bytes of host objects: a chain of
+ * layers (image/layer.h), the active one on top, each in its format.
  *
- * The contract of map(), on which everybody relies:
+ * The contract of a map, on which everybody relies:
  *   - the extent starts at the offset that was asked;
  *   - it has at least one byte, and never more than was asked;
- *   - all its bytes are of one kind, and where the kind is DATA they lie in a
- *     row in one host object, all before its end.
+ *   - all its bytes are of one kind. Where the kind is DATA they lie in a row
+ *     in one host object, all before its end; where it is COMPRESSED they are
+ *     bytes of one compressed cluster;
+ *   - an upper layer never makes the extent of a lower one longer.
  *
- * Threads: one thread at a time.
+ * Threads: one at a time.
  */
 #ifndef IMAGE_IMAGE_H
 #define IMAGE_IMAGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/error.h"
+#include "image/decode.h"
 #include "reader/reader.h"
 
 enum extent_kind {
-    EXTENT_ZERO, /* reads as zeros; nothing to read */
-    EXTENT_DATA, /* bytes of a host object, as they are */
+    EXTENT_ZERO,       /* reads as zeros; nothing to read */
+    EXTENT_DATA,       /* bytes of a host object, as they are */
+    EXTENT_COMPRESSED, /* bytes of a cluster that must be decoded */
+    EXTENT_ABSENT,     /* of a layer: what the layer below has. Not of an
+                        * image. */
 };
 
 struct extent {
-    uint64_t offset;
+    uint64_t offset; /* of the guest */
     uint64_t length;
     enum extent_kind kind;
-    struct reader *reader; /* DATA: where, */
+    struct reader *reader; /* DATA, COMPRESSED: where, */
     uint64_t host_offset;  /*       and at which offset */
+
+    /* COMPRESSED: */
+    uint32_t host_length;  /* zeros follow beyond the end of the object */
+    uint32_t cluster_size; /* decoded */
+    uint32_t skip;         /* bytes of the cluster before the extent */
+    enum codec codec;
 };
 
-struct image;
+/* Drop the first n bytes of an extent, n less than its length. */
+void extent_advance(struct extent *extent, uint64_t n);
 
-struct image_ops {
-    const char *format; /* its name, as qemu-img has it */
-    int (*map)(struct image *image, uint64_t offset, uint64_t length,
-               struct extent *extent, struct error *error);
-    void (*close)(struct image *image);
-};
+struct layer;
 
 struct image {
-    const struct image_ops *ops;
-    struct reader *reader; /* the host object that was named */
-    uint64_t size;         /* of the guest's disk: whole sectors */
+    struct layer *top;
+    const char *name;
+    const char *format;       /* of the top layer, a name of qemu-img's */
+    uint64_t size;            /* of the guest's disk: whole sectors */
+    uint32_t largest_cluster; /* that may be compressed; 0: none is */
+    bool padded;              /* zeros were added up to the end of a sector */
+    char **warnings;          /* what the user should know */
+    size_t warning_count;
+};
+
+struct image_options {
+    const char *format;   /* a name of qemu-img's; NULL: probe */
+    const char *snapshot; /* an internal snapshot; NULL: the active disk */
+    enum cache_mode cache;
 };
 
 /*
- * Open what a reader has as an image. format is a name of qemu-img's, or NULL
- * to look at the first bytes. A container that is recognised but can not be
- * read is an error (ENOTSUP), never taken for a raw image. The image owns the
- * reader, which is closed on an error too.
+ * Open an image and the files that it refers to. name is for messages. A
+ * container that is recognised but can not be read is an error (ENOTSUP), never
+ * taken for a raw image.
  */
-int image_open(struct reader *reader, const char *format, struct image **image,
+int image_open(const char *path, const char *name,
+               const struct image_options *options, struct image **image,
                struct error *error);
 
-/* Whether the reader's size is no multiple of a sector, so that the guest sees
- * zeros after its end. */
-bool image_is_padded(const struct image *image);
+/* The same for a reader, which the image owns; it is closed on an error, too.
+ * Names in the image are relative to the folder of base_path. */
+int image_open_reader(struct reader *reader, const char *base_path,
+                      const struct image_options *options, struct image **image,
+                      struct error *error);
 
+/* What is at offset: the contract above. length is not 0, and ends not beyond
+ * the image's size. */
+int image_map(struct image *image, uint64_t offset, uint64_t length,
+              struct extent *extent, struct error *error);
+
+/* An error when a file of the chain is not what it was at open. */
+int image_check_unchanged(struct image *image, struct error *error);
+
+/* NULL is accepted. */
 void image_close(struct image *image);
-
-/* --- formats, each in its file ------------------------------------------ */
-
-int raw_open(struct reader *reader, struct image **image, struct error *error);
 
 #endif

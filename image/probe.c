@@ -6,8 +6,10 @@
 #include "image/probe.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
+
+#include "common/bytes.h"
+#include "image/layer.h"
 
 struct magic {
     const char *format;
@@ -23,8 +25,6 @@ struct magic {
 
 /* The first that matches. */
 static const struct magic magics[] = {
-    MAGIC("qcow", 0, "QFI\xfb\0\0\0\1"),
-    MAGIC("qcow2", 0, "QFI\xfb"),
     MAGIC("qed", 0, "QED\0"),
     MAGIC("vmdk", 0, "KDMV"),
     MAGIC("vmdk", 0, "COWD"),
@@ -46,26 +46,26 @@ static const struct magic magics[] = {
 #define DMG_TRAILER 512
 #define DMG_MAGIC "koly"
 
-/* Read what is there of length bytes; the rest of buf is zeros. */
-static int peek(struct reader *r, uint64_t offset, void *buf, size_t length,
-                struct error *error)
+/* The same magic for two formats; QEMU goes by the version. */
+static const char *probe_qcow(const unsigned char *p, size_t len)
 {
-    struct read read = {
-        .reader = r, .buf = buf, .len = length, .offset = offset
-    };
+    uint32_t version;
 
-    memset(buf, 0, length);
-    r->ops->read_rest(&read);
-    if (read.error)
-        return error_set(error, read.error,
-                         "%s: read error at offset %" PRIu64 ": %s", r->name,
-                         offset + read.done, strerror(read.error));
-    return 0;
+    if (len < 8 || memcmp(p, "QFI\xfb", 4) != 0)
+        return NULL;
+    version = get_be32(p + 4);
+    if (version == 0)
+        return NULL;
+    return version == 1 ? "qcow" : "qcow2";
 }
 
 const char *probe_magic(const void *buf, size_t len)
 {
     const unsigned char *p = buf;
+    const char *qcow = probe_qcow(p, len);
+
+    if (qcow)
+        return qcow;
 
     for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++) {
         const struct magic *m = &magics[i];
@@ -89,7 +89,7 @@ int probe_refuse(const char *format, const char *name, struct error *error)
 int probe_format(struct reader *r, const char **format, struct error *error)
 {
     unsigned char buf[PROBE_SIZE];
-    int err = peek(r, 0, buf, sizeof(buf), error);
+    int err = metadata_read(r, 0, buf, sizeof(buf), error);
 
     if (err)
         return err;
@@ -100,7 +100,7 @@ int probe_format(struct reader *r, const char **format, struct error *error)
     *format = "raw";
     if (r->size < DMG_TRAILER)
         return 0;
-    err = peek(r, r->size - DMG_TRAILER, buf, DMG_TRAILER, error);
+    err = metadata_read(r, r->size - DMG_TRAILER, buf, DMG_TRAILER, error);
     if (!err && memcmp(buf, DMG_MAGIC, strlen(DMG_MAGIC)) == 0)
         *format = "dmg";
     return err;

@@ -7,7 +7,6 @@
 #include "reader/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 
 struct ahead_queue {
@@ -27,8 +26,8 @@ static void ahead_submit(struct read_queue *queue, struct read *reads,
         if (read->done == read->len)
             continue;
         /* Only advice: the read finds out about errors. */
-        posix_fadvise(file_fd(read->reader), read->offset + read->done,
-                      read->len - read->done, POSIX_FADV_WILLNEED);
+        read->reader->ops->will_need(read->reader, read->offset + read->done,
+                                     read->len - read->done);
         read->next = NULL;
         *q->last = read;
         q->last = &read->next;

@@ -200,6 +200,13 @@ void file_read_rest(struct read *read)
         read_loop(f->fd, read);
 }
 
+static void file_will_need(struct reader *r, uint64_t offset, uint64_t length)
+{
+    /* Past the page cache there is no place to keep it. */
+    if (!to_file(r)->direct)
+        posix_fadvise(to_file(r)->fd, offset, length, POSIX_FADV_WILLNEED);
+}
+
 /*
  * Direct reads want io_uring; where it is not to be had (the seccomp filters of
  * common containers forbid it), threads do. DISKSUM_READS forces one of them,
@@ -268,6 +275,7 @@ static const struct reader_ops file_ops = {
     .view = file_view,
     .try_read = file_try_read,
     .read_rest = file_read_rest,
+    .will_need = file_will_need,
     .queue_new = file_queue_new,
     .check_unchanged = file_check_unchanged,
     .close = file_close,
@@ -296,10 +304,12 @@ static const char *not_a_disk(mode_t mode)
 
 static int get_size(struct file *f, struct error *error)
 {
+    f->reader.id = (struct object_id){ f->stat.st_dev, f->stat.st_ino };
     if (S_ISREG(f->stat.st_mode)) {
         f->reader.size = f->stat.st_size;
         return 0;
     }
+    f->reader.id = (struct object_id){ f->stat.st_rdev, 0 };
     if (ioctl(f->fd, BLKGETSIZE64, &f->reader.size) != 0)
         return error_set(error, errno, "%s: can not get the size: %s",
                          f->reader.name, strerror(errno));

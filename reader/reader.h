@@ -67,6 +67,9 @@ struct reader_ops {
     /* Read the rest, waiting for it. The result is in the read. */
     void (*read_rest)(struct read *read);
 
+    /* Advice: these bytes will be read soon. */
+    void (*will_need)(struct reader *r, uint64_t offset, uint64_t length);
+
     /* A queue that keeps up to depth reads in flight, better than fewer. */
     int (*queue_new)(struct reader *r, unsigned depth,
                      struct read_queue **queue, struct error *error);
@@ -77,11 +80,26 @@ struct reader_ops {
     void (*close)(struct reader *r);
 };
 
+/* Which object it is, whatever its name; both 0: not known. */
+struct object_id {
+    uint64_t device;
+    uint64_t inode;
+};
+
 struct reader {
     const struct reader_ops *ops;
     char *name; /* for messages */
     uint64_t size;
+    struct object_id id;
 };
+
+/* Whether two readers are of one object, as far as is known. */
+static inline bool reader_same_object(const struct reader *a,
+                                      const struct reader *b)
+{
+    return (a->id.device || a->id.inode) && a->id.device == b->id.device &&
+           a->id.inode == b->id.inode;
+}
 
 struct read_queue_ops {
     /* Start count reads. Each comes back from reap(), also when it failed. */

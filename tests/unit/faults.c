@@ -274,12 +274,10 @@ static int run_engine(struct image *image, struct error *error)
 static int checksum_file(void)
 {
     struct error error = ERROR_INIT;
-    struct reader *reader;
+    const struct image_options options = { .cache = cache };
     struct image *image;
-    int err = file_open(path, path, cache, &reader, &error);
+    int err = image_open(path, path, &options, &image, &error);
 
-    if (!err)
-        err = image_open(reader, NULL, &image, &error);
     if (!err) {
         err = run_engine(image, &error);
         image_close(image);

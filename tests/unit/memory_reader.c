@@ -139,11 +139,19 @@ static void memory_close(struct reader *r)
     (void)r;
 }
 
+static void memory_will_need(struct reader *r, uint64_t offset, uint64_t length)
+{
+    (void)r;
+    (void)offset;
+    (void)length;
+}
+
 static const struct reader_ops memory_ops = {
     .extent = memory_extent,
     .view = memory_view,
     .try_read = memory_try_read,
     .read_rest = memory_read_rest,
+    .will_need = memory_will_need,
     .queue_new = memory_queue_new,
     .check_unchanged = memory_check_unchanged,
     .close = memory_close,

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Numbers as image formats have them, at any alignment.
+ */
+#ifndef COMMON_BYTES_H
+#define COMMON_BYTES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+static inline uint16_t get_be16(const unsigned char *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t get_be32(const unsigned char *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+           p[3];
+}
+
+static inline uint64_t get_be64(const unsigned char *p)
+{
+    return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
+}
+
+/* Whether a + b is more than max; no sum overflows. */
+static inline bool sum_exceeds(uint64_t a, uint64_t b, uint64_t max)
+{
+    return a > max || b > max - a;
+}
+
+static inline uint64_t round_up(uint64_t n, uint64_t unit)
+{
+    return n + (unit - n % unit) % unit;
+}
+
+#endif

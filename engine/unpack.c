@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/unpack.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool make_room(unsigned char **buf, size_t *room, size_t size)
+{
+    if (size > *room) {
+        free(*buf);
+        *buf = malloc(size);
+        *room = *buf ? size : 0;
+    }
+    return *buf != NULL;
+}
+
+/* The compressed bytes of a unit. NULL when out of memory. */
+static const unsigned char *input_of(struct unpacker *u, const struct job *job,
+                                     const struct unit *unit)
+{
+    const struct read *read = &job->reads[unit->read];
+    const unsigned char *bytes = read->view ? read->view : read->buf;
+    size_t before = unit->extent.host_offset - read->offset;
+    size_t there = read->len - before;
+    size_t wanted = unit->extent.host_length;
+
+    if (there >= wanted)
+        return bytes + before;
+    if (!make_room(&u->padded, &u->padded_room, wanted))
+        return NULL;
+    memcpy(u->padded, bytes + before, there);
+    memset(u->padded + there, 0, wanted - there);
+    return u->padded;
+}
+
+static int unpack_unit(struct unpacker *u, struct job *job,
+                       const struct unit *unit)
+{
+    const struct extent *e = &unit->extent;
+    const unsigned char *in = input_of(u, job, unit);
+    unsigned char *out = job->buf + unit->at;
+    bool whole = e->length == e->cluster_size;
+    int err;
+
+    if (!in ||
+        (!whole && !make_room(&u->cluster, &u->cluster_room, e->cluster_size)))
+        return ENOMEM;
+    err = decode(u->decoder, e->codec, in, e->host_length,
+                 whole ? out : u->cluster, e->cluster_size);
+    if (!err && !whole)
+        memcpy(out, u->cluster + e->skip, e->length);
+    return err;
+}
+
+int unpack(struct unpacker *u, struct job *job, uint64_t *bytes,
+           struct error *error)
+{
+    *bytes = 0;
+    if (job->unit_count && !u->decoder) {
+        u->decoder = decoder_new();
+        if (!u->decoder)
+            return error_set(error, ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < job->unit_count; i++) {
+        const struct unit *unit = &job->units[i];
+        const struct extent *e = &unit->extent;
+        int err = unpack_unit(u, job, unit);
+
+        if (err == ENOMEM)
+            return error_set(error, err, "%s: out of memory", e->reader->name);
+        if (err)
+            return error_set(error, err,
+                             "%s: the compressed cluster at offset %" PRIu64
+                             ", for guest offset %" PRIu64
+                             ", can not be decoded",
+                             e->reader->name, e->host_offset, e->offset);
+        *bytes += e->length;
+    }
+    return 0;
+}
+
+void unpacker_free(struct unpacker *u)
+{
+    decoder_free(u->decoder);
+    free(u->cluster);
+    free(u->padded);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef ENGINE_UNPACK_H
+#define ENGINE_UNPACK_H
+
+#include "engine/slot.h"
+
+/* What a worker needs to decode the units of its jobs. All zeros at first. */
+struct unpacker {
+    struct decoder *decoder;
+    unsigned char *cluster; /* one of which a part is wanted */
+    size_t cluster_room;
+    unsigned char *padded; /* compressed bytes that end with their object */
+    size_t padded_room;
+};
+
+/*
+ * Decode the units of a job, whose reads are all there, into its buffer. *bytes
+ * becomes the number of bytes that they have.
+ */
+int unpack(struct unpacker *u, struct job *job, uint64_t *bytes,
+           struct error *error);
+
+void unpacker_free(struct unpacker *u);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A layer of an image: one file in its format, and the name of the backing file
+ * that shows through where it has nothing.
+ */
+#ifndef IMAGE_LAYER_H
+#define IMAGE_LAYER_H
+
+#include "image/image.h"
+
+struct layer;
+
+struct layer_ops {
+    const char *format; /* its name, as qemu-img has it */
+
+    /*
+     * What the layer has at offset: the contract of image.h. length ends not
+     * beyond the layer's size. DATA may lie beyond the end of its object, and
+     * in holes of it; the chain finds out.
+     */
+    int (*map)(struct layer *layer, uint64_t offset, uint64_t length,
+               struct extent *extent, struct error *error);
+
+    /* Free all but the struct layer's own. */
+    void (*close)(struct layer *layer);
+};
+
+struct layer {
+    const struct layer_ops *ops;
+    struct reader *reader;
+    struct reader *data_file; /* NULL: data is in the reader, too */
+    uint64_t size;            /* of the guest's disk: whole sectors */
+    uint32_t largest_cluster; /* that may be compressed */
+    char *backing_name;       /* as the image has it; NULL: none */
+    char *backing_format;     /* NULL: probe */
+    struct layer *backing;    /* opened by the chain */
+    void *format_data;        /* of the format */
+    struct extent extent;     /* the last that was mapped */
+};
+
+/* What a format needs to know to open a layer. */
+struct layer_options {
+    const char *snapshot; /* NULL: the active disk */
+    enum cache_mode cache;
+};
+
+/*
+ * Open functions fill a layer whose reader is set, and leave what they did to
+ * ops->close() when they fail after setting ops.
+ */
+int raw_open(struct layer *layer, const struct layer_options *options,
+             struct error *error);
+int qcow2_open(struct layer *layer, const struct layer_options *options,
+               struct error *error);
+
+/* Read metadata. Bytes beyond the end of the object are zeros, as QEMU has
+ * it. */
+int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,
+                  struct error *error);
+
+/* A name that QEMU would hand to another protocol than "file": NULL, or else
+ * the path after an optional "file:". */
+const char *path_of_name(const char *name);
+
+#endif

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Good qcow2 images, made by QEMU and by hand: QEMU, the oracle and disksum agree."""
+import os
+import random
+import re
+import subprocess
+
+import pytest
+
+import zstd_frame
+from oracle import checksum
+from qcow2_compare import check_image, qemu_img
+from qcow2_image import (DIRTY, EXT_FEATURE_NAMES, LAZY_REFCOUNTS, Image, deflate,
+                         feature_name)
+
+UNITS = {"": 1, "k": 1 << 10, "M": 1 << 20}
+SPEC = "32k:A 64k:- 3000:0 200:B 70k:z 513:C 128k:d 5:D 100k:0 31k:E"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def parse(spec):
+    """A text such as "32k:A 64k:- 3000:0" -> pieces of (offset, length, kind)."""
+    pieces, offset = [], 0
+    for word in spec.split():
+        number, unit, kind = re.fullmatch(r"(\d+)([kM]?):(.)", word).groups()
+        length = int(number) * UNITS[unit]
+        pieces.append((offset, length, kind))
+        offset += length
+    return pieces
+
+
+def command(offset, length, kind):
+    """What qemu-io does for a piece: - nothing, 0 zeros, z unmapped zeros, d discard."""
+    if kind == "0":
+        return f"write -z {offset} {length}"
+    if kind == "z":
+        return f"write -zu {offset} {length}"
+    if kind == "d":
+        start = -(-offset // 512) * 512     # whole sectors only
+        return f"discard {start} {max(512, (offset + length - start) // 512 * 512)}"
+    return f"write -P {ord(kind)} {offset} {length}"
+
+
+def qemu(*args):
+    done = qemu_img(*args)
+    assert done.returncode == 0, done
+
+
+def fill(image, pieces, form="qcow2"):
+    commands = [part for piece in pieces if piece[2] != "-"
+                for part in ("-c", command(*piece))]
+    done = subprocess.run(["qemu-io", "-f", form, *commands, str(image)],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done
+
+
+def create(name, spec=SPEC, size=None, options="", backing=None, form="qcow2"):
+    """An image made by QEMU, with what the text says in it."""
+    pieces = parse(spec)
+    size = size or -(-sum(length for _, length, _ in pieces) // 512) * 512
+    below = ["-b", backing, "-F", "raw" if backing.endswith("raw") else "qcow2"] \
+        if backing else []
+    extra = ["-o", options] if options else []
+    qemu("create", "-q", "-f", form, *extra, *below, name, size)
+    fill(name, pieces, form)
+    return name
+
+
+def random_pieces(seed, size, count, longest=100000):
+    """Operations at any byte; the later ones fall on the earlier ones."""
+    draw = random.Random(seed)
+    for _ in range(count):
+        offset = draw.randrange(size)
+        length = min(size - offset, draw.randint(1, longest))
+        yield offset, length, draw.choice("ABCDEFGH0zd-" if length > 512 else "ABCD0")
+
+
+def trimmed(pieces, size):
+    """No discard that leaves the disk."""
+    return [piece for piece in pieces if piece[2] != "d" or piece[0] + 1024 < size]
+
+
+@pytest.mark.parametrize("options", [
+    "compat=0.10", "compat=1.1", "compat=0.10,cluster_size=512",
+    *(f"cluster_size={512 << bits}" for bits in range(13)),
+    *(f"refcount_bits={1 << order},cluster_size=4k" for order in range(7)),
+    *(f"extended_l2=on,cluster_size={16 << bits}k" for bits in range(8)),
+    "lazy_refcounts=on", *(f"preallocation={mode}" for mode in ["metadata", "falloc", "full"]),
+    "extended_l2=on,preallocation=metadata", "compression_type=zstd"])
+def test_options(disksum, options):
+    check_image(disksum, create("image.qcow2", options=options))
+
+
+@pytest.mark.parametrize("size", [0, 512, 1024, 65024, 65536, 66048, 1 << 20, 3 << 20,
+                                  (3 << 20) + 512, (32 << 20) + 1536])
+def test_virtual_size(disksum, size):
+    """An odd end, with data in the last sector."""
+    qemu("create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", "image.qcow2", size)
+    if size:
+        fill("image.qcow2", [(size - 512, 512, "Z")])
+    check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("size", ["1T", "1T-512"])
+def test_large_hole(disksum, size):
+    number = (1 << 40) - (512 if "-" in size else 0)
+    qemu("create", "-q", "-f", "qcow2", "image.qcow2", number)
+    fill("image.qcow2", [(1 << 35, 70000, "A"), (number - 1000, 1000, "Z")])
+    check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("kind", ["zlib", "zstd"])
+@pytest.mark.parametrize("bits", range(9, 22))
+def test_compressed(disksum, kind, bits):
+    """Text, noise, zeros and holes; the last cluster is partial."""
+    draw = random.Random(bits)
+    size = min(1 << 20, 40 << bits) + 1536
+    with open("source.raw", "wb") as file:
+        for offset in range(0, size, max(4096, 1 << bits) // 3):
+            file.seek(offset)
+            piece = max(4096, 1 << bits) // draw.choice([3, 4, 5])
+            file.write(draw.choice([b"text %d " % offset * (piece // 6), draw.randbytes(piece),
+                                    bytes(piece)])[:piece])
+        file.truncate(size)
+    qemu("convert", "-c", "-f", "raw", "-O", "qcow2", "-o",
+         f"cluster_size={1 << bits},compression_type={kind}", "source.raw", "image.qcow2")
+    check_image(disksum, "image.qcow2")
+    assert disksum("image.qcow2").stdout.split()[0] == checksum("source.raw")
+
+
+@pytest.mark.parametrize("kind", ["zlib", "zstd"])
+def test_compressed_and_not(disksum, kind):
+    """Compressed clusters that were written to since, and extended L2."""
+    options = f"extended_l2=on,cluster_size=16k,compression_type={kind}"
+    create("source.qcow2", "300k:A 100k:- 77k:B")
+    qemu("convert", "-c", "-O", "qcow2", "-o", options, "source.qcow2", "image.qcow2")
+    fill("image.qcow2", [(5000, 3000, "X"), (40000, 20000, "z"), (100000, 10, "Y")])
+    check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random(disksum, seed):
+    """Hundreds of operations at any byte."""
+    draw = random.Random(1000 + seed)
+    size = draw.randrange(200000, 3 << 20) // 512 * 512
+    options = draw.choice([
+        "cluster_size=512", "cluster_size=4k", "cluster_size=64k", "compat=0.10",
+        "extended_l2=on,cluster_size=16k", "extended_l2=on,cluster_size=64k",
+        "cluster_size=2M", "refcount_bits=1"])
+    qemu("create", "-q", "-f", "qcow2", "-o", options, "image.qcow2", size)
+    fill("image.qcow2", trimmed(random_pieces(seed, size, 300), size))
+    check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_chain(disksum, seed):
+    """Four layers of other cluster sizes and lengths."""
+    draw = random.Random(2000 + seed)
+    below = None
+    for layer in range(4):
+        size = draw.randrange(100000, 1 << 20) // 512 * 512
+        form = "raw" if layer == 0 and seed % 2 else "qcow2"
+        name = f"{layer}.{form}"
+        options = ["-o", draw.choice(["cluster_size=512", "cluster_size=4k", "compat=0.10",
+                                      "extended_l2=on,cluster_size=16k"])]
+        backing = ["-b", below, "-F", below.split(".")[1]] if below else []
+        qemu("create", "-q", "-f", form, *(options if form == "qcow2" else []), *backing,
+             name, size)
+        fill(name, trimmed(random_pieces(seed * 10 + layer, size, 60, 30000), size), form)
+        below = name
+    check_image(disksum, below)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_clusters(disksum, seed):
+    """By the builder: every kind of cluster, in any order."""
+    draw = random.Random(3000 + seed)
+    extended, zstd = bool(seed % 2), seed % 4 // 2
+    bits = draw.randint(14 if extended else 9, 17)
+    count = draw.randint(20, 80)
+    size = (count << bits) - draw.choice([0, 512, (1 << bits) - 512])
+    below = Image(size, cluster_bits=12)
+    for guest in range(0, size >> 12, 3):
+        below.disk.data(guest, b"below %d " % guest)
+    below.write("below.qcow2")
+    image = Image(size, cluster_bits=bits, extended_l2=extended, compression_type=zstd,
+                  backing=b"below.qcow2", backing_format=b"qcow2")
+    for guest in draw.sample(range(count), count):
+        add_cluster(image, guest, draw, zstd)
+    image.write("image.qcow2")
+    qemu("check", "-q", "image.qcow2")      # the builder tells no lies
+    check_image(disksum, "image.qcow2")
+
+
+def add_cluster(image, guest, draw, zstd):
+    text = (b"cluster %d " % guest * 20000)[:image.cluster_size]
+    kind = draw.choice(["none", "data", "zero", "zero data", "compressed", "compressed",
+                        "subclusters"])
+    if kind == "data":
+        image.disk.data(guest, text)
+    elif kind == "zero":
+        image.disk.zero(guest)
+    elif kind == "zero data":
+        image.disk.zero(guest, b"not seen")
+    elif kind == "compressed":
+        image.disk.compressed(guest, zstd_frame.raw(text) if zstd else deflate(text))
+    elif kind == "subclusters" and image.entry_size == 16:
+        data = draw.getrandbits(32)
+        image.disk.subclusters(guest, text, data, draw.getrandbits(32) & ~data)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("order", range(7))
+def test_refcounts_of_builder(disksum, version, order):
+    image = Image(1 << 20, version=version, cluster_bits=10,
+                  refcount_order=4 if version == 2 else order)
+    for guest in range(0, 1000, 7):
+        image.disk.data(guest, b"%d " % guest)
+    image.write("image.qcow2")
+    qemu("check", "-q", "image.qcow2")
+    check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("name", ["1", "2", "one", "two words", "snapshot.name=one",
+                                  "snapshot.id=2", "snapshot.id=1,snapshot.name=one"])
+def test_snapshot(disksum, name):
+    create("image.qcow2", "200k:A 100k:- 50k:0 300k:B")
+    qemu("snapshot", "-c", "one", "image.qcow2")
+    fill("image.qcow2", [(70000, 150000, "C"), (300000, 70000, "z")])
+    qemu("snapshot", "-c", "two words", "image.qcow2")
+    fill("image.qcow2", [(0, 400000, "D")])
+    check_image(disksum, "image.qcow2", snapshot=name)
+
+
+@pytest.mark.parametrize("size", [300 << 10, 40 << 20])
+def test_snapshot_and_resize(disksum, size):
+    """The disk keeps its size, whatever that of the snapshot was."""
+    create("image.qcow2", "700k:A", size=1 << 20, options="cluster_size=4k")
+    qemu("snapshot", "-c", "one", "image.qcow2")
+    qemu("snapshot", "-c", "other", "image.qcow2")
+    qemu("resize", "-q", "--shrink", "image.qcow2", size)
+    check_image(disksum, "image.qcow2", snapshot="one")
+    check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("raw", ["off", "on"])
+def test_data_file(disksum, raw):
+    create("image.qcow2", options=f"data_file=data.raw,data_file_raw={raw}")
+    check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("raw", ["off", "on"])
+def test_data_file_preallocated(disksum, raw):
+    create("image.qcow2", "100k:A", size=1 << 20, options=
+           f"data_file=data.raw,data_file_raw={raw},preallocation=metadata,extended_l2=on")
+    check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("base", ["raw", "qcow2"])
+@pytest.mark.parametrize("sizes", [(300, 500), (500, 300), (100, 50, 300), (300, 1, 300)])
+def test_backing_sizes(disksum, base, sizes):
+    """A short layer hides what is below its end; a long one is cut."""
+    below = None
+    for index, size in enumerate(sizes):
+        name = f"{index}.{base if index == 0 else 'qcow2'}"
+        create(name, f"{index * 5 + 1}:{'ABC'[index]} 20k:- 3000:{'DEF'[index]}"
+               if size > 30 else "100:S", size=size * 1024, backing=below,
+               form=base if index == 0 else "qcow2")
+        below = name
+    check_image(disksum, below)
+
+
+@pytest.mark.parametrize("given", ["relative", "absolute", "file", "no format", "elsewhere"])
+def test_backing_name(disksum, tmp_path, given):
+    os.mkdir("images")
+    create("images/base.raw", "40k:A 7:B 60k:C", form="raw")
+    name = {"absolute": str(tmp_path / "images/base.raw"), "file": "file:images/base.raw"}
+    image = Image(200 << 10, cluster_bits=12, backing=os.fsencode(name.get(given, "base.raw")),
+                  backing_format=None if given == "no format" else b"raw")
+    image.disk.data(3, b"overlay")
+    image.write("images/overlay.qcow2")
+    path = "images/overlay.qcow2"
+    if given == "elsewhere":
+        path = tmp_path / path
+        os.chdir("/")
+    check_image(disksum, path)
+
+
+def test_features(disksum):
+    """Bits that a reader needs not know, and bits that only concern writers."""
+    image = Image(1 << 20)
+    image.disk.data(3, b"features")
+    image.header |= {"incompatible_features": DIRTY, "autoclear_features": 1 << 40,
+                     "compatible_features": LAZY_REFCOUNTS | 1 << 50}
+    image.extension(EXT_FEATURE_NAMES, feature_name(1, 50, b"a feature to come"))
+    image.extension(0x12345678, b"an extension to come")
+    check_image(disksum, image.write("image.qcow2"))
+
+
+def test_bitmaps(disksum):
+    create("image.qcow2")
+    qemu("bitmap", "--add", "image.qcow2", "first")
+    qemu("bitmap", "--add", "--disable", "-g", "4096", "image.qcow2", "second")
+    fill("image.qcow2", [(12345, 100000, "X")])
+    check_image(disksum, "image.qcow2")
+
+
+def test_reversed_clusters(disksum):
+    """Host clusters in no order: no two extents can be joined."""
+    draw = random.Random(5)
+    image = Image(400 << 9, cluster_bits=9)
+    for guest in draw.sample(range(400), 400):
+        image.disk.data(guest, b"%d " % guest)
+    check_image(disksum, image.write("image.qcow2"))
+
+
+@pytest.mark.parametrize("form", ["qcow2", "raw"])
+def test_probe(disksum, form):
+    """Without -f the first bytes tell; with -f raw nobody looks."""
+    create("image", "100k:A 30k:- 5:B")
+    options = [] if form == "qcow2" else ["-f", "raw"]
+    if form == "qcow2":
+        qemu("convert", "-O", "raw", "image", "expected")
+    done = disksum(*options, "image")
+    assert done.stdout.split()[0] == checksum("expected" if form == "qcow2" else "image")
+
+
+def test_host_holes(disksum):
+    """Allocated clusters of which the host file has nothing."""
+    image = Image(4 << 20)
+    for guest in range(64):
+        host = image.disk.data(guest, b"\0")
+        if guest % 5 == 0:
+            image.put(host + 70 * guest, b"a few bytes")
+    check_image(disksum, image.write("image.qcow2"))

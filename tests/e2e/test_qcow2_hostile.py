@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Bad images: the same answer as QEMU's, or one clear line; no crash, no hang."""
+import pytest
+
+import qcow2_bad_backing
+import qcow2_bad_clusters
+import qcow2_bad_deflate
+import qcow2_bad_extensions
+import qcow2_bad_header
+import qcow2_bad_snapshots
+import qcow2_bad_tables
+from qcow2_compare import check_case
+
+FAMILIES = [qcow2_bad_header, qcow2_bad_extensions, qcow2_bad_tables, qcow2_bad_clusters,
+            qcow2_bad_deflate, qcow2_bad_snapshots, qcow2_bad_backing]
+
+
+def cases():
+    for family in FAMILIES:
+        for case in family.CASES:
+            name = family.__name__.removeprefix("qcow2_bad_")
+            yield pytest.param(case, id=f"{name}: {case.name}")
+
+
+@pytest.mark.parametrize("case", cases())
+def test_hostile(disksum, tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)     # the name of a data file starts there
+    check_case(disksum, tmp_path, case)
