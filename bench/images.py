@@ -91,6 +91,27 @@ def write_hole(path, size):
         file.truncate(size)
 
 
+ALTERNATE = 65536
+
+
+def write_alternating(path, size):
+    """Data and holes, a cluster of qcow2 each."""
+    source = random.Random(size)
+    with open(path, 'wb') as file:
+        for offset in range(0, size, 2 * ALTERNATE):
+            file.seek(offset)
+            file.write(source.randbytes(ALTERNATE))
+        file.truncate(size)
+
+
+def write_packed(path, size):
+    """The data of write_alternating() in a row."""
+    source = random.Random(2 * size)
+    with open(path, 'wb') as file:
+        for _ in range(size // ALTERNATE):
+            file.write(source.randbytes(ALTERNATE))
+
+
 class Image:
     """A file, with the checksum that an oracle found for it."""
 
@@ -169,6 +190,42 @@ class Images:
 
     def small(self):
         return self.get('small', MIB, write_random, 1)
+
+    def metadata(self):
+        """A qcow2 in which each cluster has a place, and none was written."""
+        def create(path, size):
+            subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-o',
+                            'preallocation=metadata', path, str(size)],
+                           check=True)
+        return self.derived(self.hole_of(TIB), 'metadata', create, 0)
+
+    def hole_of(self, size):
+        return self.get('hole', size, write_hole, 0)
+
+    def alternating(self):
+        return self.get('alternating', self.size // 2, write_alternating, 0.5)
+
+    def packed(self):
+        return self.get('packed', self.size // 4, write_packed, 1)
+
+    def qcow2(self, source, *options):
+        """What qemu-img makes of an image. options: of 'convert'."""
+        def convert(path, _):
+            subprocess.run(['qemu-img', 'convert', '-O', 'qcow2', *options,
+                            '-m', '4', '-W' if '-c' in options else '-q',
+                            source.path, path], check=True)
+        name = '-'.join(['qcow2', *[o.split('=')[-1].strip('-')
+                                    for o in options if o != '-o']])
+        return self.derived(source, name, convert, 0.6)
+
+    def derived(self, source, name, write, space):
+        """Another image of the same disk, so with the same checksum."""
+        path = os.path.splitext(source.path)[0] + '.' + name
+        if path not in self.have:
+            if not os.path.exists(path):
+                self.make(path, source.size, write, int(source.size * space))
+            self.have[path] = Image(path, source.checksum, source.data)
+        return self.have[path]
 
     def get(self, name, size, write, space):
         """Make an image, unless it is there. space: the bytes it needs at

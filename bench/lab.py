@@ -63,6 +63,17 @@ class Lab:
         return Candidate(program, [path, *options, image.path],
                          key=(image.path, program), **more)
 
+    def qemu_img(self, image):
+        """QEMU reads and decodes, and hashes nothing. None: not installed."""
+        path = shutil.which('qemu-img')
+        if not path:
+            self.note('qemu-img is not installed')
+            return None
+        size = os.path.getsize(os.path.splitext(image.path)[0] + '.raw')
+        return Candidate('qemu-img convert',
+                         [path, 'convert', '-n', '--target-image-opts',
+                          image.path, f'driver=null-co,size={size}'])
+
     def reader(self, image, *options):
         name = 'disk alone' if '--direct' in options else 'pread alone'
         return Candidate(name, [self.program('pread'), *options, image.path])
