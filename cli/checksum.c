@@ -128,6 +128,9 @@ static void say_what_was_done(const struct options *o,
             format_size(r->length, size), format_size(r->counts.data, data),
             format_size(r->counts.zero, zero),
             format_size(r->counts.hole, hole));
+    if (r->counts.decoded)
+        message("%s: %s of it were compressed", input->name,
+                format_size(r->counts.decoded, data));
     message("%s: read %s in %.3f s, %s/s; %s in blocks of %zu bytes by %s, "
             "threads: %u",
             input->name, format_size(r->counts.read, read), seconds,
