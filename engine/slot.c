@@ -22,7 +22,7 @@ void slot_add_data(struct slot *slot, size_t blocks)
 
 /* --- reads -------------------------------------------------------------- */
 
-/* Direct I/O, and the page cache, work in these. */
+/* Of the memory for input. */
 #define INPUT_ALIGNMENT 4096
 
 /* The read for units has no memory before job_place_input(). */
@@ -77,16 +77,16 @@ int job_add_read(struct job *job, struct reader *reader, uint64_t offset,
 
 /* --- units -------------------------------------------------------------- */
 
-/* The bytes of a compressed cluster in whole pages, as far as the object
- * goes. Clusters that were written one after the other share pages. */
+/* The bytes of a compressed cluster, and around them what makes the read fast.
+ * Clusters that were written one after the other share sectors. */
 static int add_input(struct job *job, const struct extent *extent)
 {
     struct reader *reader = extent->reader;
     uint64_t start = extent->host_offset;
-    uint64_t end = round_up(start + extent->host_length, INPUT_ALIGNMENT);
+    uint64_t end = round_up(start + extent->host_length, reader->alignment);
     struct read *read = last_read(job);
 
-    start -= start % INPUT_ALIGNMENT;
+    start -= start % reader->alignment;
     if (end > reader->size)
         end = reader->size;
 

@@ -368,6 +368,7 @@ int file_open(const char *path, const char *name, enum cache_mode cache,
     f->fd = -1;
     f->reader.ops = &file_ops;
     f->direct = cache == CACHE_DIRECT;
+    f->reader.alignment = f->direct ? DIRECT_ALIGNMENT : 1;
 
     err = open_path(f, path, error);
     if (!err)

@@ -90,6 +90,7 @@ struct reader {
     const struct reader_ops *ops;
     char *name; /* for messages */
     uint64_t size;
+    size_t alignment; /* of offsets and lengths, for fast reads; 1: any */
     struct object_id id;
 };
 

@@ -92,6 +92,28 @@ def reads(request, disksum, tmp_path):
     return request.param
 
 
+@pytest.fixture
+def loop_device(tmp_path):
+    """Make block devices: of a size, or over a file."""
+    devices = []
+
+    def make(what):
+        if isinstance(what, int):
+            path = tmp_path / f"backing{len(devices)}"
+            with open(path, "wb") as f:
+                f.truncate(what)
+            what = path
+        made = subprocess.run(["losetup", "--find", "--show", what],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if made.returncode:
+            pytest.skip("no loop devices here")
+        devices.append(made.stdout.decode().strip())
+        return devices[-1]
+    yield make
+    for device in devices:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
 def sums(stdout):
     """The checksums of the lines that disksum printed."""
     return [line.lstrip("\\").split()[0] for line in stdout.splitlines()]

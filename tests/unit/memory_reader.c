@@ -163,7 +163,10 @@ void memory_reader_init(struct memory_reader *m, const void *bytes,
     static char name[] = "memory";
 
     *m = (struct memory_reader){
-        .reader = { .ops = &memory_ops, .name = name, .size = size },
+        .reader = { .ops = &memory_ops,
+                    .name = name,
+                    .size = size,
+                    .alignment = 1 },
         .bytes = bytes,
         .fail_extent = NEVER,
         .fail_read = NEVER,

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "image/layer.h"
+#include "memory_reader.h"
+
+#define UNIT 10
+#define UNITS 100
+#define SIZE (UNITS * UNIT)
+
+/*
+ * A layer that is told what it has, a letter a unit: d data, z zeros, c a
+ * compressed cluster, - nothing, ! an error.
+ */
+struct scripted {
+    struct layer layer;
+    struct memory_reader m;
+    const char *units;
+    unsigned calls;
+};
+
+static int scripted_map(struct layer *layer, uint64_t offset, uint64_t length,
+                        struct extent *extent, struct error *error)
+{
+    struct scripted *s = (struct scripted *)layer;
+    uint64_t unit = offset / UNIT;
+    uint64_t end = unit + 1;
+    char what = s->units[unit];
+
+    s->calls++;
+    if (what == '!')
+        return error_set(error, EIO, "broken");
+    while (s->units[end] == what && what != 'c')
+        end++;
+    *extent = (struct extent){
+        .offset = offset,
+        .length = end * UNIT - offset,
+        .kind = what == 'd'   ? EXTENT_DATA
+                : what == 'z' ? EXTENT_ZERO
+                : what == 'c' ? EXTENT_COMPRESSED
+                              : EXTENT_ABSENT,
+        .reader = &s->m.reader,
+        .host_offset = what == 'c' ? unit * UNIT : offset,
+        .skip = what == 'c' ? offset % UNIT : 0,
+    };
+    if (extent->length > length)
+        extent->length = length;
+    return 0;
+}
+
+static const struct layer_ops scripted_ops = { .map = scripted_map };
+
+static unsigned char bytes[SIZE];
+
+static void script(struct scripted *s, const char *units, struct scripted *on)
+{
+    *s = (struct scripted){ .units = units };
+    memory_reader_init(&s->m, bytes, SIZE);
+    s->layer.ops = &scripted_ops;
+    s->layer.reader = &s->m.reader;
+    s->layer.size = strlen(units) * UNIT;
+    s->layer.backing = on ? &on->layer : NULL;
+}
+
+/* The whole image as letters, an upper-case letter where an extent begins. The
+ * contract is checked on the way. */
+static void check(struct scripted *top, uint64_t step, const char *expected)
+{
+    struct image image = { .top = &top->layer, .size = top->layer.size };
+    struct error error = ERROR_INIT;
+    char seen[UNITS + 1] = "";
+
+    for (uint64_t offset = 0, got; offset < image.size; offset += got) {
+        uint64_t length = image.size - offset;
+        struct extent e;
+
+        if (step && length > step)
+            length = step;
+        assert_int_equal(image_map(&image, offset, length, &e, &error), 0);
+        assert_int_equal(e.offset, offset);
+        assert_in_range(e.length, 1, length);
+        got = e.length;
+        for (uint64_t i = 0; i < got; i++) {
+            char *unit = &seen[(offset + i) / UNIT];
+            char what = e.kind == EXTENT_ZERO   ? 'z'
+                        : e.kind == EXTENT_DATA ? 'd'
+                                                : 'c';
+
+            assert_int_not_equal(e.kind, EXTENT_ABSENT);
+            if (e.kind == EXTENT_DATA)
+                assert_int_equal(e.host_offset + i, offset + i);
+            if (e.kind == EXTENT_COMPRESSED)
+                assert_int_equal(e.host_offset + e.skip + i, offset + i);
+            if (*unit)
+                assert_int_equal(*unit, what);
+            *unit = what;
+        }
+    }
+    assert_string_equal(seen, expected);
+}
+
+static void test_layers(void **state)
+{
+    struct scripted base, middle, top;
+
+    (void)state;
+    for (uint64_t step = 0; step < 4 * UNIT; step += 7) {
+        script(&base, "dddddddddddddddd", NULL);
+        check(&base, step, "dddddddddddddddd");
+
+        /* The middle is short: zeros after its end, whatever is below. */
+        script(&middle, "zz--cc--", &base);
+        script(&top, "-d-d-d-d-z--cc--", &middle);
+        check(&top, step, "zdddcdddzzzzcczz");
+    }
+}
+
+/* Each layer tells once what it has, into however many pieces others cut it. */
+static void test_asked_once(void **state)
+{
+    struct scripted base, top;
+
+    (void)state;
+    script(&base, "dddddddddddddddd", NULL);
+    script(&top, "d-d-d-d-d-d-d-d-", &base);
+    check(&top, 3, "dddddddddddddddd");
+    assert_int_equal(top.calls, 16);
+    assert_int_equal(base.calls, 1);
+}
+
+/* Data in a hole of its file, or beyond its end, is zeros. */
+static void test_host_holes_and_end(void **state)
+{
+    static const bool holes[UNITS] = { [3] = true, [4] = true, [7] = true };
+    struct scripted top;
+
+    (void)state;
+    script(&top, "dddddddddddddddd", NULL);
+    top.m.unit = UNIT;
+    top.m.holes = holes;
+    top.m.reader.size = 12 * UNIT;
+    check(&top, 0, "dddzzddzddddzzzz");
+    check(&top, 7, "dddzzddzddddzzzz");
+}
+
+/* An error counts where it is seen, and not where a layer hides it. */
+static void test_errors(void **state)
+{
+    struct scripted base, top;
+    struct image image = { .top = &top.layer, .size = 4 * UNIT };
+    struct error error = ERROR_INIT;
+    struct extent e;
+
+    (void)state;
+    script(&base, "d!d!", NULL);
+    script(&top, "-z--", &base);
+    assert_int_equal(image_map(&image, 0, 4 * UNIT, &e, &error), 0);
+    assert_int_equal(image_map(&image, UNIT, 3 * UNIT, &e, &error), 0);
+    assert_int_equal(image_map(&image, 2 * UNIT, 2 * UNIT, &e, &error), 0);
+    assert_int_equal(image_map(&image, 3 * UNIT, UNIT, &e, &error), EIO);
+    assert_string_equal(error_message(&error), "broken");
+    error_clear(&error);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_asked_once),
+        cmocka_unit_test(test_host_holes_and_end),
+        cmocka_unit_test(test_errors),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
