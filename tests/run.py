@@ -121,7 +121,8 @@ def run_end_to_end(folder, options):
         options = [*options, f"--basetemp={ROOT / folder / 'tmp'}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=short",
-         "-p", "no:cacheprovider", f"--junitxml={report}", *options,
+         "-p", "no:cacheprovider", "-n", str(os.cpu_count()),
+         f"--junitxml={report}", *options,
          "tests/e2e"],
         cwd=ROOT, env={**os.environ, "DISKSUM_BUILD": str(ROOT / folder)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

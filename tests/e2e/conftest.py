@@ -103,9 +103,14 @@ def loop_device(tmp_path):
             with open(path, "wb") as f:
                 f.truncate(what)
             what = path
-        made = subprocess.run(["losetup", "--find", "--show", what],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if made.returncode:
+        # Somebody else may take the device that was found.
+        for _ in range(5):
+            made = subprocess.run(
+                ["losetup", "--find", "--show", what],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            if made.returncode == 0:
+                break
+        else:
             pytest.skip("no loop devices here")
         devices.append(made.stdout.decode().strip())
         return devices[-1]
