@@ -81,6 +81,16 @@ def test_install(installed):
         assert find(installed, name)
 
 
+def test_install_in_place(root, tmp_path):
+    """The command that was installed runs: it finds its library."""
+    prefix = tmp_path / "a prefix"
+    run("meson", "setup", tmp_path / "build", root, f"--prefix={prefix}",
+        "-Dman=disabled")
+    run("meson", "install", "-C", tmp_path / "build", stderr=subprocess.STDOUT)
+    out = run(prefix / "bin/disksum", root / "demo/disk.raw")
+    assert out.startswith("731f1e2f")
+
+
 def outside(installed):
     """The environment of a program that is built against what is installed."""
     return {**os.environ,
