@@ -31,6 +31,12 @@ bench:
 	@$(MAKE) --no-print-directory all
 	/usr/bin/python3 bench/bench.py
 
+# Fuzz each target for so many seconds.
+SECONDS ?= 60
+fuzz:
+	scripts/install-packages build test fuzz
+	tests/fuzz/run $(SECONDS)
+
 install: all
 	meson configure $(BUILD) -Dprefix=$(PREFIX)
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
@@ -38,4 +44,4 @@ install: all
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all setup demo check bench install clean
+.PHONY: all setup demo check bench fuzz install clean

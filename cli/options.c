@@ -16,6 +16,7 @@ enum {
     OPT_READ_SIZE,
     OPT_BLOCK_SIZE,
     OPT_LIST_DIGESTS,
+    OPT_STANDALONE,
 };
 
 static const char short_options[] = "f:l:T:pt:d:a:vVh";
@@ -32,6 +33,7 @@ static const struct option long_options[] = {
     { "read-size", required_argument, NULL, OPT_READ_SIZE },
     { "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
     { "list-digests", no_argument, NULL, OPT_LIST_DIGESTS },
+    { "standalone", no_argument, NULL, OPT_STANDALONE },
     { "verbose", no_argument, NULL, 'v' },
     { "version", no_argument, NULL, 'V' },
     { "help", no_argument, NULL, 'h' },
@@ -49,6 +51,7 @@ static const char help[] =
     "      --list-digests        list the digests that can be used\n"
     "  -f, --format=FMT          format of IMAGE: raw or qcow2 (default: probe)\n"
     "  -l, --snapshot=SNAPSHOT   an internal snapshot, by its id or name\n"
+    "      --standalone          refuse an image that refers to any other file\n"
     "  -T, --source-cache=MODE   none and directsync: read past the page cache;\n"
     "                            writeback (default), writethrough, unsafe:\n"
     "                            through it\n"
@@ -187,6 +190,9 @@ static enum options_result parse_one(struct options *o, int option,
         break;
     case OPT_LIST_DIGESTS:
         return list_digests() ? OPTIONS_DONE : OPTIONS_BAD;
+    case OPT_STANDALONE:
+        o->image.standalone = true;
+        break;
     case 'v':
         o->verbose = true;
         break;

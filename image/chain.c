@@ -178,13 +178,19 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
 }
 
 static int open_chain(struct image *image, const char *base_path,
-                      enum cache_mode cache, struct error *error)
+                      const struct image_options *image_options,
+                      struct error *error)
 {
-    const struct layer_options options = { .cache = cache };
-    char *path = strdup(base_path);
+    const struct layer_options options = { .cache = image_options->cache };
+    char *path;
     unsigned depth = 1;
     int err = 0;
 
+    if (image->top->backing_name && image_options->standalone)
+        return error_set(error, EPERM,
+                         "%s: refers to another file, its backing file '%s'",
+                         image->name, image->top->backing_name);
+    path = strdup(base_path);
     if (!path)
         return error_set(error, ENOMEM, "%s: out of memory", image->name);
     for (struct layer *l = image->top; !err && l->backing_name;
@@ -211,6 +217,7 @@ int image_open_reader(struct reader *reader, const char *base_path,
     const struct layer_options layer_options = {
         .snapshot = options->snapshot,
         .cache = options->cache,
+        .standalone = options->standalone,
     };
     struct image *i = calloc(1, sizeof(*i));
     int err;
@@ -223,7 +230,7 @@ int image_open_reader(struct reader *reader, const char *base_path,
     err = layer_open(reader, options->format, &layer_options, &i->top, error);
     if (!err) {
         i->name = i->top->reader->name;
-        err = open_chain(i, base_path, options->cache, error);
+        err = open_chain(i, base_path, options, error);
     }
     if (err) {
         image_close(i);

@@ -1,27 +1,52 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What QEMU reads, this reads, and what it refuses, this refuses.
+ * What QEMU 7.2 makes of a compressed cluster, this makes of it.
  *
- * Deflate: QEMU calls inflate() once, and takes the cluster if it is full then:
- * the stream may go on, or end early in its input. A decoder for whole buffers
- * is twice as fast, but sees a fault in both; so libdeflate has the first try,
+ * Deflate: QEMU calls zlib's inflate() once, with room for one cluster, and is
+ * content when the room is filled and no fault was met. Hence:
+ *   - inflate() goes on when the cluster is full, up to the first literal or
+ *     match, which stops it: what comes after is never looked at. Before it,
+ *     all must be good: headers of blocks, code lengths, symbols 286 and 287,
+ *     distance codes 30 and 31;
+ *   - a stream that ends with its input is fine once the cluster is full;
+ *   - the window of 4 KiB does not bound distances: all output is in the room;
+ *   - it is one stream, and zlib's idea of codes: an incomplete one is a fault
+ *     unless it is a single distance or end-of-block of one bit.
+ * A decoder for whole buffers is twice as fast, but reports more output than
+ * fits as a fault, and leaves it undefined. So libdeflate has the first try,
  * and where it finds anything but a stream that fills the cluster, zlib
- * decides.
+ * decides. libdeflate takes a few streams that zlib refuses: see
+ * docs/formats.md.
  *
- * zstd: frames, one after the other, until the cluster is full; the last must
- * be complete then. A frame can ask for a window of 128 MiB, which no cluster
- * needs.
+ * zstd: QEMU calls ZSTD_decompressStream() until the cluster is full, and wants
+ * the last frame to be complete then, with its checksum. Hence:
+ *   - empty and skippable frames count for nothing, and what follows a full
+ *     cluster is not looked at;
+ *   - inside the library there are two ways. A frame that tells a size that
+ *     fits, and is all there, is decoded at once; its window does not matter,
+ * up to the format's 2^31. Any other goes through a ring buffer, and has a
+ *     window of 2^27 at most, blocks no longer than its window, and distances
+ *     that are bounded by the size of the ring;
+ *   - the ring stays as large as any frame before wanted it, and so does the
+ *     bound. A decoder that was used for another cluster would therefore decide
+ *     otherwise, and so would one without a ring (stable output).
+ * QEMU's own clusters are one frame with its size. Only they are decoded by a
+ * context that is kept; that also means that no worker keeps a window of 128
+ * MiB.
  */
 #include "image/decode.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <libdeflate.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 struct decoder {
     struct libdeflate_decompressor *deflate;
@@ -32,8 +57,7 @@ struct decoder {
 
 /* --- deflate ------------------------------------------------------------ */
 
-/* No zlib header, and a window of 4 KiB, as QEMU. (Distances beyond that are
- * fine for zlib when all output is in one buffer.) */
+/* As in QEMU: no header of zlib's, a window of 4 KiB. */
 #define WINDOW_BITS (-12)
 
 static int inflate_cluster(struct decoder *d, const void *in, size_t in_len,
@@ -48,7 +72,7 @@ static int inflate_cluster(struct decoder *d, const void *in, size_t in_len,
         d->inflate_ready = true;
     }
     inflateReset(stream);
-    stream->next_in = (void *)(uintptr_t)in; /* not const before zlib 1.3 */
+    stream->next_in = (void *)(uintptr_t)in; /* const only with ZLIB_CONST */
     stream->avail_in = in_len;
     stream->next_out = out;
     stream->avail_out = out_len;
@@ -81,39 +105,66 @@ static int decode_deflate(struct decoder *d, const void *in, size_t in_len,
 
 /* --- zstd --------------------------------------------------------------- */
 
-/* Decode into the cluster at once, without a buffer for the window. The name of
- * the parameter is not stable, its number is; where there is no such parameter,
- * the buffer is the only loss. */
-static ZSTD_DCtx *new_zstd(void)
+/* The length of the frame that the input begins with, if it is one that tells
+ * the size of the cluster as its own and is all there; 0 if not. Frames of
+ * zstd's early versions have other magic numbers. */
+static size_t cluster_frame(const void *in, size_t in_len, size_t out_len)
 {
-    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    static const unsigned char magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
+    size_t len;
 
-    if (zstd)
-        ZSTD_DCtx_setParameter(zstd, ZSTD_d_experimentalParam2, 1);
-    return zstd;
+    if (in_len < sizeof(magic) || memcmp(in, magic, sizeof(magic)) != 0 ||
+        ZSTD_getFrameContentSize(in, in_len) != out_len)
+        return 0;
+    len = ZSTD_findFrameCompressedSize(in, in_len);
+    return ZSTD_isError(len) ? 0 : len;
+}
+
+static int zstd_errno(size_t result)
+{
+    return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? ENOMEM
+                                                                     : EIO;
+}
+
+static int decode_frames(const void *in, size_t in_len, void *out,
+                         size_t out_len)
+{
+    ZSTD_inBuffer input = { in, in_len, 0 };
+    ZSTD_outBuffer output = { out, out_len, 0 };
+    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    size_t wanted = 0; /* 0: the frame is complete */
+    int err = zstd ? 0 : ENOMEM;
+
+    while (!err && output.pos < output.size) {
+        size_t in_before = input.pos, out_before = output.pos;
+
+        wanted = ZSTD_decompressStream(zstd, &output, &input);
+        if (ZSTD_isError(wanted))
+            err = zstd_errno(wanted);
+        else if (input.pos == in_before && output.pos == out_before)
+            err = EIO;
+    }
+    if (!err && wanted)
+        err = EIO;
+    ZSTD_freeDCtx(zstd);
+    return err;
 }
 
 static int decode_zstd(struct decoder *d, const void *in, size_t in_len,
                        void *out, size_t out_len)
 {
-    ZSTD_inBuffer input = { in, in_len, 0 };
-    ZSTD_outBuffer output = { out, out_len, 0 };
-    size_t wanted = 0; /* 0: the frame is complete */
+    size_t len = cluster_frame(in, in_len, out_len);
 
+    if (len == 0)
+        return decode_frames(in, in_len, out, out_len);
     if (!d->zstd)
-        d->zstd = new_zstd();
+        d->zstd = ZSTD_createDCtx();
     if (!d->zstd)
         return ENOMEM;
-    ZSTD_DCtx_reset(d->zstd, ZSTD_reset_session_only);
-    while (output.pos < output.size) {
-        size_t in_before = input.pos, out_before = output.pos;
-
-        wanted = ZSTD_decompressStream(d->zstd, &output, &input);
-        if (ZSTD_isError(wanted) ||
-            (input.pos == in_before && output.pos == out_before))
-            return EIO;
-    }
-    return wanted ? EIO : 0;
+    len = ZSTD_decompressDCtx(d->zstd, out, out_len, in, len);
+    if (ZSTD_isError(len))
+        return zstd_errno(len);
+    return len == out_len ? 0 : EIO;
 }
 
 /* --- decoders ----------------------------------------------------------- */
@@ -138,6 +189,9 @@ void decoder_free(struct decoder *d)
 int decode(struct decoder *d, enum codec codec, const void *in, size_t in_len,
            void *out, size_t out_len)
 {
+    /* zlib counts in unsigned; a cluster has 2 MiB at most. */
+    if (in_len > INT_MAX || out_len == 0 || out_len > INT_MAX)
+        return EIO;
     switch (codec) {
     case CODEC_DEFLATE:
         return decode_deflate(d, in, in_len, out, out_len);

@@ -27,13 +27,13 @@ static int layer_map(struct layer *layer, uint64_t offset, uint64_t length,
     const struct extent *last = &layer->extent;
 
     if (offset < last->offset || offset - last->offset >= last->length) {
-        int err;
+        struct extent found;
+        int err =
+            layer->ops->map(layer, offset, layer->size - offset, &found, error);
 
-        layer->extent.length = 0;
-        err = layer->ops->map(layer, offset, layer->size - offset,
-                              &layer->extent, error);
         if (err)
             return err;
+        layer->extent = found;
     }
     *extent = *last;
     extent_advance(extent, offset - last->offset);

@@ -66,6 +66,7 @@ struct image_options {
     const char *format;   /* a name of qemu-img's; NULL: probe */
     const char *snapshot; /* an internal snapshot; NULL: the active disk */
     enum cache_mode cache;
+    bool standalone; /* an image that refers to another file is an error */
 };
 
 /*

@@ -42,6 +42,7 @@ struct layer {
 struct layer_options {
     const char *snapshot; /* NULL: the active disk */
     enum cache_mode cache;
+    bool standalone; /* open no other file */
 };
 
 /*

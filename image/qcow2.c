@@ -9,7 +9,7 @@
  * current folder, not to that of the image, and is taken as it is, without
  * "file:" or another protocol: this is how QEMU 7.2 does it.
  */
-static int open_data_file(struct qcow2 *q, enum cache_mode cache,
+static int open_data_file(struct qcow2 *q, const struct layer_options *options,
                           struct error *error)
 {
     struct layer *layer = q->layer;
@@ -23,7 +23,11 @@ static int open_data_file(struct qcow2 *q, enum cache_mode cache,
         return qcow2_broken(q, EINVAL, error,
                             "its data is in another file, and it does not say "
                             "in which");
-    err = file_open(name, name, cache, &layer->data_file, &cause);
+    if (options->standalone)
+        return error_set(error, EPERM,
+                         "%s: refers to another file, its data file '%s'",
+                         layer->reader->name, name);
+    err = file_open(name, name, options->cache, &layer->data_file, &cause);
     if (err) {
         error_set(error, err, "%s: can not open its data file: %s",
                   layer->reader->name, error_message(&cause));
@@ -67,7 +71,7 @@ int qcow2_open(struct layer *layer, const struct layer_options *options,
     if (!err)
         err = qcow2_read_snapshots(q, options->snapshot, error);
     if (!err)
-        err = open_data_file(q, options->cache, error);
+        err = open_data_file(q, options, error);
     if (err)
         return err;
 

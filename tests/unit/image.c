@@ -31,8 +31,11 @@ static int scripted_map(struct layer *layer, uint64_t offset, uint64_t length,
     char what = s->units[unit];
 
     s->calls++;
-    if (what == '!')
+    if (what == '!') {
+        extent->offset = offset;
+        extent->length = length;
         return error_set(error, EIO, "broken");
+    }
     while (s->units[end] == what && what != 'c')
         end++;
     *extent = (struct extent){
@@ -162,6 +165,9 @@ static void test_errors(void **state)
     assert_int_equal(image_map(&image, 2 * UNIT, 2 * UNIT, &e, &error), 0);
     assert_int_equal(image_map(&image, 3 * UNIT, UNIT, &e, &error), EIO);
     assert_string_equal(error_message(&error), "broken");
+    error_clear(&error);
+    /* Asked again, it is no other answer. */
+    assert_int_equal(image_map(&image, 3 * UNIT, UNIT, &e, &error), EIO);
     error_clear(&error);
 }
 

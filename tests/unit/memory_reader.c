@@ -31,6 +31,8 @@ static int memory_extent(struct reader *r, uint64_t offset, uint64_t length,
     if (m->fail_extent >= offset && m->fail_extent < offset + length)
         return error_set(error, EIO, "%s: no extents", r->name);
     extent->hole = is_hole(m, offset);
+    if (!m->holes)
+        end = offset + length;
     while (end < offset + length && is_hole(m, end) == extent->hole)
         end++;
     extent->length = end - offset;

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Make the images and clusters that the fuzzer begins with: small ones, and
+between them every feature of the format."""
+
+import pathlib
+import sys
+import zlib
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "e2e"))
+
+import zstd_frame  # noqa: E402
+from qcow2_image import Image, deflate  # noqa: E402
+
+TEXT = b"what a guest wrote, and wrote again. "
+
+
+def image(name, size=16 << 10, change=None, **options):
+    options.setdefault("cluster_bits", 9)
+    made = Image(size, **options)
+    cluster = 1 << options["cluster_bits"]
+    if not options.get("extended_l2"):
+        made.disk.data(0, TEXT)
+        made.disk.zero(1)
+        made.disk.zero(2, TEXT)
+    if change:
+        change(made, cluster)
+    folder = HERE / "corpus/qcow2"
+    folder.mkdir(parents=True, exist_ok=True)
+    made.write(folder / name)
+
+
+def content(cluster):
+    return (TEXT * cluster)[:cluster]
+
+
+def compressed(made, cluster):
+    for index in 4, 5, 7:
+        made.disk.compressed(index, deflate(content(cluster)))
+
+
+def zstd(made, cluster):
+    made.disk.compressed(4, zstd_frame.raw(content(cluster)))
+    made.disk.compressed(5, zstd_frame.repeated(b"r", cluster))
+
+
+def snapshots(made, cluster):
+    for number in b"1", b"2":
+        table = made.snapshot(number, b"name" + number, 16 << 10)
+        table.data(1, b"snapshot " + number)
+
+
+def subclusters(made, cluster):
+    made.disk.data(0, TEXT)
+    made.disk.data(1, TEXT)
+    host = made.disk.place(2, TEXT)
+    made.disk.entry(2, host, 0x0F0F00000000F0F0)
+    made.disk.entry(3, 0, 0x00FF00FF00000000)
+
+
+def main():
+    image("plain")
+    image("version-2", version=2)
+    image("zlib", change=compressed)
+    image("zlib-4k", cluster_bits=12, size=64 << 10, change=compressed)
+    image("zstd", change=zstd, compression_type=1)
+    image("snapshots", change=snapshots)
+    image("subclusters", cluster_bits=14, size=128 << 10, extended_l2=True,
+          change=subclusters)
+    image("empty", size=0)
+    image("odd-size", size=(9 << 10) + 77)
+
+    folder = HERE / "corpus/decode"
+    folder.mkdir(parents=True, exist_ok=True)
+    for bits in 0, 3, 7:
+        cluster = 512 << bits
+        stream = zlib.compressobj(9, zlib.DEFLATED, -12)
+        packed = stream.compress(content(cluster)) + stream.flush()
+        (folder / f"deflate-{cluster}").write_bytes(
+            bytes([bits << 1]) + packed + bytes(100))
+        (folder / f"zstd-{cluster}").write_bytes(
+            bytes([bits << 1 | 1])
+            + zstd_frame.repeated(b"z", cluster // 2)
+            + zstd_frame.skippable(b"between")
+            + zstd_frame.raw(content(cluster // 2)[:4000])
+            + zstd_frame.repeated(b"e", cluster))
+
+
+main()
