@@ -357,3 +357,15 @@ def test_block_device(disksum, loop_device, options):
     subprocess.run(["qemu-img", "convert", "-O", "raw", device, "raw"], check=True)
     for way in ["-f", "qcow2"], [], ["-T", "none"]:
         assert sums(disksum(*way, device).stdout) == [checksum("raw")]
+
+
+def test_standalone(disksum, fails):
+    create("base.qcow2", "100k:A", size=1 << 20)
+    create("overlay.qcow2", "5k:B", size=1 << 20, backing="base.qcow2")
+    create("data.qcow2", "5k:B", size=1 << 20, options="data_file=data.raw")
+    assert sums(disksum("--standalone", "base.qcow2").stdout) == \
+        sums(disksum("base.qcow2").stdout)
+    assert fails("--standalone", "overlay.qcow2") == \
+        "overlay.qcow2: refers to another file, its backing file 'base.qcow2'"
+    assert fails("--standalone", "data.qcow2") == \
+        "data.qcow2: refers to another file, its data file 'data.raw'"
