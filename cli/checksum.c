@@ -100,24 +100,24 @@ static int run(const struct options *o, const struct engine_input *input,
 
     if (err)
         return err;
-    progress_begin(input->name, o->progress);
+    progress_begin(input->name, &o->progress);
     err = engine_start(e, error);
     if (!err) {
         wait_for_engine(e);
         err = engine_finish(e, result, error);
         engine_progress(e, &progress);
-        progress_end(&progress);
+        progress_end(&progress, !err);
     }
     engine_free(e);
     return err;
 }
 
-static void say_what_was_done(const struct options *o,
-                              const struct engine_input *input,
-                              const struct engine_result *r, double seconds)
+static void say_what_was_done(const struct options *o, const struct checksum *c)
 {
     char size[SIZE_TEXT], data[SIZE_TEXT], zero[SIZE_TEXT], hole[SIZE_TEXT];
     char read[SIZE_TEXT], rate[SIZE_TEXT];
+    const struct engine_input *input = &c->input;
+    const struct engine_result *r = &c->result;
 
     if (input->image && input->image->padded)
         message("%s: warning: the size is no multiple of %d bytes; zeros were "
@@ -133,8 +133,8 @@ static void say_what_was_done(const struct options *o,
                 format_size(r->counts.decoded, data));
     message("%s: read %s in %.3f s, %s/s; %s in blocks of %zu bytes by %s, "
             "threads: %u",
-            input->name, format_size(r->counts.read, read), seconds,
-            format_size(seconds > 0 ? r->counts.read / seconds : 0, rate),
+            input->name, format_size(r->counts.read, read), c->seconds,
+            format_size(c->seconds > 0 ? r->counts.read / c->seconds : 0, rate),
             o->engine.digest, o->engine.block_size, r->kernel,
             o->engine.threads);
 }
@@ -147,24 +147,30 @@ static double now(void)
     return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-bool checksum(const struct options *o, const char *name,
-              struct engine_result *result)
+int checksum_begin(struct checksum *c, const struct options *o,
+                   const char *name)
 {
-    struct error error = ERROR_INIT;
-    struct engine_input input;
     double start = now();
-    int err = open_input(o, name, &input, &error);
+    const struct image *image;
+    int err;
 
-    if (!err) {
-        for (size_t i = 0; input.image && i < input.image->warning_count; i++)
-            message("%s", input.image->warnings[i]);
-        err = run(o, &input, result, &error);
-        if (!err && o->verbose)
-            say_what_was_done(o, &input, result, now() - start);
-        image_close(input.image);
-    }
+    *c = (struct checksum){ .name = name };
+    err = open_input(o, name, &c->input, &c->error);
     if (err)
-        message("%s", error_message(&error));
-    error_clear(&error);
-    return !err;
+        return err;
+    image = c->input.image;
+    for (size_t i = 0; !o->list.quiet && image && i < image->warning_count; i++)
+        message("%s", image->warnings[i]);
+    err = run(o, &c->input, &c->result, &c->error);
+    c->seconds = now() - start;
+    if (!err && o->verbose)
+        say_what_was_done(o, c);
+    return err;
+}
+
+void checksum_end(struct checksum *c)
+{
+    image_close(c->input.image);
+    c->input.image = NULL;
+    error_clear(&c->error);
 }

@@ -2,17 +2,28 @@
 #ifndef CLI_CHECKSUM_H
 #define CLI_CHECKSUM_H
 
-#include <stdbool.h>
-
 #include "cli/options.h"
 
-/* Block SIGUSR1, so that it comes only while checksum() waits, and set its
- * handler. Before any thread is started. */
+/* The checksum of one image, and what else is known of it. */
+struct checksum {
+    const char *name;
+    struct engine_input
+        input; /* its image is open, unless there was an error */
+    struct engine_result result;
+    double seconds;
+    struct error error; /* why there is no result */
+};
+
+/* Block SIGUSR1, so that it comes only while a checksum is computed, and set
+ * its handler. Before any thread is started. */
 void checksum_catch_signals(void);
 
-/* Compute the checksum of one image; "-" is standard input. On an error a
- * message is printed. */
-bool checksum(const struct options *o, const char *name,
-              struct engine_result *result);
+/* Compute the checksum of one image; "-" is standard input. The error is left
+ * to the caller to print. */
+int checksum_begin(struct checksum *c, const struct options *o,
+                   const char *name);
+
+/* Close the image, and clear the error. */
+void checksum_end(struct checksum *c);
 
 #endif

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "cli/check.h"
 #include "cli/checksum.h"
+#include "cli/json.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "cli/sums.h"
 
 /* A standard stream that the caller closed must not become the descriptor of
@@ -21,43 +22,40 @@ static void hold_standard_streams(void)
     }
 }
 
-/* Whether all that was printed went out. */
-static bool flush_stdout(void)
+/* Print the checksum of one image, or say why there is none. */
+static bool print_checksum(const struct options *o, const char *name)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return true;
-    message("write error: %s", strerror(errno));
-    return false;
+    struct checksum c;
+    bool ok = checksum_begin(&c, o, name) == 0;
+
+    if (!ok)
+        message("%s", error_message(&c.error));
+    if (o->list.json)
+        ok = json_write(stdout, o, &c) && ok;
+    else if (ok && o->list.tag)
+        sums_write_tag(stdout, o, &c);
+    else if (ok)
+        sums_write_plain(stdout, o, &c);
+    checksum_end(&c);
+    output_flush();
+    return ok;
 }
 
-/* stdout may be a file that reports its errors only now. */
-static bool close_stdout(void)
-{
-    if (fclose(stdout) == 0)
-        return true;
-    message("write error: %s", strerror(errno));
-    return false;
-}
-
-static int checksums(const struct options *o)
+static int do_all(const struct options *o)
 {
     char dash[] = "-";
     char *standard_input[] = { dash };
-    char **images = o->image_count ? o->images : standard_input;
+    char **names = o->image_count ? o->images : standard_input;
     int count = o->image_count ? o->image_count : 1;
     int status = EXIT_SUCCESS;
 
     checksum_catch_signals();
     for (int i = 0; i < count; i++) {
-        struct engine_result result;
+        bool ok = o->list.check ? check_list(o, names[i])
+                                : print_checksum(o, names[i]);
 
-        if (!checksum(o, images[i], &result)) {
+        if (!ok)
             status = EXIT_FAILURE;
-            continue;
-        }
-        sums_write(stdout, result.md, result.md_len, images[i]);
-        if (!flush_stdout())
-            _exit(EXIT_FAILURE); /* once is enough */
     }
     return status;
 }
@@ -70,12 +68,12 @@ int main(int argc, char **argv)
     hold_standard_streams();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
-        status = checksums(&options);
+        status = do_all(&options);
         break;
     case OPTIONS_DONE:
         break;
     case OPTIONS_BAD:
         return EXIT_USAGE;
     }
-    return close_stdout() ? status : EXIT_FAILURE;
+    return output_close() ? status : EXIT_FAILURE;
 }

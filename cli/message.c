@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/progress.h"
+#include "cli/utf8.h"
 
 /* Characters that are not printed as they are: controls, and those that change
  * the order or the place of what follows. */
@@ -20,33 +21,13 @@ static bool is_harmless(uint32_t c)
              c == 0xfeff || (c >= 0xfff0 && c <= 0xffff) || c > 0xe0000);
 }
 
-/* Bytes of the UTF-8 character at p, which becomes *c; 0: it is none. RFC 3629;
- * the text ends with a NUL. */
-static unsigned read_character(const unsigned char *p, uint32_t *c)
-{
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    unsigned length = *p < 0x80                  ? 1
-                      : *p >= 0xc2 && *p < 0xe0  ? 2
-                      : *p >= 0xe0 && *p < 0xf0  ? 3
-                      : *p >= 0xf0 && *p <= 0xf4 ? 4
-                                                 : 0;
-
-    *c = length > 1 ? *p & (0x7f >> length) : *p;
-    for (unsigned i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        *c = *c << 6 | (p[i] & 0x3f);
-    }
-    return *c >= least[length] ? length : 0;
-}
-
 static void print_safe(const char *line)
 {
     const unsigned char *p = (const unsigned char *)line;
 
     while (*p) {
         uint32_t c;
-        unsigned length = read_character(p, &c);
+        unsigned length = utf8_read(p, &c);
 
         if (length && is_harmless(c)) {
             fwrite(p, 1, length, stderr);

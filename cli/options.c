@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "blkhash.h"
+#include "cli/help.h"
 #include "cli/message.h"
 #include "common/units.h"
 
@@ -17,15 +18,19 @@ enum {
     OPT_BLOCK_SIZE,
     OPT_LIST_DIGESTS,
     OPT_STANDALONE,
+    OPT_CACHE,
 };
 
-static const char short_options[] = "f:l:T:pt:d:a:vVh";
+static const char short_options[] = "f:l:T:pt:d:a:cqwzvVh";
+
+/* Called as blksum: -c and -l are what they are there. */
+static const char blksum_letters[] = "f:lT:pt:d:a:cqwzvVh";
 
 static const struct option long_options[] = {
     { "format", required_argument, NULL, 'f' },
     { "snapshot", required_argument, NULL, 'l' },
     { "source-cache", required_argument, NULL, 'T' },
-    { "progress", no_argument, NULL, 'p' },
+    { "progress", optional_argument, NULL, 'p' },
     { "threads", required_argument, NULL, 't' },
     { "digest", required_argument, NULL, 'd' },
     { "algorithm", required_argument, NULL, 'a' },
@@ -34,42 +39,22 @@ static const struct option long_options[] = {
     { "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
     { "list-digests", no_argument, NULL, OPT_LIST_DIGESTS },
     { "standalone", no_argument, NULL, OPT_STANDALONE },
+    { "cache", no_argument, NULL, OPT_CACHE },
+    { "check", no_argument, NULL, 'c' },
+    { "tag", no_argument, NULL, OPT_TAG },
+    { "zero", no_argument, NULL, 'z' },
+    { "json", no_argument, NULL, OPT_JSON },
+    { "output", required_argument, NULL, OPT_OUTPUT },
+    { "ignore-missing", no_argument, NULL, OPT_IGNORE_MISSING },
+    { "quiet", no_argument, NULL, 'q' },
+    { "status", no_argument, NULL, OPT_STATUS },
+    { "strict", no_argument, NULL, OPT_STRICT },
+    { "warn", no_argument, NULL, 'w' },
     { "verbose", no_argument, NULL, 'v' },
     { "version", no_argument, NULL, 'V' },
     { "help", no_argument, NULL, 'h' },
     { NULL, 0, NULL, 0 },
 };
-
-static const char help[] =
-    "Usage: disksum [OPTION]... [IMAGE]...\n"
-    "Print a checksum of what a guest sees on a disk: the same for the same\n"
-    "content, whatever the format and the holes. With no IMAGE, or when IMAGE is -,\n"
-    "read a raw image from standard input.\n"
-    "\n"
-    "  -d, --digest=NAME         digest of the blocks (default: sha256)\n"
-    "      --block-size=SIZE     bytes in a block (default: 64k)\n"
-    "      --list-digests        list the digests that can be used\n"
-    "  -f, --format=FMT          format of IMAGE: raw or qcow2 (default: probe)\n"
-    "  -l, --snapshot=SNAPSHOT   an internal snapshot, by its id or name\n"
-    "      --standalone          refuse an image that refers to any other file\n"
-    "  -T, --source-cache=MODE   none and directsync: read past the page cache;\n"
-    "                            writeback (default), writethrough, unsafe:\n"
-    "                            through it\n"
-    "  -p, --progress            show progress, also when stderr is no terminal\n"
-    "  -v, --verbose             say what was done, and how fast\n"
-    "  -h, --help                print this, and exit\n"
-    "  -V, --version             print the version, and exit\n"
-    "\n"
-    "These never change the checksum:\n"
-    "  -t, --threads=N           threads that read and hash (default: one a CPU)\n"
-    "      --queue-depth=N       reads in flight for each of them (default: 8)\n"
-    "      --read-size=SIZE      bytes of a read (default: 1M)\n"
-    "\n"
-    "The checksum is a digest of block digests. It is not the sha256sum of the\n"
-    "bytes, and can not be compared with one.\n"
-    "\n"
-    "Exit status: 0; 1 if an image could not be read; 2 for wrong usage.\n"
-    "Manual: man disksum\n";
 
 static bool parse_cache(const char *text, enum cache_mode *cache)
 {
@@ -119,6 +104,28 @@ static bool parse_block_size(const char *text, size_t *size)
     return true;
 }
 
+/* Whether the library has it. ENOTSUP in errno: it has not. */
+static bool digest_exists(const char *name)
+{
+    struct blkhash_root *root =
+        blkhash_root_new(BLKHASH_DEFAULT_BLOCK_SIZE, name);
+
+    blkhash_root_free(root);
+    return root != NULL;
+}
+
+/* "NAME/SIZE". Some names of OpenSSL's have a slash, too: "SHA2-512/256". */
+static bool parse_digest(char *text, struct engine_options *engine)
+{
+    char *slash = strrchr(text, '/');
+
+    engine->digest = text;
+    if (!slash || digest_exists(text))
+        return true;
+    *slash = 0;
+    return parse_block_size(slash + 1, &engine->block_size);
+}
+
 static bool list_digests(void)
 {
     const char *const *names = blkhash_digests();
@@ -135,20 +142,17 @@ static bool list_digests(void)
 /* A digest that is not there is found before the first image is opened. */
 static bool check_digest(const struct engine_options *engine)
 {
-    struct blkhash_root *root =
-        blkhash_root_new(engine->block_size, engine->digest);
-
-    if (!root && errno == ENOTSUP)
+    if (digest_exists(engine->digest))
+        return true;
+    if (errno == ENOTSUP)
         usage_message("unknown digest '%s'; --list-digests prints those known",
                       engine->digest);
-    else if (!root)
+    else
         message("digest '%s': %s", engine->digest, strerror(errno));
-    blkhash_root_free(root);
-    return root != NULL;
+    return false;
 }
 
-static enum options_result parse_one(struct options *o, int option,
-                                     const char *arg)
+static enum options_result parse_one(struct options *o, int option, char *arg)
 {
     uint64_t number = 0;
     bool ok = true;
@@ -164,7 +168,7 @@ static enum options_result parse_one(struct options *o, int option,
         ok = parse_cache(arg, &o->image.cache);
         break;
     case 'p':
-        o->progress = true;
+        ok = progress_option(arg, &o->progress);
         break;
     case 't':
         ok = parse_number("number of threads", arg, 1, ENGINE_MAX_THREADS,
@@ -173,7 +177,7 @@ static enum options_result parse_one(struct options *o, int option,
         break;
     case 'd':
     case 'a':
-        o->engine.digest = arg;
+        ok = parse_digest(arg, &o->engine);
         break;
     case OPT_QUEUE_DEPTH:
         ok = parse_number("queue depth", arg, 1, ENGINE_MAX_QUEUE_DEPTH,
@@ -187,6 +191,9 @@ static enum options_result parse_one(struct options *o, int option,
         break;
     case OPT_BLOCK_SIZE:
         ok = parse_block_size(arg, &o->engine.block_size);
+        break;
+    case OPT_CACHE:
+        o->image.cache = CACHE_BUFFERED;
         break;
     case OPT_LIST_DIGESTS:
         return list_digests() ? OPTIONS_DONE : OPTIONS_BAD;
@@ -202,28 +209,75 @@ static enum options_result parse_one(struct options *o, int option,
     case 'h':
         fputs(help, stdout);
         return OPTIONS_DONE;
-    default:
+    case '?':
         /* getopt_long() has said what is wrong. */
         fputs("Try '" PROGRAM " --help' for more information.\n", stderr);
         return OPTIONS_BAD;
+    default:
+        ok = list_option(&o->list, option, arg);
     }
     return ok ? OPTIONS_RUN : OPTIONS_BAD;
 }
 
+static bool is_blksum(const char *program)
+{
+    const char *slash = strrchr(program, '/');
+
+    return strcmp(slash ? slash + 1 : program, "blksum") == 0;
+}
+
+/* What a letter means in blksum. */
+static int blksum_option(int letter)
+{
+    switch (letter) {
+    case 'c':
+        return OPT_CACHE;
+    case 'l':
+        return OPT_LIST_DIGESTS;
+    default:
+        return letter;
+    }
+}
+
+static enum options_result parse_all(struct options *o, int argc, char **argv)
+{
+    bool blksum = is_blksum(argv[0]);
+    const char *letters = blksum ? blksum_letters : short_options;
+    enum options_result result = OPTIONS_RUN;
+
+    while (result == OPTIONS_RUN) {
+        int name = -1; /* of a long option */
+        int option = getopt_long(argc, argv, letters, long_options, &name);
+
+        if (option == -1)
+            break;
+        if (blksum && name == -1)
+            option = blksum_option(option);
+        result = parse_one(o, option, optarg);
+    }
+    return result;
+}
+
 enum options_result options_parse(struct options *o, int argc, char **argv)
 {
-    int option;
+    /* "disksum checksum", in the place of "qemu-img checksum". */
+    bool subcommand = argc > 1 && strcmp(argv[1], "checksum") == 0;
+    enum options_result result;
 
     memset(o, 0, sizeof(*o));
     engine_default_options(&o->engine);
-    while ((option = getopt_long(argc, argv, short_options, long_options,
-                                 NULL)) != -1) {
-        enum options_result result = parse_one(o, option, optarg);
-
-        if (result != OPTIONS_RUN)
-            return result;
+    if (subcommand) {
+        argv[1] = argv[0];
+        argv++;
+        argc--;
     }
+    result = parse_all(o, argc, argv);
+    if (result != OPTIONS_RUN)
+        return result;
+    o->progress.never = o->list.quiet;
     o->images = argv + optind;
     o->image_count = argc - optind;
-    return check_digest(&o->engine) ? OPTIONS_RUN : OPTIONS_BAD;
+    return check_digest(&o->engine) && list_options_check(&o->list)
+               ? OPTIONS_RUN
+               : OPTIONS_BAD;
 }

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include "cli/list-options.h"
+#include "cli/progress.h"
 #include "engine/engine.h"
 
 #define EXIT_USAGE 2
@@ -11,9 +13,10 @@
 struct options {
     struct engine_options engine;
     struct image_options image;
-    bool progress;
+    struct list_options list;
+    struct progress_options progress;
     bool verbose;
-    char **images;
+    char **images;   /* with list.check: lists */
     int image_count; /* 0: standard input */
 };
 

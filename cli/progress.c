@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/message.h"
+#include "cli/percent.h"
 
 #define INTERVAL_MS 200
 
@@ -20,7 +21,9 @@
 /* There is one terminal, and one image at a time. */
 static struct {
     const char *name;
-    bool always;
+    bool always; /* a bar was asked for */
+    bool never;
+    bool to_fd;
     bool terminal;
     bool drawn;
     struct timespec start;
@@ -99,18 +102,24 @@ static void draw(const struct engine_progress *p)
     bar.drawn = true;
 }
 
-void progress_begin(const char *name, bool always)
+void progress_begin(const char *name, const struct progress_options *options)
 {
     bar.name = name;
-    bar.always = always;
+    bar.to_fd = options->to_fd;
+    bar.never = options->never;
+    bar.always = options->always && !bar.to_fd && !bar.never;
     bar.terminal = isatty(STDERR_FILENO);
     bar.drawn = false;
     clock_gettime(CLOCK_MONOTONIC, &bar.start);
+    if (bar.to_fd)
+        percent_begin(options->fd);
 }
 
 int progress_interval(void)
 {
-    if (!bar.always && !bar.terminal)
+    if (bar.to_fd)
+        return INTERVAL_MS;
+    if (bar.never || (!bar.always && !bar.terminal))
         return -1;
     /* A log gets a line each second. */
     return bar.terminal ? INTERVAL_MS : 1000;
@@ -118,7 +127,9 @@ int progress_interval(void)
 
 void progress_update(const struct engine_progress *progress)
 {
-    if (bar.always || (bar.terminal && elapsed() > PATIENCE))
+    if (bar.to_fd)
+        percent_write(progress);
+    else if (bar.always || (bar.terminal && elapsed() > PATIENCE))
         draw(progress);
 }
 
@@ -130,7 +141,7 @@ void progress_report(const struct engine_progress *progress)
     message("%s: %s", bar.name, text);
 }
 
-void progress_end(const struct engine_progress *progress)
+void progress_end(const struct engine_progress *progress, bool done)
 {
     if (bar.always) {
         draw(progress);
@@ -138,6 +149,8 @@ void progress_end(const struct engine_progress *progress)
             fputc('\n', stderr);
         bar.drawn = false;
     }
+    if (bar.to_fd && done)
+        percent_done();
     progress_clear();
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How far an image is, on stderr.
+ * How far an image is, on stderr or a descriptor.
  */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
@@ -9,10 +9,21 @@
 
 #include "engine/engine.h"
 
-/* From now on the bar is for this image. With always it is drawn at once, and
- * also where stderr is no terminal; otherwise only on a terminal, when the
- * image takes more than a moment. */
-void progress_begin(const char *name, bool always);
+/* Where and when it is shown. By default on a terminal, when the image takes
+ * more than a moment. */
+struct progress_options {
+    bool always; /* at once, and also where stderr is no terminal */
+    bool never;
+    bool to_fd; /* not a bar, but lines for a program to read */
+    int fd;
+};
+
+/* Take the argument of --progress: NULL, or a descriptor. False: a message was
+ * printed. */
+bool progress_option(const char *arg, struct progress_options *options);
+
+/* From now on the bar is for this image. */
+void progress_begin(const char *name, const struct progress_options *options);
 
 /* Milliseconds until it wants to be updated; -1: never. */
 int progress_interval(void);
@@ -23,8 +34,9 @@ void progress_update(const struct engine_progress *progress);
 /* Print one line, whatever is drawn: the answer to SIGUSR1. */
 void progress_report(const struct engine_progress *progress);
 
-/* The image is done: leave the bar when it was asked for, or wipe it. */
-void progress_end(const struct engine_progress *progress);
+/* The image is done, or failed: leave the bar when it was asked for, or wipe
+ * it. */
+void progress_end(const struct engine_progress *progress, bool done);
 
 /* Wipe the bar, so that a line can be printed. It comes back with the next
  * update. */

@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Lines of a list of checksums, as GNU's sha256sum writes them. A name with a
+ * backslash, newline or carriage return is escaped, and the line then starts
+ * with a backslash; where lines end in a NUL, nothing is escaped.
+ */
 #ifndef CLI_SUMS_H
 #define CLI_SUMS_H
 
 #include <stdio.h>
 
-/*
- * Write one line of a list: "hex  name". As in GNU's sha256sum, a name with a
- * backslash, newline or carriage return is escaped, and the line then starts
- * with a backslash.
- */
-void sums_write(FILE *f, const unsigned char *md, unsigned md_len,
-                const char *name);
+#include "cli/checksum.h"
+
+/* What the tags of --tag begin with. */
+#define SUMS_TAG "BLKHASH-"
+
+/* "hex  name". */
+void sums_write_plain(FILE *f, const struct options *o,
+                      const struct checksum *c);
+
+/* "BLKHASH-SHA256-64K (name) = hex". */
+void sums_write_tag(FILE *f, const struct options *o, const struct checksum *c);
+
+/* "name: verdict". */
+void sums_write_verdict(FILE *f, const char *name, const char *verdict);
 
 #endif

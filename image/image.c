@@ -89,6 +89,19 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
     return 0;
 }
 
+bool image_layer(const struct image *image, size_t n, struct image_layer *layer)
+{
+    const struct layer *l = image->top;
+
+    while (l && n--)
+        l = l->backing;
+    if (!l)
+        return false;
+    layer->name = l->reader->name;
+    layer->format = l->ops->format;
+    return true;
+}
+
 static int check_unchanged(struct reader *r, struct error *error)
 {
     return r ? r->ops->check_unchanged(r, error) : 0;

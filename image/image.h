@@ -89,6 +89,16 @@ int image_open_reader(struct reader *reader, const char *base_path,
 int image_map(struct image *image, uint64_t offset, uint64_t length,
               struct extent *extent, struct error *error);
 
+/* A file of the backing chain. The strings belong to the image. */
+struct image_layer {
+    const char *name;
+    const char *format; /* a name of qemu-img's */
+};
+
+/* The file number n of the chain, 0 the image itself. False: it has no more. */
+bool image_layer(const struct image *image, size_t n,
+                 struct image_layer *layer);
+
 /* An error when a file of the chain is not what it was at open. */
 int image_check_unchanged(struct image *image, struct error *error);
 

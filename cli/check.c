@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/check.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "cli/checksum.h"
+#include "cli/lines.h"
+#include "cli/message.h"
+#include "cli/output.h"
+#include "cli/parse-sum.h"
+#include "cli/sums.h"
+
+struct list {
+    const struct options *o;
+    const char *path;
+    const char *name; /* for messages */
+    uint64_t line;
+    uint64_t formatted;
+    uint64_t malformed;
+    uint64_t unread;
+    uint64_t mismatched;
+    uint64_t matched;
+    uint64_t plain_mismatched; /* of those, lines that */
+    uint64_t plain_matched;    /* sha256sum could have written */
+};
+
+/* Kept over all lists. */
+static struct sum_spacing spacing;
+
+static void malformed(struct list *list, const char *why)
+{
+    list->malformed++;
+    if (list->o->list.warn)
+        message("%s: %" PRIu64 ": improperly formatted checksum line: %s",
+                list->name, list->line, why);
+}
+
+static void verdict(const struct list *list, const struct sum *sum,
+                    const char *text)
+{
+    if (list->o->list.status)
+        return;
+    sums_write_verdict(stdout, sum->name, text);
+    output_flush();
+}
+
+/* --- one line ----------------------------------------------------------- */
+
+/* Whether the digest is known here, and as long as the line has it. The last
+ * one is remembered, for lists have one digest. */
+static bool fits_digest(const struct sum *sum, const char *digest,
+                        const char **why)
+{
+    static char last[SUM_DIGEST_SIZE];
+    static size_t last_size;
+
+    if (strcasecmp(last, digest) != 0) {
+        struct blkhash_leaf *leaf = blkhash_leaf_new(SECTOR_SIZE, digest);
+
+        last_size = blkhash_leaf_md_size(leaf);
+        snprintf(last, sizeof(last), "%s", leaf ? digest : "");
+        blkhash_leaf_free(leaf);
+    }
+    *why = "its digest is not known here";
+    if (!last_size)
+        return false;
+    *why = "its checksum is longer or shorter than one of the digest; see -d";
+    return !sum->md_len || sum->md_len == last_size;
+}
+
+/* An image that is not there, other than one that lacks a backing file. */
+static bool is_missing(const struct checksum *c)
+{
+    struct stat st;
+
+    return c->error.code == ENOENT && stat(c->name, &st) != 0 &&
+           errno == ENOENT;
+}
+
+static void compare(struct list *list, const struct sum *sum,
+                    const struct engine_result *result)
+{
+    if (result->md_len == sum->md_len &&
+        memcmp(result->md, sum->md, sum->md_len) == 0) {
+        list->matched++;
+        list->plain_matched += sum->plain;
+        if (!list->o->list.quiet)
+            verdict(list, sum, "OK");
+    } else {
+        list->mismatched++;
+        list->plain_mismatched += sum->plain;
+        verdict(list, sum, "FAILED");
+    }
+}
+
+static void verify(struct list *list, const struct sum *sum,
+                   const struct options *o)
+{
+    struct checksum c;
+
+    if (!sum->md_len) {
+        message("%s: %" PRIu64 ": has an error for %s, and no checksum",
+                list->name, list->line, sum->name);
+        list->unread++;
+        verdict(list, sum, "FAILED open or read");
+        return;
+    }
+    if (checksum_begin(&c, o, sum->name) == 0) {
+        compare(list, sum, &c.result);
+    } else if (!o->list.ignore_missing || !is_missing(&c)) {
+        message("%s", error_message(&c.error));
+        list->unread++;
+        verdict(list, sum, "FAILED open or read");
+    }
+    checksum_end(&c);
+}
+
+/* Standard input can not be the list and an image at once. */
+static bool is_own_stdin(const struct list *list, const struct sum *sum)
+{
+    return strcmp(list->path, "-") == 0 && strcmp(sum->name, "-") == 0;
+}
+
+static int check_line(struct list *list, char *line, size_t len)
+{
+    struct options o = *list->o;
+    const char *why = NULL;
+    struct sum sum;
+    int err = sum_parse(line, len, &spacing, &sum, &why);
+
+    if (!err && is_own_stdin(list, &sum)) {
+        why = "standard input is the list";
+        err = EINVAL;
+    }
+    if (!err) {
+        if (*sum.digest)
+            o.engine.digest = sum.digest;
+        if (sum.block_size)
+            o.engine.block_size = sum.block_size;
+        err = fits_digest(&sum, o.engine.digest, &why) ? 0 : EINVAL;
+    }
+    if (err == EINVAL) {
+        malformed(list, why);
+        err = 0;
+    } else if (!err) {
+        list->formatted++;
+        verify(list, &sum, &o);
+    }
+    sum_clear(&sum);
+    return err;
+}
+
+/* --- a list ------------------------------------------------------------- */
+
+static void warn_number(uint64_t n, const char *one, const char *many)
+{
+    if (n)
+        message("WARNING: %" PRIu64 " %s", n, n == 1 ? one : many);
+}
+
+static void summarize(const struct list *list)
+{
+    if (!list->formatted) {
+        message("%s: no properly formatted checksum lines found", list->name);
+        return;
+    }
+    if (list->o->list.status)
+        return;
+    warn_number(list->malformed, "line is improperly formatted",
+                "lines are improperly formatted");
+    warn_number(list->unread, "listed file could not be read",
+                "listed files could not be read");
+    warn_number(list->mismatched, "computed checksum did NOT match",
+                "computed checksums did NOT match");
+    /* Users meet this with the list that a publisher of images made. */
+    if (list->plain_mismatched && !list->plain_matched)
+        message("%s: lists of sha256sum and the like look the same, but have "
+                "checksums of another kind: check them with sha256sum -c",
+                list->name);
+    if (list->o->list.ignore_missing && !list->matched)
+        message("%s: no file was verified", list->name);
+}
+
+static int check_lines(struct list *list, struct error *error)
+{
+    struct lines *lines;
+    char *line;
+    size_t len;
+    int err = lines_open(strcmp(list->path, "-") ? list->path : NULL,
+                         list->name, &lines, error);
+
+    if (err)
+        return err;
+    while ((err = lines_next(lines, &line, &len, error)) == 0 && line) {
+        list->line++;
+        if (*line == '#' || len == 0)
+            continue;
+        err = check_line(list, line, len);
+        if (err) {
+            error_set(error, err, "%s: %s", list->name, strerror(err));
+            break;
+        }
+    }
+    lines_close(lines);
+    return err;
+}
+
+bool check_list(const struct options *o, const char *path)
+{
+    struct list list = { .o = o, .path = path, .name = path };
+    struct error error = ERROR_INIT;
+
+    if (strcmp(path, "-") == 0)
+        list.name = "'standard input'"; /* as GNU quotes it */
+    if (check_lines(&list, &error) != 0) {
+        message("%s", error_message(&error));
+        error_clear(&error);
+        return false;
+    }
+    summarize(&list);
+    return list.matched && !list.unread && !list.mismatched &&
+           !(o->list.strict && list.malformed);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * JSON lines: one object for each image, whether it has a checksum or failed.
+ * The keys are those of "qemu-img info --output=json" where it has them.
+ *
+ * JSON is Unicode, and a name is bytes. Where a name is no UTF-8, its other
+ * bytes become U+FFFD in "filename", and "filename-hex" has it as it is.
+ */
+#ifndef CLI_JSON_H
+#define CLI_JSON_H
+
+#include <stdio.h>
+
+#include "cli/checksum.h"
+#include "cli/parse-sum.h"
+
+/* Write the object of an image: what was found, or its error. False when out of
+ * memory. */
+bool json_write(FILE *f, const struct options *o, const struct checksum *c);
+
+/* Read one. As sum_parse(). */
+int json_parse_sum(const char *text, struct sum *sum, const char **why);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/parse-sum.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/sums.h"
+#include "common/units.h"
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+unsigned parse_hex(const char *text, unsigned char *bytes, unsigned max)
+{
+    size_t len = strlen(text);
+
+    if (len % 2 || len / 2 > max)
+        return 0;
+    for (size_t i = 0; i < len; i++) {
+        int value = hex_value(text[i]);
+
+        if (value < 0)
+            return 0;
+        bytes[i / 2] = i % 2 ? bytes[i / 2] | value : value << 4;
+    }
+    return len / 2;
+}
+
+/* Undo the escapes of sums_write_name(), in place. */
+static bool unescape(char *name)
+{
+    char *to = name;
+
+    for (const char *from = name; *from; from++) {
+        char c = *from;
+
+        if (c == '\\') {
+            c = *++from;
+            if (c == 'n')
+                c = '\n';
+            else if (c == 'r')
+                c = '\r';
+            else if (c != '\\')
+                return false;
+        }
+        *to++ = c;
+    }
+    *to = 0;
+    return true;
+}
+
+static int set_name(struct sum *sum, char *name, bool escaped, const char **why)
+{
+    if (escaped && !unescape(name)) {
+        *why = "unknown escape in the name";
+        return EINVAL;
+    }
+    sum->name = strdup(name);
+    return sum->name ? 0 : ENOMEM;
+}
+
+/* "SHA256-64K": the digest, and the block size behind the last hyphen. */
+static bool parse_tag(const char *tag, struct sum *sum)
+{
+    const char *hyphen = strrchr(tag, '-');
+    uint64_t size;
+    size_t len;
+
+    if (!hyphen || hyphen == tag || parse_size(hyphen + 1, &size) != 0 ||
+        size == 0 || size > BLKHASH_MAX_BLOCK_SIZE)
+        return false;
+    len = hyphen - tag;
+    if (len >= sizeof(sum->digest))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        sum->digest[i] = tolower((unsigned char)tag[i]);
+    sum->digest[len] = 0;
+    sum->block_size = size;
+    return true;
+}
+
+/* "SHA256-64K (name) = hex". The hex digits have no parenthesis, so the last
+ * one ends the name, whatever is in it. */
+static int parse_tagged(char *text, bool escaped, struct sum *sum,
+                        const char **why)
+{
+    char *open = strchr(text, '(');
+    char *close = strrchr(text, ')');
+    char *tag_end = open;
+    char *hex;
+
+    *why = "not as --tag writes it";
+    if (!open || !close || close < open)
+        return EINVAL;
+    if (tag_end > text && tag_end[-1] == ' ')
+        tag_end--;
+    *tag_end = 0;
+    *close = 0;
+    for (hex = close + 1; is_blank(*hex); hex++)
+        ;
+    if (*hex++ != '=' || !parse_tag(text, sum))
+        return EINVAL;
+    while (is_blank(*hex))
+        hex++;
+    sum->md_len = parse_hex(hex, sum->md, sizeof(sum->md));
+    if (!sum->md_len)
+        return EINVAL;
+    return set_name(sum, open + 1, escaped, why);
+}
+
+/* "hex  name", "hex *name", or BSD's "hex name". */
+static int parse_plain(char *text, bool escaped, struct sum_spacing *spacing,
+                       struct sum *sum, const char **why)
+{
+    char *rest = text + strcspn(text, " \t");
+
+    *why = "no checksum and name";
+    if (!*rest || !rest[1])
+        return EINVAL;
+    *rest++ = 0;
+    sum->plain = true;
+    sum->md_len = parse_hex(text, sum->md, sizeof(sum->md));
+    if (!sum->md_len)
+        return EINVAL;
+    if (!rest[1] || (*rest != ' ' && *rest != '*')) {
+        *why = "one blank before the name, and two in other lines";
+        if (spacing->two)
+            return EINVAL;
+        spacing->one = true;
+    } else if (!spacing->one) {
+        spacing->two = true;
+        rest++;
+    }
+    return set_name(sum, rest, escaped, why);
+}
+
+/* The tags of sha256sum, md5sum and the like. */
+static bool is_foreign_tag(const char *text)
+{
+    size_t len = strcspn(text, " (");
+
+    return strncmp(text + len, " (", 2) == 0 && strstr(text + len, ") = ");
+}
+
+int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
+              struct sum *sum, const char **why)
+{
+    char *text = line;
+    bool escaped;
+
+    *sum = (struct sum){ .md_len = 0 };
+    if (strlen(line) != len) {
+        *why = "a NUL byte is in it";
+        return EINVAL;
+    }
+    while (is_blank(*text))
+        text++;
+    if (*text == '{')
+        return json_parse_sum(text, sum, why);
+    escaped = *text == '\\';
+    if (escaped)
+        text++;
+    if (strncmp(text, SUMS_TAG, strlen(SUMS_TAG)) == 0)
+        return parse_tagged(text + strlen(SUMS_TAG), escaped, sum, why);
+    if (is_foreign_tag(text)) {
+        *why = "its checksum is of another kind, not of disksum";
+        return EINVAL;
+    }
+    return parse_plain(text, escaped, spacing, sum, why);
+}
+
+void sum_clear(struct sum *sum)
+{
+    free(sum->name);
+    sum->name = NULL;
+}

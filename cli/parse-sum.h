@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One line of a list of checksums:
+ *
+ *     hex  name                          plain, also "hex *name"; digest and
+ *                                        block size are not in the line
+ *     BLKHASH-SHA256-64K (name) = hex    written by --tag
+ *     {"filename": "name", ...}          written by --json
+ *
+ * The first two begin with a backslash when the name is escaped. What is and
+ * what is not a line is as in GNU's sha256sum.
+ */
+#ifndef CLI_PARSE_SUM_H
+#define CLI_PARSE_SUM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "blkhash.h"
+
+/* The longest name of a digest, and a NUL. */
+#define SUM_DIGEST_SIZE 64
+
+struct sum {
+    char *name;                   /* of the image; freed by sum_clear() */
+    bool plain;                   /* its list may be one of sha256sum */
+    char digest[SUM_DIGEST_SIZE]; /* lower case; "": not in the line */
+    size_t block_size;            /* 0: not in the line */
+    unsigned char md[BLKHASH_MAX_MD_SIZE];
+    unsigned md_len; /* 0: the line tells of a failure, as --json does */
+};
+
+/* What earlier lines tell about later ones: BSD's "hex name", with one blank
+ * only, is never mixed with "hex  name", for a leading blank of a name would
+ * come and go. Zero it before the first line. */
+struct sum_spacing {
+    bool one;
+    bool two;
+};
+
+/*
+ * Read a line of len bytes, which has no newline at its end, and a NUL there.
+ * EINVAL: it is none, and *why tells the reason. ENOMEM.
+ */
+int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
+              struct sum *sum, const char **why);
+
+/* Also after an error. */
+void sum_clear(struct sum *sum);
+
+/* Read hex digits to the end of the text, at most max bytes of them. Returns
+ * the number of bytes; 0: it is not that. */
+unsigned parse_hex(const char *text, unsigned char *bytes, unsigned max);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/percent.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/message.h"
+#include "cli/progress.h"
+
+static struct {
+    int fd;
+    int last; /* what was written; -1: nothing */
+} percent;
+
+bool progress_option(const char *arg, struct progress_options *options)
+{
+    uint64_t fd = 0;
+    int flags = -1;
+
+    options->always = true;
+    if (!arg)
+        return true;
+    if (parse_size(arg, &fd) == 0 && fd <= INT_MAX && fd != STDOUT_FILENO)
+        flags = fcntl((int)fd, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
+        usage_message("invalid descriptor for progress '%s': must be open for "
+                      "writing, and not be stdout",
+                      arg);
+        return false;
+    }
+    options->to_fd = true;
+    options->fd = (int)fd;
+    return true;
+}
+
+/* Whoever reads the lines may go away; the checksum is computed all the same.
+ * stdout keeps its SIGPIPE. */
+static void write_line(const char *line)
+{
+    const struct timespec at_once = { .tv_sec = 0 };
+    sigset_t set, before;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, &before);
+    if (write(percent.fd, line, strlen(line)) < 0)
+        sigtimedwait(&set, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void write_number(int number)
+{
+    char line[32];
+
+    if (number == percent.last)
+        return;
+    percent.last = number;
+    snprintf(line, sizeof(line), "%d/100\n", number);
+    write_line(line);
+}
+
+void percent_begin(int fd)
+{
+    percent.fd = fd;
+    percent.last = -1;
+}
+
+void percent_write(const struct engine_progress *progress)
+{
+    if (progress->size)
+        write_number((int)(100.0 * progress->done / progress->size));
+}
+
+void percent_done(void)
+{
+    write_number(100);
+}

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""--check: verdicts, warnings and the exit status are those of GNU's
+sha256sum, which checks the same lists about the same files."""
+
+import os
+import shutil
+import subprocess
+import random
+
+import pytest
+
+from lists import NAMES, Twins, like_gnu
+from oracle import checksum, write_image
+
+A, B = b"a" * 1024, b"b" * 70144
+OPTIONS = [[], ["--ignore-missing"], ["--quiet"], ["--status"], ["--strict"],
+           ["--warn"], ["-w", "--status"], ["--status", "-w"],
+           ["--quiet", "--status"], ["--status", "--quiet"], ["-w", "--quiet"],
+           ["--ignore-missing", "--strict", "--quiet"],
+           ["--ignore-missing", "--status"]]
+
+GOOD = "{0}  a\n{1}  b\n"
+LISTS = {
+    "good": {"S": GOOD},
+    "binary": {"S": "{0} *a\n{1}  b\n"},
+    "one blank": {"S": "{0} a\n{1} b\n{1}  b\n"},
+    "blanks are mixed": {"S": "{0}  a\n{1} b\n"},
+    "no newline at the end": {"S": GOOD[:-1]},
+    "crlf": {"S": GOOD.replace("\n", "\r\n")},
+    "upper case": {"S": GOOD.replace("{0}", "{bad}")},
+    "comments": {"S": f"# of today\n\n{GOOD}\r\n#\n"},
+    "leading blanks": {"S": f" \t{GOOD}"},
+    "tagged": {"S": "{tag} (a) = {0}\n{tag} (b) = {1}\n"},
+    "tagged tightly": {"S": "{tag}(a)={0}\n{tag} (b)   =  {1}\n"},
+    "tagged badly": {"S": "{tag} (a) = {0} \n{tag} (b) {1}\n{tag} (b) = \n"},
+    "mixed": {"S": "{tag} (a) = {0}\n{1}  b\n"},
+    "bad": {"S": "{bad}  a\n{1}  b\n"},
+    "all bad": {"S": "{bad}  a\n{bad}  b\n"},
+    "missing": {"S": "{0}  a\n{0}  no\n"},
+    "two missing": {"S": "{0}  a\n{0}  no\n{0}  no2\n"},
+    "all missing": {"S": "{0}  no\n"},
+    "missing and bad": {"S": "{bad}  a\n{0}  no\n"},
+    "garbage": {"S": "garbage\n"},
+    "garbage and good": {"S": f"garbage\n{GOOD}"},
+    "two of garbage": {"S": f"garbage\n{GOOD}more of it\n"},
+    "too short": {"S": "{0}\n{0} \n{0}  \n"},
+    "hex is cut": {"S": f"abcd  a\n{GOOD}"},
+    "hex is longer": {"S": "{0}0  a\n{0}00  a\n" + GOOD},
+    "no hex": {"S": "x{0}  a\n" + GOOD},
+    "empty": {"S": ""},
+    "only comments": {"S": "# nothing\n"},
+    "standard input": {"-": GOOD},
+    "standard input has garbage": {"-": "garbage\n"},
+    "itself": {"-": "{0}  -\n" + GOOD},
+    "two lists": {"S": GOOD, "T": "{bad}  a\n"},
+    "the second is missing": {"S": GOOD, "-": GOOD, "T": ""},
+    "escapes": {"S": "\\{0}  a\n\\{0}  a\\\n\\{0}  \\a\n\\{0}  no\\\\\\n\n"},
+    "tagged escapes": {"S": "\\{tag} (n\\no) = {0}\n\\{tag} (\\a) = {0}\n"},
+    "a directory": {"S": "{0}  a\n{1}  b\n{0}  no/\n"},
+}
+
+
+@pytest.fixture
+def twins(tmp_path):
+    return Twins(tmp_path, {"a": A, "b": B})
+
+
+@pytest.mark.parametrize("lists", LISTS.values(), ids=LISTS)
+def test_as_gnu(build, twins, lists):
+    for options in OPTIONS:
+        gnu = twins.run("gnu", "sha256sum", options, lists)
+        ours = twins.run("disksum", build / "disksum", options, lists)
+        assert like_gnu(ours) == like_gnu(gnu), options
+
+
+def test_a_list_that_is_not_there(build, twins):
+    gnu = twins.run("gnu", "sha256sum", ["no"], {"S": GOOD})
+    ours = twins.run("disksum", build / "disksum", ["no"], {"S": GOOD})
+    assert like_gnu(ours) == like_gnu(gnu)
+
+
+def random_line(rnd):
+    name = rnd.choice(["a", "b", "no", " a", "a ", "*a", "-", "a\\nb", "a)"])
+    return rnd.choice(["{0}", "{1}", "{bad}", "\\{0}", " {0}", "{0}\\",
+                       "{tag} (" + name + ") = {0}", "{tag} (a) = {1}",
+                       "{tag}", "#", "{0} *b", "{1}\tb"]) + \
+        rnd.choice(["", " ", "  ", " *", "\t", "   ", "\r", "("]) + \
+        rnd.choice([name, name, "", "\r", "\udcff"])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_lines(build, tmp_path, seed):
+    """Well-formed lines, and such that only look so."""
+    rnd = random.Random(seed)
+    twins = Twins(tmp_path, {"a": A, "b": B})
+    lists = {"S": "".join(random_line(rnd) + "\n"
+                          for _ in range(rnd.randrange(1, 12)))}
+    options = rnd.choice(OPTIONS)
+    gnu = twins.run("gnu", "sha256sum", options, lists)
+    ours = twins.run("disksum", build / "disksum", options, lists)
+    assert like_gnu(ours) == like_gnu(gnu)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("seed", range(8))
+def test_garbage(disksum, tmp_path, seed):
+    """Nothing that stands in a list makes it crash, hang or succeed."""
+    rnd = random.Random(seed)
+    (tmp_path / "a").write_bytes(A)
+    line = f"{checksum(A)}  a\n"
+    json = '{"filename":"a","checksum":"%s","x":[{"y":1e5}]}\n' % checksum(A)
+    tag = f"BLKHASH-SHA256-64K (a) = {checksum(A)}\n"
+    for _ in range(10):
+        data = bytearray((rnd.choice([line, json, tag]) * 3).encode())
+        for _ in range(rnd.randrange(1, 40)):
+            data[rnd.randrange(len(data))] = rnd.randrange(256)
+        (tmp_path / "S").write_bytes(data)
+        result = disksum("-c", "--strict", "S", cwd=tmp_path, check=False)
+        assert result.returncode in (0, 1)
+        assert "ERROR" not in result.stderr
+    (tmp_path / "S").write_bytes(rnd.randbytes(5000))
+    assert disksum("-c", "S", cwd=tmp_path, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("style", [[], ["--tag"], ["--json"]], ids=str)
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_names(disksum, tmp_path, name, style):
+    """What is printed can be checked, whatever the name."""
+    with open(os.fsencode(tmp_path) + b"/" + os.fsencode(name), "wb") as f:
+        f.write(A)
+    argument = name if name != "-" else "./-"
+    out = disksum(*style, "--", argument, cwd=tmp_path).stdout
+    assert out.count("\n") == 1
+    if name != "plain":
+        out += disksum(*style, "--", argument, cwd=tmp_path).stdout
+    verdict = disksum("-c", input=out, cwd=tmp_path).stdout
+    plain = disksum("--", argument, cwd=tmp_path).stdout
+    backslash = plain.startswith("\\")
+    shown = "\\" * backslash + plain[backslash + 66:-1]
+    assert verdict == f"{shown}: OK\n" * out.count("\n")
+    bad = disksum("-c", input=out.replace(checksum(A), "0" * 64),
+                  cwd=tmp_path, check=False)
+    assert bad.returncode == 1
+    assert bad.stdout == f"{shown}: FAILED\n" * out.count("\n")
+
+
+def test_crlf_of_every_style(disksum, tmp_path):
+    (tmp_path / "a").write_bytes(A)
+    text = "".join(disksum(*style, "a", cwd=tmp_path).stdout
+                   for style in ([], ["--tag"], ["--json"]))
+    text = "\ufeff" + text.replace("\n", "\r\n")
+    assert disksum("-c", input=text, cwd=tmp_path).stdout == "a: OK\n" * 3
+
+
+def test_digest_and_block_size(disksum, tmp_path):
+    """A line says what it is; a plain one takes it from the options."""
+    (tmp_path / "a").write_bytes(B)
+    other = ["-d", "sha512", "--block-size", "4k"]
+    for style in "--tag", "--json":
+        line = disksum(style, *other, "a", cwd=tmp_path).stdout
+        assert disksum("-c", input=line, cwd=tmp_path).stdout == "a: OK\n"
+        assert disksum("-c", "-d", "md5/512", input=line,
+                       cwd=tmp_path).stdout == "a: OK\n"
+    plain = disksum(*other, "a", cwd=tmp_path).stdout
+    assert disksum("-c", *other, input=plain, cwd=tmp_path).stdout == "a: OK\n"
+    result = disksum("-cw", input=plain, cwd=tmp_path, check=False)
+    assert result.returncode == 1 and not result.stdout
+    assert "longer or shorter than one of the digest; see -d" in result.stderr
+    result = disksum("-c", "-d", "sha512", input=plain, cwd=tmp_path,
+                     check=False)
+    assert result.stdout == "a: FAILED\n"
+
+
+def test_unknown_digest_in_a_line(disksum, tmp_path):
+    result = disksum("-cw", input=f"BLKHASH-NIX-64K (a) = {'0' * 64}\n",
+                     check=False)
+    assert "'standard input': 1: improperly formatted checksum line: " \
+        "its digest is not known here" in result.stderr
+
+
+@pytest.mark.parametrize("style", [[], ["--tag"], ["--json"]], ids=str)
+def test_twin_in_another_format(disksum, tmp_path, style):
+    """A list made on a raw image checks its qcow2 twin."""
+    if not shutil.which("qemu-img"):
+        pytest.skip("no qemu-img")
+    write_image(tmp_path / "disk", "100k:A 300k:- 64k:0 5k:B")
+    line = disksum(*style, "disk", cwd=tmp_path).stdout
+    (tmp_path / "disk").rename(tmp_path / "raw")
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c",
+                    "raw", "disk"], cwd=tmp_path, check=True)
+    assert disksum("-c", input=line, cwd=tmp_path).stdout == "disk: OK\n"
+
+
+def test_standard_input_in_a_list(disksum, tmp_path):
+    (tmp_path / "S").write_text(f"{checksum(A)}  -\n")
+    assert disksum("-c", tmp_path / "S", input=A).stdout == "-: OK\n"
+
+
+def test_missing_backing_file_is_not_ignored(disksum, tmp_path):
+    write_image(tmp_path / "base", "64k:A")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw",
+                    "-b", "base", "top"], cwd=tmp_path, check=True)
+    line = disksum("top", cwd=tmp_path).stdout
+    (tmp_path / "base").unlink()
+    result = disksum("-c", "--ignore-missing", input=line, cwd=tmp_path,
+                     check=False)
+    assert result.returncode == 1
+    assert result.stdout == "top: FAILED open or read\n"
+
+
+# --- what is no list ---------------------------------------------------------
+
+def test_an_image_by_mistake(fails, tmp_path):
+    write_image(tmp_path / "disk", "64k:- 64k:A")
+    advice = "leave out -c to print its checksum, or give -c the list that " \
+        "has it"
+    assert fails("-c", "disk", cwd=tmp_path) == \
+        f"disk: is a raw disk image, not a list of checksums; {advice}"
+    (tmp_path / "q").write_bytes(b"QFI\xfb\0\0\0\x03" + bytes(96))
+    assert fails("-c", "q", cwd=tmp_path) == \
+        f"q: is a qcow2 image, not a list of checksums; {advice}"
+    (tmp_path / "v").write_text("# Disk DescriptorFile\nversion=1\n")
+    assert "is a vmdk image" in fails("-c", "v", cwd=tmp_path)
+
+
+def test_endless(fails):
+    assert "is a raw disk image" in fails("-c", "/dev/zero")
+
+
+def test_endless_line(fails, tmp_path):
+    with open(tmp_path / "S", "wb") as f:
+        f.write(b"x" * (40 << 20))
+    assert fails("-c", "S", cwd=tmp_path) == \
+        "S: has a line that is too long for a list of checksums"
+
+
+def test_a_list_of_zero(disksum, fails, tmp_path):
+    (tmp_path / "a").write_bytes(A)
+    for style in [], ["--tag"]:
+        out = disksum("-z", *style, "a", cwd=tmp_path).stdout
+        assert "written with --zero can not be checked" in \
+            fails("-c", input=out, cwd=tmp_path)
+
+
+def test_utf16(fails, tmp_path):
+    (tmp_path / "S").write_bytes(f"{checksum(A)}  a\r\n".encode("utf-16"))
+    assert fails("-c", "S", cwd=tmp_path) == \
+        "S: is UTF-16 text; a list must be UTF-8"
+
+
+def test_a_list_of_sha256sum(disksum, tmp_path):
+    """A publisher's SHA256SUMS: said once, when no plain line is right."""
+    twins = Twins(tmp_path, {"a": A, "b": B})
+    twins.write("S", GOOD, "gnu")
+    result = disksum("-c", "S", cwd=tmp_path, check=False)
+    assert result.stdout == "a: FAILED\nb: FAILED\n"
+    assert result.stderr.count("check them with sha256sum -c") == 1
+    result = disksum("-c", "--status", "S", cwd=tmp_path, check=False)
+    assert (result.returncode, result.stderr) == (1, "")
+    tag = "SHA256 (a) = " + twins.sums["gnu"][0] + "\n"
+    result = disksum("-cw", input=tag, cwd=tmp_path, check=False)
+    assert "its checksum is of another kind" in result.stderr
+
+
+@pytest.mark.parametrize("options, message", [
+    (["-c", "--tag"], "the --tag option is meaningless when verifying"),
+    (["-c", "-z"], "the --zero option is not supported when verifying"),
+    (["-c", "--json"], "the --json option is not supported when verifying"),
+    (["--ignore-missing"], "the --ignore-missing option is meaningful only"),
+    (["--status"], "the --status option is meaningful only when verifying"),
+    (["--strict"], "the --strict option is meaningful only when verifying"),
+    (["--warn"], "the --warn option is meaningful only when verifying"),
+    (["--json", "--tag"], "the --json and --tag options are mutually"),
+    (["--output=json", "-z"], "the --json and --zero options are mutually"),
+    (["--output=xml"], "invalid output format 'xml': must be human or json"),
+], ids=str)
+def test_options_that_do_not_go_together(disksum, options, message):
+    result = disksum(*options, "a", check=False)
+    assert result.returncode == 2 and not result.stdout
+    assert result.stderr.startswith(f"disksum: {message}")
+
+
+def test_write_error(disksum, tmp_path):
+    (tmp_path / "a").write_bytes(A)
+    with open("/dev/full", "wb") as full:
+        result = disksum("-c", input=f"{checksum(A)}  a\n" * 3, cwd=tmp_path,
+                         check=False, stdout=full)
+    assert result.returncode == 1
+    assert result.stderr == "disksum: write error: No space left on device\n"

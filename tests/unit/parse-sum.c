@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/parse-sum.h"
+#include "test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEX "00112233445566778899aabbccddeeff"
+
+/* Parse a text; len of it, or all when that is 0. */
+static int parse(const char *text, size_t len, struct sum_spacing *spacing,
+                 struct sum *sum)
+{
+    const char *why = NULL;
+    char *line;
+    int err;
+
+    len = len ? len : strlen(text);
+    line = malloc(len + 1);
+    assert_non_null(line);
+    memcpy(line, text, len);
+    line[len] = 0;
+    err = sum_parse(line, len, spacing, sum, &why);
+    free(line);
+    if (err)
+        assert_non_null(why);
+    return err;
+}
+
+static const struct {
+    const char *text;
+    const char *name; /* NULL: it is no line */
+    const char *digest;
+    size_t block_size;
+} lines[] = {
+    { HEX "  disk", "disk", "", 0 },
+    { HEX " *disk", "disk", "", 0 },
+    { HEX "\t disk", "disk", "", 0 },
+    { " \t" HEX "  disk", "disk", "", 0 },
+    { HEX "   two words ", " two words ", "", 0 },
+    { HEX " disk", "disk", "", 0 },
+    { HEX "  ", " ", "", 0 },
+    { HEX "  a\\b", "a\\b", "", 0 },
+    { "\\" HEX "  a\\\\b\\nc\\rd", "a\\b\nc\rd", "", 0 },
+    { "\\" HEX "  a\\tb", NULL, NULL, 0 },
+    { "\\" HEX "  a\\", NULL, NULL, 0 },
+    { HEX "  \xff\x80", "\xff\x80", "", 0 },
+    { "", NULL, NULL, 0 },
+    { "\\", NULL, NULL, 0 },
+    { "  disk", NULL, NULL, 0 },
+    { HEX, NULL, NULL, 0 },
+    { HEX " ", NULL, NULL, 0 },
+    { HEX "0  odd", NULL, NULL, 0 },
+    { HEX HEX HEX HEX HEX "  long", NULL, NULL, 0 },
+    { HEX "x  disk", NULL, NULL, 0 },
+
+    { "BLKHASH-SHA256-64K (disk) = " HEX, "disk", "sha256", 65536 },
+    { "BLKHASH-SHA3-256-1M (disk) = " HEX, "disk", "sha3-256", 1 << 20 },
+    { "BLKHASH-MD5-512(disk)=" HEX, "disk", "md5", 512 },
+    { "BLKHASH-MD5-512 (a) = (b)) = " HEX, "a) = (b)", "md5", 512 },
+    { "BLKHASH-MD5-512 () = " HEX, "", "md5", 512 },
+    { "\\BLKHASH-MD5-512 (a\\nb) = " HEX, "a\nb", "md5", 512 },
+    { "BLKHASH-MD5-512 (a\\nb) = " HEX, "a\\nb", "md5", 512 },
+    { "BLKHASH-MD5-0 (disk) = " HEX, NULL, NULL, 0 },
+    { "BLKHASH-MD5-17M (disk) = " HEX, NULL, NULL, 0 },
+    { "BLKHASH-MD5 (disk) = " HEX, NULL, NULL, 0 },
+    { "BLKHASH--512 (disk) = " HEX, NULL, NULL, 0 },
+    { "BLKHASH-MD5-512 (disk) " HEX, NULL, NULL, 0 },
+    { "BLKHASH-MD5-512 (disk) = " HEX " ", NULL, NULL, 0 },
+    { "BLKHASH-MD5-512 (disk = " HEX, NULL, NULL, 0 },
+    { "BLKHASH-MD5-512 )disk( = " HEX, NULL, NULL, 0 },
+    { "BLKHASH-MD5-512 (disk) = ", NULL, NULL, 0 },
+    { "BLKHASH-", NULL, NULL, 0 },
+    { "SHA256 (disk) = " HEX, NULL, NULL, 0 },
+
+    { "{\"filename\":\"disk\",\"checksum\":\"" HEX "\"}", "disk", "", 0 },
+    { " { \"algorithm\" : \"SHA256\", \"block-size\" : 4096, \"filename\" : "
+      "\"\\u00fc\\n\", \"checksum\" : \"" HEX "\", \"other\" : [1, {}] } ",
+      "\xc3\xbc\n", "sha256", 4096 },
+    { "{\"filename\":\"?\",\"filename-hex\":\"61ff62\",\"checksum\":\"" HEX
+      "\"}",
+      "a\xff"
+      "b",
+      "", 0 },
+    { "{\"filename\":\"a\",\"filename-hex\":\"6100\",\"checksum\":\"" HEX "\"}",
+      NULL, NULL, 0 },
+    { "{\"filename\":\"a\",\"filename-hex\":\"616\",\"checksum\":\"" HEX "\"}",
+      NULL, NULL, 0 },
+    { "{\"filename\":\"a\",\"filename-hex\":5,\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
+    { "{\"filename\":\"a\\u0000b\",\"checksum\":\"" HEX "\"}", NULL, NULL, 0 },
+    { "{\"filename\":1,\"checksum\":\"" HEX "\"}", NULL, NULL, 0 },
+    { "{\"checksum\":\"" HEX "\"}", NULL, NULL, 0 },
+    { "{\"filename\":\"disk\"}", NULL, NULL, 0 },
+    { "{\"filename\":\"disk\",\"checksum\":\"xy\"}", NULL, NULL, 0 },
+    { "{\"filename\":\"d\",\"construction\":\"merkle\",\"checksum\":\"" HEX
+      "\"}",
+      NULL, NULL, 0 },
+    { "{\"filename\":\"d\",\"block-size\":-1,\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
+    { "{\"filename\":\"d\",\"block-size\":1.5,\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
+    { "{\"filename\":\"d\",\"algorithm\":7,\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
+    { "{\"filename\":\"d\",\"checksum\":\"" HEX "\"} x", NULL, NULL, 0 },
+    { "{\"filename\":\"d\",\"checksum\":\"" HEX "\"", NULL, NULL, 0 },
+    { "{\"filename\":\"\xff\",\"checksum\":\"" HEX "\"}", NULL, NULL, 0 },
+    { "{", NULL, NULL, 0 },
+    { "{}", NULL, NULL, 0 },
+};
+
+static void test_lines(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+        struct sum_spacing spacing = { .one = false };
+        struct sum sum;
+        int err = parse(lines[i].text, 0, &spacing, &sum);
+
+        if ((err == 0) != (lines[i].name != NULL))
+            fail_msg("%s: %d", lines[i].text, err);
+        if (!err) {
+            assert_string_equal(sum.name, lines[i].name);
+            assert_string_equal(sum.digest, lines[i].digest);
+            assert_int_equal(sum.block_size, lines[i].block_size);
+            assert_hex(sum.md, sum.md_len, HEX);
+        }
+        sum_clear(&sum);
+    }
+}
+
+static void test_case_of_hex(void **state)
+{
+    struct sum_spacing spacing = { .one = false };
+    struct sum sum;
+
+    (void)state;
+    assert_int_equal(parse("AbCd  x", 0, &spacing, &sum), 0);
+    assert_hex(sum.md, sum.md_len, "abcd");
+    sum_clear(&sum);
+}
+
+/* What --json writes for an image that failed is a line, without a checksum. */
+static void test_failed_image(void **state)
+{
+    struct sum_spacing spacing = { .one = false };
+    struct sum sum;
+
+    (void)state;
+    assert_int_equal(parse("{\"filename\":\"disk\",\"error\":\"disk: gone\"}",
+                           0, &spacing, &sum),
+                     0);
+    assert_string_equal(sum.name, "disk");
+    assert_int_equal(sum.md_len, 0);
+    sum_clear(&sum);
+}
+
+static void test_nul(void **state)
+{
+    static const char text[] = HEX "  di\0sk";
+    struct sum_spacing spacing = { .one = false };
+    struct sum sum;
+
+    (void)state;
+    assert_int_equal(parse(text, sizeof(text) - 1, &spacing, &sum), EINVAL);
+    sum_clear(&sum);
+}
+
+/* The first line decides whether one blank stands before the names. */
+static void test_spacing_is_not_mixed(void **state)
+{
+    struct sum_spacing one = { .one = false }, two = { .one = false };
+    struct sum sum;
+
+    (void)state;
+    assert_int_equal(parse(HEX "  disk", 0, &two, &sum), 0);
+    sum_clear(&sum);
+    assert_int_equal(parse(HEX " disk", 0, &two, &sum), EINVAL);
+    sum_clear(&sum);
+
+    assert_int_equal(parse(HEX " disk", 0, &one, &sum), 0);
+    sum_clear(&sum);
+    assert_int_equal(parse(HEX "  disk", 0, &one, &sum), 0);
+    assert_string_equal(sum.name, " disk");
+    sum_clear(&sum);
+}
+
+/* Lines with a byte changed, cut short, or of any bytes. */
+static void test_garbage(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 50000; i++) {
+        struct sum_spacing spacing = { .one = random_number() % 4 == 0 };
+        char text[1024];
+        struct sum sum;
+        size_t len = snprintf(
+            text, sizeof(text), "%s",
+            lines[random_number() % (sizeof(lines) / sizeof(*lines))].text);
+
+        for (unsigned j = random_number() % 4; j && len; j--)
+            text[random_number() % len] = (char)random_number();
+        if (random_number() % 4 == 0 && len)
+            len = random_number() % len;
+        if (len == 0)
+            continue;
+        if (parse(text, len, &spacing, &sum) == 0) {
+            assert_non_null(sum.name);
+            assert_in_range(sum.md_len, 0, BLKHASH_MAX_MD_SIZE);
+        }
+        sum_clear(&sum);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_case_of_hex),
+        cmocka_unit_test(test_failed_image),
+        cmocka_unit_test(test_nul),
+        cmocka_unit_test(test_spacing_is_not_mixed),
+        cmocka_unit_test(test_garbage),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
