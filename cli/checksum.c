@@ -100,7 +100,9 @@ static int run(const struct options *o, const struct engine_input *input,
 
     if (err)
         return err;
-    progress_begin(input->name, &o->progress);
+    progress_begin(input->name,
+                   input->image ? image_allocated(input->image) : 0,
+                   &o->progress);
     err = engine_start(e, error);
     if (!err) {
         wait_for_engine(e);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/estimate.h"
 #include "cli/message.h"
 #include "cli/percent.h"
 
@@ -21,6 +22,7 @@
 /* There is one terminal, and one image at a time. */
 static struct {
     const char *name;
+    uint64_t allocated;
     bool always; /* a bar was asked for */
     bool never;
     bool to_fd;
@@ -64,14 +66,16 @@ static void describe(const struct engine_progress *p, char *text, size_t size)
     double seconds = elapsed();
     double rate = seconds > 0 ? (p->done - p->hole) / seconds : 0;
     char of[SIZE_TEXT], at[SIZE_TEXT], left[32] = "";
+    double to_go;
 
     format_size(rate, at);
     if (p->size == 0) {
         snprintf(text, size, "%s, %s/s", format_size(p->done, of), at);
         return;
     }
-    if (p->done > 0)
-        format_time(seconds * (p->size - p->done) / p->done, left);
+    to_go = estimate_left(p, bar.allocated, seconds);
+    if (to_go >= 0)
+        format_time(to_go, left);
     snprintf(text, size, "%.1f%% of %s, %s/s, %s left",
              100.0 * p->done / p->size, format_size(p->size, of), at,
              *left ? left : "?");
@@ -102,9 +106,11 @@ static void draw(const struct engine_progress *p)
     bar.drawn = true;
 }
 
-void progress_begin(const char *name, const struct progress_options *options)
+void progress_begin(const char *name, uint64_t allocated,
+                    const struct progress_options *options)
 {
     bar.name = name;
+    bar.allocated = allocated;
     bar.to_fd = options->to_fd;
     bar.never = options->never;
     bar.always = options->always && !bar.to_fd && !bar.never;

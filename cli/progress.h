@@ -22,8 +22,10 @@ struct progress_options {
  * printed. */
 bool progress_option(const char *arg, struct progress_options *options);
 
-/* From now on the bar is for this image. */
-void progress_begin(const char *name, const struct progress_options *options);
+/* From now on the bar is for this image. allocated: bytes that are to be read,
+ * about; 0: not known. */
+void progress_begin(const char *name, uint64_t allocated,
+                    const struct progress_options *options);
 
 /* Milliseconds until it wants to be updated; -1: never. */
 int progress_interval(void);

@@ -102,6 +102,22 @@ bool image_layer(const struct image *image, size_t n, struct image_layer *layer)
     return true;
 }
 
+uint64_t image_allocated(const struct image *image)
+{
+    uint64_t sum = 0;
+
+    if (image->largest_cluster)
+        return 0;
+    for (const struct layer *l = image->top; l; l = l->backing) {
+        const struct reader *r = l->data_file ? l->data_file : l->reader;
+
+        if (!r->allocated)
+            return 0;
+        sum += r->allocated;
+    }
+    return sum;
+}
+
 static int check_unchanged(struct reader *r, struct error *error)
 {
     return r ? r->ops->check_unchanged(r, error) : 0;

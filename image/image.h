@@ -99,6 +99,10 @@ struct image_layer {
 bool image_layer(const struct image *image, size_t n,
                  struct image_layer *layer);
 
+/* Bytes that are stored for the image, about: for an estimate of how much there
+ * is to read. 0: not known, or they are compressed. */
+uint64_t image_allocated(const struct image *image);
+
 /* An error when a file of the chain is not what it was at open. */
 int image_check_unchanged(struct image *image, struct error *error);
 

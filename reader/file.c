@@ -307,6 +307,7 @@ static int get_size(struct file *f, struct error *error)
     f->reader.id = (struct object_id){ f->stat.st_dev, f->stat.st_ino };
     if (S_ISREG(f->stat.st_mode)) {
         f->reader.size = f->stat.st_size;
+        f->reader.allocated = (uint64_t)f->stat.st_blocks * 512; /* stat(2) */
         return 0;
     }
     f->reader.id = (struct object_id){ f->stat.st_rdev, 0 };

@@ -91,6 +91,7 @@ struct reader {
     char *name; /* for messages */
     uint64_t size;
     size_t alignment; /* of offsets and lengths, for fast reads; 1: any */
+    uint64_t allocated; /* bytes that are no hole, about; 0: not known */
     struct object_id id;
 };
 

@@ -25,7 +25,8 @@ def sha(content):
 
 class Twins:
     """Files, and lists of them, for both programs: in a template {0} is the
-    checksum of the first file, by whoever checks the list."""
+    checksum of the first file, by whoever checks the list, and {0^} the same
+    in upper case."""
 
     def __init__(self, folder, contents):
         self.folder = folder
@@ -41,6 +42,7 @@ class Twins:
         text = template
         for i, value in enumerate(self.sums[who]):
             text = text.replace(f"{{{i}}}", value)
+            text = text.replace(f"{{{i}^}}", value.upper())
         text = text.replace("{bad}", "0" * 64)
         text = text.replace("{tag}", "BLKHASH-SHA256-64K"
                             if who == "disksum" else "SHA256")

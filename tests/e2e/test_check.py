@@ -27,7 +27,7 @@ LISTS = {
     "blanks are mixed": {"S": "{0}  a\n{1} b\n"},
     "no newline at the end": {"S": GOOD[:-1]},
     "crlf": {"S": GOOD.replace("\n", "\r\n")},
-    "upper case": {"S": GOOD.replace("{0}", "{bad}")},
+    "upper case": {"S": GOOD.replace("{0}", "{0^}")},
     "comments": {"S": f"# of today\n\n{GOOD}\r\n#\n"},
     "leading blanks": {"S": f" \t{GOOD}"},
     "tagged": {"S": "{tag} (a) = {0}\n{tag} (b) = {1}\n"},
@@ -144,6 +144,7 @@ def test_names(disksum, tmp_path, name, style):
     assert bad.stdout == f"{shown}: FAILED\n" * out.count("\n")
 
 
+@pytest.mark.sanitizer
 def test_crlf_of_every_style(disksum, tmp_path):
     (tmp_path / "a").write_bytes(A)
     text = "".join(disksum(*style, "a", cwd=tmp_path).stdout

@@ -85,6 +85,59 @@ def test_asked_for_on_a_terminal(build, tmp_path):
     assert seen.endswith("\n")
 
 
+def lines_of_descriptor(build, *arguments, **kwargs):
+    """What --progress=FD writes to a pipe."""
+    ours, theirs = os.pipe()
+    done = subprocess.run(
+        [build / "disksum", f"--progress={theirs}", *arguments],
+        pass_fds=[theirs], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        timeout=60, check=False, **kwargs)
+    os.close(theirs)
+    with open(ours, encoding="ascii") as f:
+        return done, f.read().splitlines()
+
+
+def test_descriptor(build, tmp_path):
+    """As nbdcopy: N/100, rising, to the end; and nothing on stderr."""
+    path = hole(tmp_path / "disk", 6 << 40)
+    done, lines = lines_of_descriptor(build, path)
+    assert done.returncode == 0 and not done.stderr
+    assert done.stdout.decode().endswith(f"  {path}\n")
+    assert all(re.fullmatch(r"\d+/100", line) for line in lines)
+    numbers = [int(line.split("/")[0]) for line in lines]
+    assert numbers == sorted(set(numbers)) and numbers[-1] == 100
+
+
+def test_descriptor_for_each_image(build, tmp_path):
+    write_image(tmp_path / "a", "64k:A")
+    done, lines = lines_of_descriptor(build, tmp_path / "a", tmp_path / "no",
+                                      "-", input=b"x" * 1000)
+    assert done.returncode == 1
+    assert [line for line in lines if line != "0/100"] == ["100/100"] * 2
+
+
+def test_descriptor_that_nobody_reads(build, tmp_path):
+    content = write_image(tmp_path / "a", "64k:A")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    # Not what Python does to its children.
+    done = subprocess.run(
+        [build / "disksum", f"--progress={theirs}", "a"], pass_fds=[theirs],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),
+        check=True)
+    os.close(theirs)
+    assert done.stdout.decode() == f"{checksum(content)}  a\n"
+    assert not done.stderr
+
+
+def test_bad_descriptors(disksum):
+    for text in "1", "0", "99", "-1", "x", "", "99999999999":
+        result = disksum(f"--progress={text}", check=False, input="")
+        assert result.returncode == 2 and not result.stdout
+        assert f"invalid descriptor for progress '{text}'" in result.stderr
+
+
 def test_sigusr1(build):
     """One line, on demand, for the size that is known so far."""
     process = subprocess.Popen([build / "disksum"], stdin=subprocess.PIPE,

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The names under which the program is called, as which it has the habits of
+others, and -q."""
+
+import os
+import subprocess
+
+import pytest
+
+from oracle import checksum, write_image
+from qcow2_image import Image
+
+
+@pytest.fixture
+def blksum(build, tmp_path):
+    os.symlink(build / "disksum", tmp_path / "blksum")
+
+    def run(*args):
+        return subprocess.run([tmp_path / "blksum", *args], cwd=tmp_path,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False)
+    return run
+
+
+def test_letters_of_blksum(blksum, disksum, tmp_path):
+    """-c reads through the cache, -l lists the digests."""
+    content = write_image(tmp_path / "disk", "100k:A")
+    expected = f"{checksum(content)}  disk\n".encode()
+    for options in ["-c"], ["--cache"], ["-T", "none", "-c"], \
+            ["-d", "sha256", "-t", "2", "--queue-depth=4", "--read-size=256k"]:
+        result = blksum(*options, "disk")
+        assert (result.stdout, result.stderr) == (expected, b"")
+    digests = disksum("--list-digests").stdout.encode()
+    assert blksum("-l").stdout == digests
+    assert blksum("--list-digests").stdout == digests
+
+
+def test_long_options_of_blksum(blksum, disksum, tmp_path):
+    """What has no letter there is as always."""
+    write_image(tmp_path / "disk", "100k:A")
+    (tmp_path / "S").write_text(disksum("disk", cwd=tmp_path).stdout)
+    assert blksum("--check", "S").stdout == b"disk: OK\n"
+    assert blksum("--snapshot=1", "disk").returncode == 1
+
+
+def test_only_that_name(build, disksum, tmp_path):
+    write_image(tmp_path / "disk", "100k:A")
+    (tmp_path / "S").write_text(disksum("disk", cwd=tmp_path).stdout)
+    os.symlink(build / "disksum", tmp_path / "notblksum")
+    out = subprocess.run([tmp_path / "notblksum", "-c", "S"], cwd=tmp_path,
+                         stdout=subprocess.PIPE, check=True).stdout
+    assert out == b"disk: OK\n"
+
+
+def test_checksum_as_a_command(disksum, tmp_path):
+    """A script that calls 'qemu-img checksum' can call 'disksum checksum'."""
+    write_image(tmp_path / "disk", "100k:A")
+    write_image(tmp_path / "checksum", "100k:B")
+    out = disksum("checksum", "-f", "raw", "-T", "none", "disk",
+                  cwd=tmp_path).stdout
+    assert out == disksum("disk", cwd=tmp_path).stdout
+    assert disksum("./checksum", cwd=tmp_path).stdout != out
+    for arguments in (["disk", "checksum"], ["checksum", "checksum"],
+                      ["--", "checksum"]):
+        assert disksum(*arguments, cwd=tmp_path).stdout.endswith("  checksum\n")
+
+
+def test_quiet(disksum, tmp_path):
+    """Errors only: no warnings, no progress."""
+    write_image(tmp_path / "base", "64k:A")
+    Image(size=65536, backing=b"base").write(tmp_path / "top")
+    assert "warning" in disksum("top", cwd=tmp_path, check=False).stderr
+    assert disksum("-q", "top", cwd=tmp_path).stdout
+    assert disksum("-q", "-p", "base", cwd=tmp_path).stdout
+    result = disksum("-q", "no", cwd=tmp_path, check=False)
+    assert result.stderr == "disksum: no: No such file or directory\n"
