@@ -25,8 +25,7 @@ struct list {
     uint64_t unread;
     uint64_t mismatched;
     uint64_t matched;
-    uint64_t plain_mismatched; /* of those, lines that */
-    uint64_t plain_matched;    /* sha256sum could have written */
+    bool foreign; /* some that failed may be lines of sha256sum */
 };
 
 /* Kept over all lists. */
@@ -66,6 +65,9 @@ static bool fits_digest(const struct sum *sum, const char *digest,
         snprintf(last, sizeof(last), "%s", leaf ? digest : "");
         blkhash_leaf_free(leaf);
     }
+    *why = "its block size is no multiple of a sector's";
+    if (sum->block_size % SECTOR_SIZE)
+        return false;
     *why = "its digest is not known here";
     if (!last_size)
         return false;
@@ -88,12 +90,11 @@ static void compare(struct list *list, const struct sum *sum,
     if (result->md_len == sum->md_len &&
         memcmp(result->md, sum->md, sum->md_len) == 0) {
         list->matched++;
-        list->plain_matched += sum->plain;
         if (!list->o->list.quiet)
             verdict(list, sum, "OK");
     } else {
         list->mismatched++;
-        list->plain_mismatched += sum->plain;
+        list->foreign |= sum->foreign;
         verdict(list, sum, "FAILED");
     }
 }
@@ -145,6 +146,7 @@ static int check_line(struct list *list, char *line, size_t len)
         err = fits_digest(&sum, o.engine.digest, &why) ? 0 : EINVAL;
     }
     if (err == EINVAL) {
+        list->foreign |= sum.foreign;
         malformed(list, why);
         err = 0;
     } else if (!err) {
@@ -163,27 +165,30 @@ static void warn_number(uint64_t n, const char *one, const char *many)
         message("WARNING: %" PRIu64 " %s", n, n == 1 ? one : many);
 }
 
+/* Users meet this with the list that a publisher of images made. */
+static void explain_foreign(const struct list *list)
+{
+    if (list->foreign && !list->matched && !list->o->list.status)
+        message("%s: lists of sha256sum and the like look the same, but have "
+                "checksums of another kind: check them with sha256sum -c",
+                list->name);
+}
+
 static void summarize(const struct list *list)
 {
     if (!list->formatted) {
         message("%s: no properly formatted checksum lines found", list->name);
-        return;
+    } else if (!list->o->list.status) {
+        warn_number(list->malformed, "line is improperly formatted",
+                    "lines are improperly formatted");
+        warn_number(list->unread, "listed file could not be read",
+                    "listed files could not be read");
+        warn_number(list->mismatched, "computed checksum did NOT match",
+                    "computed checksums did NOT match");
+        if (list->o->list.ignore_missing && !list->matched)
+            message("%s: no file was verified", list->name);
     }
-    if (list->o->list.status)
-        return;
-    warn_number(list->malformed, "line is improperly formatted",
-                "lines are improperly formatted");
-    warn_number(list->unread, "listed file could not be read",
-                "listed files could not be read");
-    warn_number(list->mismatched, "computed checksum did NOT match",
-                "computed checksums did NOT match");
-    /* Users meet this with the list that a publisher of images made. */
-    if (list->plain_mismatched && !list->plain_matched)
-        message("%s: lists of sha256sum and the like look the same, but have "
-                "checksums of another kind: check them with sha256sum -c",
-                list->name);
-    if (list->o->list.ignore_missing && !list->matched)
-        message("%s: no file was verified", list->name);
+    explain_foreign(list);
 }
 
 static int check_lines(struct list *list, struct error *error)

@@ -165,7 +165,7 @@ int checksum_begin(struct checksum *c, const struct options *o,
         message("%s", image->warnings[i]);
     err = run(o, &c->input, &c->result, &c->error);
     c->seconds = now() - start;
-    if (!err && o->verbose)
+    if (!err && o->verbose && !o->list.quiet)
         say_what_was_done(o, c);
     return err;
 }

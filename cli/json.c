@@ -268,12 +268,13 @@ int json_parse_sum(const char *text, struct sum *sum, const char **why)
         return ENOMEM;
     json_tokener_set_flags(tokener,
                            JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    /* With the NUL, for a number at the end would wait for more digits. */
-    object = json_tokener_parse_ex(tokener, text, len + 1);
+    object = json_tokener_parse_ex(tokener, text, len);
     *why = "not as --json writes it";
-    if (json_tokener_get_error(tokener) == json_tokener_success &&
-        json_tokener_get_parse_end(tokener) >= len &&
-        json_object_is_type(object, json_type_object))
+    if (json_tokener_get_error(tokener) == json_tokener_continue)
+        *why = "its JSON object does not end in the line";
+    else if (json_tokener_get_error(tokener) == json_tokener_success &&
+             json_tokener_get_parse_end(tokener) == len &&
+             json_object_is_type(object, json_type_object))
         err = get_sum(object, sum, why);
     json_object_put(object);
     json_tokener_free(tokener);

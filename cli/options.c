@@ -221,9 +221,9 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
 
 static bool is_blksum(const char *program)
 {
-    const char *slash = strrchr(program, '/');
+    const char *slash = program ? strrchr(program, '/') : NULL;
 
-    return strcmp(slash ? slash + 1 : program, "blksum") == 0;
+    return program && strcmp(slash ? slash + 1 : program, "blksum") == 0;
 }
 
 /* What a letter means in blksum. */

@@ -10,6 +10,9 @@
 #include "cli/sums.h"
 #include "common/units.h"
 
+/* Bytes of a checksum of md5sum. */
+#define SHORTEST_MD 16
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -132,10 +135,10 @@ static int parse_plain(char *text, bool escaped, struct sum_spacing *spacing,
     if (!*rest || !rest[1])
         return EINVAL;
     *rest++ = 0;
-    sum->plain = true;
     sum->md_len = parse_hex(text, sum->md, sizeof(sum->md));
     if (!sum->md_len)
         return EINVAL;
+    sum->foreign = sum->md_len >= SHORTEST_MD;
     if (!rest[1] || (*rest != ' ' && *rest != '*')) {
         *why = "one blank before the name, and two in other lines";
         if (spacing->two)
@@ -177,6 +180,7 @@ int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
     if (strncmp(text, SUMS_TAG, strlen(SUMS_TAG)) == 0)
         return parse_tagged(text + strlen(SUMS_TAG), escaped, sum, why);
     if (is_foreign_tag(text)) {
+        sum->foreign = true;
         *why = "its checksum is of another kind, not of disksum";
         return EINVAL;
     }

@@ -250,7 +250,7 @@ def test_utf16(fails, tmp_path):
 
 
 def test_a_list_of_sha256sum(disksum, tmp_path):
-    """A publisher's SHA256SUMS: said once, when no plain line is right."""
+    """A publisher's SHA256SUMS: said once, when no line is right."""
     twins = Twins(tmp_path, {"a": A, "b": B})
     twins.write("S", GOOD, "gnu")
     result = disksum("-c", "S", cwd=tmp_path, check=False)
@@ -259,8 +259,32 @@ def test_a_list_of_sha256sum(disksum, tmp_path):
     result = disksum("-c", "--status", "S", cwd=tmp_path, check=False)
     assert (result.returncode, result.stderr) == (1, "")
     tag = "SHA256 (a) = " + twins.sums["gnu"][0] + "\n"
+    sha512 = "0" * 128 + "  a\n"
+    for text in tag, sha512:
+        result = disksum("-c", input=text, cwd=tmp_path, check=False)
+        assert result.stderr.count("check them with sha256sum -c") == 1
     result = disksum("-cw", input=tag, cwd=tmp_path, check=False)
     assert "its checksum is of another kind" in result.stderr
+    ours = disksum("a", cwd=tmp_path).stdout
+    for text in ours + "0" * 64 + "  b\n", "garbage\n", ours + sha512:
+        result = disksum("-c", input=text, cwd=tmp_path, check=False)
+        assert "sha256sum" not in result.stderr
+
+
+def test_block_size_that_is_no_sector(disksum, tmp_path):
+    (tmp_path / "a").write_bytes(A)
+    for size in "1", "511", "1000", "16777217", "17M", "99999999999999999999":
+        line = f"BLKHASH-SHA256-{size} (a) = {checksum(A)}\n"
+        result = disksum("-cw", input=line, cwd=tmp_path, check=False)
+        assert result.returncode == 1 and not result.stdout
+        assert ": 1: improperly formatted checksum line: " in result.stderr
+
+
+def test_json_of_several_lines(disksum, tmp_path):
+    """As jq prints it, unless it is asked not to."""
+    result = disksum("-cw", input='{\n  "filename": "a"\n}\n', check=False)
+    assert "1: improperly formatted checksum line: its JSON object does not " \
+        "end in the line" in result.stderr
 
 
 @pytest.mark.parametrize("options, message", [
