@@ -167,27 +167,61 @@ static void finish(struct worker *w, struct job *job)
     w->free = job;
 }
 
-/* Leave what is missing of a job to the queue. */
+/* The queue for a reader, which is made when it is first needed. NULL: it can
+ * not be. There are as many as kinds of readers in the image: few. */
+static struct worker_queue *queue_for(struct worker *w, struct reader *reader,
+                                      struct error *error)
+{
+    struct worker_queue *queues;
+
+    for (size_t i = 0; i < w->queue_count; i++) {
+        if (w->queues[i].group == reader->queue_group)
+            return &w->queues[i];
+    }
+    queues = realloc(w->queues, (w->queue_count + 1) * sizeof(*queues));
+    if (!queues) {
+        error_set(error, ENOMEM, "%s: out of memory", reader->name);
+        return NULL;
+    }
+    w->queues = queues;
+    queues += w->queue_count;
+    *queues = (struct worker_queue){ .group = reader->queue_group };
+    if (reader->ops->queue_new(reader, w->depth, &queues->queue, error))
+        return NULL;
+    w->queue_count++;
+    return queues;
+}
+
+/* Leave what is missing of a job to the queues. First it is made sure that they
+ * are there: a job is never half in flight. */
 static int submit(struct worker *w, struct job *job, struct error *error)
 {
-    struct reader *reader = NULL;
-
     for (size_t i = 0; i < job->read_count; i++) {
         const struct read *read = &job->reads[i];
 
-        if (read->done < read->len) {
-            job->reads_left++;
-            reader = read->reader;
-        }
-    }
-    if (!w->queue) {
-        int err = reader->ops->queue_new(reader, w->depth, &w->queue, error);
-
-        if (err)
-            return err;
+        if (read->done == read->len)
+            continue;
+        if (!queue_for(w, read->reader, error))
+            return error->code;
+        job->reads_left++;
     }
     w->in_flight++;
-    w->queue->ops->submit(w->queue, job->reads, job->read_count);
+    for (size_t i = 0; i < job->read_count;) {
+        struct read *reads = &job->reads[i++];
+        struct worker_queue *q;
+        size_t count = 1;
+
+        if (reads->done == reads->len)
+            continue;
+        q = queue_for(w, reads->reader, error);
+        while (i < job->read_count && reads[count].done < reads[count].len &&
+               reads[count].reader->queue_group == q->group) {
+            count++;
+            i++;
+        }
+        q->in_flight += count;
+        q->queue->ops->submit(q->queue, reads, count);
+    }
     return 0;
 }
 
@@ -234,13 +268,34 @@ static void start(struct worker *w, struct job *job)
     }
 }
 
+/* The next read that is finished, of any queue. */
+static struct read *reap_one(struct worker *w, bool wait)
+{
+    struct worker_queue *busy = NULL;
+    struct read *read = NULL;
+
+    for (size_t i = 0; !read && i < w->queue_count; i++) {
+        struct worker_queue *q = &w->queues[i];
+
+        if (q->in_flight == 0)
+            continue;
+        busy = q;
+        read = q->queue->ops->reap(q->queue, false);
+    }
+    /* Any will do: its reads must come back some time, and others wait. */
+    if (!read && wait)
+        read = busy->queue->ops->reap(busy->queue, true);
+    if (read)
+        busy->in_flight--;
+    return read;
+}
+
 /* Take in reads that are finished. */
 static void reap(struct worker *w, bool wait)
 {
     struct read *read;
 
-    while (w->in_flight &&
-           (read = w->queue->ops->reap(w->queue, wait)) != NULL) {
+    while (w->in_flight && (read = reap_one(w, wait)) != NULL) {
         struct job *job = read->owner;
 
         wait = false;
@@ -301,8 +356,9 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
 
 void worker_free(struct worker *w)
 {
-    if (w->queue)
-        w->queue->ops->free(w->queue);
+    for (size_t i = 0; i < w->queue_count; i++)
+        w->queues[i].queue->ops->free(w->queues[i].queue);
+    free(w->queues);
     for (unsigned i = 0; w->jobs && i < w->depth; i++) {
         free(w->jobs[i].buf);
         free(w->jobs[i].blocks);

@@ -5,6 +5,13 @@
 #include "engine/ring.h"
 #include "engine/unpack.h"
 
+/* A queue of a worker, for the readers of one group. */
+struct worker_queue {
+    const void *group;
+    struct read_queue *queue;
+    size_t in_flight; /* reads */
+};
+
 /* A worker: plans slots, keeps their reads in flight, hashes them. It touches
  * its own jobs, and the ring by its functions. */
 struct worker {
@@ -12,11 +19,12 @@ struct worker {
     struct blkhash_leaf *leaf;
     size_t block_size;
     unsigned depth;
-    struct job *jobs; /* depth of them */
-    struct job *free; /* the one used last comes first */
-    unsigned in_flight;
+    struct job *jobs;   /* depth of them */
+    struct job *free;   /* the one used last comes first */
+    unsigned in_flight; /* jobs */
     struct window window;
-    struct read_queue *queue; /* made when a read has to wait */
+    struct worker_queue *queues; /* made when a read has to wait */
+    size_t queue_count;
     struct unpacker unpacker;
     struct engine_counts counts;
 };

@@ -23,6 +23,9 @@ struct file {
     struct stat stat; /* at open */
 };
 
+/* Addresses that stand for all files that are read in the same way. */
+static const char direct_queues, buffered_queues;
+
 static struct file *to_file(const struct reader *r)
 {
     return (struct file *)r;
@@ -370,6 +373,7 @@ int file_open(const char *path, const char *name, enum cache_mode cache,
     f->reader.ops = &file_ops;
     f->direct = cache == CACHE_DIRECT;
     f->reader.alignment = f->direct ? DIRECT_ALIGNMENT : 1;
+    f->reader.queue_group = f->direct ? &direct_queues : &buffered_queues;
 
     err = open_path(f, path, error);
     if (!err)

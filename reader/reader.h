@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A reader gives the bytes of one host object: a file, a block device, later an
- * NBD export.
+ * A reader gives the bytes of one host object: a file, a block device, an NBD
+ * export.
  *
  * Threads: extent() is called by one thread at a time; view(), try_read(),
  * read_rest() and queue_new() by any; a read_queue belongs to one thread.
@@ -70,7 +70,8 @@ struct reader_ops {
     /* Advice: these bytes will be read soon. */
     void (*will_need)(struct reader *r, uint64_t offset, uint64_t length);
 
-    /* A queue that keeps up to depth reads in flight, better than fewer. */
+    /* A queue that keeps up to depth reads in flight, better than fewer. It
+     * takes the reads of all readers of this one's queue_group. */
     int (*queue_new)(struct reader *r, unsigned depth,
                      struct read_queue **queue, struct error *error);
 
@@ -93,6 +94,10 @@ struct reader {
     size_t alignment; /* of offsets and lengths, for fast reads; 1: any */
     uint64_t allocated; /* bytes that are no hole, about; 0: not known */
     struct object_id id;
+
+    /* A queue takes the reads of all readers of its group: those of one kind
+     * share queues, or one has queues of its own. */
+    const void *queue_group;
 };
 
 /* Whether two readers are of one object, as far as is known. */
