@@ -70,6 +70,22 @@ static bool stdin_is_file(void)
            access("/dev/stdin", R_OK) == 0;
 }
 
+static int open_uri(const struct options *o, const char *uri,
+                    struct image **image, struct error *error)
+{
+    struct nbd_options nbd = o->nbd;
+    struct reader *reader;
+    int err;
+
+    /* A worker has one connection. */
+    if (nbd.connections > o->engine.threads)
+        nbd.connections = o->engine.threads;
+    err = nbd_open_uri(uri, &nbd, &reader, error);
+    if (err)
+        return err;
+    return image_open_reader(reader, uri, &o->image, image, error);
+}
+
 static int open_input(const struct options *o, const char *name,
                       struct engine_input *input, struct error *error)
 {
@@ -88,6 +104,8 @@ static int open_input(const struct options *o, const char *name,
         }
         path = "/dev/stdin";
     }
+    if (nbd_is_uri(name))
+        return open_uri(o, name, &input->image, error);
     return image_open(path, name, &o->image, &input->image, error);
 }
 

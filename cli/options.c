@@ -12,6 +12,9 @@
 #include "cli/message.h"
 #include "common/units.h"
 
+/* A day. */
+#define MAX_TIMEOUT 86400
+
 enum {
     OPT_QUEUE_DEPTH = 256,
     OPT_READ_SIZE,
@@ -19,6 +22,8 @@ enum {
     OPT_LIST_DIGESTS,
     OPT_STANDALONE,
     OPT_CACHE,
+    OPT_CONNECTIONS,
+    OPT_TIMEOUT,
 };
 
 static const char short_options[] = "f:l:T:pt:d:a:cqwzvVh";
@@ -37,6 +42,8 @@ static const struct option long_options[] = {
     { "queue-depth", required_argument, NULL, OPT_QUEUE_DEPTH },
     { "read-size", required_argument, NULL, OPT_READ_SIZE },
     { "block-size", required_argument, NULL, OPT_BLOCK_SIZE },
+    { "connections", required_argument, NULL, OPT_CONNECTIONS },
+    { "timeout", required_argument, NULL, OPT_TIMEOUT },
     { "list-digests", no_argument, NULL, OPT_LIST_DIGESTS },
     { "standalone", no_argument, NULL, OPT_STANDALONE },
     { "cache", no_argument, NULL, OPT_CACHE },
@@ -195,6 +202,15 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
     case OPT_CACHE:
         o->image.cache = CACHE_BUFFERED;
         break;
+    case OPT_CONNECTIONS:
+        ok = parse_number("number of connections", arg, 1, NBD_MAX_CONNECTIONS,
+                          &number);
+        o->nbd.connections = number;
+        break;
+    case OPT_TIMEOUT:
+        ok = parse_number("timeout", arg, 0, MAX_TIMEOUT, &number);
+        o->nbd.timeout = number;
+        break;
     case OPT_LIST_DIGESTS:
         return list_digests() ? OPTIONS_DONE : OPTIONS_BAD;
     case OPT_STANDALONE:
@@ -266,6 +282,8 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 
     memset(o, 0, sizeof(*o));
     engine_default_options(&o->engine);
+    o->nbd.connections = NBD_DEFAULT_CONNECTIONS;
+    o->nbd.timeout = NBD_DEFAULT_TIMEOUT;
     if (subcommand) {
         argv[1] = argv[0];
         argv++;

@@ -7,6 +7,7 @@
 #include "cli/list-options.h"
 #include "cli/progress.h"
 #include "engine/engine.h"
+#include "reader/nbd.h"
 
 #define EXIT_USAGE 2
 
@@ -15,6 +16,7 @@ struct options {
     struct image_options image;
     struct list_options list;
     struct progress_options progress;
+    struct nbd_options nbd;
     bool verbose;
     char **images;   /* with list.check: lists */
     int image_count; /* 0: standard input */

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * This file alone knows libnbd.
+ *
+ * All calls of libnbd that can find the connection busy are made under our
+ * lock, and none of them waits; only poll() is outside. Of the threads that
+ * wait for answers one *drives*: it polls, and takes in what comes, also for
+ * the others, straight into their buffers. When its own answer is there it goes
+ * away and another waiter drives. So one connection keeps many threads busy,
+ * and none is needed for it alone.
+ */
+#include "reader/nbd-connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libnbd.h>
+
+/* What servers take that do not say more (the NBD protocol, "Block sizes"). */
+#define DEFAULT_MOST (32 * 1024 * 1024)
+
+struct nbd_connection {
+    struct nbd_handle *nbd;
+    char *name;
+    int timeout; /* milliseconds; -1: none */
+    int wake_fd; /* wakes the driver from its poll() */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* answers came, or nobody drives */
+    bool driven;
+    unsigned waiters;             /* for changed */
+    short polled;                 /* what the driver waits for */
+    struct nbd_command *answered; /* not yet told */
+    int error;                    /* why the connection ended */
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
+}
+
+/* --- connect ------------------------------------------------------------ */
+
+/* libnbd's reason, without the name of the function that it is about. */
+static const char *reason(void)
+{
+    const char *text = nbd_get_error();
+    const char *colon;
+
+    if (!text)
+        return "unknown error";
+    colon = strstr(text, ": ");
+    if (strncmp(text, "nbd_", 4) == 0 && colon)
+        text = colon + 2;
+    return text;
+}
+
+static int connect_error(const struct nbd_connection *c, struct error *error)
+{
+    int err = nbd_get_errno();
+
+    return error_set(error, err ? err : EPROTO, "%s: can not connect: %s",
+                     c->name, reason());
+}
+
+static int set_options(struct nbd_handle *nbd, const struct nbd_options *o)
+{
+    /* The URI is the user's own, so it may name files. Buffers are cleared by
+     * nobody: what was not read is not looked at. The last block of an export
+     * may be short; whether it can be read then is for the server to say. */
+    if (nbd_set_uri_allow_local_file(nbd, true) == -1 ||
+        nbd_set_pread_initialize(nbd, false) == -1 ||
+        nbd_set_strict_mode(nbd, nbd_get_strict_mode(nbd) &
+                                     ~LIBNBD_STRICT_ALIGN) == -1 ||
+        nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1)
+        return -1;
+    if (o->tls_certificates &&
+        nbd_set_tls_certificates(nbd, o->tls_certificates) == -1)
+        return -1;
+    if (o->tls_username && nbd_set_tls_username(nbd, o->tls_username) == -1)
+        return -1;
+    if (o->tls_psk_file && nbd_set_tls_psk_file(nbd, o->tls_psk_file) == -1)
+        return -1;
+    return 0;
+}
+
+static int start_connecting(struct nbd_connection *c,
+                            const struct nbd_target *target,
+                            struct error *error)
+{
+    int r;
+
+    c->nbd = nbd_create();
+    if (!c->nbd || set_options(c->nbd, target->options) == -1)
+        return connect_error(c, error);
+    if (target->uri)
+        r = nbd_aio_connect_uri(c->nbd, target->uri);
+    else
+        r = nbd_aio_connect_unix(c->nbd, target->socket);
+    return r == -1 ? connect_error(c, error) : 0;
+}
+
+int nbd_connection_begin(const struct nbd_target *target,
+                         struct nbd_connection **connection,
+                         struct error *error)
+{
+    struct nbd_connection *c = calloc(1, sizeof(*c));
+    int err;
+
+    if (!c)
+        return error_set(error, ENOMEM, "%s: out of memory", target->name);
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->changed, NULL);
+    c->timeout =
+        target->options->timeout ? (int)target->options->timeout * 1000 : -1;
+    c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    c->name = strdup(target->name);
+    if (!c->name || c->wake_fd < 0)
+        err = error_set(error, c->name ? errno : ENOMEM,
+                        "%s: can not connect: %s", target->name,
+                        strerror(c->name ? errno : ENOMEM));
+    else
+        err = start_connecting(c, target, error);
+    if (err) {
+        nbd_connection_close(c);
+        return err;
+    }
+    *connection = c;
+    return 0;
+}
+
+static int get_export(struct nbd_connection *c, struct nbd_export *export,
+                      struct error *error)
+{
+    int64_t size = nbd_get_size(c->nbd);
+    int64_t least = nbd_get_block_size(c->nbd, LIBNBD_SIZE_MINIMUM);
+    int64_t most = nbd_get_block_size(c->nbd, LIBNBD_SIZE_MAXIMUM);
+
+    if (size < 0)
+        return connect_error(c, error);
+    if (least < 1 || least > 65536 || (least & (least - 1)))
+        least = 1;
+    if (most < least || most > DEFAULT_MOST)
+        most = DEFAULT_MOST;
+    *export = (struct nbd_export){
+        .size = size,
+        .least = least,
+        .most = most - most % least,
+        .has_extents =
+            nbd_can_meta_context(c->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1,
+        .multi_conn = nbd_can_multi_conn(c->nbd) == 1,
+    };
+    return 0;
+}
+
+int nbd_connection_complete(struct nbd_connection *c, int milliseconds,
+                            struct nbd_export *export, struct error *error)
+{
+    int64_t end = now_ms() + milliseconds;
+
+    while (!nbd_aio_is_ready(c->nbd)) {
+        int64_t left = milliseconds < 0 ? -1 : end - now_ms();
+        int r;
+
+        if (nbd_aio_is_dead(c->nbd) || nbd_aio_is_closed(c->nbd))
+            return connect_error(c, error);
+        r = left < 0 && milliseconds >= 0 ? 0 : nbd_poll(c->nbd, left);
+        if (r == -1 && nbd_get_errno() != EINTR)
+            return connect_error(c, error);
+        if (r == 0)
+            return error_set(error, ETIMEDOUT,
+                             "%s: can not connect: the server does not answer",
+                             c->name);
+    }
+    return get_export(c, export, error);
+}
+
+void nbd_connection_close(struct nbd_connection *c)
+{
+    if (!c)
+        return;
+    /* Say goodbye, but do not wait for it. */
+    if (c->nbd && nbd_aio_is_ready(c->nbd))
+        nbd_aio_disconnect(c->nbd, 0);
+    nbd_close(c->nbd);
+    if (c->wake_fd >= 0)
+        close(c->wake_fd);
+    pthread_cond_destroy(&c->changed);
+    pthread_mutex_destroy(&c->lock);
+    free(c->name);
+    free(c);
+}
+
+/* --- commands ----------------------------------------------------------- */
+
+void nbd_connection_lock(struct nbd_connection *c)
+{
+    pthread_mutex_lock(&c->lock);
+}
+
+void nbd_connection_unlock(struct nbd_connection *c)
+{
+    pthread_mutex_unlock(&c->lock);
+}
+
+static bool is_ended(const struct nbd_connection *c)
+{
+    return nbd_aio_is_dead(c->nbd) || nbd_aio_is_closed(c->nbd);
+}
+
+/* Called by libnbd, which is called with the lock. Whether the command went
+ * well it tells only when the command is retired. */
+static int note_answer(void *arg, int *error)
+{
+    struct nbd_command *command = arg;
+    struct nbd_connection *c = command->connection;
+
+    (void)error;
+    command->next = c->answered;
+    c->answered = command;
+    return 0;
+}
+
+/* Tell those whose commands were answered. */
+static void tell(struct nbd_connection *c)
+{
+    while (c->answered) {
+        struct nbd_command *command = c->answered;
+        int error = 0;
+
+        c->answered = command->next;
+        if (nbd_aio_command_completed(c->nbd, command->cookie) != 1) {
+            error = nbd_get_errno();
+            /* The connection ended before the command did. */
+            if (error == 0 || error == ENOTCONN)
+                error = c->error ? c->error : EIO;
+        }
+        command->answered(command, error);
+        if (c->waiters)
+            pthread_cond_broadcast(&c->changed);
+    }
+}
+
+/* Why the connection ended, if the last call of libnbd did that. */
+static void note_end(struct nbd_connection *c, int result)
+{
+    if (!is_ended(c) || c->error)
+        return;
+    c->error = result == -1 ? nbd_get_errno() : 0;
+    if (c->error == 0 || c->error == ENOTCONN)
+        c->error = ECONNRESET;
+}
+
+/* libnbd took a command, or refused it. */
+static void started(struct nbd_connection *c, struct nbd_command *command)
+{
+    int error = command->cookie == -1 ? nbd_get_errno() : 0;
+    bool wake = c->driven && is_ended(c);
+
+    note_end(c, -1);
+    if (command->cookie == -1)
+        command->answered(command, c->error ? c->error : error ? error : EIO);
+    else if (c->driven && !(c->polled & POLLOUT))
+        wake |= nbd_aio_get_direction(c->nbd) & LIBNBD_AIO_DIRECTION_WRITE;
+    /* The driver waits for something else. */
+    if (wake)
+        eventfd_write(c->wake_fd, 1);
+}
+
+void nbd_connection_read(struct nbd_connection *c, struct nbd_command *command,
+                         void *buf, size_t len, uint64_t offset)
+{
+    nbd_completion_callback callback = { .callback = note_answer,
+                                         .user_data = command };
+
+    command->connection = c;
+    command->cookie = nbd_aio_pread(c->nbd, buf, len, offset, callback, 0);
+    started(c, command);
+}
+
+static int add_extents(void *arg, const char *context, uint64_t offset,
+                       uint32_t *entries, size_t count, int *error)
+{
+    struct nbd_status *status = arg;
+
+    (void)offset;
+    (void)error;
+    if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
+        return 0;
+    /* A "hole" is where nothing is allocated; it need not read as zeros. */
+    for (size_t i = 0; i + 1 < count; i += 2)
+        status->add(status->arg, entries[i],
+                    (entries[i + 1] & LIBNBD_STATE_ZERO) != 0);
+    return 0;
+}
+
+void nbd_connection_status(struct nbd_connection *c, struct nbd_status *status,
+                           uint64_t offset, uint64_t len)
+{
+    nbd_extent_callback extents = { .callback = add_extents,
+                                    .user_data = status };
+    nbd_completion_callback callback = { .callback = note_answer,
+                                         .user_data = &status->command };
+
+    status->command.connection = c;
+    status->command.cookie =
+        nbd_aio_block_status(c->nbd, len, offset, extents, callback, 0);
+    started(c, &status->command);
+}
+
+/* --- waiting ------------------------------------------------------------ */
+
+/* The server is silent. All commands in flight end with the connection. */
+static void give_up(struct nbd_connection *c)
+{
+    c->error = ETIMEDOUT;
+    shutdown(nbd_aio_get_fd(c->nbd), SHUT_RDWR);
+}
+
+static void take_in(struct nbd_connection *c, short events)
+{
+    /* Others may have started commands since poll() was called. */
+    unsigned direction = nbd_aio_get_direction(c->nbd);
+    int r = 0;
+
+    if ((events & ~POLLOUT) && (direction & LIBNBD_AIO_DIRECTION_READ))
+        r = nbd_aio_notify_read(c->nbd);
+    else if (events && (direction & LIBNBD_AIO_DIRECTION_WRITE))
+        r = nbd_aio_notify_write(c->nbd);
+    note_end(c, r);
+}
+
+/* One round of the driver. */
+static void drive(struct nbd_connection *c)
+{
+    unsigned direction = nbd_aio_get_direction(c->nbd);
+    struct pollfd fds[2] = {
+        { .fd = nbd_aio_get_fd(c->nbd) },
+        { .fd = c->wake_fd, .events = POLLIN },
+    };
+    eventfd_t ignored;
+    int ready;
+
+    if (direction & LIBNBD_AIO_DIRECTION_READ)
+        fds[0].events |= POLLIN;
+    if (direction & LIBNBD_AIO_DIRECTION_WRITE)
+        fds[0].events |= POLLOUT;
+    c->polled = fds[0].events;
+
+    pthread_mutex_unlock(&c->lock);
+    ready = poll(fds, 2, c->error ? -1 : c->timeout);
+    pthread_mutex_lock(&c->lock);
+
+    if (ready == 0)
+        give_up(c);
+    if (ready <= 0)
+        return;
+    if (fds[1].revents)
+        eventfd_read(c->wake_fd, &ignored);
+    if (fds[0].revents)
+        take_in(c, fds[0].revents);
+}
+
+void nbd_connection_wait(struct nbd_connection *c, const bool *done)
+{
+    tell(c);
+    while (!*done) {
+        if (c->driven) {
+            c->waiters++;
+            pthread_cond_wait(&c->changed, &c->lock);
+            c->waiters--;
+            continue;
+        }
+        c->driven = true;
+        while (!*done) {
+            drive(c);
+            tell(c);
+        }
+        c->driven = false;
+        if (c->waiters)
+            pthread_cond_broadcast(&c->changed);
+    }
+}

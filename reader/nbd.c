@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reader/nbd.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/units.h"
+#include "reader/nbd-extents.h"
+#include "reader/nbd-queue.h"
+
+struct nbd_reader {
+    struct reader reader;
+    struct nbd_export export;
+    struct nbd_extents extents;
+    struct nbd_connection *connections[NBD_MAX_CONNECTIONS];
+    unsigned count;
+
+    pthread_mutex_t lock; /* for: */
+    unsigned queues;      /* that were made */
+};
+
+static struct nbd_reader *to_nbd(const struct reader *r)
+{
+    return (struct nbd_reader *)r;
+}
+
+/* --- the reader --------------------------------------------------------- */
+
+/* What does not wait in a queue goes by the first connection. */
+
+static int nbd_extent(struct reader *r, uint64_t offset, uint64_t length,
+                      struct reader_extent *extent, struct error *error)
+{
+    struct nbd_reader *n = to_nbd(r);
+
+    (void)error;
+    nbd_extents_get(&n->extents, n->connections[0], &n->export, offset, length,
+                    extent);
+    return 0;
+}
+
+static const unsigned char *nbd_view(const struct read *read, struct window *w,
+                                     bool keep)
+{
+    (void)read;
+    (void)w;
+    (void)keep;
+    return NULL;
+}
+
+static bool nbd_try_read(struct read *read)
+{
+    return read->done == read->len;
+}
+
+static void nbd_read_rest(struct read *read)
+{
+    struct nbd_reader *n = to_nbd(read->reader);
+
+    nbd_queue_read(n->connections[0], &n->export, read);
+}
+
+static void nbd_will_need(struct reader *r, uint64_t offset, uint64_t length)
+{
+    (void)r;
+    (void)offset;
+    (void)length;
+}
+
+/* Queues take the connections in turn. */
+static int nbd_new_queue(struct reader *r, unsigned depth,
+                         struct read_queue **queue, struct error *error)
+{
+    struct nbd_reader *n = to_nbd(r);
+    unsigned turn;
+
+    (void)depth;
+    pthread_mutex_lock(&n->lock);
+    turn = n->queues++ % n->count;
+    pthread_mutex_unlock(&n->lock);
+    if (nbd_queue_new(n->connections[turn], &n->export, queue))
+        return error_set(error, ENOMEM, "%s: out of memory", r->name);
+    return 0;
+}
+
+/* A server does not tell. */
+static int nbd_check_unchanged(struct reader *r, struct error *error)
+{
+    (void)r;
+    (void)error;
+    return 0;
+}
+
+static void nbd_close_reader(struct reader *r)
+{
+    struct nbd_reader *n = to_nbd(r);
+
+    for (unsigned i = 0; i < n->count; i++)
+        nbd_connection_close(n->connections[i]);
+    nbd_extents_free(&n->extents);
+    pthread_mutex_destroy(&n->lock);
+    free(r->name);
+    free(r);
+}
+
+static const struct reader_ops nbd_ops = {
+    .extent = nbd_extent,
+    .view = nbd_view,
+    .try_read = nbd_try_read,
+    .read_rest = nbd_read_rest,
+    .will_need = nbd_will_need,
+    .queue_new = nbd_new_queue,
+    .check_unchanged = nbd_check_unchanged,
+    .close = nbd_close_reader,
+};
+
+/* --- open --------------------------------------------------------------- */
+
+bool nbd_is_uri(const char *name)
+{
+    static const char *const schemes[] = {
+        "nbd:", "nbds:", "nbd+unix:", "nbds+unix:", "nbd+vsock:", "nbds+vsock:"
+    };
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+        size_t len = strlen(schemes[i]);
+
+        if (strncmp(name, schemes[i], len) == 0 &&
+            strncmp(name + len, "//", 2) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
+}
+
+/* A server may take fewer connections than it seems to: qemu-nbd lets those
+ * beyond its --shared wait for ever. What the first one needed, many times
+ * over, is enough for the others. */
+#define MORE_LEAST_MS 500
+#define MORE_TIMES 10
+
+/* Connect more often, if that works. */
+static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
+                         int first_took)
+{
+    struct nbd_connection *more[NBD_MAX_CONNECTIONS];
+    unsigned wanted = target->options->connections;
+    int64_t end = milliseconds() + MORE_LEAST_MS + MORE_TIMES * first_took;
+    unsigned begun = 0;
+
+    while (n->count + begun < wanted) {
+        struct error ignored = ERROR_INIT;
+        int err = nbd_connection_begin(target, &more[begun], &ignored);
+
+        error_clear(&ignored);
+        if (err)
+            break;
+        begun++;
+    }
+    for (unsigned i = 0; i < begun; i++) {
+        struct error ignored = ERROR_INIT;
+        struct nbd_export export;
+        int64_t left = end - milliseconds();
+        int err = nbd_connection_complete(more[i], left > 0 ? left : 0, &export,
+                                          &ignored);
+
+        error_clear(&ignored);
+        if (err || export.size != n->export.size ||
+            export.least != n->export.least || export.most != n->export.most)
+            nbd_connection_close(more[i]);
+        else
+            n->connections[n->count++] = more[i];
+    }
+}
+
+static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
+                       struct error *error)
+{
+    const struct nbd_options *o = target->options;
+    int64_t start = milliseconds();
+    int err = nbd_connection_begin(target, &n->connections[0], error);
+
+    if (err)
+        return err;
+    n->count = 1;
+    err = nbd_connection_complete(n->connections[0],
+                                  o->timeout ? (int)o->timeout * 1000 : -1,
+                                  &n->export, error);
+    if (err)
+        return err;
+    n->reader.size = n->export.size;
+    if (n->export.multi_conn)
+        connect_more(n, target, milliseconds() - start);
+    return 0;
+}
+
+static int open_target(const struct nbd_target *target, struct reader **reader,
+                       struct error *error)
+{
+    struct nbd_reader *n = calloc(1, sizeof(*n));
+    int err;
+
+    if (n)
+        n->reader.name = strdup(target->name);
+    if (!n || !n->reader.name) {
+        free(n);
+        return error_set(error, ENOMEM, "%s: out of memory", target->name);
+    }
+    n->reader.ops = &nbd_ops;
+    n->reader.queue_group = n;
+    pthread_mutex_init(&n->lock, NULL);
+    err = connect_all(n, target, error);
+    if (err) {
+        nbd_close_reader(&n->reader);
+        return err;
+    }
+    *reader = &n->reader;
+    return 0;
+}
+
+int nbd_open_uri(const char *uri, const struct nbd_options *options,
+                 struct reader **reader, struct error *error)
+{
+    const struct nbd_target target = { .name = uri,
+                                       .uri = uri,
+                                       .options = options };
+
+    return open_target(&target, reader, error);
+}

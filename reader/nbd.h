@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Exports of NBD servers.
+ */
+#ifndef READER_NBD_H
+#define READER_NBD_H
+
+#include "reader/reader.h"
+
+#define NBD_MAX_CONNECTIONS 64
+#define NBD_DEFAULT_CONNECTIONS 4
+
+/* A server that is silent for longer does not come back: a disk gives up after
+ * 30 seconds, a SAN's path after 120. */
+#define NBD_DEFAULT_TIMEOUT 120
+
+struct nbd_options {
+    unsigned connections; /* at most; a server may allow only one */
+    unsigned timeout;     /* seconds of silence while it owes an answer; 0:
+                           * wait for ever */
+
+    /* TLS: what the URI does not say. NULL: libnbd's defaults. */
+    const char *tls_certificates; /* a folder of X.509 files */
+    const char *tls_username;
+    const char *tls_psk_file;
+};
+
+/* Whether a name is a URI of these: nbd, nbds, nbd+unix, nbds+unix,
+ * nbd+vsock, nbds+vsock. */
+bool nbd_is_uri(const char *name);
+
+/* Connect to a server. Close with reader->ops->close(). */
+int nbd_open_uri(const char *uri, const struct nbd_options *options,
+                 struct reader **reader, struct error *error);
+
+#endif
