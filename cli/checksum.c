@@ -70,7 +70,7 @@ static bool stdin_is_file(void)
            access("/dev/stdin", R_OK) == 0;
 }
 
-static int open_uri(const struct options *o, const char *uri,
+static int open_nbd(const struct options *o, const char *name,
                     struct image **image, struct error *error)
 {
     struct nbd_options nbd = o->nbd;
@@ -80,10 +80,13 @@ static int open_uri(const struct options *o, const char *uri,
     /* A worker has one connection. */
     if (nbd.connections > o->engine.threads)
         nbd.connections = o->engine.threads;
-    err = nbd_open_uri(uri, &nbd, &reader, error);
+    if (o->command)
+        err = nbd_open_command(o->command, name, &nbd, &reader, error);
+    else
+        err = nbd_open_uri(name, &nbd, &reader, error);
     if (err)
         return err;
-    return image_open_reader(reader, uri, &o->image, image, error);
+    return image_open_reader(reader, name, &o->image, image, error);
 }
 
 static int open_input(const struct options *o, const char *name,
@@ -104,8 +107,8 @@ static int open_input(const struct options *o, const char *name,
         }
         path = "/dev/stdin";
     }
-    if (nbd_is_uri(name))
-        return open_uri(o, name, &input->image, error);
+    if (o->command || nbd_is_uri(name))
+        return open_nbd(o, name, &input->image, error);
     return image_open(path, name, &o->image, &input->image, error);
 }
 

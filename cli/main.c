@@ -73,7 +73,9 @@ int main(int argc, char **argv)
     case OPTIONS_DONE:
         break;
     case OPTIONS_BAD:
+        options_free(&options);
         return EXIT_USAGE;
     }
+    options_free(&options);
     return output_close() ? status : EXIT_FAILURE;
 }

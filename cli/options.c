@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "blkhash.h"
@@ -274,6 +275,51 @@ static enum options_result parse_all(struct options *o, int argc, char **argv)
     return result;
 }
 
+/* "[ COMMAND ARG... ]", for messages. NULL when out of memory. */
+static char *join(char **words, int count)
+{
+    size_t size = 1;
+    char *text, *end;
+
+    for (int i = 0; i < count; i++)
+        size += strlen(words[i]) + 1;
+    text = end = malloc(size);
+    for (int i = 0; text && i < count; i++) {
+        if (i)
+            *end++ = ' ';
+        end = stpcpy(end, words[i]);
+    }
+    return text;
+}
+
+/* What follows the options: images, or a command in brackets after "--". */
+static bool parse_images(struct options *o, int argc, char **argv)
+{
+    int first = optind;
+    int last = argc - 1;
+
+    if (first == argc || strcmp(argv[first], "[") != 0 ||
+        strcmp(argv[first - 1], "--") != 0) {
+        o->images = argv + first;
+        o->image_count = argc - first;
+        return true;
+    }
+    if (strcmp(argv[last], "]") != 0 || last - first < 2) {
+        usage_message("a command has the form -- [ COMMAND ARG... ]");
+        return false;
+    }
+    o->command_name = join(argv + first, argc - first);
+    if (!o->command_name) {
+        message("out of memory");
+        return false;
+    }
+    argv[last] = NULL;
+    o->command = argv + first + 1;
+    o->images = &o->command_name;
+    o->image_count = 1;
+    return true;
+}
+
 enum options_result options_parse(struct options *o, int argc, char **argv)
 {
     /* "disksum checksum", in the place of "qemu-img checksum". */
@@ -293,9 +339,18 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
     if (result != OPTIONS_RUN)
         return result;
     o->progress.never = o->list.quiet;
-    o->images = argv + optind;
-    o->image_count = argc - optind;
+    if (!parse_images(o, argc, argv))
+        return OPTIONS_BAD;
+    if (o->command && o->list.check) {
+        usage_message("--check takes lists, not a command");
+        return OPTIONS_BAD;
+    }
     return check_digest(&o->engine) && list_options_check(&o->list)
                ? OPTIONS_RUN
                : OPTIONS_BAD;
+}
+
+void options_free(struct options *o)
+{
+    free(o->command_name);
 }

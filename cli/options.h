@@ -18,8 +18,10 @@ struct options {
     struct progress_options progress;
     struct nbd_options nbd;
     bool verbose;
-    char **images;   /* with list.check: lists */
-    int image_count; /* 0: standard input */
+    char **images;      /* with list.check: lists */
+    int image_count;    /* 0: standard input, or */
+    char *command_name; /* a command, */
+    char **command;     /* which starts a server; NULL: none */
 };
 
 enum options_result {
@@ -28,7 +30,9 @@ enum options_result {
     OPTIONS_BAD,  /* a message was printed */
 };
 
-/* Read the command line. The options point into it. */
+/* Read the command line. The options point into it. Free with options_free()
+ * whatever the result. */
 enum options_result options_parse(struct options *o, int argc, char **argv);
+void options_free(struct options *o);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/units.h"
 #include "reader/nbd-extents.h"
 #include "reader/nbd-queue.h"
+#include "reader/nbd-server.h"
 
 struct nbd_reader {
     struct reader reader;
@@ -17,6 +18,7 @@ struct nbd_reader {
     struct nbd_extents extents;
     struct nbd_connection *connections[NBD_MAX_CONNECTIONS];
     unsigned count;
+    struct nbd_server *server; /* that we started, or NULL */
 
     pthread_mutex_t lock; /* for: */
     unsigned queues;      /* that were made */
@@ -100,6 +102,7 @@ static void nbd_close_reader(struct reader *r)
 
     for (unsigned i = 0; i < n->count; i++)
         nbd_connection_close(n->connections[i]);
+    nbd_server_stop(n->server);
     nbd_extents_free(&n->extents);
     pthread_mutex_destroy(&n->lock);
     free(r->name);
@@ -204,28 +207,21 @@ static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
     return 0;
 }
 
-static int open_target(const struct nbd_target *target, struct reader **reader,
-                       struct error *error)
+static struct nbd_reader *new_reader(const char *name, struct error *error)
 {
     struct nbd_reader *n = calloc(1, sizeof(*n));
-    int err;
 
     if (n)
-        n->reader.name = strdup(target->name);
+        n->reader.name = strdup(name);
     if (!n || !n->reader.name) {
         free(n);
-        return error_set(error, ENOMEM, "%s: out of memory", target->name);
+        error_set(error, ENOMEM, "%s: out of memory", name);
+        return NULL;
     }
     n->reader.ops = &nbd_ops;
     n->reader.queue_group = n;
     pthread_mutex_init(&n->lock, NULL);
-    err = connect_all(n, target, error);
-    if (err) {
-        nbd_close_reader(&n->reader);
-        return err;
-    }
-    *reader = &n->reader;
-    return 0;
+    return n;
 }
 
 int nbd_open_uri(const char *uri, const struct nbd_options *options,
@@ -234,6 +230,42 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
     const struct nbd_target target = { .name = uri,
                                        .uri = uri,
                                        .options = options };
+    struct nbd_reader *n = new_reader(uri, error);
+    int err;
 
-    return open_target(&target, reader, error);
+    if (!n)
+        return error->code;
+    err = connect_all(n, &target, error);
+    if (err) {
+        nbd_close_reader(&n->reader);
+        return err;
+    }
+    *reader = &n->reader;
+    return 0;
+}
+
+int nbd_open_command(char *const *command, const char *name,
+                     const struct nbd_options *options, struct reader **reader,
+                     struct error *error)
+{
+    struct nbd_target target = { .name = name, .options = options };
+    struct nbd_reader *n = new_reader(name, error);
+    int err;
+
+    if (!n)
+        return error->code;
+    err = nbd_server_start(command, name, &n->server, error);
+    if (!err) {
+        target.socket = nbd_server_socket(n->server);
+        err = connect_all(n, &target, error);
+        if (err)
+            nbd_server_explain(n->server, name, error);
+        nbd_server_hide(n->server);
+    }
+    if (err) {
+        nbd_close_reader(&n->reader);
+        return err;
+    }
+    *reader = &n->reader;
+    return 0;
 }

@@ -33,4 +33,14 @@ bool nbd_is_uri(const char *name);
 int nbd_open_uri(const char *uri, const struct nbd_options *options,
                  struct reader **reader, struct error *error);
 
+/*
+ * Start a server by a command (a NULL ends it) with systemd's socket
+ * activation, and connect to it. It ends when the reader is closed, or this
+ * process is gone. Only from the first thread of the process, while it is
+ * alone.
+ */
+int nbd_open_command(char *const *command, const char *name,
+                     const struct nbd_options *options, struct reader **reader,
+                     struct error *error);
+
 #endif
