@@ -9,7 +9,7 @@
 /* A question holds up the plan, and stands behind the reads in flight, so there
  * should be few. But a map that jumps around (qcow2) should not have the server
  * look at all of its export for each jump. */
-#define ASK_MOST (2 * GiB)
+#define ASK_MOST (4 * GiB - 64 * KiB) /* a multiple of every block size */
 #define ASK_LEAST (64 * MiB)
 
 /* After a question that failed. */

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""NBD servers for tests, on unix sockets and loopback TCP."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    """A server that runs. connect() tells whether it listens."""
+
+    def __init__(self, command, connect, log):
+        self.log = log
+        with open(log, "wb") as stderr:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=stderr,
+                stderr=stderr)
+        deadline = time.monotonic() + 20
+        while not connect():
+            assert self.process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.01)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Servers:
+    """Starts servers; stop() ends them all."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.servers = []
+
+    def start(self, command, connect):
+        log = self.folder / f"server-{len(self.servers)}.log"
+        self.servers.append(Server(command, connect, log))
+        return self.servers[-1]
+
+    def new_socket(self):
+        return self.folder / f"socket-{len(self.servers)}"
+
+    def nbdkit(self, *args, path="/", scheme="nbd+unix", query=""):
+        """On a unix socket. Returns (URI, server)."""
+        sock = self.new_socket()
+        server = self.start(["nbdkit", "-f", "-r", "-U", sock,
+                             *map(os.fspath, args)], sock.exists)
+        return f"{scheme}://{path}?socket={sock}{query}", server
+
+    def nbdkit_tcp(self, *args, path="/", scheme="nbd", query=""):
+        port = free_port()
+
+        def connect():
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", port)) == 0
+
+        server = self.start(["nbdkit", "-f", "-r", "-i", "127.0.0.1", "-p",
+                             str(port), *map(os.fspath, args)], connect)
+        return f"{scheme}://localhost:{port}{path}{query}", server
+
+    def qemu_nbd(self, image, *args, export="", format="raw", shared=8):
+        sock = self.new_socket()
+        # --pid-file is written when the socket listens.
+        pid_file = self.folder / f"{sock.name}.pid"
+        server = self.start(["qemu-nbd", "-t", "-r", "-k", sock, "-f", format,
+                             "-e", str(shared), "-x", export,
+                             "--pid-file", pid_file, *args, image],
+                            lambda: sock.exists() and pid_file.exists())
+        return f"nbd+unix:///{export}?socket={sock}", server
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()

@@ -1,0 +1,656 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Exports of real servers against the oracle."""
+
+import glob
+import hashlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from conftest import sums
+from nbd_server import Servers
+from oracle import checksum, random_spec, write_image
+
+SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D 1M:E"
+
+for program in "nbdkit", "qemu-nbd":
+    if not shutil.which(program):
+        pytest.skip(f"no {program}", allow_module_level=True)
+
+
+@pytest.fixture
+def servers(tmp_path):
+    # The path of a socket has at most 107 bytes.
+    folder = tmp_path
+    if len(str(folder)) > 80:
+        import pathlib
+        import tempfile
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="nbd-"))
+    s = Servers(folder)
+    yield s
+    s.stop()
+    if folder != tmp_path:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """An image with data, zeros and holes, and its checksum."""
+    path = tmp_path_factory.mktemp("nbd") / "image.raw"
+    content = write_image(path, SPEC)
+    return path, checksum(content)
+
+
+def check(disksum, expected, *args, **kwargs):
+    assert sums(disksum(*args, **kwargs).stdout) == [expected]
+
+
+def bytes_read(disksum, *args):
+    """What -v says, in bytes."""
+    result = disksum("-v", *args, check=False)
+    assert result.returncode == 0, result.stderr
+    number, unit = re.search(r": read ([\d.]+) (\w+) in", result.stderr).groups()
+    return float(number) * {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
+
+
+# --- the same checksum, whatever the way -----------------------------------
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("kind", ["qemu-nbd", "nbdkit", "nbdkit-single"])
+def test_threads_depth_connections(disksum, servers, image, kind):
+    path, expected = image
+    if kind == "qemu-nbd":
+        uri, _ = servers.qemu_nbd(path)
+    elif kind == "nbdkit":
+        uri, _ = servers.nbdkit("file", path)
+    else:
+        uri, _ = servers.nbdkit("--filter=multi-conn", "file", path,
+                                "multi-conn-mode=disable")
+    rnd = random.Random(kind)
+    for threads in 1, 2, 3, 4:
+        for connections in 1, 2, 4:
+            depth = rnd.choice([1, 2, 3, 8, 32])
+            check(disksum, expected, "-t", str(threads),
+                  f"--connections={connections}", f"--queue-depth={depth}",
+                  "--read-size=" + rnd.choice(["4k", "64k", "100k", "1M", "8M"]),
+                  uri)
+
+
+@pytest.mark.parametrize("depth", range(1, 33))
+def test_every_depth(disksum, servers, image, depth):
+    path, expected = image
+    uri, _ = servers.nbdkit("file", path)
+    check(disksum, expected, "-t", "2", f"--queue-depth={depth}",
+          "--read-size=64k", uri)
+
+
+def test_random_images(disksum, servers, tmp_path):
+    rnd = random.Random("nbd")
+    path = tmp_path / "image"
+    path.touch()
+    uri, _ = servers.nbdkit("file", path)
+    for _ in range(30):
+        content = write_image(path, random_spec(rnd))
+        size = rnd.choice([512, 1536, 4096, 65536])
+        out = disksum(f"--block-size={size}", "-t", "3", uri).stdout
+        assert sums(out) == [checksum(content, size)]
+
+
+def test_tcp(disksum, servers, image):
+    path, expected = image
+    uri, _ = servers.nbdkit_tcp("file", path)
+    check(disksum, expected, uri)
+
+
+def test_several_images(disksum, servers, image):
+    path, expected = image
+    one, _ = servers.nbdkit("file", path)
+    two, _ = servers.qemu_nbd(path)
+    assert sums(disksum(one, path, two, one).stdout) == [expected] * 4
+
+
+def test_default_shared_of_qemu_nbd(disksum, servers, image):
+    """It takes one connection, and does not answer a second."""
+    path, expected = image
+    uri, _ = servers.qemu_nbd(path, shared=1)
+    check(disksum, expected, "-t", "4", uri)
+
+
+def test_fewer_connections_than_asked(disksum, servers, image):
+    path, expected = image
+    uri, _ = servers.qemu_nbd(path, shared=2)
+    check(disksum, expected, "-t", "4", uri)
+
+
+def test_number_of_connections(disksum, servers, image):
+    path, expected = image
+    uri, server = servers.nbdkit("-v", "file", path)
+    check(disksum, expected, "-t", "4", "--connections=3", uri)
+    assert server.log.read_text().count("accepted connection") == 3
+
+
+def test_no_more_connections_than_threads(disksum, servers, image):
+    path, expected = image
+    uri, server = servers.nbdkit("-v", "file", path)
+    check(disksum, expected, "-t", "2", "--connections=64", uri)
+    assert server.log.read_text().count("accepted connection") == 2
+
+
+def test_unordered_answers(disksum, servers, image):
+    """Some reads are slower than others."""
+    path, expected = image
+    script = "\n".join([
+        "case $1 in thread_model) echo parallel ;;",
+        f"get_size) stat -c %s {path} ;;",
+        "can_multi_conn) exit 3 ;;",
+        "pread) [ $(($4 / 65536 % 3)) = 0 ] && sleep 0.05",
+        f"dd if={path} iflag=skip_bytes,count_bytes skip=$4 count=$3 bs=64k"
+        " status=none ;;",
+        "*) exit 2 ;; esac"])
+    plugin = servers.folder / "plugin.sh"
+    plugin.write_text("#!/bin/sh\n" + script)
+    plugin.chmod(0o755)
+    uri, _ = servers.nbdkit("sh", plugin)
+    check(disksum, expected, "-t", "3", "--read-size=256k", uri)
+
+
+# --- sizes -----------------------------------------------------------------
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 65535, 65536, 65537,
+                                  1000003])
+def test_size(disksum, servers, tmp_path, size):
+    path = tmp_path / "image"
+    content = write_image(path, f"{size}:A")
+    uri, _ = servers.nbdkit("file", path)
+    check(disksum, checksum(content), uri)
+
+
+def test_huge_export(disksum, servers):
+    """Extents have 32 bits, and the size does not."""
+    size, block = 8 << 40, 16 << 20
+    digest = hashlib.sha256(bytes(block)).digest()
+    expected = hashlib.sha256(digest * (size // block) +
+                              size.to_bytes(8, "little")).hexdigest()
+    uri, _ = servers.nbdkit("memory", str(size))
+    check(disksum, expected, "--block-size=16M", uri)
+    assert bytes_read(disksum, "-f", "raw", "--block-size=16M", uri) == 0
+
+
+def test_largest_export(fails, servers):
+    """A disk is whole sectors; 2^63 - 1 bytes are none."""
+    uri, _ = servers.nbdkit("null", str(2**63 - 1))
+    assert "too large" in fails("-f", "raw", uri)
+
+
+# --- extents ---------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", ["qemu-nbd", "nbdkit"])
+def test_holes_are_not_read(disksum, servers, tmp_path, kind):
+    path = tmp_path / "image"
+    content = write_image(path, "1M:A 20M:- 1M:B 30M:-")
+    if kind == "qemu-nbd":
+        uri, _ = servers.qemu_nbd(path)
+    else:
+        uri, _ = servers.nbdkit("file", path)
+    check(disksum, checksum(content), uri)
+    assert bytes_read(disksum, uri) == 2 << 20
+
+
+def test_server_sees_few_reads(disksum, servers, tmp_path):
+    """The server's own count: data once, and the probe."""
+    path = tmp_path / "image"
+    content = write_image(path, "1M:A 20M:- 1M:B 30M:-")
+    stats = tmp_path / "stats"
+    uri, server = servers.nbdkit("--filter=stats", "file", path,
+                                 f"statsfile={stats}")
+    check(disksum, checksum(content), uri)
+    server.stop()
+    ops, mib = re.search(r"read: (\d+) ops, [\d.]+ s, ([\d.]+) MiB",
+                         stats.read_text()).groups()
+    assert int(ops) < 20 and float(mib) < 2.1
+
+
+def test_server_without_extents(disksum, servers, image):
+    path, expected = image
+    uri, _ = servers.nbdkit("--filter=noextents", "file", path)
+    check(disksum, expected, uri)
+    assert bytes_read(disksum, uri) > 12 << 20
+
+
+def test_server_without_structured_replies(disksum, servers, image):
+    path, expected = image
+    uri, _ = servers.nbdkit("--no-sr", "file", path)
+    check(disksum, expected, uri)
+
+
+def test_failed_extents_are_data(disksum, servers, image):
+    path, expected = image
+    uri, _ = servers.nbdkit("--filter=error", "file", path,
+                            "error-extents-rate=100%")
+    check(disksum, expected, uri)
+
+
+def test_allocated_hole_is_data(disksum, servers):
+    """A hole that does not read as zeros (HOLE without ZERO)."""
+    uri, _ = servers.nbdkit(
+        "eval", "get_size=echo 1048576", "can_extents=exit 0",
+        "extents=echo 0 1048576 hole",
+        "pread=head -c $3 /dev/zero | tr '\\0' x")
+    check(disksum, checksum(b"x" * 1048576), uri)
+
+
+def test_extents_one_at_a_time(disksum, servers, image):
+    """A server may tell less than it was asked."""
+    path, expected = image
+    uri, _ = servers.nbdkit(
+        "eval", f"get_size=stat -c %s {path}", "can_extents=exit 0",
+        "extents=echo $(($4 / 65536 * 65536)) 65536 0",
+        f"pread=dd if={path} iflag=skip_bytes,count_bytes skip=$4 count=$3"
+        " bs=64k status=none", "can_multi_conn=exit 3")
+    check(disksum, expected, uri)
+
+
+def test_many_extents(disksum, servers, tmp_path):
+    path = tmp_path / "image"
+    content = write_image(path, "4k:A 4k:- " * 2000 + "4k:-")
+    for uri, _ in servers.qemu_nbd(path), servers.nbdkit("file", path):
+        check(disksum, checksum(content), "-t", "3", uri)
+
+
+# --- limits of the server --------------------------------------------------
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("least, best, most", [
+    (1, 4096, 4096), (512, 4096, 65536), (4096, 4096, 32 << 20),
+    (65536, 65536, 65536), (1, 4096, 5000)])
+def test_block_sizes(disksum, servers, tmp_path, least, best, most):
+    path = tmp_path / "image"
+    content = write_image(path, "192k:A 64k:- 320k:B 64k:0 64k:- 1M:C")
+    uri, _ = servers.nbdkit(
+        "--filter=blocksize-policy", "file", path,
+        f"blocksize-minimum={least}", f"blocksize-preferred={best}",
+        f"blocksize-maximum={most}", "blocksize-error-policy=error")
+    for block_size in 512, 1536, 65536:
+        out = disksum(f"--block-size={block_size}", "-t", "2", uri).stdout
+        assert sums(out) == [checksum(content, block_size)]
+
+
+def test_large_reads(disksum, servers, tmp_path):
+    path = tmp_path / "image"
+    content = write_image(path, "40M:A")
+    uri, _ = servers.nbdkit("file", path)
+    check(disksum, checksum(content), "--read-size=64M", uri)
+
+
+# --- formats ---------------------------------------------------------------
+
+def qemu_img(*args):
+    subprocess.run(["qemu-img", *map(os.fspath, args)], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("options", [[], ["-c"],
+                                     ["-c", "-o", "compression_type=zstd"],
+                                     ["-o", "cluster_size=4k"]])
+def test_qcow2(disksum, servers, image, tmp_path, options):
+    path, expected = image
+    qcow2 = tmp_path / "image.qcow2"
+    qemu_img("convert", "-O", "qcow2", *options, path, qcow2)
+    for uri, _ in (servers.nbdkit("file", qcow2), servers.qemu_nbd(qcow2),
+                   servers.nbdkit("--filter=noextents", "file", qcow2)):
+        check(disksum, expected, "-f", "qcow2", uri)
+        check(disksum, expected, "-t", "4", "--queue-depth=3", uri)
+    # As raw, it is the container.
+    check(disksum, checksum(qcow2), "-f", "raw", uri)
+
+
+def test_qcow2_with_backing_file(disksum, servers, image, tmp_path):
+    """Reads of two kinds in one job."""
+    path, _ = image
+    top = tmp_path / "top.qcow2"
+    qemu_img("create", "-f", "qcow2", "-b", path, "-F", "raw", top)
+    for offset in range(0, 6 << 20, 192 << 10):
+        subprocess.run(["qemu-io", "-f", "qcow2", "-c",
+                        f"write -P 7 {offset} 4k", top], check=True,
+                       stdout=subprocess.DEVNULL)
+    flat = tmp_path / "flat"
+    qemu_img("convert", "-O", "raw", top, flat)
+    uri, _ = servers.nbdkit("file", top)
+    for options in [], ["-T", "none"], ["-t", "1", "--queue-depth=1"]:
+        check(disksum, checksum(flat), *options, uri)
+
+
+def test_qcow2_read_by_the_server(disksum, servers, image, tmp_path):
+    path, expected = image
+    qcow2 = tmp_path / "image.qcow2"
+    qemu_img("convert", "-O", "qcow2", path, qcow2)
+    uri, _ = servers.qemu_nbd(qcow2, format="qcow2")
+    check(disksum, expected, uri)
+
+
+# --- names and TLS ---------------------------------------------------------
+
+def test_export_names(disksum, fails, servers, image):
+    path, expected = image
+    uri, _ = servers.qemu_nbd(path, export="disk one")
+    check(disksum, expected, uri.replace(" ", "%20"))
+    line = fails(uri.replace("disk one", "other"))
+    assert "can not connect" in line and "other" in line
+
+
+def test_exports_of_nbdkit(disksum, servers, tmp_path):
+    contents = {name: write_image(tmp_path / name, f"1M:{name}")
+                for name in "AB"}
+    for name, content in contents.items():
+        uri, _ = servers.nbdkit("file", f"dir={tmp_path}", path=f"/{name}")
+        check(disksum, checksum(content), uri)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder as libnbd and nbdkit want it, for both."""
+    if not shutil.which("certtool"):
+        pytest.skip("no certtool")
+    folder = tmp_path_factory.mktemp("pki")
+
+    def certtool(*args):
+        subprocess.run(["certtool", *args], cwd=folder, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def write(name, text):
+        (folder / name).write_text(text)
+
+    write("ca.info", "cn = Test\nca\ncert_signing_key\n")
+    certtool("--generate-privkey", "--key-type=ecdsa", "--outfile=ca-key.pem")
+    certtool("--generate-self-signed", "--load-privkey=ca-key.pem",
+             "--template=ca.info", "--outfile=ca-cert.pem")
+    for role in "server", "client":
+        write(f"{role}.info",
+              "cn = localhost\ndns_name = localhost\nip_address = 127.0.0.1\n"
+              f"tls_www_{role}\nencryption_key\nsigning_key\n")
+        certtool("--generate-privkey", "--key-type=ecdsa",
+                 f"--outfile={role}-key.pem")
+        certtool("--generate-certificate", "--load-ca-certificate=ca-cert.pem",
+                 "--load-ca-privkey=ca-key.pem",
+                 f"--load-privkey={role}-key.pem", f"--template={role}.info",
+                 f"--outfile={role}-cert.pem")
+    return folder
+
+
+@pytest.mark.sanitizer
+def test_tls_x509(disksum, fails, servers, image, certificates, tmp_path):
+    path, expected = image
+    uri, _ = servers.nbdkit_tcp(
+        "--tls=require", f"--tls-certificates={certificates}",
+        "--tls-verify-peer", "file", path, scheme="nbds",
+        query=f"?tls-certificates={certificates}")
+    for options in ["-t", "1"], ["-t", "4"], ["-t", "4", "--connections=1"]:
+        check(disksum, expected, *options, uri)
+    assert "can not connect" in fails(uri.replace("nbds:", "nbd:"))
+    assert "can not connect" in fails(uri.replace(f"={certificates}",
+                                                  f"={tmp_path}"))
+
+
+def test_tls_psk(disksum, fails, servers, image, tmp_path):
+    if not shutil.which("psktool"):
+        pytest.skip("no psktool")
+    path, expected = image
+    for name in "keys", "other":
+        subprocess.run(["psktool", "-u", "alice", "-p", tmp_path / name],
+                       check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    uri, _ = servers.nbdkit("--tls=require", f"--tls-psk={tmp_path}/keys",
+                            "file", path, scheme="nbds+unix",
+                            path="alice@/",
+                            query=f"&tls-psk-file={tmp_path}/keys")
+    check(disksum, expected, uri)
+    assert "can not connect" in fails(uri.replace("=" + str(tmp_path / "keys"),
+                                                  "=" + str(tmp_path / "other")))
+
+
+# --- errors ----------------------------------------------------------------
+
+def test_nothing_there(fails, tmp_path):
+    line = fails(f"nbd+unix:///?socket={tmp_path}/none")
+    assert line.endswith("can not connect: connect: No such file or directory")
+    assert "Connection refused" in fails("nbd://localhost:1")
+
+
+def test_bad_uri(fails):
+    assert "can not connect" in fails("nbd+unix:///")
+
+
+def test_not_an_nbd_server(fails, servers, tmp_path):
+    import socket
+    path = servers.new_socket()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+        s.listen()
+
+        def serve():
+            client, _ = s.accept()
+            with client:
+                client.sendall(b"220 mail.example.com ESMTP\r\n" + bytes(200))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert "can not connect" in fails(f"nbd+unix:///?socket={path}")
+        thread.join()
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("options", [["-t", "1"], ["-t", "4"],
+                                     ["-t", "4", "--connections=1"]])
+def test_read_error(fails, servers, image, options):
+    """From the third megabyte on, all reads fail."""
+    path, _ = image
+    uri, _ = servers.nbdkit(
+        "eval", f"get_size=stat -c %s {path}", "can_multi_conn=exit 0",
+        "pread=if [ $4 -ge 2097152 ]; then echo EIO no luck >&2; exit 1; fi;"
+        f" dd if={path} iflag=skip_bytes,count_bytes skip=$4 count=$3 bs=64k"
+        " status=none")
+    line = fails(*options, uri)
+    match = re.fullmatch(re.escape(uri) + r": read error at offset (\d+): "
+                         "Input/output error", line)
+    assert int(match[1]) >= 2097152
+
+
+def test_error_filter(fails, servers, image):
+    path, _ = image
+    uri, _ = servers.nbdkit("--filter=error", "file", path,
+                            "error-pread=ENOSPC", "error-pread-rate=100%")
+    assert "read error at offset 0: No space left on device" in fails(uri)
+
+
+def test_metadata_error(fails, servers, image, tmp_path):
+    path, _ = image
+    qcow2 = tmp_path / "image.qcow2"
+    qemu_img("convert", "-O", "qcow2", path, qcow2)
+    uri, _ = servers.nbdkit("--filter=error", "file", qcow2,
+                            "error-pread=EIO", "error-pread-rate=100%")
+    assert "read error at offset 0: Input/output error" in fails("-f", "qcow2",
+                                                                 uri)
+
+
+@pytest.fixture
+def slow_server(servers, image):
+    """A server that answers after a while, which leaves time to end it."""
+    path, _ = image
+    return servers.nbdkit("--filter=delay", "--filter=noextents", "file", path,
+                          "delay-read=300ms")
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("options", [["-t", "1"], ["-t", "4"],
+                                     ["-t", "4", "--connections=1"]])
+def test_server_killed(fails, slow_server, options):
+    uri, server = slow_server
+    timer = threading.Timer(0.8, server.signal, [signal.SIGKILL])
+    timer.start()
+    line = fails("--read-size=64k", "--queue-depth=2", *options, uri)
+    timer.join()
+    assert re.search(r": read error at offset \d+: Connection reset by peer$",
+                     line)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("options", [["-t", "1"], ["-t", "4"],
+                                     ["-t", "4", "--connections=1"]])
+def test_server_stalls(fails, slow_server, options):
+    uri, server = slow_server
+    timer = threading.Timer(0.8, server.signal, [signal.SIGSTOP])
+    timer.start()
+    start = time.monotonic()
+    line = fails("--timeout=1", "--read-size=64k", "--queue-depth=2", *options,
+                 uri)
+    timer.join()
+    assert time.monotonic() - start < 10
+    assert re.search(r": read error at offset \d+: Connection timed out$", line)
+
+
+def test_server_does_not_greet(fails, servers, image):
+    path, _ = image
+    uri, server = servers.nbdkit("file", path)
+    server.signal(signal.SIGSTOP)
+    assert "the server does not answer" in fails("--timeout=1", uri)
+
+
+def test_slow_is_not_stalled(disksum, servers, image):
+    path, expected = image
+    uri, _ = servers.nbdkit("--filter=delay", "file", path, "delay-read=400ms")
+    check(disksum, expected, "--timeout=1", "--read-size=256k", uri)
+
+
+@pytest.mark.parametrize("options", [["--connections=0"],
+                                     ["--connections=65"], ["--timeout=x"]])
+def test_bad_options(disksum, options):
+    result = disksum(*options, "nbd://localhost", check=False)
+    assert result.returncode == 2
+    assert "invalid" in result.stderr
+
+
+# --- a server of our own ---------------------------------------------------
+
+@pytest.fixture
+def folder_for_sockets(servers):
+    """TMPDIR; a socket or folder that is left there is found."""
+    folder = servers.folder / "tmp"
+    folder.mkdir()
+    yield {"TMPDIR": str(folder)}
+    assert list(folder.iterdir()) == []
+
+
+def children_with(word):
+    """Processes that have a word in their command line, apart from zombies."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as f:
+                if word.encode() in f.read():
+                    found.append(path)
+        except OSError:
+            pass
+    return found
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("command", [
+    ["nbdkit", "-r", "file"], ["nbdkit", "-r", "--filter=exitlast", "file"],
+    ["nbdkit", "--filter=cow", "file"],
+    ["qemu-nbd", "-r", "-t", "-e", "4", "-f", "raw"]])
+def test_command(disksum, image, folder_for_sockets, command):
+    path, expected = image
+    for threads in "1", "4":
+        result = disksum("-t", threads, "--", "[", *command, path, "]",
+                         env=folder_for_sockets)
+        name = " ".join(["[", *command, str(path), "]"])
+        assert result.stdout == f"{expected}  {name}\n"
+    assert not children_with(str(path))
+
+
+def test_command_has_several_connections(disksum, image, folder_for_sockets):
+    path, expected = image
+    result = disksum("-t", "3", "--", "[", "nbdkit", "-v", "file", path, "]",
+                     env=folder_for_sockets, check=False)
+    assert sums(result.stdout) == [expected]
+    assert result.stderr.count("accepted connection") == 3
+
+
+def test_command_that_is_not_there(fails, folder_for_sockets):
+    assert "can not run 'no-such-server': No such file or directory" in fails(
+        "--", "[", "no-such-server", "]", env=folder_for_sockets)
+
+
+def test_command_that_ends(fails, folder_for_sockets):
+    assert fails("--", "[", "sh", "-c", "exit 3", "]",
+                 env=folder_for_sockets).endswith(
+        ": the server ended with exit status 3")
+    assert "signal 9" in fails("--", "[", "sh", "-c", "kill -9 $$", "]",
+                               env=folder_for_sockets)
+
+
+def test_command_that_does_not_serve(fails, folder_for_sockets):
+    assert "does not answer" in fails("--timeout=1", "--", "[", "sleep",
+                                      "1000.125", "]", env=folder_for_sockets)
+    assert not children_with("1000.125")
+
+
+def test_command_that_ignores_signals(fails, folder_for_sockets):
+    """It is killed."""
+    script = ("import signal, time; signal.signal(15, signal.SIG_IGN); "
+              "time.sleep(1000.25)")
+    assert "does not answer" in fails("--timeout=1", "--", "[", sys.executable,
+                                      "-c", script, "]",
+                                      env=folder_for_sockets)
+    assert not children_with("1000.25)")
+
+
+@pytest.mark.parametrize("words", [["[", "nbdkit"], ["[", "]"]])
+def test_bad_command(disksum, words):
+    result = disksum("--", *words, check=False)
+    assert result.returncode == 2
+    assert "-- [ COMMAND ARG... ]" in result.stderr
+
+
+def test_bracket_can_be_a_file(disksum, image, tmp_path):
+    path, expected = image
+    shutil.copy(path, tmp_path / "[")
+    assert sums(disksum("[", cwd=tmp_path).stdout) == [expected]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_command_ends_with_us(build, image, folder_for_sockets, number,
+                              tmp_path):
+    path, _ = image
+    link = tmp_path / f"link-{number}"
+    link.symlink_to(path)
+    process = subprocess.Popen(
+        [build / "disksum", "--", "[", "nbdkit", "-r", "--filter=delay", "file",
+         link, "delay-read=500ms", "]"], stdout=subprocess.DEVNULL,
+        env={**os.environ, **folder_for_sockets})
+    try:
+        wait_until(lambda: any("nbdkit" in open(p).read().split("\0")[0]
+                               for p in children_with(str(link))))
+        # The socket's name is gone as soon as all are connected.
+        time.sleep(0.5)
+    finally:
+        process.send_signal(number)
+        process.wait()
+    wait_until(lambda: not children_with(str(link)))
