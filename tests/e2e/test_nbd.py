@@ -518,6 +518,20 @@ def test_server_stalls(fails, slow_server, options):
     assert re.search(r": read error at offset \d+: Connection timed out$", line)
 
 
+def test_tls_server_killed(fails, servers, image, certificates):
+    path, _ = image
+    uri, server = servers.nbdkit_tcp(
+        "--tls=require", f"--tls-certificates={certificates}",
+        "--filter=delay", "--filter=noextents", "file", path,
+        "delay-read=300ms", scheme="nbds",
+        query=f"?tls-certificates={certificates}")
+    timer = threading.Timer(1, server.signal, [signal.SIGKILL])
+    timer.start()
+    line = fails("--read-size=64k", "--queue-depth=2", "-t", "2", uri)
+    timer.join()
+    assert re.search(r": read error at offset \d+: \w", line)
+
+
 def test_server_does_not_greet(fails, servers, image):
     path, _ = image
     uri, server = servers.nbdkit("file", path)
