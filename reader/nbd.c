@@ -202,6 +202,7 @@ static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
     if (err)
         return err;
     n->reader.size = n->export.size;
+    n->reader.alignment = n->export.least;
     if (n->export.multi_conn)
         connect_more(n, target, milliseconds() - start);
     return 0;
