@@ -170,21 +170,31 @@ static double now(void)
     return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* Print the warnings from the first on; returns how many there are. */
+static size_t print_warnings(const struct options *o, const struct image *image,
+                             size_t first)
+{
+    if (o->list.quiet || !image)
+        return 0;
+    for (size_t i = first; i < image->warning_count; i++)
+        message("%s", image->warnings[i]);
+    return image->warning_count;
+}
+
 int checksum_begin(struct checksum *c, const struct options *o,
                    const char *name)
 {
     double start = now();
-    const struct image *image;
+    size_t printed;
     int err;
 
     *c = (struct checksum){ .name = name };
     err = open_input(o, name, &c->input, &c->error);
     if (err)
         return err;
-    image = c->input.image;
-    for (size_t i = 0; !o->list.quiet && image && i < image->warning_count; i++)
-        message("%s", image->warnings[i]);
+    printed = print_warnings(o, c->input.image, 0);
     err = run(o, &c->input, &c->result, &c->error);
+    print_warnings(o, c->input.image, printed);
     c->seconds = now() - start;
     if (!err && o->verbose && !o->list.quiet)
         say_what_was_done(o, c);

@@ -21,6 +21,7 @@ const char help[] =
     "  -T, --source-cache=MODE   none and directsync: read past the page cache;\n"
     "                            writeback (default; also --cache), writethrough,\n"
     "                            unsafe: through it\n"
+    "  -U, --force-share         read an image also while another process writes it\n"
     "      --tag                 print BLKHASH-SHA256-64K (IMAGE) = CHECKSUM\n"
     "  -z, --zero                end lines with NUL, and do not escape names\n"
     "      --json, --output=json print an object a line; one with an error for an\n"

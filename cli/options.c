@@ -27,15 +27,16 @@ enum {
     OPT_TIMEOUT,
 };
 
-static const char short_options[] = "f:l:T:pt:d:a:cqwzvVh";
+static const char short_options[] = "f:l:T:Upt:d:a:cqwzvVh";
 
 /* Called as blksum: -c and -l are what they are there. */
-static const char blksum_letters[] = "f:lT:pt:d:a:cqwzvVh";
+static const char blksum_letters[] = "f:lT:Upt:d:a:cqwzvVh";
 
 static const struct option long_options[] = {
     { "format", required_argument, NULL, 'f' },
     { "snapshot", required_argument, NULL, 'l' },
     { "source-cache", required_argument, NULL, 'T' },
+    { "force-share", no_argument, NULL, 'U' },
     { "progress", optional_argument, NULL, 'p' },
     { "threads", required_argument, NULL, 't' },
     { "digest", required_argument, NULL, 'd' },
@@ -174,6 +175,9 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
         break;
     case 'T':
         ok = parse_cache(arg, &o->image.cache);
+        break;
+    case 'U':
+        o->image.force_share = true;
         break;
     case 'p':
         ok = progress_option(arg, &o->progress);

@@ -106,21 +106,11 @@ static char *backing_path(const char *base_path, const char *name)
 static int warn_probed(struct image *image, const struct layer *layer,
                        struct error *error)
 {
-    size_t size = (image->warning_count + 1) * sizeof(*image->warnings);
-    char **warnings = realloc(image->warnings, size);
-    char *text;
-
-    if (warnings)
-        image->warnings = warnings;
-    if (!warnings ||
-        asprintf(&text,
-                 "%s: warning: no format is recorded for its backing file "
-                 "'%s'; it is read as %s",
-                 layer->reader->name, layer->backing_name,
-                 layer->backing->ops->format) < 0)
-        return error_set(error, ENOMEM, "%s: out of memory", image->name);
-    image->warnings[image->warning_count++] = text;
-    return 0;
+    return image_warn(image, error,
+                      "%s: warning: no format is recorded for its backing file "
+                      "'%s'; it is read as %s",
+                      layer->reader->name, layer->backing_name,
+                      layer->backing->ops->format);
 }
 
 /* A file may be its own raw backing file, which ends the chain. */
@@ -162,7 +152,7 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     free(*path);
     *path = below;
 
-    err = file_open(below, below, options->cache, &reader, &cause);
+    err = file_open(below, below, &options->files, &reader, &cause);
     if (err) {
         error_set(error, err, "%s: can not open its backing file: %s",
                   layer->reader->name, error_message(&cause));
@@ -177,11 +167,21 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     return err;
 }
 
+static struct file_options file_options(const struct image_options *options)
+{
+    return (struct file_options){
+        .cache = options->cache,
+        .force_share = options->force_share,
+    };
+}
+
 static int open_chain(struct image *image, const char *base_path,
                       const struct image_options *image_options,
                       struct error *error)
 {
-    const struct layer_options options = { .cache = image_options->cache };
+    const struct layer_options options = {
+        .files = file_options(image_options),
+    };
     char *path;
     unsigned depth = 1;
     int err = 0;
@@ -216,7 +216,7 @@ int image_open_reader(struct reader *reader, const char *base_path,
 {
     const struct layer_options layer_options = {
         .snapshot = options->snapshot,
-        .cache = options->cache,
+        .files = file_options(options),
         .standalone = options->standalone,
     };
     struct image *i = calloc(1, sizeof(*i));
@@ -239,6 +239,7 @@ int image_open_reader(struct reader *reader, const char *base_path,
 
     i->format = i->top->ops->format;
     i->size = i->top->size;
+    i->force_share = options->force_share;
     i->padded = i->size > reader->size && strcmp(i->format, "raw") == 0;
     for (struct layer *l = i->top; l; l = l->backing) {
         if (l->largest_cluster > i->largest_cluster)
@@ -252,8 +253,9 @@ int image_open(const char *path, const char *name,
                const struct image_options *options, struct image **image,
                struct error *error)
 {
+    const struct file_options files = file_options(options);
     struct reader *reader;
-    int err = file_open(path, name, options->cache, &reader, error);
+    int err = file_open(path, name, &files, &reader, error);
 
     if (err)
         return err;

@@ -5,7 +5,11 @@
  */
 #include "image/image.h"
 
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "image/layer.h"
 
@@ -118,18 +122,62 @@ uint64_t image_allocated(const struct image *image)
     return sum;
 }
 
-static int check_unchanged(struct reader *r, struct error *error)
+int image_warn(struct image *image, struct error *error, const char *format,
+               ...)
 {
-    return r ? r->ops->check_unchanged(r, error) : 0;
+    size_t size = (image->warning_count + 1) * sizeof(*image->warnings);
+    char **warnings = realloc(image->warnings, size);
+    char *text;
+    va_list args;
+    int n = -1;
+
+    if (warnings) {
+        image->warnings = warnings;
+        va_start(args, format);
+        n = vasprintf(&text, format, args);
+        va_end(args);
+    }
+    if (n < 0)
+        return error_set(error, ENOMEM, "%s: out of memory", image->name);
+    image->warnings[image->warning_count++] = text;
+    return 0;
+}
+
+/* The user who reads an image that is in use knows that it may change. */
+static int warn_changed(struct image *image, const struct reader *r,
+                        struct error *change, struct error *error)
+{
+    const char *text = error_message(change);
+    size_t n = strlen(r->name);
+    int err;
+
+    if (strncmp(text, r->name, n) == 0 && strncmp(text + n, ": ", 2) == 0)
+        text += n + 2;
+    err = image_warn(image, error, "%s: warning: %s", r->name, text);
+    error_clear(change);
+    return err;
+}
+
+static int check_unchanged(struct image *image, struct reader *r,
+                           struct error *error)
+{
+    struct error change = ERROR_INIT;
+    int err = r ? r->ops->check_unchanged(r, &change) : 0;
+
+    if (err && image->force_share)
+        return warn_changed(image, r, &change, error);
+    if (err)
+        error_move(error, &change);
+    return err;
 }
 
 int image_check_unchanged(struct image *image, struct error *error)
 {
     for (struct layer *layer = image->top; layer; layer = layer->backing) {
-        int err = check_unchanged(layer->reader, error);
+        int err = check_unchanged(image, layer->reader, error);
 
         if (!err)
-            err = check_unchanged(layer->data_file, error);
+            err = check_unchanged(image, layer->data_file, error);
         if (err)
             return err;
     }

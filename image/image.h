@@ -58,6 +58,7 @@ struct image {
     uint64_t size;            /* of the guest's disk: whole sectors */
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
     bool padded;              /* zeros were added up to the end of a sector */
+    bool force_share;         /* that it changes is no error */
     char **warnings;          /* what the user should know */
     size_t warning_count;
 };
@@ -66,7 +67,8 @@ struct image_options {
     const char *format;   /* a name of qemu-img's; NULL: probe */
     const char *snapshot; /* an internal snapshot; NULL: the active disk */
     enum cache_mode cache;
-    bool standalone; /* an image that refers to another file is an error */
+    bool force_share; /* also when another process writes it */
+    bool standalone;  /* an image that refers to another file is an error */
 };
 
 /*
@@ -103,7 +105,8 @@ bool image_layer(const struct image *image, size_t n,
  * is to read. 0: not known, or they are compressed. */
 uint64_t image_allocated(const struct image *image);
 
-/* An error when a file of the chain is not what it was at open. */
+/* An error when a file of the chain is not what it was at open; with
+ * force_share a warning. */
 int image_check_unchanged(struct image *image, struct error *error);
 
 /* NULL is accepted. */

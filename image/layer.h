@@ -41,7 +41,7 @@ struct layer {
 /* What a format needs to know to open a layer. */
 struct layer_options {
     const char *snapshot; /* NULL: the active disk */
-    enum cache_mode cache;
+    struct file_options files;
     bool standalone; /* open no other file */
 };
 
@@ -58,6 +58,10 @@ int qcow2_open(struct layer *layer, const struct layer_options *options,
  * it. */
 int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,
                   struct error *error);
+
+/* Add a warning to those that the user is shown. */
+int image_warn(struct image *image, struct error *error, const char *format,
+               ...) __attribute__((format(printf, 3, 4)));
 
 /* A name that QEMU would hand to another protocol than "file": NULL, or else
  * the path after an optional "file:". */

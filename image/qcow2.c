@@ -27,7 +27,7 @@ static int open_data_file(struct qcow2 *q, const struct layer_options *options,
         return error_set(error, EPERM,
                          "%s: refers to another file, its data file '%s'",
                          layer->reader->name, name);
-    err = file_open(name, name, options->cache, &layer->data_file, &cause);
+    err = file_open(name, name, &options->files, &layer->data_file, &cause);
     if (err) {
         error_set(error, err, "%s: can not open its data file: %s",
                   layer->reader->name, error_message(&cause));

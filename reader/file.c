@@ -16,11 +16,13 @@
 
 #include <linux/fs.h>
 
+#include "reader/lock.h"
+
 struct file {
     struct reader reader;
     int fd;
     bool direct;
-    struct stat stat; /* at open */
+    struct stat stat; /* when it was locked */
 };
 
 /* Addresses that stand for all files that are read in the same way. */
@@ -357,8 +359,20 @@ static int open_path(struct file *f, const char *path, struct error *error)
     return error_set(error, errno, "%s: %s", f->reader.name, strerror(errno));
 }
 
-int file_open(const char *path, const char *name, enum cache_mode cache,
-              struct reader **reader, struct error *error)
+static int lock(struct file *f, bool force_share, struct error *error)
+{
+    int err = lock_as_reader(f->fd, f->reader.name, force_share, error);
+
+    /* A writer may have changed it until now. */
+    if (!err && fstat(f->fd, &f->stat) != 0)
+        err = error_set(error, errno, "%s: fstat: %s", f->reader.name,
+                        strerror(errno));
+    return err;
+}
+
+int file_open(const char *path, const char *name,
+              const struct file_options *options, struct reader **reader,
+              struct error *error)
 {
     struct file *f = calloc(1, sizeof(*f));
     int err;
@@ -371,11 +385,13 @@ int file_open(const char *path, const char *name, enum cache_mode cache,
     }
     f->fd = -1;
     f->reader.ops = &file_ops;
-    f->direct = cache == CACHE_DIRECT;
+    f->direct = options->cache == CACHE_DIRECT;
     f->reader.alignment = f->direct ? DIRECT_ALIGNMENT : 1;
     f->reader.queue_group = f->direct ? &direct_queues : &buffered_queues;
 
     err = open_path(f, path, error);
+    if (!err)
+        err = lock(f, options->force_share, error);
     if (!err)
         err = set_flags(f, error);
     if (!err)

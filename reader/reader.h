@@ -91,7 +91,7 @@ struct reader {
     const struct reader_ops *ops;
     char *name; /* for messages */
     uint64_t size;
-    size_t alignment; /* of offsets and lengths, for fast reads; 1: any */
+    size_t alignment;   /* of offsets and lengths, for fast reads; 1: any */
     uint64_t allocated; /* bytes that are no hole, about; 0: not known */
     struct object_id id;
 
@@ -130,11 +130,18 @@ enum cache_mode {
     CACHE_DIRECT,   /* past it: O_DIRECT */
 };
 
+struct file_options {
+    enum cache_mode cache;
+    bool force_share; /* also when another process writes it */
+};
+
 /*
  * Open a regular file or a block device; name is for messages. All else is an
- * error. Close with reader->ops->close().
+ * error, and so is a file that a process of QEMU writes. Close with
+ * reader->ops->close().
  */
-int file_open(const char *path, const char *name, enum cache_mode cache,
-              struct reader **reader, struct error *error);
+int file_open(const char *path, const char *name,
+              const struct file_options *options, struct reader **reader,
+              struct error *error);
 
 #endif
