@@ -2,9 +2,11 @@
 /*
  * systemd's socket activation: the server finds a socket that listens at
  * descriptor 3. libnbd can do that, too, but for a single connection. The
- * socket has a name only until all connections are made, in a folder that only
- * its owner can enter, so there is little to leave behind, and nobody else can
- * connect.
+ * socket gets a name in a folder that only its owner can enter, and loses it
+ * before the server starts, so there is nothing to leave behind, and nobody
+ * else can connect. We do, by a descriptor of the socket's inode, whose name in
+ * /proc needs no other; where there is no /proc, the name stays until all
+ * connections are made.
  */
 #include "reader/nbd-server.h"
 
@@ -36,6 +38,8 @@
 struct nbd_server {
     pid_t pid; /* 0: none */
     int status;
+    int end_signal;
+    int inode_fd; /* the socket's inode, or -1 */
     char folder[sizeof(((struct sockaddr_un *)0)->sun_path) - 8];
     struct sockaddr_un address;
 };
@@ -56,7 +60,31 @@ static int make_folder(struct nbd_server *s)
     return errno;
 }
 
-static int make_socket(struct nbd_server *s, int *fd)
+static void remove_name(struct nbd_server *s)
+{
+    if (*s->folder) {
+        unlink(s->address.sun_path);
+        rmdir(s->folder);
+    }
+    *s->folder = '\0';
+    *s->address.sun_path = '\0';
+}
+
+/* Let a descriptor take the place of the name. */
+static void replace_name(struct nbd_server *s)
+{
+    char *path = s->address.sun_path;
+    char link[32];
+
+    s->inode_fd = open(path, O_PATH | O_CLOEXEC);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", s->inode_fd);
+    if (s->inode_fd < 0 || access(link, F_OK) != 0)
+        return;
+    remove_name(s);
+    strcpy(path, link);
+}
+
+static int bind_socket(struct nbd_server *s, int *fd)
 {
     int err = make_folder(s);
 
@@ -69,10 +97,27 @@ static int make_socket(struct nbd_server *s, int *fd)
     if (*fd < 0)
         return errno;
     if (bind(*fd, (struct sockaddr *)&s->address, sizeof(s->address)) == 0 &&
-        listen(*fd, SOMAXCONN) == 0)
+        listen(*fd, SOMAXCONN) == 0) {
+        replace_name(s);
         return 0;
+    }
     err = errno;
     close(*fd);
+    return err;
+}
+
+/* No signal ends us while the socket has its name. */
+static int make_socket(struct nbd_server *s, int *fd)
+{
+    sigset_t all, before;
+    int err;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = bind_socket(s, fd);
+    if (err)
+        remove_name(s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
 }
 
@@ -83,12 +128,10 @@ const char *nbd_server_socket(const struct nbd_server *s)
 
 void nbd_server_hide(struct nbd_server *s)
 {
-    if (*s->address.sun_path)
-        unlink(s->address.sun_path);
-    if (*s->folder)
-        rmdir(s->folder);
-    *s->folder = '\0';
-    *s->address.sun_path = '\0';
+    remove_name(s);
+    if (s->inode_fd >= 0)
+        close(s->inode_fd);
+    s->inode_fd = -1;
 }
 
 /* --- start -------------------------------------------------------------- */
@@ -104,8 +147,8 @@ static void set_environment(void)
 }
 
 /* In the child: become the server. Only checksums go to stdout. */
-static void become(char *const *command, pid_t parent, int socket_fd,
-                   int error_fd)
+static void become(const struct nbd_server_options *o, pid_t parent,
+                   int socket_fd, int result_fd)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     sigset_t none;
@@ -113,17 +156,18 @@ static void become(char *const *command, pid_t parent, int socket_fd,
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    prctl(PR_SET_PDEATHSIG, o->end_signal);
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
-    dup2(null, STDIN_FILENO);
+    dup2(o->error_fd, STDERR_FILENO); /* first: it may be one of the others */
     dup2(STDERR_FILENO, STDOUT_FILENO);
+    dup2(null, STDIN_FILENO);
     set_environment();
     /* Both are above LISTEN_FD: they were moved there. */
     if (dup2(socket_fd, LISTEN_FD) == LISTEN_FD)
-        execvp(command[0], command);
+        execvp(o->command[0], o->command);
     err = errno;
-    if (write(error_fd, &err, sizeof(err)) < 0)
+    if (write(result_fd, &err, sizeof(err)) < 0)
         _exit(EXIT_FAILURE);
     _exit(127);
 }
@@ -141,7 +185,8 @@ static int move_up(int *fd)
 }
 
 /* 0, or why the command can not be run. */
-static int start(struct nbd_server *s, char *const *command, int *socket_fd)
+static int start(struct nbd_server *s, const struct nbd_server_options *o,
+                 int *socket_fd)
 {
     pid_t parent = getpid();
     int fds[2];
@@ -155,7 +200,7 @@ static int start(struct nbd_server *s, char *const *command, int *socket_fd)
     if (!err) {
         s->pid = fork();
         if (s->pid == 0)
-            become(command, parent, *socket_fd, fds[1]);
+            become(o, parent, *socket_fd, fds[1]);
         if (s->pid < 0) {
             err = errno;
             s->pid = 0;
@@ -169,7 +214,7 @@ static int start(struct nbd_server *s, char *const *command, int *socket_fd)
     return err;
 }
 
-int nbd_server_start(char *const *command, const char *name,
+int nbd_server_start(const struct nbd_server_options *o, const char *name,
                      struct nbd_server **server, struct error *error)
 {
     struct nbd_server *s = calloc(1, sizeof(*s));
@@ -177,16 +222,19 @@ int nbd_server_start(char *const *command, const char *name,
 
     if (!s)
         return error_set(error, ENOMEM, "%s: out of memory", name);
+    s->inode_fd = -1;
+    s->end_signal = o->end_signal;
     err = make_socket(s, &fd);
     if (err) {
         error_set(error, err, "%s: can not make a socket: %s", name,
                   strerror(err));
     } else {
-        err = start(s, command, &fd);
+        err = start(s, o, &fd);
         close(fd);
         if (err)
-            error_set(error, err, "%s: can not run '%s': %s", name, command[0],
-                      strerror(err));
+            error_set(error, err, "%s: can not run '%s'%s%s: %s", name,
+                      o->command[0], o->package ? ", of the package " : "",
+                      o->package ? o->package : "", strerror(err));
     }
     if (err) {
         nbd_server_stop(s);
@@ -238,7 +286,7 @@ void nbd_server_stop(struct nbd_server *s)
         return;
     nbd_server_hide(s);
     if (s->pid) {
-        kill(s->pid, SIGTERM);
+        kill(s->pid, s->end_signal);
         if (!has_ended(s, STOP_MS)) {
             kill(s->pid, SIGKILL);
             waitpid(s->pid, &s->status, 0);

@@ -5,26 +5,39 @@
 #ifndef READER_NBD_SERVER_H
 #define READER_NBD_SERVER_H
 
-#include "common/error.h"
+#include "reader/nbd.h"
 
 struct nbd_server;
 
-/* Start a server on a socket of its own. The child gets a signal when the
- * calling thread ends. */
-int nbd_server_start(char *const *command, const char *name,
+struct nbd_server_options {
+    char *const *command; /* a NULL ends it */
+    const char *package;  /* that has the command, for messages; NULL: not
+                           * known */
+    int error_fd;         /* its stderr */
+    int end_signal;       /* what ends it */
+};
+
+/* Start a server on a socket of its own. The child gets the signal, too, when
+ * the calling thread ends. */
+int nbd_server_start(const struct nbd_server_options *options, const char *name,
                      struct nbd_server **server, struct error *error);
 
-/* The path of its socket. */
+/* A path to its socket, for this process. */
 const char *nbd_server_socket(const struct nbd_server *server);
 
 /* Connecting failed: if that is because the server ended, say so instead. */
 void nbd_server_explain(struct nbd_server *server, const char *name,
                         struct error *error);
 
-/* All connections are there: remove the socket. */
+/* All connections are there: forget the socket. */
 void nbd_server_hide(struct nbd_server *server);
 
 /* End it, and wait for that. NULL is accepted. */
 void nbd_server_stop(struct nbd_server *server);
+
+/* Start a server and connect to it; it ends when the reader is closed. */
+int nbd_open_server(const struct nbd_server_options *server, const char *name,
+                    const struct nbd_options *options, struct reader **reader,
+                    struct error *error);
 
 #endif

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/units.h"
 #include "reader/nbd-extents.h"
@@ -245,9 +247,9 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
     return 0;
 }
 
-int nbd_open_command(char *const *command, const char *name,
-                     const struct nbd_options *options, struct reader **reader,
-                     struct error *error)
+int nbd_open_server(const struct nbd_server_options *server, const char *name,
+                    const struct nbd_options *options, struct reader **reader,
+                    struct error *error)
 {
     struct nbd_target target = { .name = name, .options = options };
     struct nbd_reader *n = new_reader(name, error);
@@ -255,7 +257,7 @@ int nbd_open_command(char *const *command, const char *name,
 
     if (!n)
         return error->code;
-    err = nbd_server_start(command, name, &n->server, error);
+    err = nbd_server_start(server, name, &n->server, error);
     if (!err) {
         target.socket = nbd_server_socket(n->server);
         err = connect_all(n, &target, error);
@@ -269,4 +271,17 @@ int nbd_open_command(char *const *command, const char *name,
     }
     *reader = &n->reader;
     return 0;
+}
+
+int nbd_open_command(char *const *command, const char *name,
+                     const struct nbd_options *options, struct reader **reader,
+                     struct error *error)
+{
+    const struct nbd_server_options server = {
+        .command = command,
+        .error_fd = STDERR_FILENO,
+        .end_signal = SIGTERM,
+    };
+
+    return nbd_open_server(&server, name, options, reader, error);
 }
