@@ -70,9 +70,11 @@ static bool stdin_is_file(void)
            access("/dev/stdin", R_OK) == 0;
 }
 
-static int open_nbd(const struct options *o, const char *name,
-                    struct image **image, struct error *error)
+static int open_image(const struct options *o, const char *path,
+                      const char *name, struct image **image,
+                      struct error *error)
 {
+    struct image_options options = o->image;
     struct nbd_options nbd = o->nbd;
     struct reader *reader;
     int err;
@@ -80,13 +82,14 @@ static int open_nbd(const struct options *o, const char *name,
     /* A worker has one connection. */
     if (nbd.connections > o->engine.threads)
         nbd.connections = o->engine.threads;
-    if (o->command)
-        err = nbd_open_command(o->command, name, &nbd, &reader, error);
-    else
-        err = nbd_open_uri(name, &nbd, &reader, error);
+    options.nbd = &nbd;
+    options.image_opts &= path == name;
+    if (!o->command)
+        return image_open(path, name, &options, image, error);
+    err = nbd_open_command(o->command, name, &nbd, &reader, error);
     if (err)
         return err;
-    return image_open_reader(reader, name, &o->image, image, error);
+    return image_open_reader(reader, name, &options, image, error);
 }
 
 static int open_input(const struct options *o, const char *name,
@@ -107,9 +110,7 @@ static int open_input(const struct options *o, const char *name,
         }
         path = "/dev/stdin";
     }
-    if (o->command || nbd_is_uri(name))
-        return open_nbd(o, name, &input->image, error);
-    return image_open(path, name, &o->image, &input->image, error);
+    return open_image(o, path, name, &input->image, error);
 }
 
 static int run(const struct options *o, const struct engine_input *input,

@@ -22,6 +22,8 @@ enum {
     OPT_BLOCK_SIZE,
     OPT_LIST_DIGESTS,
     OPT_STANDALONE,
+    OPT_OBJECT,
+    OPT_IMAGE_OPTS,
     OPT_CACHE,
     OPT_CONNECTIONS,
     OPT_TIMEOUT,
@@ -36,6 +38,8 @@ static const struct option long_options[] = {
     { "format", required_argument, NULL, 'f' },
     { "snapshot", required_argument, NULL, 'l' },
     { "source-cache", required_argument, NULL, 'T' },
+    { "object", required_argument, NULL, OPT_OBJECT },
+    { "image-opts", no_argument, NULL, OPT_IMAGE_OPTS },
     { "force-share", no_argument, NULL, 'U' },
     { "progress", optional_argument, NULL, 'p' },
     { "threads", required_argument, NULL, 't' },
@@ -218,6 +222,12 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
         break;
     case OPT_LIST_DIGESTS:
         return list_digests() ? OPTIONS_DONE : OPTIONS_BAD;
+    case OPT_OBJECT:
+        o->objects[o->image.object_count++] = arg;
+        break;
+    case OPT_IMAGE_OPTS:
+        o->image.image_opts = true;
+        break;
     case OPT_STANDALONE:
         o->image.standalone = true;
         break;
@@ -339,6 +349,12 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
         argv++;
         argc--;
     }
+    o->objects = calloc(argc, sizeof(*o->objects));
+    if (!o->objects) {
+        message("out of memory");
+        return OPTIONS_BAD;
+    }
+    o->image.objects = o->objects;
     result = parse_all(o, argc, argv);
     if (result != OPTIONS_RUN)
         return result;
@@ -357,4 +373,5 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 void options_free(struct options *o)
 {
     free(o->command_name);
+    free(o->objects);
 }

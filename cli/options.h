@@ -17,6 +17,7 @@ struct options {
     struct list_options list;
     struct progress_options progress;
     struct nbd_options nbd;
+    char **objects; /* for image.objects */
     bool verbose;
     char **images;      /* with list.check: lists */
     int image_count;    /* 0: standard input, or */

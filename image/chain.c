@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Opening an image: its format is found, and the files below it are opened one
- * after the other, as QEMU finds them.
+ * Opening an image: the files below it are opened one after the other, as QEMU
+ * finds them.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,88 +10,24 @@
 
 #include "common/units.h"
 #include "image/layer.h"
-#include "image/probe.h"
 
 /* More than anybody uses; QEMU itself gets into trouble before (it opens a
  * chain by recursion). Each layer costs a descriptor and 128 KiB of tables. */
 #define MAX_CHAIN 1000
 
-static const struct {
-    const char *name;
-    int (*open)(struct layer *layer, const struct layer_options *options,
-                struct error *error);
-} formats[] = {
-    { "raw", raw_open },
-    { "qcow2", qcow2_open },
-};
-
-static int open_format(struct layer *layer, const char *format,
-                       const struct layer_options *options, struct error *error)
-{
-    const char *name = layer->reader->name;
-    const char *wanted = format;
-
-    if (!wanted) {
-        int err = probe_format(layer->reader, &wanted, error);
-
-        if (err)
-            return err;
-    }
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
-        if (strcmp(wanted, formats[i].name) == 0)
-            return formats[i].open(layer, options, error);
-    }
-    if (!format)
-        return probe_refuse(wanted, name, error);
-    return error_set(error, ENOTSUP, "%s: format '%s' is not supported", name,
-                     format);
-}
-
-static void layer_close(struct layer *layer)
-{
-    if (layer->ops)
-        layer->ops->close(layer);
-    if (layer->data_file)
-        layer->data_file->ops->close(layer->data_file);
-    layer->reader->ops->close(layer->reader);
-    free(layer->backing_name);
-    free(layer->backing_format);
-    free(layer);
-}
-
-/* The reader is closed on an error. */
-static int layer_open(struct reader *reader, const char *format,
-                      const struct layer_options *options, struct layer **layer,
-                      struct error *error)
-{
-    struct layer *l = calloc(1, sizeof(*l));
-    int err;
-
-    if (!l) {
-        err = error_set(error, ENOMEM, "%s: out of memory", reader->name);
-        reader->ops->close(reader);
-        return err;
-    }
-    l->reader = reader;
-    err = open_format(l, format, options, error);
-    if (err) {
-        layer_close(l);
-        return err;
-    }
-    *layer = l;
-    return 0;
-}
-
 /* --- backing files ------------------------------------------------------ */
 
-/* The path of a backing file: relative to the folder of the name under which
- * the image that names it was opened. NULL when out of memory. */
+/* The path of a backing file, or what QEMU takes for one: relative to the
+ * folder of the name under which the image that names it was opened. NULL when
+ * out of memory. */
 static char *backing_path(const char *base_path, const char *name)
 {
     const char *path = path_of_name(name);
     const char *slash = strrchr(base_path, '/');
     char *combined;
 
+    if (!path)
+        return strdup(name);
     /* After "file:" QEMU takes the current folder. */
     if (path != name || *path == '/' || !slash)
         return strdup(path);
@@ -110,7 +46,7 @@ static int warn_probed(struct image *image, const struct layer *layer,
                       "%s: warning: no format is recorded for its backing file "
                       "'%s'; it is read as %s",
                       layer->reader->name, layer->backing_name,
-                      layer->backing->ops->format);
+                      layer->backing->format);
 }
 
 /* A file may be its own raw backing file, which ends the chain. */
@@ -135,34 +71,31 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
                         const struct layer_options *options,
                         struct error *error)
 {
-    const char *format = layer->backing_format;
     struct error cause = ERROR_INIT;
-    struct reader *reader;
+    struct layer_source source;
     char *below;
     int err;
 
-    if (!path_of_name(layer->backing_name))
-        return error_set(error, ENOTSUP,
-                         "%s: its backing file '%s' is no file; only files are "
-                         "supported there",
-                         layer->reader->name, layer->backing_name);
     below = backing_path(*path, layer->backing_name);
     if (!below)
         return error_set(error, ENOMEM, "%s: out of memory", image->name);
     free(*path);
     *path = below;
 
-    err = file_open(below, below, &options->files, &reader, &cause);
+    source = (struct layer_source){
+        .path = below,
+        .name = below,
+        .format = layer->backing_format,
+    };
+    err = layer_open(NULL, &source, options, &layer->backing, &cause);
     if (err) {
         error_set(error, err, "%s: can not open its backing file: %s",
                   layer->reader->name, error_message(&cause));
         error_clear(&cause);
         return err;
     }
-    err = layer_open(reader, format, options, &layer->backing, error);
-    if (!err)
-        err = check_loop(image, layer->backing, error);
-    if (!err && !format)
+    err = check_loop(image, layer->backing, error);
+    if (!err && !layer->backing_format)
         err = warn_probed(image, layer, error);
     return err;
 }
@@ -181,6 +114,7 @@ static int open_chain(struct image *image, const char *base_path,
 {
     const struct layer_options options = {
         .files = file_options(image_options),
+        .image = image_options,
     };
     char *path;
     unsigned depth = 1;
@@ -210,24 +144,27 @@ static int open_chain(struct image *image, const char *base_path,
 
 /* --- images ------------------------------------------------------------- */
 
-int image_open_reader(struct reader *reader, const char *base_path,
-                      const struct image_options *options, struct image **image,
-                      struct error *error)
+static int open_source(struct reader *reader, const struct layer_source *source,
+                       const char *base_path,
+                       const struct image_options *options,
+                       struct image **image, struct error *error)
 {
     const struct layer_options layer_options = {
         .snapshot = options->snapshot,
         .files = file_options(options),
         .standalone = options->standalone,
+        .image = options,
     };
     struct image *i = calloc(1, sizeof(*i));
     int err;
 
     if (!i) {
-        err = error_set(error, ENOMEM, "%s: out of memory", reader->name);
-        reader->ops->close(reader);
+        err = error_set(error, ENOMEM, "%s: out of memory", source->name);
+        if (reader)
+            reader->ops->close(reader);
         return err;
     }
-    err = layer_open(reader, options->format, &layer_options, &i->top, error);
+    err = layer_open(reader, source, &layer_options, &i->top, error);
     if (!err) {
         i->name = i->top->reader->name;
         err = open_chain(i, base_path, options, error);
@@ -237,10 +174,10 @@ int image_open_reader(struct reader *reader, const char *base_path,
         return err;
     }
 
-    i->format = i->top->ops->format;
+    i->format = i->top->format;
     i->size = i->top->size;
     i->force_share = options->force_share;
-    i->padded = i->size > reader->size && strcmp(i->format, "raw") == 0;
+    i->padded = i->size > i->top->reader->size && strcmp(i->format, "raw") == 0;
     for (struct layer *l = i->top; l; l = l->backing) {
         if (l->largest_cluster > i->largest_cluster)
             i->largest_cluster = l->largest_cluster;
@@ -253,13 +190,27 @@ int image_open(const char *path, const char *name,
                const struct image_options *options, struct image **image,
                struct error *error)
 {
-    const struct file_options files = file_options(options);
-    struct reader *reader;
-    int err = file_open(path, name, &files, &reader, error);
+    const char *file = options->image_opts ? NULL : path_of_name(path);
+    const struct layer_source source = {
+        .path = file ? file : path,
+        .name = name,
+        .format = options->format,
+        .image_opts = options->image_opts,
+    };
 
-    if (err)
-        return err;
-    return image_open_reader(reader, path, options, image, error);
+    return open_source(NULL, &source, source.path, options, image, error);
+}
+
+int image_open_reader(struct reader *reader, const char *base_path,
+                      const struct image_options *options, struct image **image,
+                      struct error *error)
+{
+    const struct layer_source source = {
+        .name = reader->name,
+        .format = options->format,
+    };
+
+    return open_source(reader, &source, base_path, options, image, error);
 }
 
 void image_close(struct image *image)

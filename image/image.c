@@ -102,7 +102,7 @@ bool image_layer(const struct image *image, size_t n, struct image_layer *layer)
     if (!l)
         return false;
     layer->name = l->reader->name;
-    layer->format = l->ops->format;
+    layer->format = l->format;
     return true;
 }
 
@@ -178,6 +178,8 @@ int image_check_unchanged(struct image *image, struct error *error)
 
         if (!err)
             err = check_unchanged(image, layer->data_file, error);
+        if (!err)
+            err = check_unchanged(image, layer->container, error);
         if (err)
             return err;
     }

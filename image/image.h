@@ -50,6 +50,7 @@ struct extent {
 void extent_advance(struct extent *extent, uint64_t n);
 
 struct layer;
+struct nbd_options;
 
 struct image {
     struct layer *top;
@@ -66,15 +67,21 @@ struct image {
 struct image_options {
     const char *format;   /* a name of qemu-img's; NULL: probe */
     const char *snapshot; /* an internal snapshot; NULL: the active disk */
+    bool image_opts;      /* the path is an option string of QEMU's */
+    char *const *objects; /* --object of QEMU's, for what QEMU reads */
+    size_t object_count;
+    const struct nbd_options *nbd; /* NULL: the defaults */
     enum cache_mode cache;
     bool force_share; /* also when another process writes it */
     bool standalone;  /* an image that refers to another file is an error */
 };
 
 /*
- * Open an image and the files that it refers to. name is for messages. A
- * container that is recognised but can not be read is an error (ENOTSUP), never
- * taken for a raw image.
+ * Open an image and the files that it refers to. path is a file, the URI of an
+ * NBD export, or whatever QEMU takes for one; name is for messages. A container
+ * that is recognised but can not be read is an error, never taken for a raw
+ * image. The name of the format must live as long as the image. Only from the
+ * first thread of the process, while it is alone.
  */
 int image_open(const char *path, const char *name,
                const struct image_options *options, struct image **image,

@@ -11,8 +11,6 @@
 struct layer;
 
 struct layer_ops {
-    const char *format; /* its name, as qemu-img has it */
-
     /*
      * What the layer has at offset: the contract of image.h. length ends not
      * beyond the layer's size. DATA may lie beyond the end of its object, and
@@ -27,8 +25,10 @@ struct layer_ops {
 
 struct layer {
     const struct layer_ops *ops;
+    const char *format; /* a name of qemu-img's */
     struct reader *reader;
     struct reader *data_file; /* NULL: data is in the reader, too */
+    struct reader *container; /* the file, where QEMU reads it; else NULL */
     uint64_t size;            /* of the guest's disk: whole sectors */
     uint32_t largest_cluster; /* that may be compressed */
     char *backing_name;       /* as the image has it; NULL: none */
@@ -43,7 +43,26 @@ struct layer_options {
     const char *snapshot; /* NULL: the active disk */
     struct file_options files;
     bool standalone; /* open no other file */
+    const struct image_options *image;
 };
+
+/* What a layer is opened from. The format, if any, must live as long as the
+ * layer. */
+struct layer_source {
+    const char *path;   /* or what QEMU takes for one; NULL: not known */
+    const char *name;   /* for messages */
+    const char *format; /* NULL: probe */
+    bool image_opts;    /* the path is an option string of QEMU's */
+};
+
+/*
+ * Open a layer, but none below it. Where a reader of the source is there it
+ * becomes the layer's, and is closed on an error; NULL: it is opened.
+ */
+int layer_open(struct reader *reader, const struct layer_source *source,
+               const struct layer_options *options, struct layer **layer,
+               struct error *error);
+void layer_close(struct layer *layer);
 
 /*
  * Open functions fill a layer whose reader is set, and leave what they did to

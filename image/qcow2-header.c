@@ -166,9 +166,9 @@ static int check_features(const struct qcow2 *q, struct error *error)
                             q->encryption);
     if (q->encryption)
         return error_set(error, ENOTSUP,
-                         "%s: the image is encrypted, which is not supported; "
-                         "make a raw image of it with 'qemu-img convert "
-                         "--object secret,... --image-opts'",
+                         "%s: the image is encrypted; name its key with "
+                         "--object secret,id=ID,file=PATH --image-opts "
+                         "driver=qcow2,encrypt.key-secret=ID,file.filename=...",
                          q->layer->reader->name);
     return 0;
 }

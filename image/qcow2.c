@@ -47,7 +47,6 @@ static void qcow2_close(struct layer *layer)
 }
 
 static const struct layer_ops qcow2_ops = {
-    .format = "qcow2",
     .map = qcow2_map,
     .close = qcow2_close,
 };

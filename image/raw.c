@@ -28,7 +28,6 @@ static void raw_close(struct layer *layer)
 }
 
 static const struct layer_ops raw_ops = {
-    .format = "raw",
     .map = raw_map,
     .close = raw_close,
 };

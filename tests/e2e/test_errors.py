@@ -258,7 +258,7 @@ def test_wrong_usage(disksum, args):
 def test_unknown_format(fails, tmp_path):
     write_image(tmp_path / "disk", "9k:A")
     assert fails("-f", "nosuch", tmp_path / "disk") == \
-        f"{tmp_path}/disk: format 'nosuch' is not supported"
+        f"{tmp_path}/disk: QEMU: Unknown driver 'nosuch'"
 
 
 def test_forced_kernel_is_missing(disksum, tmp_path):

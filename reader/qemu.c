@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reader/qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reader/nbd-server.h"
+#include "reader/qemu-message.h"
+
+/* What is read of the messages: the first tells the reason, and few are
+ * longer. */
+#define MESSAGES_SIZE 4096
+
+/* Arguments beside the objects, and the NULL. */
+#define MORE_ARGUMENTS 10
+
+struct arguments {
+    char **list;
+    size_t count;
+    char *file; /* the last of them, which messages repeat */
+    bool failed;
+};
+
+/* --- what is asked of qemu-nbd ------------------------------------------ */
+
+/* The list owns the text. NULL: there was no memory for it. */
+static void add(struct arguments *a, char *text)
+{
+    if (text)
+        a->list[a->count++] = text;
+    else
+        a->failed = true;
+}
+
+static void add_option(struct arguments *a, const char *option,
+                       const char *value)
+{
+    char *text;
+
+    if (!value)
+        return;
+    add(a, asprintf(&text, "%s=%s", option, value) < 0 ? NULL : text);
+}
+
+/* In an option string a comma is doubled. */
+static char *escape(const char *text)
+{
+    char *escaped = malloc(2 * strlen(text) + 1);
+    char *p = escaped;
+
+    if (!escaped)
+        return NULL;
+    do {
+        if (*text == ',')
+            *p++ = ',';
+        *p++ = *text;
+    } while (*text++);
+    return escaped;
+}
+
+/* A file by an option string: there, no character of its name means anything,
+ * and force-share can be said. */
+static char *file_argument(const struct qemu_options *o)
+{
+    char own_stdin[32];
+    const char *path = o->path;
+    char *name, *format, *text = NULL;
+
+    /* qemu-nbd has another one. */
+    if (strcmp(path, "/dev/stdin") == 0) {
+        snprintf(own_stdin, sizeof(own_stdin), "/proc/%ld/fd/%d",
+                 (long)getpid(), STDIN_FILENO);
+        path = own_stdin;
+    }
+    name = escape(path);
+    format = escape(o->format ? o->format : "");
+    if (name && format &&
+        asprintf(&text, "%s%s%sfile.filename=%s%s", o->format ? "driver=" : "",
+                 format, o->format ? "," : "", name,
+                 o->files.force_share ? ",force-share=on" : "") < 0)
+        text = NULL;
+    free(name);
+    free(format);
+    return text;
+}
+
+/* What has a protocol can take force-share in json: only. Others know no
+ * locks. */
+static char *other_argument(const struct qemu_options *o)
+{
+    static const char json[] = "json:";
+    const char *brace = o->other + strlen(json);
+    char *text;
+    int n;
+
+    brace += strspn(brace, " \t\r\n");
+    if (!o->files.force_share)
+        n = asprintf(&text, "%s", o->other);
+    else if (o->image_opts)
+        n = asprintf(&text, "%s,force-share=on", o->other);
+    else if (strncmp(o->other, json, strlen(json)) == 0 && *brace == '{')
+        n = asprintf(&text, "%s{\"force-share\": true, %s", json, brace + 1);
+    else
+        n = asprintf(&text, "%s", o->other);
+    return n < 0 ? NULL : text;
+}
+
+static void add_all(struct arguments *a, const struct qemu_options *o)
+{
+    char shared[16];
+
+    snprintf(shared, sizeof(shared), "%d", NBD_MAX_CONNECTIONS);
+    add(a, strdup("qemu-nbd"));
+    add(a, strdup("--read-only"));
+    add_option(a, "--shared", shared);
+    add_option(a, "--cache",
+               o->files.cache == CACHE_DIRECT ? "none" : "writeback");
+    for (size_t i = 0; i < o->object_count; i++)
+        add_option(a, "--object", o->objects[i]);
+    add_option(a, "--load-snapshot", o->snapshot);
+    if (o->path || o->image_opts)
+        add(a, strdup("--image-opts"));
+    if (!o->path)
+        add_option(a, "--format", o->format);
+    add(a, strdup("--"));
+    a->file = o->path ? file_argument(o) : other_argument(o);
+    add(a, a->file);
+}
+
+static void arguments_free(struct arguments *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        free(a->list[i]);
+    free(a->list);
+}
+
+static int arguments_make(struct arguments *a, const struct qemu_options *o,
+                          struct error *error)
+{
+    *a = (struct arguments){
+        .list = calloc(o->object_count + MORE_ARGUMENTS, sizeof(*a->list)),
+    };
+    if (a->list)
+        add_all(a, o);
+    if (a->list && !a->failed)
+        return 0;
+    arguments_free(a);
+    return error_set(error, ENOMEM, "%s: out of memory", o->name);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* Where messages go. They are read only when it is all over, so whoever writes
+ * more than fits must not wait for that. */
+static int make_pipe(int fds[2])
+{
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0)
+        return 0;
+    return errno;
+}
+
+/* A file is taken for something else. */
+static const char *file_hint(const struct qemu_options *o, const char *reason)
+{
+    if (o->path || o->image_opts || access(o->other, F_OK) != 0 ||
+        strncmp(reason, "Unknown protocol", 16) != 0)
+        return "";
+    return ". There is a file of this name: write it with ./ before it";
+}
+
+/* Tell QEMU's reason. */
+static void explain(const struct qemu_options *o, const struct arguments *a,
+                    int fd, struct error *error)
+{
+    char messages[MESSAGES_SIZE + 1];
+    ssize_t n = read(fd, messages, MESSAGES_SIZE);
+    int err = error->code;
+    char *reason;
+
+    if (n <= 0)
+        return;
+    messages[n] = '\0';
+    reason = qemu_message(messages, a->file, o->path ? o->path : o->other);
+    if (!reason)
+        return;
+    error_clear(error);
+    error_set(error, err, "%s: QEMU: %s%s", o->name, reason,
+              file_hint(o, reason));
+    free(reason);
+}
+
+int qemu_open(const struct qemu_options *o, struct reader **reader,
+              struct error *error)
+{
+    struct nbd_server_options server = {
+        .package = "qemu-utils",
+        .end_signal = SIGKILL, /* it may be waiting; it has nothing to write */
+    };
+    struct arguments a;
+    int fds[2];
+    int err = arguments_make(&a, o, error);
+
+    if (err)
+        return err;
+    err = make_pipe(fds);
+    if (err) {
+        arguments_free(&a);
+        return error_set(error, err, "%s: can not make a pipe: %s", o->name,
+                         strerror(err));
+    }
+    server.command = a.list;
+    server.error_fd = fds[1];
+    err = nbd_open_server(&server, o->name, o->nbd, reader, error);
+    if (err)
+        explain(o, &a, fds[0], error);
+    close(fds[0]);
+    close(fds[1]);
+    arguments_free(&a);
+    return err;
+}

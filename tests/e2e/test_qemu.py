@@ -1,0 +1,453 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What disksum does not read itself, QEMU reads for it: the checksum is that of
+what 'qemu-img convert' makes of the image, and nothing is left behind."""
+
+import base64
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+import zlib
+
+import pytest
+
+from conftest import BUILD, sums
+from oracle import checksum, write_image
+from test_errors import changed
+from test_locks import HINT, in_use, qemu_io
+from test_nbd import children_with, wait_until
+
+SECRET = "secret,id=s,data=open sesame"
+
+
+def qemu_img(*args, **kwargs):
+    subprocess.run(["qemu-img", *map(os.fspath, args)], check=True,
+                   stdout=subprocess.DEVNULL, **kwargs)
+
+
+def expected(path, *options):
+    """The checksum, by QEMU and the oracle."""
+    raw = f"{path}.expected"
+    qemu_img("convert", *options, "-O", "raw", path, raw)
+    return checksum(raw)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path_factory, monkeypatch):
+    """TMPDIR; what is left there is found."""
+    folder = tmp_path_factory.mktemp("sockets")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def raw(tmp_path):
+    path = tmp_path / "disk.raw"
+    write_image(path, "100k:A 1M:0 300k:B 2M:- 77k:C 163k:0")
+    return path
+
+
+@pytest.fixture
+def vmdk(raw):
+    path = raw.with_suffix(".vmdk")
+    qemu_img("convert", "-O", "vmdk", raw, path)
+    return path
+
+
+# --- formats ---------------------------------------------------------------
+
+FORMATS = [
+    ("vmdk", ""), ("vmdk", "subformat=monolithicFlat"),
+    ("vmdk", "subformat=twoGbMaxExtentSparse"),
+    ("vmdk", "subformat=twoGbMaxExtentFlat"),
+    ("vmdk", "subformat=streamOptimized"),
+    ("vhdx", ""), ("vhdx", "subformat=fixed"), ("vhdx", "block_size=1M"),
+    ("vpc", ""), ("vpc", "subformat=fixed"), ("vpc", "force_size=on"),
+    ("vdi", ""), ("vdi", "static=on"),
+    ("qed", ""), ("qed", "cluster_size=4k,table_size=2"),
+    ("parallels", ""), ("parallels", "cluster_size=64k"), ("qcow", "")]
+
+
+@pytest.mark.parametrize("format, options", FORMATS)
+def test_format(disksum, raw, format, options):
+    path = raw.with_suffix("." + format)
+    qemu_img("convert", "-O", format, *(["-o", options] if options else []),
+             raw, path)
+    right = expected(path, "-f", format)
+    assert sums(disksum("-f", format, path).stdout) == [right]
+    assert sums(disksum("-f", format, "-T", "none", "-t", "1", path).stdout) \
+        == [right]
+    # A fixed vpc image can not be told from a raw one by its first bytes.
+    if (format, options) != ("vpc", "subformat=fixed"):
+        assert sums(disksum(path).stdout) == [right]
+        with open(path, "rb") as f:
+            if "twoGb" not in options and "Flat" not in options:
+                assert sums(disksum(stdin=f).stdout) == [right]
+
+
+def make_dmg(path, content):
+    """A part that is stored, a part of zeros, a compressed part."""
+    third = len(content) // 1536
+    parts = [content[i * third * 512:(i + 1) * third * 512] for i in range(3)]
+    packed = zlib.compress(parts[2])
+    chunks = [(1, 0, 0, len(parts[0])), (2, third, 0, 0),
+              (0x80000005, 2 * third, len(parts[0]), len(packed))]
+    table = b"mish" + bytes(200) + b"".join(
+        struct.pack(">IIQQQQ", kind, 0, first, third, offset, length)
+        for kind, first, offset, length in chunks)
+    table += struct.pack(">IIQQQQ", 0xffffffff, 0, 3 * third, 0, 0, 0)
+    plist = b"<data>" + base64.b64encode(table) + b"</data>"
+    trailer = bytearray(512)
+    trailer[:4] = b"koly"
+    data = parts[0] + packed
+    struct.pack_into(">QQ", trailer, 0x18, 0, len(data))
+    struct.pack_into(">QQ", trailer, 0xd8, len(data), len(plist))
+    struct.pack_into(">Q", trailer, 0x1ec, 3 * third)
+    path.write_bytes(data + plist + trailer)
+
+
+def make_cloop(path, content):
+    size = 65536
+    blocks = [zlib.compress(content[i:i + size].ljust(size, b"\0"))
+              for i in range(0, len(content), size)]
+    offset = 136 + 8 * (len(blocks) + 1)
+    head = (b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t iso9660 "
+            b"/dev/cloop $1\n").ljust(128, b"\0")
+    head += struct.pack(">II", size, len(blocks))
+    for block in [*blocks, b""]:
+        head += struct.pack(">Q", offset)
+        offset += len(block)
+    path.write_bytes(head + b"".join(blocks))
+
+
+@pytest.mark.parametrize("make", [make_dmg, make_cloop])
+def test_format_that_qemu_does_not_write(disksum, tmp_path, raw, make):
+    content = raw.read_bytes()
+    content = content[:len(content) // 196608 * 196608]
+    if make == make_dmg:
+        third = len(content) // 3
+        content = content[:third] + bytes(third) + content[2 * third:]
+    path = tmp_path / make.__name__.replace("make_", "image.")
+    make(path, content)
+    assert expected(path) == checksum(content)
+    assert sums(disksum(path).stdout) == [checksum(content)]
+
+
+def test_verbose_names_the_format(disksum, vmdk):
+    result = disksum("-v", vmdk, check=False)
+    assert result.stderr.startswith(f"disksum: {vmdk}: vmdk, ")
+    # Holes come through.
+    assert "MiB of holes" in result.stderr
+
+
+def test_several_images(disksum, raw, vmdk):
+    assert sums(disksum(vmdk, raw, vmdk).stdout) == 3 * [checksum(raw)]
+
+
+# --- secrets and option strings --------------------------------------------
+
+def encrypt(raw, path, *options):
+    """QEMU measures the CPU for this, and at times can not."""
+    for _ in range(50):
+        done = subprocess.run(["qemu-img", "convert", "--object", SECRET,
+                               *options, raw, path], stderr=subprocess.PIPE)
+        if done.returncode == 0:
+            return path
+    raise AssertionError(done.stderr)
+
+
+@pytest.fixture
+def luks(raw):
+    return encrypt(raw, raw.with_suffix(".luks"), "-O", "luks", "-o",
+                   "key-secret=s,iter-time=100")
+
+
+@pytest.fixture
+def encrypted(raw):
+    return encrypt(raw, raw.with_suffix(".qcow2"), "-O", "qcow2", "-o",
+                   "encrypt.format=luks,encrypt.key-secret=s,"
+                   "encrypt.iter-time=100")
+
+
+def test_luks(disksum, fails, raw, luks):
+    image = f"driver=luks,key-secret=s,file.filename={luks}"
+    assert sums(disksum("--object", SECRET, "--image-opts", image).stdout) == \
+        [checksum(raw)]
+    line = fails("--object", "secret,id=s,data=wrong", "--image-opts", image)
+    assert line == f"{image}: QEMU: Invalid password, cannot unlock any keyslot"
+    assert fails("--image-opts", image) == \
+        f"{image}: QEMU: No secret with id 's'"
+    assert "'key-secret' is required" in fails(luks)
+
+
+def test_encrypted_qcow2(disksum, fails, tmp_path, raw, encrypted):
+    image = f"driver=qcow2,encrypt.key-secret=s,file.filename={encrypted}"
+    key = tmp_path / "key"
+    key.write_text("open sesame")
+    for secret in SECRET, f"secret,id=s,file={key}":
+        assert sums(disksum("--object", "secret,id=other,data=x",
+                            f"--object={secret}", "--image-opts",
+                            image).stdout) == [checksum(raw)]
+    line = fails("--object", "secret,id=s,data=wrong", "--image-opts", image)
+    assert line == f"{image}: QEMU: Invalid password, cannot unlock any keyslot"
+    assert "--image-opts" in fails(encrypted)
+
+
+def test_bad_object(fails, vmdk):
+    assert "/nothing" in fails("--object", "secret,id=s,file=/nothing", vmdk)
+    assert "nonsense" in fails("--object", "nonsense,id=s", vmdk)
+
+
+def test_json(disksum, raw, vmdk):
+    image = ('json:{"driver": "vmdk", "file": {"driver": "file", '
+             f'"filename": "{vmdk}"}}}}')
+    for options in [], ["-U"]:
+        assert sums(disksum(*options, image).stdout) == [checksum(raw)]
+
+
+def test_image_opts(disksum, fails, raw, vmdk):
+    image = f"driver=raw,offset=65536,size=131072,file.filename={raw}"
+    content = raw.read_bytes()[65536:65536 + 131072]
+    for options in [], ["-U"]:
+        assert sums(disksum("--image-opts", *options, image).stdout) == \
+            [checksum(content)]
+    assert "--image-opts and -f are mutually exclusive" in \
+        fails("--image-opts", "-f", "vmdk", f"file.filename={vmdk}")
+
+
+def test_snapshot(disksum, raw):
+    path = raw.with_suffix(".qcow2")
+    qemu_img("convert", "-O", "qcow2", raw, path)
+    qemu_img("snapshot", "-c", "before", path)
+    subprocess.run(["qemu-io", "-c", "write -P 9 0 1M", path], check=True,
+                   stdout=subprocess.DEVNULL)
+    image = f"driver=qcow2,file.filename={path}"
+    for name in "before", "1", "snapshot.name=before":
+        assert sums(disksum("--image-opts", "-l", name, image).stdout) == \
+            [checksum(raw)]
+
+
+# --- names -----------------------------------------------------------------
+
+@pytest.mark.parametrize("name", [
+    "a,b", "a,,b=c", "50%41%", "-f", "--help", "a b", "a'b\"c", "ä", "a\nb",
+    "back\\slash", "./a:b", "./json:{}", "file:name", "driver=raw"])
+def test_name(disksum, raw, vmdk, name):
+    vmdk.rename(raw.parent / name.replace("file:", ""))
+    for options in [], ["-U"], ["-f", "vmdk"]:
+        assert sums(disksum(*options, "--", name, cwd=raw.parent).stdout) == \
+            [checksum(raw)]
+
+
+def test_unknown_protocol(fails, raw):
+    assert fails("a:b") == "a:b: QEMU: Unknown protocol 'a'"
+    raw.rename(raw.parent / "a:b")
+    assert fails("a:b", cwd=raw.parent) == \
+        "a:b: QEMU: Unknown protocol 'a'. There is a file of this name: " \
+        "write it with ./ before it"
+
+
+def test_network_protocol(fails):
+    """The reason is that nobody listens, or that the module is missing."""
+    assert fails("https://127.0.0.1:1/x").startswith(
+        "https://127.0.0.1:1/x: QEMU: ")
+
+
+@contextlib.contextmanager
+def server(raw):
+    path = raw.parent / "socket"
+    process = subprocess.Popen(["qemu-nbd", "-r", "-t", "-e", "9", "-f", "raw",
+                                "-k", path, raw])
+    try:
+        wait_until(path.exists)
+        yield path
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_nbd_in_a_format(disksum, raw, vmdk):
+    with server(vmdk) as path:
+        uri = f"nbd+unix:///?socket={path}"
+        for options in [], ["-f", "vmdk"]:
+            assert sums(disksum(*options, uri).stdout) == [checksum(raw)]
+
+
+@pytest.mark.parametrize("kind", ["vmdk", "probe", "json", "nbd+unix", "nbd"])
+def test_backing_file(disksum, raw, vmdk, kind):
+    with server(raw) as path:
+        name, format = {
+            "vmdk": ("disk.vmdk", "vmdk"), "probe": (str(vmdk), "vmdk"),
+            "json": ('json:{"driver":"vmdk","file":{"driver":"file",'
+                     f'"filename":"{vmdk}"}}}}', "vmdk"),
+            "nbd+unix": (f"nbd+unix:///?socket={path}", "raw"),
+            "nbd": (f"nbd:unix:{path}", "raw")}[kind]
+        top = raw.parent / "top.qcow2"
+        qemu_img("create", "-f", "qcow2", "-u", "-b", name,
+                 "-F", format, top, "4M")
+        if kind == "probe":
+            # The extension that names the format becomes an unknown one.
+            content = top.read_bytes()
+            assert content.count(b"\xe2\x79\x2a\xca") == 1
+            top.write_bytes(content.replace(b"\xe2\x79\x2a\xca", b"none"))
+        subprocess.run(["qemu-io", "-c", "write -P 9 64k 640k", top],
+                       check=True, stdout=subprocess.DEVNULL)
+        result = disksum(top, check=False)
+        assert sums(result.stdout) == [expected(top)]
+        assert result.stderr.count("\n") == (kind == "probe")
+
+
+def test_standalone(fails, vmdk):
+    assert fails("--standalone", vmdk) == \
+        f"{vmdk}: is read by QEMU, which may open other files"
+
+
+# --- errors ----------------------------------------------------------------
+
+def test_missing(fails, tmp_path):
+    for options in [], ["-f", "vmdk"]:
+        assert fails(*options, tmp_path / "no") == \
+            f"{tmp_path}/no: No such file or directory"
+    assert fails("--image-opts", "file.filename=/no") == \
+        "file.filename=/no: QEMU: Could not open '/no': " \
+        "No such file or directory"
+
+
+def test_fifo(fails, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert "is a FIFO" in fails("-f", "vmdk", tmp_path / "fifo")
+
+
+def test_no_qemu(fails, vmdk, tmp_path):
+    assert fails(vmdk, env={"PATH": str(tmp_path)}) == \
+        f"{vmdk}: can not run 'qemu-nbd', of the package qemu-utils: " \
+        "No such file or directory"
+
+
+def test_no_folder_for_the_socket(fails, vmdk, tmp_path):
+    assert fails(vmdk, env={"TMPDIR": str(tmp_path / "no")}) == \
+        f"{vmdk}: can not make a socket: No such file or directory"
+
+
+def test_broken(fails, vmdk):
+    os.truncate(vmdk, 512)
+    assert fails(vmdk).startswith(f"{vmdk}: QEMU: ")
+
+
+def test_much_is_said(fails, vmdk, tmp_path):
+    """More than a pipe holds."""
+    fake = tmp_path / "bin" / "qemu-nbd"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho 'qemu-nbd: warning: old' >&2\n"
+                    "echo 'qemu-nbd: is tired' >&2\n"
+                    "yes qemu-nbd: more | head -c 500000 >&2\nexit 1\n")
+    fake.chmod(0o755)
+    line = fails(vmdk, env={"PATH": f"{fake.parent}:{os.environ['PATH']}"})
+    assert line == f"{vmdk}: QEMU: is tired"
+
+
+def test_read_error(fails, raw):
+    image = "driver=raw,file.driver=blkdebug,file.image.driver=file," \
+        f"file.image.filename={raw},file.inject-error.0.event=none," \
+        "file.inject-error.0.iotype=read,file.inject-error.0.sector=100," \
+        "file.inject-error.0.errno=5"
+    assert fails("--image-opts", image).startswith(
+        f"{image}: read error at offset ")
+
+
+def test_file_changes(fails, disksum, build, vmdk):
+    env = changed(build, vmdk, vmdk.stat().st_size + 65536, "open")
+    assert fails(vmdk, env=env) == \
+        f"{vmdk}: the file changed while it was read"
+
+
+def test_in_use(disksum, fails, raw, vmdk):
+    image = f"driver=vmdk,file.filename={vmdk}"
+    text = ('json:{"driver": "vmdk", "file": {"driver": "file", '
+            f'"filename": "{vmdk}"}}}}')
+    with qemu_io(vmdk, format="vmdk"):
+        assert fails(vmdk) == in_use(vmdk)
+        assert fails("--image-opts", image).endswith(
+            f"[{vmdk}]? {HINT}")
+        assert fails(text).endswith(f"[{vmdk}]? {HINT}")
+        for args in [vmdk], ["--image-opts", image], [text]:
+            assert sums(disksum("-U", *args).stdout) == [checksum(raw)]
+
+
+# --- the end ---------------------------------------------------------------
+
+SLOW = ["--object", "throttle-group,id=t,x-bps-read=65536", "--image-opts"]
+
+
+def slow_image(path):
+    return f"driver=raw,file.driver=throttle,file.throttle-group=t," \
+        f"file.file.driver=file,file.file.filename={path}"
+
+
+@pytest.mark.parametrize("seconds", [0, 0.02, 0.5])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT,
+                                    signal.SIGTERM])
+def test_it_ends_with_us(raw, number, seconds):
+    process = subprocess.Popen([BUILD / "disksum", *SLOW, slow_image(raw)],
+                               stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE)
+    with process:
+        try:
+            wait_until(lambda: any(b"qemu-nbd" in open(path, "rb").read()
+                                   for path in children_with(str(raw))))
+            time.sleep(seconds)
+        finally:
+            process.send_signal(number)
+        assert process.stderr.read() == b""
+        assert process.wait() == -number
+    wait_until(lambda: not children_with(str(raw)))
+
+
+@pytest.fixture
+def silent(tmp_path):
+    """An option string for a server that says nothing: QEMU waits for it."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(f"{tmp_path}/silent")
+        s.listen()
+        yield f"driver=nbd,server.type=unix,server.path={tmp_path}/silent"
+
+
+def test_silent_server(fails, silent):
+    assert "does not answer" in fails("--timeout=1", "--image-opts", silent)
+    assert not children_with(silent)
+
+
+def test_killed_while_it_opens(folder, silent):
+    with subprocess.Popen([BUILD / "disksum", "--image-opts", silent]) as p:
+        wait_until(lambda: any(b"qemu-nbd" in open(path, "rb").read()
+                               for path in children_with(silent)))
+        # The socket has no name any more.
+        assert list(folder.iterdir()) == []
+        p.kill()
+    wait_until(lambda: not children_with(silent))
+
+
+def test_qemu_is_killed(fails, raw):
+    process = subprocess.Popen([BUILD / "disksum", *SLOW, slow_image(raw)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        def servers():
+            return [path for path in children_with(str(raw))
+                    if b"qemu-nbd" in open(path, "rb").read()]
+        wait_until(servers)
+        time.sleep(0.5)
+        os.kill(int(servers()[0].split("/")[2]), signal.SIGKILL)
+        out, err = process.communicate()
+    assert process.returncode == 1
+    assert out == b""
+    assert err.count(b"\n") == 1
+    assert b"at offset " in err
+
+
+def test_ends_at_the_end(disksum, vmdk):
+    disksum(vmdk)
+    assert not children_with(str(vmdk))
