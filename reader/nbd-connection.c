@@ -38,6 +38,7 @@ struct nbd_connection {
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* answers came, or nobody drives */
+    bool at_once;           /* reads ask for an answer in one piece */
     bool driven;
     unsigned waiters;             /* for changed */
     short polled;                 /* what the driver waits for */
@@ -127,6 +128,7 @@ int nbd_connection_begin(const struct nbd_target *target,
     pthread_cond_init(&c->changed, NULL);
     c->timeout =
         target->options->timeout ? (int)target->options->timeout * 1000 : -1;
+    c->at_once = target->options->answers_at_once;
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->name = strdup(target->name);
     if (!c->name || c->wake_fd < 0)
@@ -186,6 +188,7 @@ int nbd_connection_complete(struct nbd_connection *c, int milliseconds,
                              "%s: can not connect: the server does not answer",
                              c->name);
     }
+    c->at_once &= nbd_can_df(c->nbd) == 1;
     return get_export(c, export, error);
 }
 
@@ -281,14 +284,32 @@ static void started(struct nbd_connection *c, struct nbd_command *command)
         eventfd_write(c->wake_fd, 1);
 }
 
+/* A part of an answer is where it belongs. */
+static int ignore_chunk(void *arg, const void *buf, size_t len, uint64_t offset,
+                        unsigned status, int *error)
+{
+    (void)arg;
+    (void)buf;
+    (void)len;
+    (void)offset;
+    (void)status;
+    (void)error;
+    return 0;
+}
+
 void nbd_connection_read(struct nbd_connection *c, struct nbd_command *command,
                          void *buf, size_t len, uint64_t offset)
 {
     nbd_completion_callback callback = { .callback = note_answer,
                                          .user_data = command };
+    nbd_chunk_callback chunk = { .callback = ignore_chunk };
 
     command->connection = c;
-    command->cookie = nbd_aio_pread(c->nbd, buf, len, offset, callback, 0);
+    if (c->at_once)
+        command->cookie = nbd_aio_pread_structured(
+            c->nbd, buf, len, offset, chunk, callback, LIBNBD_CMD_FLAG_DF);
+    else
+        command->cookie = nbd_aio_pread(c->nbd, buf, len, offset, callback, 0);
     started(c, command);
 }
 

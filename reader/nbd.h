@@ -19,6 +19,10 @@ struct nbd_options {
     unsigned timeout;     /* seconds of silence while it owes an answer; 0:
                            * wait for ever */
 
+    /* It is QEMU's: of a read that is answered in parts it reports no error,
+     * but ends the connection. Other servers may refuse to answer at once. */
+    bool answers_at_once;
+
     /* TLS: what the URI does not say. NULL: libnbd's defaults. */
     const char *tls_certificates; /* a folder of X.509 files */
     const char *tls_username;

@@ -201,6 +201,7 @@ int qemu_open(const struct qemu_options *o, struct reader **reader,
         .package = "qemu-utils",
         .end_signal = SIGKILL, /* it may be waiting; it has nothing to write */
     };
+    struct nbd_options nbd = *o->nbd;
     struct arguments a;
     int fds[2];
     int err = arguments_make(&a, o, error);
@@ -215,7 +216,8 @@ int qemu_open(const struct qemu_options *o, struct reader **reader,
     }
     server.command = a.list;
     server.error_fd = fds[1];
-    err = nbd_open_server(&server, o->name, o->nbd, reader, error);
+    nbd.answers_at_once = true;
+    err = nbd_open_server(&server, o->name, &nbd, reader, error);
     if (err)
         explain(o, &a, fds[0], error);
     close(fds[0]);

@@ -77,6 +77,7 @@ def chain(tmp_path):
     return tmp_path / "top.qcow2"
 
 
+@pytest.mark.sanitizer
 def test_writer(disksum, fails, raw):
     with qemu_io(raw):
         assert fails(raw) == in_use(raw)
@@ -108,6 +109,7 @@ def test_server(disksum, fails, raw, read_only):
             assert fails(raw) == in_use(raw)
 
 
+@pytest.mark.sanitizer
 @pytest.mark.parametrize("writes, says", [
     ("top.qcow2", "{top}: Failed"),
     ("data.raw", "{top}: can not open its data file: {file}: Failed"),
