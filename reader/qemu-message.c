@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Said once for each file of a chain. */
+#define BACKING "Could not open backing file: "
+
 static bool skip(const char **text, const char *start)
 {
     size_t n = strlen(start);
@@ -85,5 +88,7 @@ char *qemu_message(char *messages, const char *file, const char *name)
         return NULL;
     skip_name(&reason, "Failed to blk_new_open ", file);
     skip_name(&reason, "Could not open ", name);
+    while (strncmp(reason, BACKING BACKING, strlen(BACKING BACKING)) == 0)
+        skip(&reason, BACKING);
     return compose(reason, hint, module);
 }

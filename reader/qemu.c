@@ -12,9 +12,9 @@
 #include "reader/nbd-server.h"
 #include "reader/qemu-message.h"
 
-/* What is read of the messages: the first tells the reason, and few are
- * longer. */
-#define MESSAGES_SIZE 4096
+/* What a pipe holds of the messages. One line can be long: it has some words
+ * for each file of a chain that loops. */
+#define MESSAGES_SIZE (64 * 1024)
 
 /* Arguments beside the objects, and the NULL. */
 #define MORE_ARGUMENTS 10
@@ -177,15 +177,16 @@ static const char *file_hint(const struct qemu_options *o, const char *reason)
 static void explain(const struct qemu_options *o, const struct arguments *a,
                     int fd, struct error *error)
 {
-    char messages[MESSAGES_SIZE + 1];
-    ssize_t n = read(fd, messages, MESSAGES_SIZE);
+    char *messages = malloc(MESSAGES_SIZE + 1);
+    ssize_t n = messages ? read(fd, messages, MESSAGES_SIZE) : 0;
     int err = error->code;
-    char *reason;
+    char *reason = NULL;
 
-    if (n <= 0)
-        return;
-    messages[n] = '\0';
-    reason = qemu_message(messages, a->file, o->path ? o->path : o->other);
+    if (n > 0) {
+        messages[n] = '\0';
+        reason = qemu_message(messages, a->file, o->path ? o->path : o->other);
+    }
+    free(messages);
     if (!reason)
         return;
     error_clear(error);

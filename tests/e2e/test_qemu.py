@@ -344,6 +344,19 @@ def test_broken(fails, vmdk):
     assert fails(vmdk).startswith(f"{vmdk}: QEMU: ")
 
 
+def test_loop(tmp_path, fails):
+    """Through QEMU, which goes round until it has no descriptors left."""
+    path = tmp_path / "loop.qcow2"
+    qemu_img("create", "-f", "qcow2", path, "1M")
+    name = ('json:{"driver":"qcow2","file":{"driver":"file","filename":'
+            f'"{path}"}}}}')
+    qemu_img("rebase", "-u", "-F", "qcow2", "-b", name, path)
+    line = fails(path, wrapper=["prlimit", "--nofile=200", "--"])
+    assert line == f"{path}: can not open its backing file: {name}: QEMU: " \
+        f"Could not open backing file: Could not open '{path}': " \
+        "Too many open files"
+
+
 def test_much_is_said(fails, vmdk, tmp_path):
     """More than a pipe holds."""
     fake = tmp_path / "bin" / "qemu-nbd"
