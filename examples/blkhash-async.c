@@ -1,50 +1,42 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * blkhash-async <FILE: the checksum of standard input. While some buffers are
- * hashed by the library's threads, where they are, the next is filled.
+ * blkhash-async FILE: the checksum of a file, whose holes are not read. While
+ * some buffers are hashed by the library's threads, where they are, the next
+ * is filled.
  *
  *     cc blkhash-async.c $(pkg-config --cflags --libs blkhash)
  */
+#define _GNU_SOURCE 1 /* SEEK_DATA */
+#define _FILE_OFFSET_BITS 64
+
 #include <blkhash.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFERS 8
-#define BUFFER_SIZE (1024 * 1024)
+#define BUFFERS 16
+#define BUFFER_SIZE (256 * 1024)
 
-/* Buffers that nobody uses. */
-struct pool {
+/* A stream, and the buffers that it does not use. */
+struct job {
+    struct blkhash *h;
+    int completion_fd;
     void *free[BUFFERS];
     unsigned count;
 };
 
-/* Read until the buffer is full, or the input ends. */
-static int fill(char *buf, size_t *len)
-{
-    *len = 0;
-    while (*len < BUFFER_SIZE) {
-        ssize_t n = read(STDIN_FILENO, buf + *len, BUFFER_SIZE - *len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        if (n == 0)
-            break;
-        *len += n;
-    }
-    return 0;
-}
+/* --- buffers ------------------------------------------------------------ */
 
 /* Wait until the library gives back a buffer, or more. */
-static int reap(struct blkhash *h, int fd, struct pool *pool)
+static int reap(struct job *job)
 {
+    struct pollfd pfd = { .fd = job->completion_fd, .events = POLLIN };
     struct blkhash_completion done[BUFFERS];
-    struct pollfd pfd = { .fd = fd, .events = POLLIN };
     unsigned count;
     int err;
 
@@ -52,77 +44,178 @@ static int reap(struct blkhash *h, int fd, struct pool *pool)
         if (errno != EINTR)
             return errno;
     }
-    err = blkhash_completions(h, done, BUFFERS, &count);
+    err = blkhash_completions(job->h, done, BUFFERS, &count);
     if (err)
         return err;
     for (unsigned i = 0; i < count; i++) {
-        pool->free[pool->count++] = done[i].user_data;
+        job->free[job->count++] = done[i].user_data;
         if (done[i].error)
             err = done[i].error;
     }
     return err;
 }
 
-static int hash_input(struct blkhash *h, struct pool *pool)
+/* Fill a buffer with what is at offset, and hand it over. */
+static int add_data(struct job *job, int fd, off_t offset, size_t *len)
 {
-    size_t len;
-    int err, fd;
+    void *buf;
+    ssize_t n;
+    int err;
 
-    err = blkhash_completion_fd(h, &fd);
-    if (err)
-        return err;
-    do {
-        char *buf;
-
-        while (pool->count == 0) {
-            err = reap(h, fd, pool);
-            if (err)
-                return err;
-        }
-        buf = pool->free[--pool->count];
-        err = fill(buf, &len);
-        /* The buffer is not ours again before its completion. */
-        if (!err)
-            err = blkhash_async_update(h, buf, len, buf);
+    while (job->count == 0) {
+        err = reap(job);
         if (err)
             return err;
-    } while (len == BUFFER_SIZE);
-    return 0;
+    }
+    buf = job->free[job->count - 1];
+    do {
+        n = pread(fd, buf, *len, offset);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno;
+    if (n == 0)
+        return EIO; /* the file became shorter */
+
+    *len = n;
+    err = blkhash_async_update(job->h, buf, n, buf);
+    if (!err)
+        job->count--; /* ours again when its completion was fetched */
+    return err;
 }
 
-static struct blkhash *new_stream(void)
+/* --- the file ----------------------------------------------------------- */
+
+/* Whether a hole is at offset, and where it or the data there ends. */
+static off_t extent_end(int fd, off_t offset, off_t size, bool *hole)
+{
+    off_t end = lseek(fd, offset, SEEK_DATA);
+
+    *hole = end > offset || (end < 0 && errno == ENXIO);
+    if (end == offset)
+        end = lseek(fd, offset, SEEK_HOLE);
+    /* The rest of the file; or the file system does not tell of holes. */
+    return end > offset && end < size ? end : size;
+}
+
+/* Hash what is at offset: data or a hole, up to end at most. *len becomes the
+ * number of bytes. */
+static int add_some(struct job *job, int fd, off_t offset, off_t end, bool hole,
+                    size_t *len)
+{
+    /* Whole blocks are not copied: end where a buffer ends in the file. */
+    off_t most = BUFFER_SIZE - offset % BUFFER_SIZE;
+
+    if (hole)
+        most = 1024 * 1024 * 1024; /* fits a size_t everywhere */
+    *len = end - offset < most ? end - offset : most;
+    return hole ? blkhash_zero(job->h, *len) : add_data(job, fd, offset, len);
+}
+
+static int add_file(struct job *job, int fd)
+{
+    off_t size = lseek(fd, 0, SEEK_END); /* of a block device, too */
+    off_t offset = 0;
+
+    if (size < 0)
+        return errno;
+    while (offset < size) {
+        bool hole;
+        off_t end = extent_end(fd, offset, size, &hole);
+
+        while (offset < end) {
+            size_t len;
+            int err = add_some(job, fd, offset, end, hole, &len);
+
+            if (err)
+                return err;
+            offset += len;
+        }
+    }
+    /* What became shorter looked like a hole. */
+    return lseek(fd, 0, SEEK_END) == size ? 0 : EBUSY;
+}
+
+/* Only these have a size and an end. */
+static int check_type(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return errno;
+    if (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
+        return 0;
+    return S_ISDIR(st.st_mode) ? EISDIR : ESPIPE;
+}
+
+/* --- begin and end ------------------------------------------------------ */
+
+static int new_stream(struct job *job)
 {
     struct blkhash_options *o = blkhash_options_new(BLKHASH_DEFAULT_DIGEST);
-    struct blkhash *h = NULL;
+    int err;
 
-    /* As many updates in flight as there are buffers: EAGAIN never comes. */
-    if (o && blkhash_options_set_queue_depth(o, BUFFERS) == 0)
-        h = blkhash_new_with_options(o);
+    if (!o)
+        return errno;
+    /* No more updates than this are ever in flight: EAGAIN does not come. */
+    err = blkhash_options_set_queue_depth(o, BUFFERS);
+    if (!err) {
+        job->h = blkhash_new_with_options(o);
+        err =
+            job->h ? blkhash_completion_fd(job->h, &job->completion_fd) : errno;
+    }
     blkhash_options_free(o);
-    return h;
+    return err;
 }
 
-int main(void)
+static int hash_file(const char *name, unsigned char *md, unsigned int *md_len)
 {
     static char buffers[BUFFERS][BUFFER_SIZE];
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    struct job job = { .count = 0 };
+    int err;
+
+    if (fd < 0)
+        return errno;
+    while (job.count < BUFFERS) {
+        job.free[job.count] = buffers[job.count];
+        job.count++;
+    }
+    err = check_type(fd);
+    if (!err)
+        err = new_stream(&job);
+    if (!err)
+        err = add_file(&job, fd);
+    while (!err && job.count < BUFFERS)
+        err = reap(&job);
+    if (!err)
+        err = blkhash_final(job.h, md, md_len);
+    /* After an error buffers may still be in use, up to here. */
+    blkhash_free(job.h);
+    close(fd);
+    return err;
+}
+
+int main(int argc, char **argv)
+{
     unsigned char md[BLKHASH_MAX_MD_SIZE];
-    struct pool pool = { .count = BUFFERS };
-    struct blkhash *h = new_stream();
     unsigned int md_len;
     int err;
 
-    for (unsigned i = 0; i < BUFFERS; i++)
-        pool.free[i] = buffers[i];
-    err = h ? hash_input(h, &pool) : errno;
-    if (!err)
-        err = blkhash_final(h, md, &md_len); /* waits for all updates */
-    blkhash_free(h);
+    if (argc != 2) {
+        fprintf(stderr, "usage: blkhash-async FILE\n");
+        return 2;
+    }
+    err = hash_file(argv[1], md, &md_len);
     if (err) {
-        fprintf(stderr, "blkhash-async: %s\n", strerror(err));
+        fprintf(stderr, "blkhash-async: %s: %s\n", argv[1], strerror(err));
         return 1;
     }
     for (unsigned int i = 0; i < md_len; i++)
         printf("%02x", md[i]);
-    printf("  -\n");
-    return fflush(stdout) == 0 ? 0 : 1;
+    printf("  %s\n", argv[1]);
+    if (fclose(stdout) != 0) {
+        perror("blkhash-async: write error");
+        return 1;
+    }
+    return 0;
 }

@@ -141,27 +141,39 @@ def test_header_is_for_cxx_too(root, tmp_path):
 
 # --- examples ------------------------------------------------------------
 
+EXAMPLES = ["blkhash-sum", "blkhash-async"]
+
+
 def check_examples(disksum, folder, tmp_path, env):
-    content = write_image(tmp_path / "disk", "3M:A 70M:- 100k:B 5M:0 2M:C")
-    assert len(content) % 512 == 0
-    expected = sums(disksum(tmp_path / "disk").stdout)[0]
-    assert run(folder / "blkhash-sum", tmp_path / "disk", env=env) == \
-        f"{expected}  {tmp_path}/disk\n"
-    with open(tmp_path / "disk", "rb") as f:
-        assert run(folder / "blkhash-async", stdin=f, env=env) == \
-            f"{expected}  -\n"
-    assert run(folder / "blkhash-async", input=b"hello", env=env)[:8] == \
-        "337355fe"
+    disk, odd, short = (tmp_path / name for name in ("disk", "odd", "short"))
+    for path, parts in [(disk, "3M:A 70M:- 100k:B 5M:0 2M:C 300k:-"),
+                        (odd, "20k:- 512:A 9M:B 4k:- 80k:C"),
+                        (tmp_path / "empty", "")]:
+        content = write_image(path, parts)
+        assert len(content) % 512 == 0
+        expected = sums(disksum(path).stdout)[0]
+        for name in EXAMPLES:
+            assert run(folder / name, path, env=env) == \
+                f"{expected}  {path}\n"
+    short.write_bytes(b"hello")  # the library does not pad
+    for name in EXAMPLES:
+        assert run(folder / name, short, env=env)[:8] == "337355fe"
 
 
 @pytest.mark.sanitizer
 def test_examples(disksum, build, tmp_path):
     check_examples(disksum, build / "examples", tmp_path, None)
-    failed = subprocess.run([build / "examples/blkhash-sum", tmp_path],
-                            stderr=subprocess.PIPE)
-    assert failed.returncode == 1
-    assert failed.stderr.decode() == \
-        f"blkhash-sum: {tmp_path}: Is a directory\n"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_fails(build, tmp_path, name):
+    for path, error in [(tmp_path, "Is a directory"),
+                        (tmp_path / "none", "No such file or directory"),
+                        ("/dev/null", "Illegal seek")]:
+        failed = subprocess.run([build / "examples" / name, path],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert (failed.returncode, failed.stdout, failed.stderr.decode()) == \
+            (1, b"", f"{name}: {path}: {error}\n")
 
 
 def test_examples_outside_of_the_tree(disksum, installed, root, tmp_path):
