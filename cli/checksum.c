@@ -2,6 +2,7 @@
 #include "cli/checksum.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -171,6 +172,14 @@ static double now(void)
     return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+static void warn_false_hole(const struct options *o, const struct false_hole *h)
+{
+    if (h->name && !o->list.quiet)
+        message("%s: warning: there is data at offset %" PRIu64
+                ", which was reported as a hole",
+                h->name, h->offset);
+}
+
 /* Print the warnings from the first on; returns how many there are. */
 static size_t print_warnings(const struct options *o, const struct image *image,
                              size_t first)
@@ -196,6 +205,7 @@ int checksum_begin(struct checksum *c, const struct options *o,
     printed = print_warnings(o, c->input.image, 0);
     err = run(o, &c->input, &c->result, &c->error);
     print_warnings(o, c->input.image, printed);
+    warn_false_hole(o, &c->result.false_hole);
     c->seconds = now() - start;
     if (!err && o->verbose && !o->list.quiet)
         say_what_was_done(o, c);

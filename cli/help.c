@@ -18,6 +18,7 @@ const char help[] =
     "  -f, --format=FMT          format of IMAGE, any of QEMU's (default: probe)\n"
     "  -l, --snapshot=SNAPSHOT   an internal snapshot, by its id or name\n"
     "      --standalone          refuse an image that refers to any other file\n"
+    "      --no-extents          read holes, too; warn if there is data in one\n"
     "  -T, --source-cache=MODE   none and directsync: read past the page cache;\n"
     "                            writeback (default; also --cache), writethrough,\n"
     "                            unsafe: through it\n"

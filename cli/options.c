@@ -22,6 +22,7 @@ enum {
     OPT_BLOCK_SIZE,
     OPT_LIST_DIGESTS,
     OPT_STANDALONE,
+    OPT_NO_EXTENTS,
     OPT_OBJECT,
     OPT_IMAGE_OPTS,
     OPT_CACHE,
@@ -52,6 +53,7 @@ static const struct option long_options[] = {
     { "timeout", required_argument, NULL, OPT_TIMEOUT },
     { "list-digests", no_argument, NULL, OPT_LIST_DIGESTS },
     { "standalone", no_argument, NULL, OPT_STANDALONE },
+    { "no-extents", no_argument, NULL, OPT_NO_EXTENTS },
     { "cache", no_argument, NULL, OPT_CACHE },
     { "check", no_argument, NULL, 'c' },
     { "tag", no_argument, NULL, OPT_TAG },
@@ -230,6 +232,9 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
         break;
     case OPT_STANDALONE:
         o->image.standalone = true;
+        break;
+    case OPT_NO_EXTENTS:
+        o->image.no_extents = true;
         break;
     case 'v':
         o->verbose = true;

@@ -221,6 +221,7 @@ int engine_finish(struct engine *e, struct engine_result *result,
     for (unsigned i = 0; i < e->started; i++) {
         pthread_join(e->threads[i].id, NULL);
         add_counts(&result->counts, &e->threads[i].worker.counts);
+        false_hole_merge(&result->false_hole, &e->threads[i].worker.false_hole);
     }
     e->started = 0;
 

@@ -43,12 +43,19 @@ struct engine_counts {
     uint64_t decoded; /* the part of data and zero that was compressed */
 };
 
+/* Data where a host object told of a hole. */
+struct false_hole {
+    const char *name; /* of the object; NULL: there was none */
+    uint64_t offset;  /* in it, of the first byte */
+};
+
 struct engine_result {
     unsigned char md[BLKHASH_MAX_MD_SIZE];
     unsigned md_len;
     uint64_t length; /* of the content */
     struct engine_counts counts;
-    const char *kernel; /* what hashed the blocks, for people */
+    struct false_hole false_hole; /* the first one of its object */
+    const char *kernel;           /* what hashed the blocks, for people */
 };
 
 struct engine;

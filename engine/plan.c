@@ -82,9 +82,7 @@ static int add_data(struct image_source *s, struct extent *extent,
     if (extent->kind == EXTENT_COMPRESSED)
         err = job_add_unit(job, extent);
     else
-        err = job_add_read(job,
-                           extent->kind == EXTENT_ZERO ? NULL : extent->reader,
-                           extent->host_offset, extent->length);
+        err = job_add_read(job, extent);
     if (err)
         return error_set(error, err, "%s: out of memory", s->source.name);
     slot_add_data(slot,

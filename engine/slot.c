@@ -50,15 +50,18 @@ static struct read *new_read(struct job *job)
     return &job->reads[job->read_count++];
 }
 
-int job_add_read(struct job *job, struct reader *reader, uint64_t offset,
-                 size_t len)
+int job_add_read(struct job *job, const struct extent *extent)
 {
+    bool is_zero = extent->kind == EXTENT_ZERO;
+    struct reader *reader = is_zero ? NULL : extent->reader;
+    bool hole = !is_zero && extent->hole;
     unsigned char *buf = job->buf + job->len;
     struct read *read = last_read(job);
 
-    if (read && read->reader == reader && read->buf + read->len == buf &&
-        (!reader || read->offset + read->len == offset)) {
-        read->len += len;
+    if (read && read->reader == reader && read->hole == hole &&
+        read->buf + read->len == buf &&
+        (is_zero || read->offset + read->len == extent->host_offset)) {
+        read->len += extent->length;
     } else {
         read = new_read(job);
         if (!read)
@@ -66,13 +69,21 @@ int job_add_read(struct job *job, struct reader *reader, uint64_t offset,
         *read = (struct read){
             .reader = reader,
             .buf = buf,
-            .len = len,
-            .offset = offset,
+            .len = extent->length,
+            .offset = extent->host_offset,
+            .hole = hole,
             .owner = job,
         };
     }
-    job->len += len;
+    job->len += extent->length;
     return 0;
+}
+
+void false_hole_merge(struct false_hole *hole, const struct false_hole *other)
+{
+    if (other->name && (!hole->name || (hole->name == other->name &&
+                                        other->offset < hole->offset)))
+        *hole = *other;
 }
 
 /* --- units -------------------------------------------------------------- */

@@ -87,10 +87,10 @@ int image_source_new(struct image *image, size_t block_size,
 int pipe_source_new(int fd, const char *name, size_t block_size, bool probe,
                     struct source **source);
 
-/* Add a read to a job, joined to the last one where both lie in a row. A NULL
- * reader stands for zeros. ENOMEM is the only error. */
-int job_add_read(struct job *job, struct reader *reader, uint64_t offset,
-                 size_t len);
+/* Add the read of a DATA or ZERO extent to a job, joined to the last one where
+ * both lie in a row. For zeros there is nothing to read, and no reader. ENOMEM
+ * is the only error. */
+int job_add_read(struct job *job, const struct extent *extent);
 
 /* Add a part of a compressed cluster to a job, to be decoded. Its read is
  * joined to the one before where they touch. ENOMEM is the only error. */
@@ -99,6 +99,9 @@ int job_add_unit(struct job *job, const struct extent *extent);
 /* When all reads are added: give those for units their memory. ENOMEM is the
  * only error. */
 int job_place_input(struct job *job);
+
+/* Keep the first one of two, where both are in one object. */
+void false_hole_merge(struct false_hole *hole, const struct false_hole *other);
 
 /* Whether a read is for units; all others go where their data is hashed. */
 static inline bool job_is_input(const struct job *job, const struct read *read)

@@ -72,7 +72,26 @@ static void place_blocks(const struct worker *w, struct job *job)
 struct found {
     size_t zero_blocks;
     uint64_t decoded;
+    struct false_hole false_hole;
 };
+
+/* Look for data where there should be a hole. */
+static void check_holes(const struct job *job, struct found *found)
+{
+    for (size_t i = 0; i < job->read_count; i++) {
+        const struct read *read = &job->reads[i];
+        const unsigned char *p = read->view ? read->view : read->buf;
+        size_t at = 0;
+
+        if (!read->hole || (p[0] == 0 && memcmp(p, p + 1, read->len - 1) == 0))
+            continue;
+        while (at < read->len - 1 && p[at] == 0)
+            at++;
+        false_hole_merge(&found->false_hole,
+                         &(struct false_hole){ .name = read->reader->name,
+                                               .offset = read->offset + at });
+    }
+}
 
 /* Compute the digests of a job whose bytes are all there. */
 static int hash(struct worker *w, struct job *job, struct found *found,
@@ -85,6 +104,7 @@ static int hash(struct worker *w, struct job *job, struct found *found,
 
     if (err)
         return err;
+    check_holes(job, found);
     place_blocks(w, job);
     err = blkhash_leaf_hashv(w->leaf, (const void *const *)job->blocks, whole,
                              mds, &found->zero_blocks);
@@ -134,6 +154,7 @@ static void count(struct worker *w, const struct job *job,
     w->counts.zero += zero;
     w->counts.data += job->slot->length - job->slot->hole - zero;
     w->counts.decoded += found->decoded;
+    false_hole_merge(&w->false_hole, &found->false_hole);
     for (size_t i = 0; i < job->read_count; i++) {
         if (job->reads[i].reader)
             w->counts.read += job->reads[i].len;
@@ -153,6 +174,7 @@ static void finish(struct worker *w, struct job *job)
         if (window_failed(&w->window)) {
             error_clear(&error);
             read_views(job);
+            found = (struct found){ .zero_blocks = 0 };
             ok = check_reads(w, job);
             err = ok ? hash(w, job, &found, &error) : 0;
         }

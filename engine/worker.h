@@ -27,6 +27,7 @@ struct worker {
     size_t queue_count;
     struct unpacker unpacker;
     struct engine_counts counts;
+    struct false_hole false_hole;
 };
 
 /* Free with worker_free() also after an error (ENOMEM). */

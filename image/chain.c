@@ -177,6 +177,7 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     i->format = i->top->format;
     i->size = i->top->size;
     i->force_share = options->force_share;
+    i->no_extents = options->no_extents;
     i->padded = i->size > i->top->reader->size && strcmp(i->format, "raw") == 0;
     for (struct layer *l = i->top; l; l = l->backing) {
         if (l->largest_cluster > i->largest_cluster)

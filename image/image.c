@@ -47,7 +47,8 @@ static int layer_map(struct layer *layer, uint64_t offset, uint64_t length,
 }
 
 /* Host bytes beyond the end of their object, and in its holes, are zeros. */
-static int map_host(struct extent *extent, struct error *error)
+static int map_host(const struct image *image, struct extent *extent,
+                    struct error *error)
 {
     struct reader *r = extent->reader;
     struct reader_extent host;
@@ -64,7 +65,8 @@ static int map_host(struct extent *extent, struct error *error)
     if (err)
         return err;
     extent->length = host.length;
-    if (host.hole)
+    extent->hole = host.hole;
+    if (host.hole && !image->no_extents)
         extent->kind = EXTENT_ZERO;
     return 0;
 }
@@ -84,7 +86,7 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
         if (err)
             return err;
         if (extent->kind == EXTENT_DATA)
-            return map_host(extent, error);
+            return map_host(image, extent, error);
         if (extent->kind != EXTENT_ABSENT)
             return 0;
         length = extent->length;
@@ -110,7 +112,7 @@ uint64_t image_allocated(const struct image *image)
 {
     uint64_t sum = 0;
 
-    if (image->largest_cluster)
+    if (image->largest_cluster || image->no_extents)
         return 0;
     for (const struct layer *l = image->top; l; l = l->backing) {
         const struct reader *r = l->data_file ? l->data_file : l->reader;

@@ -38,6 +38,7 @@ struct extent {
     enum extent_kind kind;
     struct reader *reader; /* DATA, COMPRESSED: where, */
     uint64_t host_offset;  /*       and at which offset */
+    bool hole;             /* DATA: but a hole, the host says (no_extents) */
 
     /* COMPRESSED: */
     uint32_t host_length;  /* zeros follow beyond the end of the object */
@@ -60,6 +61,7 @@ struct image {
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
     bool padded;              /* zeros were added up to the end of a sector */
     bool force_share;         /* that it changes is no error */
+    bool no_extents;          /* holes of the host are data, to be read */
     char **warnings;          /* what the user should know */
     size_t warning_count;
 };
@@ -74,6 +76,7 @@ struct image_options {
     enum cache_mode cache;
     bool force_share; /* also when another process writes it */
     bool standalone;  /* an image that refers to another file is an error */
+    bool no_extents;  /* read what the host says is a hole */
 };
 
 /*

@@ -32,6 +32,7 @@ struct read {
     unsigned char *buf;
     size_t len;
     uint64_t offset;
+    bool hole; /* of the caller: the object said so */
 
     const unsigned char *view; /* where the bytes are, if not in buf */
     size_t done;               /* less than len: the object ended */
