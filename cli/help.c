@@ -23,7 +23,7 @@ const char help[] =
     "                            writeback (default; also --cache), writethrough,\n"
     "                            unsafe: through it\n"
     "      --image-opts          IMAGE is an option string of QEMU: driver=...,...\n"
-    "      --object=OBJECTDEF    define an object of QEMU, as a secret\n"
+    "      --object=OBJECTDEF    an object of QEMU: a secret, or TLS credentials\n"
     "  -U, --force-share         read an image also while another process writes it\n"
     "      --tag                 print BLKHASH-SHA256-64K (IMAGE) = CHECKSUM\n"
     "  -z, --zero                end lines with NUL, and do not escape names\n"

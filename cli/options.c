@@ -11,6 +11,7 @@
 #include "blkhash.h"
 #include "cli/help.h"
 #include "cli/message.h"
+#include "cli/tls-object.h"
 #include "common/units.h"
 
 /* A day. */
@@ -363,6 +364,10 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
     result = parse_all(o, argc, argv);
     if (result != OPTIONS_RUN)
         return result;
+    if (tls_objects_parse(o->objects, o->image.object_count, &o->nbd)) {
+        message("out of memory");
+        return OPTIONS_BAD;
+    }
     o->progress.never = o->list.quiet;
     if (!parse_images(o, argc, argv))
         return OPTIONS_BAD;
@@ -379,4 +384,5 @@ void options_free(struct options *o)
 {
     free(o->command_name);
     free(o->objects);
+    tls_objects_free(&o->nbd);
 }

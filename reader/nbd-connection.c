@@ -96,7 +96,7 @@ static int set_options(struct nbd_handle *nbd, const struct nbd_options *o)
         return -1;
     if (o->tls_psk_file && nbd_set_tls_psk_file(nbd, o->tls_psk_file) == -1)
         return -1;
-    return 0;
+    return nbd_set_tls_verify_peer(nbd, !o->tls_trust_any);
 }
 
 static int start_connecting(struct nbd_connection *c,

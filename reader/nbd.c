@@ -233,9 +233,13 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
     const struct nbd_target target = { .name = uri,
                                        .uri = uri,
                                        .options = options };
-    struct nbd_reader *n = new_reader(uri, error);
+    struct nbd_reader *n;
     int err;
 
+    if (options->tls_problem && strncmp(uri, "nbds", 4) == 0)
+        return error_set(error, EINVAL, "%s: the TLS credentials: %s", uri,
+                         options->tls_problem);
+    n = new_reader(uri, error);
     if (!n)
         return error->code;
     err = connect_all(n, &target, error);

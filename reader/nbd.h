@@ -24,9 +24,11 @@ struct nbd_options {
     bool answers_at_once;
 
     /* TLS: what the URI does not say. NULL: libnbd's defaults. */
-    const char *tls_certificates; /* a folder of X.509 files */
-    const char *tls_username;
-    const char *tls_psk_file;
+    char *tls_certificates; /* a folder of X.509 files */
+    char *tls_username;
+    char *tls_psk_file;
+    bool tls_trust_any;      /* do not verify who the server is */
+    const char *tls_problem; /* why these can not be used, or NULL */
 };
 
 /* Whether a name is a URI of these: nbd, nbds, nbd+unix, nbds+unix,

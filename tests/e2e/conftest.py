@@ -4,12 +4,16 @@ that is tested."""
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
+
+from nbd_server import Servers  # noqa: E402: found there
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUILD = pathlib.Path(os.environ.get("DISKSUM_BUILD", ROOT / "build"))
@@ -90,6 +94,21 @@ def reads(request, disksum, tmp_path):
     if request.param == "ring" and "can not set up reads" in result.stderr:
         pytest.skip("this kernel refuses io_uring")
     return request.param
+
+
+@pytest.fixture
+def servers(tmp_path):
+    """Starts NBD servers, and ends them."""
+    if not shutil.which("nbdkit"):
+        pytest.skip("no nbdkit")
+    # The path of a socket has at most 107 bytes.
+    folder = tmp_path if len(str(tmp_path)) <= 80 else \
+        pathlib.Path(tempfile.mkdtemp(prefix="nbd-"))
+    s = Servers(folder)
+    yield s
+    s.stop()
+    if folder != tmp_path:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

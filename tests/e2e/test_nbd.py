@@ -16,7 +16,6 @@ import time
 import pytest
 
 from conftest import sums
-from nbd_server import Servers
 from oracle import checksum, random_spec, write_image
 
 SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D 1M:E"
@@ -24,21 +23,6 @@ SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D 1M:E"
 for program in "nbdkit", "qemu-nbd":
     if not shutil.which(program):
         pytest.skip(f"no {program}", allow_module_level=True)
-
-
-@pytest.fixture
-def servers(tmp_path):
-    # The path of a socket has at most 107 bytes.
-    folder = tmp_path
-    if len(str(folder)) > 80:
-        import pathlib
-        import tempfile
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="nbd-"))
-    s = Servers(folder)
-    yield s
-    s.stop()
-    if folder != tmp_path:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -356,68 +340,6 @@ def test_exports_of_nbdkit(disksum, servers, tmp_path):
         check(disksum, checksum(content), uri)
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """A folder as libnbd and nbdkit want it, for both."""
-    if not shutil.which("certtool"):
-        pytest.skip("no certtool")
-    folder = tmp_path_factory.mktemp("pki")
-
-    def certtool(*args):
-        subprocess.run(["certtool", *args], cwd=folder, check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def write(name, text):
-        (folder / name).write_text(text)
-
-    write("ca.info", "cn = Test\nca\ncert_signing_key\n")
-    certtool("--generate-privkey", "--key-type=ecdsa", "--outfile=ca-key.pem")
-    certtool("--generate-self-signed", "--load-privkey=ca-key.pem",
-             "--template=ca.info", "--outfile=ca-cert.pem")
-    for role in "server", "client":
-        write(f"{role}.info",
-              "cn = localhost\ndns_name = localhost\nip_address = 127.0.0.1\n"
-              f"tls_www_{role}\nencryption_key\nsigning_key\n")
-        certtool("--generate-privkey", "--key-type=ecdsa",
-                 f"--outfile={role}-key.pem")
-        certtool("--generate-certificate", "--load-ca-certificate=ca-cert.pem",
-                 "--load-ca-privkey=ca-key.pem",
-                 f"--load-privkey={role}-key.pem", f"--template={role}.info",
-                 f"--outfile={role}-cert.pem")
-    return folder
-
-
-@pytest.mark.sanitizer
-def test_tls_x509(disksum, fails, servers, image, certificates, tmp_path):
-    path, expected = image
-    uri, _ = servers.nbdkit_tcp(
-        "--tls=require", f"--tls-certificates={certificates}",
-        "--tls-verify-peer", "file", path, scheme="nbds",
-        query=f"?tls-certificates={certificates}")
-    for options in ["-t", "1"], ["-t", "4"], ["-t", "4", "--connections=1"]:
-        check(disksum, expected, *options, uri)
-    assert "can not connect" in fails(uri.replace("nbds:", "nbd:"))
-    assert "can not connect" in fails(uri.replace(f"={certificates}",
-                                                  f"={tmp_path}"))
-
-
-def test_tls_psk(disksum, fails, servers, image, tmp_path):
-    if not shutil.which("psktool"):
-        pytest.skip("no psktool")
-    path, expected = image
-    for name in "keys", "other":
-        subprocess.run(["psktool", "-u", "alice", "-p", tmp_path / name],
-                       check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
-    uri, _ = servers.nbdkit("--tls=require", f"--tls-psk={tmp_path}/keys",
-                            "file", path, scheme="nbds+unix",
-                            path="alice@/",
-                            query=f"&tls-psk-file={tmp_path}/keys")
-    check(disksum, expected, uri)
-    assert "can not connect" in fails(uri.replace("=" + str(tmp_path / "keys"),
-                                                  "=" + str(tmp_path / "other")))
-
-
 # --- errors ----------------------------------------------------------------
 
 def test_nothing_there(fails, tmp_path):
@@ -516,20 +438,6 @@ def test_server_stalls(fails, slow_server, options):
     timer.join()
     assert time.monotonic() - start < 10
     assert re.search(r": read error at offset \d+: Connection timed out$", line)
-
-
-def test_tls_server_killed(fails, servers, image, certificates):
-    path, _ = image
-    uri, server = servers.nbdkit_tcp(
-        "--tls=require", f"--tls-certificates={certificates}",
-        "--filter=delay", "--filter=noextents", "file", path,
-        "delay-read=300ms", scheme="nbds",
-        query=f"?tls-certificates={certificates}")
-    timer = threading.Timer(1, server.signal, [signal.SIGKILL])
-    timer.start()
-    line = fails("--read-size=64k", "--queue-depth=2", "-t", "2", uri)
-    timer.join()
-    assert re.search(r": read error at offset \d+: \w", line)
 
 
 def test_server_does_not_greet(fails, servers, image):

@@ -3,26 +3,15 @@
 
 import json
 import re
-import shutil
 import subprocess
 
 import pytest
 
 from conftest import sums
-from nbd_server import Servers
 from oracle import checksum, write_image
 
 SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D 1M:E 3M:-"
 MiB = 1 << 20
-
-
-@pytest.fixture
-def servers(tmp_path):
-    if not shutil.which("nbdkit"):
-        pytest.skip("no nbdkit")
-    s = Servers(tmp_path)
-    yield s
-    s.stop()
 
 
 def counts(disksum, *args):

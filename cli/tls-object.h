@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Credentials for nbds:// as QEMU takes them: --object tls-creds-x509,... and
+ * tls-creds-psk,...
+ */
+#ifndef CLI_TLS_OBJECT_H
+#define CLI_TLS_OBJECT_H
+
+#include <stddef.h>
+
+#include "reader/nbd.h"
+
+/*
+ * Set the TLS options by the credentials among the objects, if there are any.
+ * What is wrong with them is told in tls_problem: they may be meant for QEMU
+ * alone. 0 or ENOMEM. What the options point to is freed by
+ * tls_objects_free().
+ */
+int tls_objects_parse(char *const *objects, size_t count,
+                      struct nbd_options *nbd);
+void tls_objects_free(struct nbd_options *nbd);
+
+#endif

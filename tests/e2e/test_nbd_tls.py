@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""NBD over TLS, with certificates and with keys, given in two ways."""
+
+import re
+import shutil
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from conftest import sums
+from oracle import checksum, write_image
+
+SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    """An image, and its checksum."""
+    path = tmp_path_factory.mktemp("nbd") / "image.raw"
+    content = write_image(path, SPEC)
+    return path, checksum(content)
+
+
+def check(disksum, expected, *args, **kwargs):
+    assert sums(disksum(*args, **kwargs).stdout) == [expected]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder as libnbd and nbdkit want it, for both."""
+    if not shutil.which("certtool"):
+        pytest.skip("no certtool")
+    folder = tmp_path_factory.mktemp("pki")
+
+    def certtool(*args):
+        subprocess.run(["certtool", *args], cwd=folder, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def write(name, text):
+        (folder / name).write_text(text)
+
+    write("ca.info", "cn = Test\nca\ncert_signing_key\n")
+    certtool("--generate-privkey", "--key-type=ecdsa", "--outfile=ca-key.pem")
+    certtool("--generate-self-signed", "--load-privkey=ca-key.pem",
+             "--template=ca.info", "--outfile=ca-cert.pem")
+    for role in "server", "client":
+        write(f"{role}.info",
+              "cn = localhost\ndns_name = localhost\nip_address = 127.0.0.1\n"
+              f"tls_www_{role}\nencryption_key\nsigning_key\n")
+        certtool("--generate-privkey", "--key-type=ecdsa",
+                 f"--outfile={role}-key.pem")
+        certtool("--generate-certificate", "--load-ca-certificate=ca-cert.pem",
+                 "--load-ca-privkey=ca-key.pem",
+                 f"--load-privkey={role}-key.pem", f"--template={role}.info",
+                 f"--outfile={role}-cert.pem")
+    return folder
+
+
+@pytest.mark.sanitizer
+def test_x509(disksum, fails, servers, image, certificates, tmp_path):
+    path, expected = image
+    uri, _ = servers.nbdkit_tcp(
+        "--tls=require", f"--tls-certificates={certificates}",
+        "--tls-verify-peer", "file", path, scheme="nbds",
+        query=f"?tls-certificates={certificates}")
+    for options in ["-t", "1"], ["-t", "4"], ["-t", "4", "--connections=1"]:
+        check(disksum, expected, *options, uri)
+    assert "can not connect" in fails(uri.replace("nbds:", "nbd:"))
+    assert "can not connect" in fails(uri.replace(f"={certificates}",
+                                                  f"={tmp_path}"))
+
+
+def x509_object(folder, *more):
+    return "--object=" + ",".join(
+        ["tls-creds-x509", "id=tls0", "endpoint=client", f"dir={folder}", *more])
+
+
+@pytest.mark.sanitizer
+def test_x509_object(disksum, fails, servers, image, certificates, tmp_path):
+    path, expected = image
+    folder = tmp_path / "a, b"
+    shutil.copytree(certificates, folder)
+    uri, _ = servers.nbdkit_tcp(
+        "--tls=require", f"--tls-certificates={certificates}",
+        "--tls-verify-peer", "file", path, scheme="nbds")
+    escaped = str(folder).replace(",", ",,")
+    check(disksum, expected, x509_object(certificates), uri)
+    check(disksum, expected, x509_object(escaped), uri)
+    assert "can not connect" in fails(uri)
+    assert "can not connect" in fails(x509_object(tmp_path), uri)
+    # It is of no concern to others.
+    check(disksum, expected, x509_object(tmp_path), path)
+
+
+def test_x509_object_verifies_the_server(disksum, fails, servers, image, certificates,
+                                         tmp_path):
+    path, expected = image
+    uri, _ = servers.nbdkit_tcp("--tls=require", f"--tls-certificates={certificates}",
+                                "file", path, scheme="nbds")
+    folder = tmp_path / "other"
+    shutil.copytree(certificates, folder)
+    subprocess.run(["certtool", "--generate-self-signed", "--load-privkey=client-key.pem",
+                    "--template=ca.info", "--outfile=ca-cert.pem"], cwd=folder, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert "can not connect" in fails(x509_object(folder), uri)
+    check(disksum, expected, x509_object(folder, "verify-peer=off"), uri)
+
+
+@pytest.mark.parametrize("objects, reason", [
+    (["tls-creds-x509,id=a,endpoint=client"], "they need a folder: dir=FOLDER"),
+    (["tls-creds-x509,id=a,dir=/x,endpoint=server"], "the endpoint must be 'client'"),
+    (["tls-creds-psk,id=a,dir=/x,priority=NORMAL"],
+     "'priority' and 'passwordid' are for QEMU only"),
+    (["tls-creds-psk,dir"], "their options have the form KEY=VALUE"),
+    (["tls-creds-psk,id=a,dir=/x", "tls-creds-x509,id=b,dir=/x"],
+     "there are several; which is meant?"),
+])
+def test_bad_object(fails, objects, reason):
+    options = [f"--object={o}" for o in objects]
+    assert fails(*options, "nbds://localhost:1") == \
+        f"nbds://localhost:1: the TLS credentials: {reason}"
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """Makes a folder with keys of a user."""
+    if not shutil.which("psktool"):
+        pytest.skip("no psktool")
+
+    def make(name, user):
+        folder = tmp_path / name
+        folder.mkdir()
+        subprocess.run(["psktool", "-u", user, "-p", folder / "keys.psk"],
+                       check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        return folder
+    return make
+
+
+def psk_server(servers, folder, path, user=""):
+    return servers.nbdkit("--tls=require", f"--tls-psk={folder}/keys.psk",
+                          "file", path, scheme="nbds+unix",
+                          path=f"{user}/")[0]
+
+
+@pytest.mark.sanitizer
+def test_psk(disksum, fails, servers, image, keys):
+    path, expected = image
+    folder, other = keys("keys", "alice"), keys("other", "alice")
+    uri = psk_server(servers, folder, path, "alice@")
+    check(disksum, expected, f"{uri}&tls-psk-file={folder}/keys.psk")
+    assert "can not connect" in fails(f"{uri}&tls-psk-file={other}/keys.psk")
+
+
+@pytest.mark.parametrize("user, option", [("alice", ",username=alice"), ("qemu", "")])
+def test_psk_object(disksum, fails, servers, image, keys, user, option):
+    path, expected = image
+    folder, other = keys("keys", user), keys("other", user)
+    uri = psk_server(servers, folder, path)
+
+    def psk_object(where, how=option):
+        return f"--object=tls-creds-psk,id=tls0,endpoint=client,dir={where}{how}"
+
+    check(disksum, expected, psk_object(folder), uri)
+    assert "can not connect" in fails(psk_object(other), uri)
+    assert "can not connect" in fails(psk_object(folder, ",username=bob"), uri)
+
+
+def test_server_killed(fails, servers, image, certificates):
+    path, _ = image
+    uri, server = servers.nbdkit_tcp(
+        "--tls=require", f"--tls-certificates={certificates}",
+        "--filter=delay", "--filter=noextents", "file", path,
+        "delay-read=300ms", scheme="nbds",
+        query=f"?tls-certificates={certificates}")
+    timer = threading.Timer(1, server.signal, [signal.SIGKILL])
+    timer.start()
+    line = fails("--read-size=64k", "--queue-depth=2", "-t", "2", uri)
+    timer.join()
+    assert re.search(r": read error at offset \d+: \w", line)
