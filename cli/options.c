@@ -160,7 +160,11 @@ static bool check_digest(const struct engine_options *engine)
 {
     if (digest_exists(engine->digest))
         return true;
-    if (errno == ENOTSUP)
+    if (errno == ENOTSUP && getenv("BLKHASH_SHA256"))
+        message("digest '%s' is unknown, or not to be had with "
+                "BLKHASH_SHA256=%s",
+                engine->digest, getenv("BLKHASH_SHA256"));
+    else if (errno == ENOTSUP)
         usage_message("unknown digest '%s'; --list-digests prints those known",
                       engine->digest);
     else

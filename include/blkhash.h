@@ -159,15 +159,18 @@ struct blkhash_completion {
 };
 
 /*
- * Add len bytes, without waiting and without a copy: buf belongs to the stream
- * and must not change until the completion of this update was fetched. (Where
- * the update does not begin or end at a block's edge, the bytes of the blocks
- * at its ends, less than a block each, are copied.) It can be mixed with
- * blkhash_update() and blkhash_zero(); the order of the calls is the order of
- * the bytes. When len is 0, the completion comes all the same.
+ * Add len bytes without a copy: buf belongs to the stream and must not change
+ * until the completion of this update was fetched. (Where the update does not
+ * begin or end at a block's edge, the bytes of the blocks at its ends, less
+ * than a block each, are copied.) It can be mixed with blkhash_update() and
+ * blkhash_zero(); the order of the calls is the order of the bytes. When len is
+ * 0, the completion comes all the same. The call waits while as many pieces of
+ * work as the queue is deep are unfinished, so of an update of many MiB only
+ * the end is left to do when it returns.
  *
  * Errors: as in blkhash_update(), and EAGAIN: as many updates as the queue
- * depth are not yet fetched; fetch some and call again.
+ * depth are not yet fetched; nothing was added: fetch some and call again. An
+ * update that fails in the call itself has no completion.
  */
 int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
                          void *user_data);

@@ -267,6 +267,8 @@ def test_forced_kernel_is_missing(disksum, tmp_path):
                      check=False)
     assert result.returncode == 2
     assert not result.stdout
+    assert result.stderr == ("disksum: digest 'sha256' is unknown, or not to be "
+                             "had with BLKHASH_SHA256=nosuch\n")
 
 
 @pytest.mark.sanitizer
