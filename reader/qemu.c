@@ -94,19 +94,23 @@ static char *file_argument(const struct qemu_options *o)
 static char *other_argument(const struct qemu_options *o)
 {
     static const char json[] = "json:";
-    const char *brace = o->other + strlen(json);
+    const char *brace;
     char *text;
     int n;
 
-    brace += strspn(brace, " \t\r\n");
     if (!o->files.force_share)
-        n = asprintf(&text, "%s", o->other);
-    else if (o->image_opts)
+        return strdup(o->other);
+    if (o->image_opts) {
         n = asprintf(&text, "%s,force-share=on", o->other);
-    else if (strncmp(o->other, json, strlen(json)) == 0 && *brace == '{')
-        n = asprintf(&text, "%s{\"force-share\": true, %s", json, brace + 1);
-    else
-        n = asprintf(&text, "%s", o->other);
+        return n < 0 ? NULL : text;
+    }
+    if (strncmp(o->other, json, strlen(json)) != 0)
+        return strdup(o->other);
+    brace = o->other + strlen(json);
+    brace += strspn(brace, " \t\r\n");
+    if (*brace != '{')
+        return strdup(o->other);
+    n = asprintf(&text, "%s{\"force-share\": true, %s", json, brace + 1);
     return n < 0 ? NULL : text;
 }
 
