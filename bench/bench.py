@@ -19,6 +19,7 @@ import sys
 import images
 import picture
 import report
+import rows_nbd  # noqa: F401 (adds its rows)
 import rows_qcow2  # noqa: F401 (adds its rows)
 from lab import Lab
 from measure import Failed, Wrong

@@ -44,13 +44,15 @@ class Lab:
 
     # --- candidates: None for a program that is not installed
 
-    def disksum(self, image, *options, digest='sha256', name=None, **more):
+    def disksum(self, image, *options, digest='sha256', name=None, source=None,
+                **more):
+        """source: where the image is read from, in place of its file."""
         key = (image.path, digest)
         if digest == 'sha256':
             self.sums[key] = image.checksum
         return Candidate(name or ' '.join(['disksum', *options]),
-                         [self.command, '-d', digest, *options, image.path],
-                         key=key, **more)
+                         [self.command, '-d', digest, *options,
+                          source or image.path], key=key, **more)
 
     def version(self):
         return Candidate('disksum --version', [self.command, '--version'])
@@ -73,6 +75,14 @@ class Lab:
         return Candidate('qemu-img convert',
                          [path, 'convert', '-n', '--target-image-opts',
                           image.path, f'driver=null-co,size={size}'])
+
+    def nbdcopy(self, uri, *options):
+        """A client that reads an export, and does nothing with it."""
+        path = shutil.which('nbdcopy')
+        if not path:
+            self.note('nbdcopy is not installed')
+            return None
+        return Candidate('nbdcopy to null:', [path, *options, uri, 'null:'])
 
     def reader(self, image, *options):
         name = 'disk alone' if '--direct' in options else 'pread alone'

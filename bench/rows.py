@@ -219,11 +219,21 @@ def startup(lab):
 PROPOSAL = {'zero': (4.67, 2.12), 'real': (1.02, 1.59)}
 
 
-@row('engine')
-def engine(lab):
+SERIAL = ['-t', '1', '--queue-depth', '1']
+
+
+def engine_pair(lab, image, name, goal, *mode, source=None, what=None):
+    """The engine against its own serial mode: the line of both."""
     lab.note('engine: the goals are the factors of the proposal; in the page '
              f'cache, {lab.cores} cores can gain x{lab.cores} at most')
-    serial = ['-t', '1', '--queue-depth', '1']
+    default = lab.disksum(image, *mode, source=source)
+    one = lab.disksum(image, *mode, *SERIAL, source=source, name='serial')
+    lab.run(name, default, one)
+    return compare(what, default, one, 'itself', goal=goal)
+
+
+@row('engine')
+def engine(lab):
     for name, factors in PROPOSAL.items():
         image = getattr(lab.images, name)()
         for mode, goal in zip(([], ['-T', 'none']), factors):
@@ -231,8 +241,5 @@ def engine(lab):
                 lab.warm(image)
             elif not image.takes_direct():
                 continue
-            default = lab.disksum(image, *mode)
-            one = lab.disksum(image, *mode, *serial, name='serial')
-            lab.run('engine', default, one)
-            yield compare(' '.join([f'{name}.raw', *mode]), default, one,
-                          'itself', goal=goal)
+            yield engine_pair(lab, image, 'engine', goal, *mode,
+                              what=' '.join([f'{name}.raw', *mode]))
