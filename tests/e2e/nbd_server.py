@@ -14,6 +14,27 @@ def free_port():
         return s.getsockname()[1]
 
 
+def vsock_answers(port):
+    try:
+        with socket.socket(socket.AF_VSOCK) as s:
+            s.settimeout(1)
+            return s.connect_ex((1, port)) == 0  # CID 1: this host
+    except OSError:
+        return False
+
+
+def free_vsock_port():
+    """None where the host can not reach itself by vsock."""
+    try:
+        with socket.socket(socket.AF_VSOCK) as s:
+            s.bind((socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY))
+            s.listen()
+            port = s.getsockname()[1]
+            return port if vsock_answers(port) else None
+    except OSError:
+        return None
+
+
 class Server:
     """A server that runs. connect() tells whether it listens."""
 

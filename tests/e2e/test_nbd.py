@@ -16,6 +16,7 @@ import time
 import pytest
 
 from conftest import sums
+from nbd_server import free_vsock_port, vsock_answers
 from oracle import checksum, random_spec, write_image
 
 SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D 1M:E"
@@ -92,6 +93,17 @@ def test_tcp(disksum, servers, image):
     path, expected = image
     uri, _ = servers.nbdkit_tcp("file", path)
     check(disksum, expected, uri)
+
+
+def test_vsock(disksum, servers, image):
+    """On the host itself, which takes the kernel's vsock_loopback."""
+    path, expected = image
+    port = free_vsock_port()
+    if port is None:
+        pytest.skip("no vsock loopback")
+    servers.start(["nbdkit", "-f", "-r", "--vsock", "-p", str(port), "file",
+                   path], lambda: vsock_answers(port))
+    check(disksum, expected, f"nbd+vsock://1:{port}/")
 
 
 def test_several_images(disksum, servers, image):
