@@ -76,8 +76,11 @@ def find(folder, name):
 
 
 def test_install(installed):
-    for name in "disksum", "blkhash.h", "blkhash.pc", "libblkhash.so.1", \
-            "libblkhash.a", "disksum.1", "blkhash.3":
+    for name in "bin/disksum", "blkhash.h", "blkhash.pc", "libblkhash.so.1", \
+            "libblkhash.a", "disksum.1", "blkhash.3", \
+            "share/bash-completion/completions/disksum", \
+            "share/zsh/site-functions/_disksum", \
+            "share/fish/vendor_completions.d/disksum.fish":
         assert find(installed, name)
 
 

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the shells complete. Each option of the command must be known to all of
+them; bash is asked by its function, and bash and zsh at a terminal, too."""
+
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import subprocess
+
+import pytest
+
+BASH_COMPLETION = pathlib.Path("/usr/share/bash-completion/bash_completion")
+FORMATS = {"raw", "qcow2", "vmdk", "vhdx", "vpc", "vdi", "qed", "parallels",
+           "luks", "dmg", "bochs", "cloop", "qcow"}
+
+needs_qemu_img = pytest.mark.skipif(not shutil.which("qemu-img"),
+                                    reason="there is no qemu-img")
+
+
+def needs(shell):
+    return pytest.mark.skipif(not shutil.which(shell),
+                              reason=f"there is no {shell}")
+
+
+# At a terminal.
+SHELLS = [
+    "bash",
+    pytest.param("bash-completion", marks=pytest.mark.skipif(
+        not BASH_COMPLETION.exists(), reason="there is no bash-completion")),
+    pytest.param("zsh", marks=needs("zsh")),
+]
+
+
+@pytest.fixture
+def options(root):
+    """The options of the command: long names, with "=" if they need a value,
+    and letters, with ":" likewise."""
+    text = (root / "cli/options.c").read_text()
+    found = re.findall(r'\{ "([a-z-]+)", (no|required|optional)_arg', text)
+    [letters] = re.findall(r'char short_options\[\] = "(.*)"', text)
+    letters = letters.replace("::", "")
+    assert len(found) > 30
+    return {f"--{name}" + "=" * (kind == "required") for name, kind in found}, \
+        {f"-{letter}" for letter in re.findall(r"\w:?", letters)}
+
+
+@pytest.fixture
+def modes(root):
+    """The cache modes that the command knows."""
+    text = (root / "cli/options.c").read_text()
+    return set(re.findall(r'\{ "(\w+)", CACHE_\w+ \}', text))
+
+
+@pytest.fixture
+def digests(disksum):
+    return set(disksum("--list-digests").stdout.split())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The current folder, with a few files that have a space in their names."""
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "my disk.raw").write_bytes(bytes(512))
+    return path
+
+
+@pytest.fixture
+def snapshots(folder):
+    """An image with snapshots."""
+    path = folder / "the image.qcow2"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"],
+                   check=True)
+    for name in "first one", "second":
+        subprocess.run(["qemu-img", "snapshot", "-c", name, path], check=True)
+    return {"1", "2", "first one", "second"}
+
+
+# --- bash ----------------------------------------------------------------
+
+@pytest.fixture
+def bash(root, build, folder):
+    """What the function tells bash for the words of a line, the last of which
+    is to be completed. A list: no word may be there twice."""
+    def run(*words, breaks=True):
+        words = ["disksum", *words]
+        if breaks:
+            words = [part for word in words
+                     for part in re.findall(r"=|[^=]+", word) or [""]]
+        done = subprocess.run(
+            ["bash", "--norc", "-c", """
+             source "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+             _disksum; printf '%s\\n' "${COMPREPLY[@]}" """,
+             "bash", root / "completions/disksum.bash", *words],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}"})
+        assert (done.returncode, done.stderr) == (0, b"")
+        return sorted(filter(None, done.stdout.decode().split("\n")))
+    return run
+
+
+def test_bash_options(bash, options):
+    names, letters = options
+    assert bash("--") == sorted(names)
+    assert set(bash("-")) == names | {letter[:2] for letter in letters}
+    assert bash("--fo") == ["--force-share", "--format="]
+    assert bash("checksum", "-U", "--fo") == ["--force-share", "--format="]
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_bash_values(bash, modes, digests, breaks):
+    """With "=" among the characters that end a word, and without."""
+    def values(short, long, start=""):
+        prefix = "" if breaks else f"{long}="
+        found = bash(f"{long}={start}", breaks=breaks)
+        assert all(word.startswith(prefix) for word in found)
+        found = [word[len(prefix):] for word in found]
+        assert bash(long, start) == found
+        assert not short or bash(short, start) == found
+        return found
+
+    assert set(values("-f", "--format")) == FORMATS
+    assert values("-f", "--format", "v") == ["vdi", "vhdx", "vmdk", "vpc"]
+    assert set(values("-T", "--source-cache")) == modes
+    assert set(values("-d", "--digest")) == digests
+    assert values("-a", "--algorithm", "sha25") == ["sha256"]
+    assert "sha256/64k" in values("-d", "--digest", "sha256/")
+    assert "64k" in values(None, "--block-size")
+    assert values(None, "--output") == ["human", "json"]
+    assert "tls-creds-psk,id=" in values(None, "--object", "tls")
+    assert values("-t", "--threads") == []
+
+
+def test_bash_values_are_taken(bash, disksum, folder):
+    """The command takes what is suggested."""
+    for option in "--block-size", "--read-size", "--output", "--source-cache":
+        for value in bash(option, ""):
+            if value not in ("none", "directsync"):
+                assert disksum(option, value, folder / "my disk.raw").stdout
+
+
+@needs_qemu_img
+def test_bash_formats_are_known(bash):
+    text = subprocess.run(["qemu-img", "--help"], check=True,
+                          stdout=subprocess.PIPE).stdout.decode()
+    [known] = re.findall(r"Supported formats: (.*)", text)
+    assert set(bash("-f", "")) <= set(known.split())
+
+
+@needs_qemu_img
+def test_bash_snapshots(bash, snapshots):
+    assert bash("-l", "") == []
+    assert bash("my disk.raw", "-l", "") == []
+    for name in "the\\ image.qcow2", "'the image.qcow2'":
+        assert set(bash(name, "-l", "")) == snapshots
+        assert bash(name, "--snapshot=f") == ["first one"]
+
+
+def test_bash_runs_nothing_of_the_line(bash, folder):
+    for word in "$(touch made)", "'`touch made`'", "$(touch made)/":
+        for before in [], ["-l"], ["-d"], ["-f"], ["--", "["]:
+            bash(*before, word)
+            bash(word, *before, "")
+    assert not (folder / "made").exists()
+
+
+def test_bash_leaves_files_to_readline(bash):
+    for words in [""], ["my"], ["-c", ""], ["--", "--fo"], ["-U", "--", ""], \
+            ["--object=secret,id=s,file=/"], ["--", "[", "ls", "my"]:
+        assert bash(*words) == []
+
+
+def test_bash_command(bash):
+    assert "printf" in bash("-v", "--", "[", "print")
+
+
+# --- at a terminal -------------------------------------------------------
+
+def type_in(command, lines, **kwargs):
+    """Type lines at a shell, each when it prompts; all that it showed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs,
+                               stderr=theirs, start_new_session=True, **kwargs)
+    os.close(theirs)
+    lines = [*lines, "exit"]
+    shown = new = b""
+    # A shell that waits for the end of a string is not waited for.
+    while select.select([ours], [], [], 60)[0]:
+        try:
+            data = os.read(ours, 4096)
+        except OSError:
+            break  # Linux: all other ends are closed
+        shown += data
+        new += data
+        if lines and b"READY " in new:
+            os.write(ours, f"{lines.pop(0)}\n".encode())
+            new = b""
+    process.kill()
+    process.wait()
+    os.close(ours)
+    return shown.decode(errors="replace")
+
+
+@pytest.fixture
+def typed(root, build, folder, tmp_path):
+    """Type lines at a shell: the arguments that the command gets each time."""
+    got = tmp_path / "got"
+    stub = tmp_path / "bin/disksum"
+    stub.parent.mkdir()
+    stub.write_text(f"""#!/bin/sh
+        [ "$1" != --list-digests ] || exec '{build}/disksum' "$1"
+        printf '<%s>' "$@" >>'{got}'
+        echo >>'{got}'""")
+    stub.chmod(0o755)
+    (tmp_path / "inputrc").write_text("set enable-bracketed-paste off\n")
+
+    def start(shell):
+        """How to start a shell that has the completions, and little else."""
+        script = tmp_path / ".zshrc"
+        lines = ["PS1='READY '"]
+        if shell == "zsh":
+            command = ["zsh", "-d", "-i"]
+            lines += [f"fpath=('{root}/completions' $fpath)",
+                      "autoload -U compinit && compinit -u -D"]
+        else:
+            command = ["bash", "--noprofile", "--rcfile", script, "-i"]
+            if shell == "bash-completion":
+                lines += [f"source {BASH_COMPLETION}"]
+            lines += [f"source '{root}/completions/disksum.bash'"]
+        script.write_text("\n".join([*lines, ""]))
+        return command
+
+    def run(shell, lines):
+        shown = type_in(start(shell), lines, cwd=folder, env={
+            **os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}",
+            "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "TERM": "dumb",
+            "INPUTRC": str(tmp_path / "inputrc")})
+        assert got.exists(), shown
+        return [re.findall(r"<(.*?)>", line)
+                for line in got.read_text().splitlines()]
+    return run
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_at_a_terminal(typed, shell):
+    cases = {
+        "--forma\tluk\t x": ["--format=luks", "x"],
+        "--source-cache=dir\tx": ["--source-cache=directsync", "x"],
+        "-f bo\t-T wri\tb\t x": ["-f", "bochs", "-T", "writeback", "x"],
+        "-d sha512-2\t2\tx": ["-d", "sha512-224", "x"],
+        "--digest=sha256/2\tx": ["--digest=sha256/256k", "x"],
+        "--object=sec\ts,file=my\t":
+            ["--object=secret,id=s,file=my disk.raw"],
+        "checksum -U my\t": ["checksum", "-U", "my disk.raw"],
+        "'my\t": ["my disk.raw"],
+        "-c my\t-v": ["-c", "my disk.raw", "-v"],
+        "-- my\t": ["--", "my disk.raw"],
+        "-- [ dirnam\tmy\t]": ["--", "[", "dirname", "my disk.raw", "]"],
+    }
+    assert typed(shell, [f"disksum {line}" for line in cases]) == \
+        list(cases.values())
+
+
+@needs_qemu_img
+@pytest.mark.parametrize("shell", SHELLS)
+def test_snapshots_at_a_terminal(typed, snapshots, shell):
+    cases = {
+        "-l fi\t": ["-l", "first one"],
+        "--snapshot=fi\t": ["--snapshot=first one"],
+        "-l 'fi\t": ["-l", "first one"],
+    }
+    assert typed(shell, [f"disksum the\t{line}" for line in cases]) == \
+        [["the image.qcow2", *expected] for expected in cases.values()]
+
+
+# --- zsh -----------------------------------------------------------------
+
+def test_zsh_has_all_options(root, options):
+    """Read, not run: it is so where there is no zsh, too."""
+    names, letters = options
+    text = (root / "completions/_disksum").read_text()
+    # What excludes an option stands in parentheses, and is not meant.
+    found = re.findall(r"(--[a-z][a-z-]+=?)-?(?=[\[,}])", text)
+    assert set(found) == names - {"--progress"} | {"--progress="}
+    found = re.findall(r"(?<=[{,])(-\w\+?)-?(?=[,}])", text)
+    assert {letter.replace("+", ":") for letter in found} == letters
+
+
+def test_zsh_values(root, modes):
+    text = (root / "completions/_disksum").read_text()
+    assert set(re.findall(r":mode:\((.*)\)", text)[0].split()) == modes
+    assert set(re.findall(r":format:\((.*)\)", text)[0].split()) == FORMATS
+
+
+# --- fish ----------------------------------------------------------------
+
+def test_fish_has_all_options(root, options):
+    """Read, not run."""
+    names, letters = options
+    text = (root / "completions/disksum.fish").read_text()
+    found = re.findall(r"^complete -c disksum(?: -s (\w))? -l ([a-z-]+)"
+                       r"( -[xr])?", text, re.M)
+    assert {f"--{name}" + "=" * bool(value) for _, name, value in found} == \
+        names
+    assert {f"-{letter}" + ":" * bool(value)
+            for letter, _, value in found if letter} == letters
+
+
+@pytest.fixture
+def fish(root, build, folder):
+    """What fish says to a line."""
+    def run(line):
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", "source $argv[1]; "
+             "complete -C $argv[2]", root / "completions/disksum.fish", line],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}",
+                 "HOME": str(folder.parent), "XDG_CONFIG_HOME": "",
+                 "XDG_DATA_HOME": ""})
+        assert (done.returncode, done.stderr) == (0, b"")
+        return {word.split("\t")[0]
+                for word in done.stdout.decode().splitlines()}
+    return run
+
+
+@needs("fish")
+def test_fish(fish, options, modes, digests):
+    assert fish("disksum --") == {name.rstrip("=") for name in options[0]}
+    assert fish("disksum -f ") == FORMATS
+    assert fish("disksum --format=v") == {
+        f"--format={name}" for name in ("vdi", "vhdx", "vmdk", "vpc")}
+    assert fish("disksum -T ") == modes
+    assert fish("disksum -d ") == digests
+    assert "--digest=sha256/64k" in fish("disksum --digest=sha256/")
+    assert "--object=secret,id=" in fish("disksum --object=")
+    assert fish("disksum checksum my") == {"my disk.raw"}
+    assert fish("disksum -- -") == set()
+    assert "printf" in fish("disksum -- [ print")
+    assert fish("disksum -- [ ls my") == {"my disk.raw"}
+
+
+@needs("fish")
+@needs_qemu_img
+def test_fish_snapshots(fish, snapshots):
+    assert fish("disksum 'the image.qcow2' -l ") == snapshots
+    assert fish("disksum 'my disk.raw' -l ") == set()
+
+
+# --- all -----------------------------------------------------------------
+
+@pytest.mark.parametrize("shell, name", [
+    ("bash", "disksum.bash"),
+    pytest.param("zsh", "_disksum", marks=needs("zsh")),
+    pytest.param("fish", "disksum.fish", marks=needs("fish")),
+])
+def test_syntax(root, shell, name):
+    done = subprocess.run([shell, "-n", root / "completions" / name],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert (done.returncode, done.stdout) == (0, b"")
