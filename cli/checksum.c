@@ -90,7 +90,7 @@ static int open_image(const struct options *o, const char *path,
     err = nbd_open_command(o->command, name, &nbd, &reader, error);
     if (err)
         return err;
-    return image_open_reader(reader, name, &options, image, error);
+    return image_open_reader(reader, &options, image, error);
 }
 
 static int open_input(const struct options *o, const char *name,

@@ -18,23 +18,35 @@
 /* --- backing files ------------------------------------------------------ */
 
 /* The path of a backing file, or what QEMU takes for one: relative to the
- * folder of the name under which the image that names it was opened. NULL when
- * out of memory. */
-static char *backing_path(const char *base_path, const char *name)
+ * folder of the name under which the image that names it was opened. An export
+ * has no folder: the name must not choose another server. */
+static int backing_path(const struct layer *layer, const char *base_path,
+                        char **below, struct error *error)
 {
+    const char *name = layer->backing_name;
     const char *path = path_of_name(name);
-    const char *slash = strrchr(base_path, '/');
-    char *combined;
+    const char *slash;
 
-    if (!path)
-        return strdup(name);
-    /* After "file:" QEMU takes the current folder. */
-    if (path != name || *path == '/' || !slash)
-        return strdup(path);
-    if (asprintf(&combined, "%.*s%s", (int)(slash + 1 - base_path), base_path,
-                 path) < 0)
-        return NULL;
-    return combined;
+    if (!path) {
+        *below = strdup(name);
+    } else if (path != name || *path == '/') {
+        /* After "file:" QEMU takes the current folder. */
+        *below = plain_path(path);
+    } else if (!base_path || !path_of_name(base_path)) {
+        return error_set(error, EINVAL,
+                         "%s: can not open its backing file '%s': a relative "
+                         "name, and the image is in no folder",
+                         layer->reader->name, name);
+    } else if (!(slash = strrchr(base_path, '/'))) {
+        *below = strdup(path);
+    } else if (asprintf(below, "%.*s%s", (int)(slash + 1 - base_path),
+                        base_path, path) < 0) {
+        *below = NULL;
+    }
+    if (!*below)
+        return error_set(error, ENOMEM, "%s: out of memory",
+                         layer->reader->name);
+    return 0;
 }
 
 /* What a guest writes into a raw disk can make it look like an image that names
@@ -47,6 +59,19 @@ static int warn_probed(struct image *image, const struct layer *layer,
                       "'%s'; it is read as %s",
                       layer->reader->name, layer->backing_name,
                       layer->backing->format);
+}
+
+/* QEMU takes it for raw, and so does who asks for the same checksum. */
+static int warn_hidden(struct image *image, const struct layer *layer,
+                       struct error *error)
+{
+    if (!layer->hidden_format)
+        return 0;
+    return image_warn(image, error,
+                      "%s: warning: it ends like a %s image, and is read as "
+                      "raw, as QEMU does; -f %s reads the disk in it",
+                      layer->reader->name, layer->hidden_format,
+                      layer->hidden_format);
 }
 
 /* A file may be its own raw backing file, which ends the chain. */
@@ -74,11 +99,10 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     struct error cause = ERROR_INIT;
     struct layer_source source;
     char *below;
-    int err;
+    int err = backing_path(layer, *path, &below, error);
 
-    below = backing_path(*path, layer->backing_name);
-    if (!below)
-        return error_set(error, ENOMEM, "%s: out of memory", image->name);
+    if (err)
+        return err;
     free(*path);
     *path = below;
 
@@ -97,6 +121,8 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     err = check_loop(image, layer->backing, error);
     if (!err && !layer->backing_format)
         err = warn_probed(image, layer, error);
+    if (!err)
+        err = warn_hidden(image, layer->backing, error);
     return err;
 }
 
@@ -116,7 +142,7 @@ static int open_chain(struct image *image, const char *base_path,
         .files = file_options(image_options),
         .image = image_options,
     };
-    char *path;
+    char *path = NULL;
     unsigned depth = 1;
     int err = 0;
 
@@ -124,8 +150,9 @@ static int open_chain(struct image *image, const char *base_path,
         return error_set(error, EPERM,
                          "%s: refers to another file, its backing file '%s'",
                          image->name, image->top->backing_name);
-    path = strdup(base_path);
-    if (!path)
+    if (base_path)
+        path = strdup(base_path);
+    if (base_path && !path)
         return error_set(error, ENOMEM, "%s: out of memory", image->name);
     for (struct layer *l = image->top; !err && l->backing_name;
          l = l->backing) {
@@ -167,8 +194,10 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     err = layer_open(reader, source, &layer_options, &i->top, error);
     if (!err) {
         i->name = i->top->reader->name;
-        err = open_chain(i, base_path, options, error);
+        err = warn_hidden(i, i->top, error);
     }
+    if (!err)
+        err = open_chain(i, base_path, options, error);
     if (err) {
         image_close(i);
         return err;
@@ -192,17 +221,23 @@ int image_open(const char *path, const char *name,
                struct error *error)
 {
     const char *file = options->image_opts ? NULL : path_of_name(path);
+    char *plain = file ? plain_path(file) : NULL;
     const struct layer_source source = {
-        .path = file ? file : path,
+        .path = file ? plain : path,
         .name = name,
         .format = options->format,
         .image_opts = options->image_opts,
     };
+    int err;
 
-    return open_source(NULL, &source, source.path, options, image, error);
+    if (!source.path)
+        return error_set(error, ENOMEM, "%s: out of memory", name);
+    err = open_source(NULL, &source, source.path, options, image, error);
+    free(plain);
+    return err;
 }
 
-int image_open_reader(struct reader *reader, const char *base_path,
+int image_open_reader(struct reader *reader,
                       const struct image_options *options, struct image **image,
                       struct error *error)
 {
@@ -211,7 +246,7 @@ int image_open_reader(struct reader *reader, const char *base_path,
         .format = options->format,
     };
 
-    return open_source(reader, &source, base_path, options, image, error);
+    return open_source(reader, &source, NULL, options, image, error);
 }
 
 void image_close(struct image *image)

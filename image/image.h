@@ -91,8 +91,8 @@ int image_open(const char *path, const char *name,
                struct error *error);
 
 /* The same for a reader, which the image owns; it is closed on an error, too.
- * Names in the image are relative to the folder of base_path. */
-int image_open_reader(struct reader *reader, const char *base_path,
+ * It is in no folder, so relative names in the image are errors. */
+int image_open_reader(struct reader *reader,
                       const struct image_options *options, struct image **image,
                       struct error *error);
 

@@ -27,15 +27,16 @@ struct layer {
     const struct layer_ops *ops;
     const char *format; /* a name of qemu-img's */
     struct reader *reader;
-    struct reader *data_file; /* NULL: data is in the reader, too */
-    struct reader *container; /* the file, where QEMU reads it; else NULL */
-    uint64_t size;            /* of the guest's disk: whole sectors */
-    uint32_t largest_cluster; /* that may be compressed */
-    char *backing_name;       /* as the image has it; NULL: none */
-    char *backing_format;     /* NULL: probe */
-    struct layer *backing;    /* opened by the chain */
-    void *format_data;        /* of the format */
-    struct extent extent;     /* the last that was mapped */
+    struct reader *data_file;  /* NULL: data is in the reader, too */
+    struct reader *container;  /* the file, where QEMU reads it; else NULL */
+    uint64_t size;             /* of the guest's disk: whole sectors */
+    uint32_t largest_cluster;  /* that may be compressed */
+    const char *hidden_format; /* read as raw, it may be this; or NULL */
+    char *backing_name;        /* as the image has it; NULL: none */
+    char *backing_format;      /* NULL: probe */
+    struct layer *backing;     /* opened by the chain */
+    void *format_data;         /* of the format */
+    struct extent extent;      /* the last that was mapped */
 };
 
 /* What a format needs to know to open a layer. */
@@ -85,5 +86,9 @@ int image_warn(struct image *image, struct error *error, const char *format,
 /* A name that QEMU would hand to another protocol than "file": NULL, or else
  * the path after an optional "file:". */
 const char *path_of_name(const char *name);
+
+/* The same path, written so that nobody takes it for a name with a protocol,
+ * or "file:". The caller frees it. NULL when out of memory. */
+char *plain_path(const char *path);
 
 #endif

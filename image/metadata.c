@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "image/layer.h"
@@ -31,4 +32,13 @@ const char *path_of_name(const char *name)
     /* QEMU's rule: what stands before a colon is a protocol, unless a slash
      * comes first. */
     return name[strcspn(name, ":/")] == ':' ? NULL : name;
+}
+
+char *plain_path(const char *path)
+{
+    char *plain;
+
+    if (path_of_name(path) == path)
+        return strdup(path);
+    return asprintf(&plain, "./%s", path) < 0 ? NULL : plain;
 }

@@ -90,7 +90,8 @@ static int open_format(struct layer *layer, const struct layer_source *source,
     format_open *open;
 
     if (!format) {
-        int err = probe_format(layer->reader, &format, error);
+        int err =
+            probe_format(layer->reader, &format, &layer->hidden_format, error);
 
         if (err)
             return err;

@@ -42,9 +42,10 @@ static const struct magic magics[] = {
 /* Bytes of the start that are looked at. */
 #define PROBE_SIZE 512
 
-/* A .dmg ends with a trailer of 512 bytes that starts so. */
-#define DMG_TRAILER 512
+/* A .dmg, and a VPC image of fixed size, end with 512 bytes that start so. */
+#define TRAILER_SIZE 512
 #define DMG_MAGIC "koly"
+#define VPC_MAGIC "conectix"
 
 /* The same magic for two formats; QEMU goes by the version. */
 static const char *probe_qcow(const unsigned char *p, size_t len)
@@ -57,6 +58,48 @@ static const char *probe_qcow(const unsigned char *p, size_t len)
     if (version == 0)
         return NULL;
     return version == 1 ? "qcow" : "qcow2";
+}
+
+static bool starts_with(const char *p, const char *end, const char *start)
+{
+    size_t len = strlen(start);
+
+    return (size_t)(end - p) >= len && memcmp(p, start, len) == 0;
+}
+
+/* The end of a line of blanks, which may have a carriage return; NULL: it has
+ * something else. */
+static const char *skip_blanks(const char *p, const char *end)
+{
+    while (p < end && *p == ' ')
+        p++;
+    if (p < end && *p == '\r')
+        p++;
+    return p < end && *p == '\n' ? p + 1 : NULL;
+}
+
+/* The text that describes a VMDK image: comments and lines of blanks, and then
+ * its version. A line that is empty QEMU does not take for one of blanks. */
+static bool is_vmdk_text(const char *p, const char *end)
+{
+    static const char *const versions[] = {
+        "version=1\n",   "version=2\n",   "version=3\n",
+        "version=1\r\n", "version=2\r\n", "version=3\r\n",
+    };
+
+    while (p && p < end && (*p == '#' || *p == ' ')) {
+        if (*p == ' ') {
+            p = skip_blanks(p, end);
+        } else {
+            p = memchr(p, '\n', end - p);
+            p = p ? p + 1 : NULL;
+        }
+    }
+    for (size_t i = 0; p && i < sizeof(versions) / sizeof(*versions); i++) {
+        if (starts_with(p, end, versions[i]))
+            return true;
+    }
+    return false;
 }
 
 const char *probe_magic(const void *buf, size_t len)
@@ -74,7 +117,9 @@ const char *probe_magic(const void *buf, size_t len)
             memcmp(p + m->offset, m->bytes, m->length) == 0)
             return m->format;
     }
-    return NULL;
+    if (len > PROBE_SIZE)
+        len = PROBE_SIZE;
+    return is_vmdk_text(buf, (const char *)buf + len) ? "vmdk" : NULL;
 }
 
 int probe_refuse(const char *format, const char *name, struct error *error)
@@ -86,11 +131,13 @@ int probe_refuse(const char *format, const char *name, struct error *error)
                      name, format);
 }
 
-int probe_format(struct reader *r, const char **format, struct error *error)
+int probe_format(struct reader *r, const char **format, const char **hidden,
+                 struct error *error)
 {
     unsigned char buf[PROBE_SIZE];
     int err = metadata_read(r, 0, buf, sizeof(buf), error);
 
+    *hidden = NULL;
     if (err)
         return err;
     *format = probe_magic(buf, sizeof(buf));
@@ -98,10 +145,14 @@ int probe_format(struct reader *r, const char **format, struct error *error)
         return 0;
 
     *format = "raw";
-    if (r->size < DMG_TRAILER)
+    if (r->size < TRAILER_SIZE)
         return 0;
-    err = metadata_read(r, r->size - DMG_TRAILER, buf, DMG_TRAILER, error);
-    if (!err && memcmp(buf, DMG_MAGIC, strlen(DMG_MAGIC)) == 0)
+    err = metadata_read(r, r->size - TRAILER_SIZE, buf, TRAILER_SIZE, error);
+    if (err)
+        return err;
+    if (memcmp(buf, DMG_MAGIC, strlen(DMG_MAGIC)) == 0)
         *format = "dmg";
-    return err;
+    else if (memcmp(buf, VPC_MAGIC, strlen(VPC_MAGIC)) == 0)
+        *hidden = "vpc";
+    return 0;
 }

@@ -6,11 +6,12 @@
 #include "reader/reader.h"
 
 /*
- * The format of what the reader has, by its first bytes: a name of qemu-img's,
- * "raw" when no container is recognised.
+ * The format of what the reader has, by its first bytes and the last: a name of
+ * qemu-img's, "raw" when no container is recognised. *hidden is NULL, or the
+ * format of a container that QEMU takes for raw, too.
  */
 int probe_format(struct reader *reader, const char **format,
-                 struct error *error);
+                 const char **hidden, struct error *error);
 
 /*
  * The container whose magic stands at buf, the first len bytes of an image.

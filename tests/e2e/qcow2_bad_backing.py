@@ -50,6 +50,8 @@ def name_cases():
     yield name_case("file: and relative", b"file:base.qcow2")
     yield name_case("file: from the current directory", b"file:images/base.qcow2")
     yield name_case("file: and absolute", b"file:FOLDER/images/base.qcow2")
+    yield name_case("file: and a colon", b"file:images/../a:b")
+    yield name_case("file: and a protocol", b"file:a:b", where="../a:b")
     yield name_case("file:// and absolute", b"file://FOLDER/images/base.qcow2", either=LATER)
     yield name_case("unknown protocol", b"nothing:base.qcow2")
     yield name_case("colon behind a slash", b"./a:b", where="a:b")

@@ -326,6 +326,22 @@ def test_qcow2_with_backing_file(disksum, servers, image, tmp_path):
         check(disksum, checksum(flat), *options, uri)
 
 
+@pytest.mark.parametrize("name", ["base.raw", "socket-1", "../base.raw"])
+def test_relative_backing_name(fails, servers, image, tmp_path, name):
+    """An export has no folder; the name must not choose another server."""
+    top = tmp_path / "top.qcow2"
+    qemu_img("create", "-q", "-u", "-f", "qcow2", "-b", name, "-F", "raw", top,
+             "1M")
+    uri, _ = servers.nbdkit("file", top)
+    servers.nbdkit("file", image[0])
+    tcp, _ = servers.nbdkit_tcp("file", top)
+    for source in [uri], [tcp], [tcp.rstrip("/")], \
+            ["--", "[", "nbdkit", "file", top, "]"]:
+        line = fails(*source)
+        assert line.endswith(f": can not open its backing file '{name}': a "
+                             "relative name, and the image is in no folder")
+
+
 def test_qcow2_read_by_the_server(disksum, servers, image, tmp_path):
     path, expected = image
     qcow2 = tmp_path / "image.qcow2"

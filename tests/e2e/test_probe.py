@@ -72,6 +72,45 @@ def test_magic(fails, tmp_path, format, start, end):
     assert fails(path).startswith(f"{path}: QEMU: ")
 
 
+# What stands before the version in the text that describes a VMDK image.
+@pytest.mark.parametrize("text", [
+    "version=1\n", "version=2\r\n", "version=3\n", "# anything\nversion=1\n",
+    "#\r\nversion=1\r\n", " \nversion=1\n", "   \r\n#\n \nversion=2\n",
+    "\nversion=1\n", "version=1", "version=4\n", "version=1 \n", " #\nversion=1\n",
+    "\r\nversion=1\n", "# version=1\n", "#" * 505 + "\nversion=1\n"])
+def test_vmdk_text(disksum, tmp_path, text):
+    """Taken for VMDK when QEMU's probing takes it for that."""
+    path = tmp_path / "image"
+    path.write_bytes(text.encode() + b"createType=\n".ljust(1024))
+    info = subprocess.run(["qemu-img", "info", "--output=json", path],
+                          capture_output=True, text=True)
+    done = disksum(path, env=NO_QEMU, check=False)
+    if info.returncode == 0:
+        assert '"format": "raw"' in info.stdout
+        assert sums(done.stdout) == [checksum(path)]
+    else:
+        assert refused(done.stderr.removeprefix("disksum: ").rstrip(), path)
+
+
+def test_fixed_vpc(disksum, tmp_path):
+    """QEMU takes it for raw; nobody should get that unawares."""
+    raw, path = tmp_path / "raw", tmp_path / "image"
+    raw.write_bytes(b"disk" * 131072)
+    subprocess.run(["qemu-img", "convert", "-O", "vpc", "-o",
+                    "subformat=fixed,force_size=on", raw, path], check=True)
+    done = disksum(path, check=False)
+    assert sums(done.stdout) == [checksum(path)]
+    assert done.stderr == f"disksum: {path}: warning: it ends like a vpc " \
+        "image, and is read as raw, as QEMU does; -f vpc reads the disk in it\n"
+    for options, content in (["-f", "raw"], path), (["-f", "vpc"], raw):
+        done = disksum(*options, path)
+        assert (sums(done.stdout), done.stderr) == ([checksum(content)], "")
+    top = tmp_path / "top"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "image",
+                    "-F", "raw", top], check=True)
+    assert disksum(top).stderr == ""
+
+
 def test_almost_a_magic(disksum, tmp_path):
     path = tmp_path / "image"
     for content in b"QFI\xfb", b"QFI\xfb" + bytes(4), b"QFI\xfa\0\0\0\3", \

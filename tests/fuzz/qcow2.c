@@ -99,7 +99,7 @@ static void try_image(const uint8_t *data, size_t size, const char *snapshot)
     struct image *image;
 
     memory_reader_init(&m, data, size);
-    if (image_open_reader(&m.reader, "", &options, &image, &error)) {
+    if (image_open_reader(&m.reader, &options, &image, &error)) {
         require(error.code && *error_message(&error));
         error_clear(&error);
         return;

@@ -48,11 +48,10 @@ static int checksum(struct memory_reader *m, struct engine_options *options,
     int err;
 
     alarm(120);
-    assert_int_equal(
-        image_open_reader(&m->reader, "",
-                          &(struct image_options){ .format = "raw" },
-                          &input.image, error),
-        0);
+    assert_int_equal(image_open_reader(
+                         &m->reader, &(struct image_options){ .format = "raw" },
+                         &input.image, error),
+                     0);
     assert_int_equal(engine_new(options, &input, &e, error), 0);
     assert_int_equal(engine_start(e, error), 0);
     pfd.fd = engine_done_fd(e);
