@@ -10,6 +10,7 @@
 
 #include "common/units.h"
 #include "image/layer.h"
+#include "reader/nbd.h"
 
 /* More than anybody uses; QEMU itself gets into trouble before (it opens a
  * chain by recursion). Each layer costs a descriptor and 128 KiB of tables. */
@@ -74,6 +75,13 @@ static int warn_hidden(struct image *image, const struct layer *layer,
                       layer->hidden_format);
 }
 
+/* Exports are known by their URIs. */
+static bool same_object(const struct reader *a, const struct reader *b)
+{
+    return reader_same_object(a, b) ||
+           (nbd_is_uri(a->name) && strcmp(a->name, b->name) == 0);
+}
+
 /* A file may be its own raw backing file, which ends the chain. */
 static int check_loop(const struct image *image, const struct layer *last,
                       struct error *error)
@@ -81,7 +89,7 @@ static int check_loop(const struct image *image, const struct layer *last,
     if (!last->backing_name)
         return 0;
     for (const struct layer *l = image->top; l != last; l = l->backing) {
-        if (reader_same_object(l->reader, last->reader))
+        if (same_object(l->reader, last->reader))
             return error_set(error, ELOOP,
                              "%s: the backing chain loops: it comes back as "
                              "'%s'",

@@ -173,17 +173,27 @@ static int check_unchanged(struct image *image, struct reader *r,
     return err;
 }
 
+static int check_layer(struct image *image, const struct layer *layer,
+                       struct error *error)
+{
+    const struct qemu_files *files = &layer->qemu_files;
+    int err = check_unchanged(image, layer->reader, error);
+
+    if (!err)
+        err = check_unchanged(image, layer->data_file, error);
+    if (!err)
+        err = check_unchanged(image, layer->container, error);
+    for (size_t i = 0; !err && i < files->count; i++)
+        err = check_unchanged(image, files->list[i], error);
+    return err;
+}
+
 int image_check_unchanged(struct image *image, struct error *error)
 {
-    for (struct layer *layer = image->top; layer; layer = layer->backing) {
-        int err = check_unchanged(image, layer->reader, error);
+    int err = 0;
 
-        if (!err)
-            err = check_unchanged(image, layer->data_file, error);
-        if (!err)
-            err = check_unchanged(image, layer->container, error);
-        if (err)
-            return err;
-    }
-    return 0;
+    for (struct layer *layer = image->top; !err && layer;
+         layer = layer->backing)
+        err = check_layer(image, layer, error);
+    return err;
 }

@@ -7,6 +7,7 @@
 #define IMAGE_LAYER_H
 
 #include "image/image.h"
+#include "reader/qemu-files.h"
 
 struct layer;
 
@@ -27,16 +28,17 @@ struct layer {
     const struct layer_ops *ops;
     const char *format; /* a name of qemu-img's */
     struct reader *reader;
-    struct reader *data_file;  /* NULL: data is in the reader, too */
-    struct reader *container;  /* the file, where QEMU reads it; else NULL */
-    uint64_t size;             /* of the guest's disk: whole sectors */
-    uint32_t largest_cluster;  /* that may be compressed */
-    const char *hidden_format; /* read as raw, it may be this; or NULL */
-    char *backing_name;        /* as the image has it; NULL: none */
-    char *backing_format;      /* NULL: probe */
-    struct layer *backing;     /* opened by the chain */
-    void *format_data;         /* of the format */
-    struct extent extent;      /* the last that was mapped */
+    struct reader *data_file;     /* NULL: data is in the reader, too */
+    struct reader *container;     /* the file, where QEMU reads it; else NULL */
+    struct qemu_files qemu_files; /* what else QEMU has open for it */
+    uint64_t size;                /* of the guest's disk: whole sectors */
+    uint32_t largest_cluster;     /* that may be compressed */
+    const char *hidden_format;    /* read as raw, it may be this; or NULL */
+    char *backing_name;           /* as the image has it; NULL: none */
+    char *backing_format;         /* NULL: probe */
+    struct layer *backing;        /* opened by the chain */
+    void *format_data;            /* of the format */
+    struct extent extent;         /* the last that was mapped */
 };
 
 /* What a format needs to know to open a layer. */

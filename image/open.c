@@ -47,6 +47,22 @@ static const struct nbd_options *nbd_options(
     return nbd ? nbd : &nbd_defaults;
 }
 
+/* QEMU knows less of URIs than libnbd. */
+static int check_uri(const struct layer_source *source, const char *format,
+                     struct error *error)
+{
+    const char *uri = source->path;
+
+    if (source->image_opts || !nbd_is_uri(uri) ||
+        strncmp(uri, "nbd:", 4) == 0 || strncmp(uri, "nbd+unix:", 9) == 0)
+        return 0;
+    return error_set(error, ENOTSUP,
+                     "%s: a %s image is read by QEMU, which can not open this "
+                     "URI; give it as --image-opts driver=%s,file.driver=nbd,"
+                     "file.server.type=...,file.tls-creds=...",
+                     source->name, format, format);
+}
+
 /* A layer that has the disk as QEMU reads it, with all below it. */
 static int open_through_qemu(struct layer *layer,
                              const struct layer_source *source,
@@ -75,11 +91,41 @@ static int open_through_qemu(struct layer *layer,
         return error_set(error, EPERM,
                          "%s: is read by QEMU, which may open other files",
                          source->name);
-    err = qemu_open(&qemu, &layer->reader, error);
+    err = is_file ? 0 : check_uri(source, format, error);
+    if (!err)
+        err = qemu_open(&qemu, &layer->reader, error);
+    if (err)
+        return err;
+    err = qemu_files_open(&layer->qemu_files, qemu_pid(layer->reader),
+                          options->files.force_share, layer->container, error);
     if (err)
         return err;
     layer->format = format ? format : "qemu";
     return raw_open(layer, &no_options, error);
+}
+
+/* A server may serve a single client: ours goes before QEMU comes. */
+static int reopen_through_qemu(struct layer *layer,
+                               const struct layer_source *source,
+                               const char *format,
+                               const struct layer_options *options,
+                               struct error *error)
+{
+    struct error cause = ERROR_INIT;
+    int err;
+
+    layer->reader->ops->close(layer->reader);
+    layer->reader = NULL;
+    err = open_through_qemu(layer, source, format, options, &cause);
+    if (err && !source->format)
+        error_set(error, err,
+                  "%s. (If the server ended with its first client: -f %s saves "
+                  "the look at the format)",
+                  error_message(&cause), format);
+    else if (err)
+        error_move(error, &cause);
+    error_clear(&cause);
+    return err;
 }
 
 /* Open a layer whose reader is there. */
@@ -104,16 +150,15 @@ static int open_format(struct layer *layer, const struct layer_source *source,
     if (!source->path) {
         if (!source->format)
             return probe_refuse(format, source->name, error);
-        return error_set(error, ENOTSUP, "%s: format '%s' is not supported",
+        return error_set(error, ENOTSUP,
+                         "%s: format '%s' is not supported here; start the "
+                         "server first, and give its URI",
                          source->name, format);
     }
-
-    /* Our reader stays, to see whether the file changes; but a server may
-     * serve a single client. */
     if (nbd_is_uri(source->path))
-        layer->reader->ops->close(layer->reader);
-    else
-        layer->container = layer->reader;
+        return reopen_through_qemu(layer, source, format, options, error);
+    /* Our reader stays, to see whether the file changes. */
+    layer->container = layer->reader;
     layer->reader = NULL;
     return open_through_qemu(layer, source, format, options, error);
 }
@@ -174,6 +219,7 @@ void layer_close(struct layer *layer)
     reader_close(layer->data_file);
     reader_close(layer->reader);
     reader_close(layer->container);
+    qemu_files_close(&layer->qemu_files);
     free(layer->backing_name);
     free(layer->backing_format);
     free(layer);

@@ -24,11 +24,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reader/watch.h"
+
 /* Where systemd's socket activation starts. */
 #define LISTEN_FD 3
-
-/* A server that does not end when it is asked to is killed after so long. */
-#define STOP_MS 5000
 
 /* One that closes its socket is about to end. */
 #define EXPLAIN_MS 200
@@ -36,7 +35,9 @@
 #define TICK_MS 5
 
 struct nbd_server {
-    pid_t pid; /* 0: none */
+    pid_t pid;   /* 0: none, or it ended */
+    pid_t group; /* its process group; 0: none */
+    struct watch watch;
     int status;
     int end_signal;
     int inode_fd; /* the socket's inode, or -1 */
@@ -121,6 +122,11 @@ static int make_socket(struct nbd_server *s, int *fd)
     return err;
 }
 
+pid_t nbd_server_pid(const struct nbd_server *s)
+{
+    return s->pid;
+}
+
 const char *nbd_server_socket(const struct nbd_server *s)
 {
     return s->address.sun_path;
@@ -146,22 +152,23 @@ static void set_environment(void)
     unsetenv("LISTEN_FDNAMES");
 }
 
-/* In the child: become the server. Only checksums go to stdout. */
+/* In the child: become the server. Only checksums go to stdout; stdin stays
+ * ours, as nbdcopy has it. The signal on our death is for the moment before
+ * there is a watcher. */
 static void become(const struct nbd_server_options *o, pid_t parent,
                    int socket_fd, int result_fd)
 {
-    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     sigset_t none;
     int err;
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, o->end_signal);
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
     dup2(o->error_fd, STDERR_FILENO); /* first: it may be one of the others */
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    dup2(null, STDIN_FILENO);
     set_environment();
     /* Both are above LISTEN_FD: they were moved there. */
     if (dup2(socket_fd, LISTEN_FD) == LISTEN_FD)
@@ -206,12 +213,28 @@ static int start(struct nbd_server *s, const struct nbd_server_options *o,
             s->pid = 0;
         }
     }
+    if (!err) {
+        setpgid(s->pid, s->pid);
+        err = watch_start(&s->watch, s->pid, s->end_signal);
+        if (!err)
+            s->group = s->pid;
+    }
     close(fds[1]);
     /* The end of the pipe comes with the end of this program in the child. */
     if (!err && read(fds[0], &err, sizeof(err)) != sizeof(err))
         err = 0;
     close(fds[0]);
     return err;
+}
+
+static void say_not_run(const struct nbd_server_options *o, const char *name,
+                        int err, struct error *error)
+{
+    bool missing = o->package && err == ENOENT;
+
+    error_set(error, err, "%s: can not run '%s'%s%s: %s", name, o->command[0],
+              missing ? ", of the package " : "", missing ? o->package : "",
+              strerror(err));
 }
 
 int nbd_server_start(const struct nbd_server_options *o, const char *name,
@@ -232,9 +255,7 @@ int nbd_server_start(const struct nbd_server_options *o, const char *name,
         err = start(s, o, &fd);
         close(fd);
         if (err)
-            error_set(error, err, "%s: can not run '%s'%s%s: %s", name,
-                      o->command[0], o->package ? ", of the package " : "",
-                      o->package ? o->package : "", strerror(err));
+            say_not_run(o, name, err, error);
     }
     if (err) {
         nbd_server_stop(s);
@@ -287,10 +308,13 @@ void nbd_server_stop(struct nbd_server *s)
     nbd_server_hide(s);
     if (s->pid) {
         kill(s->pid, s->end_signal);
-        if (!has_ended(s, STOP_MS)) {
+        if (!has_ended(s, WATCH_STOP_MS)) {
             kill(s->pid, SIGKILL);
             waitpid(s->pid, &s->status, 0);
         }
     }
+    /* Its children. */
+    if (s->group)
+        watch_end(&s->watch, s->group);
     free(s);
 }

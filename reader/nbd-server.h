@@ -17,10 +17,13 @@ struct nbd_server_options {
     int end_signal;       /* what ends it */
 };
 
-/* Start a server on a socket of its own. The child gets the signal, too, when
- * the calling thread ends. */
+/* Start a server on a socket of its own, in a process group of its own. It ends
+ * with all its children when it is stopped, and when this process is gone. Only
+ * from the first thread of the process, while it is alone. */
 int nbd_server_start(const struct nbd_server_options *options, const char *name,
                      struct nbd_server **server, struct error *error);
+
+pid_t nbd_server_pid(const struct nbd_server *server);
 
 /* A path to its socket, for this process. */
 const char *nbd_server_socket(const struct nbd_server *server);
@@ -39,5 +42,8 @@ void nbd_server_stop(struct nbd_server *server);
 int nbd_open_server(const struct nbd_server_options *server, const char *name,
                     const struct nbd_options *options, struct reader **reader,
                     struct error *error);
+
+/* What nbd_open_server() started for a reader. */
+const struct nbd_server *nbd_reader_server(const struct reader *reader);
 
 #endif

@@ -277,6 +277,11 @@ int nbd_open_server(const struct nbd_server_options *server, const char *name,
     return 0;
 }
 
+const struct nbd_server *nbd_reader_server(const struct reader *r)
+{
+    return to_nbd(r)->server;
+}
+
 int nbd_open_command(char *const *command, const char *name,
                      const struct nbd_options *options, struct reader **reader,
                      struct error *error)

@@ -63,55 +63,90 @@ static char *escape(const char *text)
     return escaped;
 }
 
+/* A descriptor of ours is another one in QEMU. */
+static char *own_path(const char *path)
+{
+    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+    const char *number = NULL;
+    char *own;
+
+    if (strcmp(path, "/dev/stdin") == 0)
+        number = "0";
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        size_t len = strlen(folders[i]);
+
+        if (strncmp(path, folders[i], len) == 0)
+            number = path + len;
+    }
+    if (!number)
+        return strdup(path);
+    if (asprintf(&own, "/proc/%ld/fd/%s", (long)getpid(), number) < 0)
+        return NULL;
+    return own;
+}
+
 /* A file by an option string: there, no character of its name means anything,
  * and force-share can be said. */
 static char *file_argument(const struct qemu_options *o)
 {
-    char own_stdin[32];
-    const char *path = o->path;
-    char *name, *format, *text = NULL;
+    char *path = own_path(o->path);
+    char *name = path ? escape(path) : NULL;
+    char *format = escape(o->format ? o->format : "");
+    char *text = NULL;
 
-    /* qemu-nbd has another one. */
-    if (strcmp(path, "/dev/stdin") == 0) {
-        snprintf(own_stdin, sizeof(own_stdin), "/proc/%ld/fd/%d",
-                 (long)getpid(), STDIN_FILENO);
-        path = own_stdin;
-    }
-    name = escape(path);
-    format = escape(o->format ? o->format : "");
     if (name && format &&
         asprintf(&text, "%s%s%sfile.filename=%s%s", o->format ? "driver=" : "",
                  format, o->format ? "," : "", name,
                  o->files.force_share ? ",force-share=on" : "") < 0)
         text = NULL;
+    free(path);
     free(name);
     free(format);
     return text;
 }
 
-/* What has a protocol can take force-share in json: only. Others know no
- * locks. */
-static char *other_argument(const struct qemu_options *o)
+/* An option string with force-share; a comma may end it. */
+static char *share_options(const char *options)
+{
+    size_t len = strlen(options);
+    char *text;
+
+    if (len && options[len - 1] == ',')
+        len--;
+    if (asprintf(&text, "%.*s,force-share=on", (int)len, options) < 0)
+        return NULL;
+    return text;
+}
+
+/* A name that begins with json: with force-share. */
+static char *share_json(const char *name)
 {
     static const char json[] = "json:";
-    const char *brace;
+    const char *p = name + strlen(json);
     char *text;
-    int n;
 
-    if (!o->files.force_share)
-        return strdup(o->other);
-    if (o->image_opts) {
-        n = asprintf(&text, "%s,force-share=on", o->other);
-        return n < 0 ? NULL : text;
+    p += strspn(p, " \t\r\n");
+    if (*p != '{')
+        return strdup(name);
+    p++;
+    p += strspn(p, " \t\r\n");
+    if (asprintf(&text, "%s{\"force-share\": true%s%s", json,
+                 *p == '}' ? "" : ", ", p) < 0)
+        return NULL;
+    return text;
+}
+
+/* What has a protocol can take force-share in json: only; others know no
+ * locks. Who says it himself has said it. */
+static char *other_argument(const struct qemu_options *o)
+{
+    if (o->files.force_share && !strstr(o->other, "force-share")) {
+        if (o->image_opts)
+            return share_options(o->other);
+        if (strncmp(o->other, "json:", 5) == 0)
+            return share_json(o->other);
     }
-    if (strncmp(o->other, json, strlen(json)) != 0)
-        return strdup(o->other);
-    brace = o->other + strlen(json);
-    brace += strspn(brace, " \t\r\n");
-    if (*brace != '{')
-        return strdup(o->other);
-    n = asprintf(&text, "%s{\"force-share\": true, %s", json, brace + 1);
-    return n < 0 ? NULL : text;
+    return strdup(o->other);
 }
 
 static void add_all(struct arguments *a, const struct qemu_options *o)
@@ -229,4 +264,9 @@ int qemu_open(const struct qemu_options *o, struct reader **reader,
     close(fds[1]);
     arguments_free(&a);
     return err;
+}
+
+pid_t qemu_pid(const struct reader *reader)
+{
+    return nbd_server_pid(nbd_reader_server(reader));
 }

@@ -6,6 +6,7 @@
 #define READER_QEMU_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "reader/nbd.h"
 
@@ -32,5 +33,8 @@ struct qemu_options {
  */
 int qemu_open(const struct qemu_options *options, struct reader **reader,
               struct error *error);
+
+/* The qemu-nbd behind it. */
+pid_t qemu_pid(const struct reader *reader);
 
 #endif

@@ -17,8 +17,8 @@ import pytest
 from conftest import BUILD, sums
 from oracle import checksum, write_image
 from test_errors import changed
-from test_locks import HINT, in_use, qemu_io
-from test_nbd import children_with, wait_until
+from test_locks import HINT, in_use, locked, qemu_io
+from test_nbd_command import children_with, wait_until
 
 SECRET = "secret,id=s,data=open sesame"
 
@@ -56,6 +56,14 @@ def vmdk(raw):
     path = raw.with_suffix(".vmdk")
     qemu_img("convert", "-O", "vmdk", raw, path)
     return path
+
+
+SLOW = ["--object", "throttle-group,id=t,x-bps-read=524288", "--image-opts"]
+
+
+def slow_image(path):
+    return f"driver=raw,file.driver=throttle,file.throttle-group=t," \
+        f"file.file.driver=file,file.file.filename={path}"
 
 
 # --- formats ---------------------------------------------------------------
@@ -282,6 +290,29 @@ def test_nbd_in_a_format(disksum, raw, vmdk):
 
 
 @pytest.mark.sanitizer
+def test_server_ends_with_its_first_client(disksum, fails, raw, vmdk, servers):
+    """Only a look at the format needs another."""
+    for options in [], ["-f", "vmdk"]:
+        uri, _ = servers.nbdkit("--filter=exitlast", "file", vmdk)
+        if options:
+            assert sums(disksum(*options, uri).stdout) == [checksum(raw)]
+        else:
+            assert "-f vmdk saves the look" in fails(uri)
+
+
+def test_container_by_a_command(fails, vmdk):
+    assert fails("-f", "vmdk", "--", "[", "nbdkit", "file", vmdk, "]").endswith(
+        ": format 'vmdk' is not supported here; start the server first, and "
+        "give its URI")
+
+
+def test_container_with_tls(fails):
+    uri = "nbds://127.0.0.1:1/x"
+    assert fails("-f", "vmdk", uri).startswith(
+        f"{uri}: a vmdk image is read by QEMU, which can not open this URI; "
+        "give it as --image-opts driver=vmdk,file.driver=nbd,")
+
+
 @pytest.mark.parametrize("kind", ["vmdk", "probe", "json", "nbd+unix", "nbd"])
 def test_backing_file(disksum, raw, vmdk, kind):
     with server(raw) as path:
@@ -400,15 +431,84 @@ def test_in_use(disksum, fails, raw, vmdk):
             assert sums(disksum("-U", *args).stdout) == [checksum(raw)]
 
 
+@pytest.fixture
+def flat(raw):
+    """A VMDK image whose data is in another file."""
+    path = raw.with_name("flat.vmdk")
+    qemu_img("convert", "-O", "vmdk", "-o", "subformat=monolithicFlat", raw,
+             path)
+    return path, raw.with_name("flat-flat.vmdk")
+
+
+def test_files_of_qemu_in_use(fails, disksum, raw, flat):
+    """qemu-nbd itself would let others write them."""
+    path, extent = flat
+    top = raw.with_name("top.qcow2")
+    qemu_img("create", "-f", "qcow2", "-b", raw, "-F", "raw", top)
+    for name, image in [
+            (extent, [path]),
+            (raw, ["--image-opts", f"driver=raw,file.filename={raw}"]),
+            (raw, ["--image-opts", f"driver=file,filename={raw}"]),
+            (raw, ['json:{"driver": "raw", "file": {"driver": "file", '
+                   f'"filename": "{raw}"}}}}']),
+            (raw, ["--image-opts", f"driver=qcow2,file.filename={top}"])]:
+        with qemu_io(name):
+            assert fails(*image) == in_use(name)
+            assert sums(disksum("-U", *image).stdout) == [checksum(raw)]
+        assert sums(disksum(*image).stdout) == [checksum(raw)]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_files_of_qemu_change(raw, force):
+    with subprocess.Popen([BUILD / "disksum", *(["-U"] if force else []), *SLOW,
+                           slow_image(raw)], stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.PIPE) as process:
+        # By QEMU and by us.
+        wait_until(lambda: locked(raw) >= 2)
+        time.sleep(0.3)
+        os.utime(raw)
+        out, err = process.communicate()
+    text = "the file changed while it was read\n"
+    if force:
+        assert process.returncode == 0 and len(sums(out)) == 1
+        assert err == f"disksum: {raw}: warning: {text}"
+    else:
+        assert (process.returncode, out) == (1, "")
+        assert err == f"disksum: {raw}: {text}"
+
+
+@pytest.mark.parametrize("text, where", [
+    ('json:{"driver":"raw","force-share":FS,"file":{"driver":"file",'
+     '"filename":"NAME"}}', None),
+    ('json:{ "file": {"driver":"file","filename":"NAME"}, "driver":"raw" }', None),
+    ("driver=raw,file.filename=NAME,", "--image-opts"),
+    ("driver=raw,file.filename=NAME,force-share=on", "--image-opts")])
+def test_force_share_given_too(disksum, raw, text, where):
+    name = text.replace("NAME", str(raw)).replace("FS", "true")
+    options = ["-U", *([where] if where else [])]
+    assert sums(disksum(*options, name).stdout) == [checksum(raw)]
+    assert disksum("-U", "json:{}", check=False).stderr.count(
+        "Must specify either driver or file") == 1
+
+
+def test_descriptors(disksum, raw, vmdk):
+    """Those of disksum, which are other ones in QEMU."""
+    for name in "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
+        with open(vmdk, "rb") as f:
+            assert sums(disksum(name, stdin=f).stdout) == [checksum(raw)]
+    with open(raw, "rb") as f:
+        image = "driver=raw,file.filename=/dev/stdin"
+        assert sums(disksum("--image-opts", image, stdin=f).stdout) == \
+            [checksum(raw)]
+    fd = os.open(vmdk, os.O_RDONLY)
+    try:
+        assert sums(disksum(f"/dev/fd/{fd}", pass_fds=[fd]).stdout) == \
+            [checksum(raw)]
+    finally:
+        os.close(fd)
+
+
 # --- the end ---------------------------------------------------------------
-
-SLOW = ["--object", "throttle-group,id=t,x-bps-read=65536", "--image-opts"]
-
-
-def slow_image(path):
-    return f"driver=raw,file.driver=throttle,file.throttle-group=t," \
-        f"file.file.driver=file,file.file.filename={path}"
-
 
 @pytest.mark.parametrize("seconds", [0, 0.02, 0.5])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT,

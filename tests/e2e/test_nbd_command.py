@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Servers that disksum starts: -- [ COMMAND ARG... ]."""
+
+import glob
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import sums
+from test_nbd import bytes_read, image  # noqa: F401 (a fixture)
+
+@pytest.fixture
+def folder_for_sockets(servers):
+    """TMPDIR; a socket or folder that is left there is found."""
+    folder = servers.folder / "tmp"
+    folder.mkdir()
+    yield {"TMPDIR": str(folder)}
+    assert list(folder.iterdir()) == []
+
+
+def children_with(word):
+    """Processes that have a word in their command line, apart from zombies."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as f:
+                if word.encode() in f.read():
+                    found.append(path)
+        except OSError:
+            pass
+    return found
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("command", [
+    ["nbdkit", "-r", "file"], ["nbdkit", "-r", "--filter=exitlast", "file"],
+    ["nbdkit", "--filter=cow", "file"],
+    ["qemu-nbd", "-r", "-t", "-e", "4", "-f", "raw"]])
+def test_command(disksum, image, folder_for_sockets, command):
+    path, expected = image
+    for threads in "1", "4":
+        result = disksum("-t", threads, "--", "[", *command, path, "]",
+                         env=folder_for_sockets)
+        name = " ".join(["[", *command, str(path), "]"])
+        assert result.stdout == f"{expected}  {name}\n"
+    assert not children_with(str(path))
+
+
+def test_command_has_several_connections(disksum, image, folder_for_sockets):
+    path, expected = image
+    result = disksum("-t", "3", "--", "[", "nbdkit", "-v", "file", path, "]",
+                     env=folder_for_sockets, check=False)
+    assert sums(result.stdout) == [expected]
+    assert result.stderr.count("accepted connection") == 3
+
+
+def test_command_that_is_not_there(fails, folder_for_sockets):
+    assert "can not run 'no-such-server': No such file or directory" in fails(
+        "--", "[", "no-such-server", "]", env=folder_for_sockets)
+
+
+def test_command_that_ends(fails, folder_for_sockets):
+    assert fails("--", "[", "sh", "-c", "exit 3", "]",
+                 env=folder_for_sockets).endswith(
+        ": the server ended with exit status 3")
+    assert "signal 9" in fails("--", "[", "sh", "-c", "kill -9 $$", "]",
+                               env=folder_for_sockets)
+
+
+def test_command_that_does_not_serve(fails, folder_for_sockets):
+    assert "does not answer" in fails("--timeout=1", "--", "[", "sleep",
+                                      "1000.125", "]", env=folder_for_sockets)
+    assert not children_with("1000.125")
+
+
+def test_command_that_ignores_signals(fails, folder_for_sockets):
+    """It is killed."""
+    script = ("import signal, time; signal.signal(15, signal.SIG_IGN); "
+              "time.sleep(1000.25)")
+    assert "does not answer" in fails("--timeout=1", "--", "[", sys.executable,
+                                      "-c", script, "]",
+                                      env=folder_for_sockets)
+    assert not children_with("1000.25)")
+
+
+@pytest.mark.parametrize("words", [["[", "nbdkit"], ["[", "]"]])
+def test_bad_command(disksum, words):
+    result = disksum("--", *words, check=False)
+    assert result.returncode == 2
+    assert "-- [ COMMAND ARG... ]" in result.stderr
+
+
+def test_bracket_can_be_a_file(disksum, image, tmp_path):
+    path, expected = image
+    shutil.copy(path, tmp_path / "[")
+    assert sums(disksum("[", cwd=tmp_path).stdout) == [expected]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_command_ends_with_us(build, image, folder_for_sockets, number,
+                              tmp_path):
+    path, _ = image
+    link = tmp_path / f"link-{number}"
+    link.symlink_to(path)
+    process = subprocess.Popen(
+        [build / "disksum", "--", "[", "nbdkit", "-r", "--filter=delay", "file",
+         link, "delay-read=500ms", "]"], stdout=subprocess.DEVNULL,
+        env={**os.environ, **folder_for_sockets})
+    try:
+        wait_until(lambda: any("nbdkit" in open(p).read().split("\0")[0]
+                               for p in children_with(str(link))))
+        # The socket's name is gone as soon as all are connected.
+        time.sleep(0.5)
+    finally:
+        process.send_signal(number)
+        process.wait()
+    wait_until(lambda: not children_with(str(link)))
+
+
+def write_sleeper(path, seconds):
+    """A server whose reads last so long."""
+    path.write_text(f"""#!/bin/sh
+case "$1" in
+get_size) echo 1M ;;
+pread) sleep {seconds} ;;
+*) exit 2 ;;
+esac
+""")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_children_end_with_us(build, folder_for_sockets, number, tmp_path):
+    """A server that takes its time, and what it started itself."""
+    seconds = f"1234.{number:03}"
+    script = write_sleeper(tmp_path / "sleeper", seconds)
+    process = subprocess.Popen(
+        [build / "disksum", "--", "[", "nbdkit", "sh", script, "]"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, **folder_for_sockets})
+    try:
+        wait_until(lambda: children_with(seconds))
+    finally:
+        process.send_signal(number)
+        process.wait()
+    wait_until(lambda: not children_with(seconds)
+               and not children_with(str(script)))
+
+
+def test_children_end_with_the_image(disksum, folder_for_sockets, tmp_path):
+    script = write_sleeper(tmp_path / "sleeper", "1234.25")
+    done = disksum("--timeout=1", "--", "[", "nbdkit", "sh", script, "]",
+                   env=folder_for_sockets, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "timed out" in done.stderr
+    assert not children_with("1234.25")
+
+
+def test_stdin_of_the_server(disksum, folder_for_sockets):
+    script = """
+case "$1" in
+get_size) echo 64K ;;
+pread) head -c "$3" /dev/zero ;;
+*) exit 2 ;;
+esac
+"""
+    done = disksum("--json", "--", "[", "nbdkit", "sh", "-", "]", input=script,
+                   env=folder_for_sockets)
+    assert '"virtual-size":65536' in done.stdout.replace(" ", "")
