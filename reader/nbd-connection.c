@@ -149,11 +149,15 @@ static int get_export(struct nbd_connection *c, struct nbd_export *export,
                       struct error *error)
 {
     int64_t size = nbd_get_size(c->nbd);
-    int64_t least = nbd_get_block_size(c->nbd, LIBNBD_SIZE_MINIMUM);
-    int64_t most = nbd_get_block_size(c->nbd, LIBNBD_SIZE_MAXIMUM);
+    int64_t least, most;
 
     if (size < 0)
-        return connect_error(c, error);
+        return error_set(error, EFBIG,
+                         "%s: can not connect: the export is larger than 2^63 "
+                         "bytes, or tells no size",
+                         c->name);
+    least = nbd_get_block_size(c->nbd, LIBNBD_SIZE_MINIMUM);
+    most = nbd_get_block_size(c->nbd, LIBNBD_SIZE_MAXIMUM);
     if (least < 1 || least > 65536 || (least & (least - 1)))
         least = 1;
     if (most < least || most > BEST_MOST)
