@@ -59,6 +59,9 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
+/* Memory of all jobs for compressed clusters, when it is up to the image. */
+#define COMPRESSED_MEMORY (128 * MiB)
+
 /* Blocks of data in a slot. A compressed cluster is decoded once when it fits
  * one. */
 static size_t slot_blocks(const struct engine *e)
@@ -73,6 +76,20 @@ static size_t slot_blocks(const struct engine *e)
     if (blocks < least)
         blocks = least;
     return blocks ? blocks : 1;
+}
+
+/* A job for compressed clusters has their bytes beside those of the slot: the
+ * length of a cluster is told in sectors, up to twice its size. Large clusters,
+ * and many threads, leave less of the queue. */
+static unsigned queue_depth(const struct engine *e)
+{
+    const struct engine_options *o = &e->options;
+    uint64_t job = 3 * (uint64_t)slot_blocks(e) * o->block_size;
+    uint64_t depth = COMPRESSED_MEMORY / (job * o->threads);
+
+    if (!e->image || !e->image->largest_cluster || depth >= o->queue_depth)
+        return o->queue_depth;
+    return depth ? depth : 1;
 }
 
 static int make_parts(struct engine *e, const struct engine_input *input)
@@ -131,6 +148,7 @@ int engine_new(const struct engine_options *options,
     e->done_fd = -1;
     pthread_mutex_init(&e->lock, NULL);
 
+    e->options.queue_depth = queue_depth(e);
     err = make_parts(e, input);
     if (err) {
         engine_free(e);

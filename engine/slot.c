@@ -22,8 +22,14 @@ void slot_add_data(struct slot *slot, size_t blocks)
 
 /* --- reads -------------------------------------------------------------- */
 
-/* Of the memory for input. */
+/* Of the memory for input; less is enough where reads need none. */
 #define INPUT_ALIGNMENT 4096
+
+static size_t input_room(const struct read *read)
+{
+    return round_up(read->len, read->reader->alignment > 1 ? INPUT_ALIGNMENT
+                                                           : sizeof(uint64_t));
+}
 
 /* The read for units has no memory before job_place_input(). */
 static bool awaits_memory(const struct read *read)
@@ -157,7 +163,7 @@ int job_place_input(struct job *job)
 
     for (size_t i = 0; i < job->read_count; i++) {
         if (awaits_memory(&job->reads[i]))
-            size += round_up(job->reads[i].len, INPUT_ALIGNMENT);
+            size += input_room(&job->reads[i]);
     }
     if (size > job->input_room) {
         void *input;
@@ -176,7 +182,7 @@ int job_place_input(struct job *job)
 
         if (awaits_memory(read)) {
             read->buf = job->input + size;
-            size += round_up(read->len, INPUT_ALIGNMENT);
+            size += input_room(read);
         }
     }
     return 0;

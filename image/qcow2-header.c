@@ -56,7 +56,8 @@ int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,
         return qcow2_broken(q, EFBIG, error,
                             "the %s is too large: %" PRIu64 " entries", what,
                             count);
-    if (sum_exceeds(offset, count * entry_size, INT64_MAX) ||
+    if (sum_exceeds(offset, count * entry_size,
+                    count ? QCOW2_MAX_OFFSET : INT64_MAX) ||
         offset % q->cluster_size != 0)
         return qcow2_broken(q, EINVAL, error,
                             "the %s is misplaced: at %" PRIu64, what, offset);
@@ -66,14 +67,8 @@ int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,
 int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t offset,
                    uint64_t count, struct error *error)
 {
-    int err = qcow2_check_table(q, what, offset, count, sizeof(uint64_t),
-                                QCOW2_MAX_L1_SIZE, error);
-
-    if (!err && count &&
-        sum_exceeds(offset, count * sizeof(uint64_t), QCOW2_MAX_OFFSET))
-        return qcow2_broken(q, EINVAL, error,
-                            "the %s is misplaced: at %" PRIu64, what, offset);
-    return err;
+    return qcow2_check_table(q, what, offset, count, sizeof(uint64_t),
+                             QCOW2_MAX_L1_SIZE, error);
 }
 
 /* --- the header --------------------------------------------------------- */

@@ -84,14 +84,14 @@ int qcow2_broken(const struct qcow2 *q, int code, struct error *error,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /*
- * A table of count entries at offset: bounded, at a cluster's edge, and its end
- * is no overflow.
+ * A table of count entries at offset: bounded, at a cluster's edge, and where
+ * QEMU can read it.
  */
 int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,
                       uint64_t count, size_t entry_size, uint64_t max_size,
                       struct error *error);
 
-/* The same for an L1 table, which will be read. */
+/* The same for an L1 table. */
 int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t offset,
                    uint64_t count, struct error *error);
 

@@ -72,6 +72,7 @@ def field_cases():
                             (1 << 56) - CLUSTER, 1 << 56, (1 << 63) - CLUSTER,
                             1 << 63, (1 << 64) - CLUSTER, (1 << 64) - 1],
         "refcount_table_offset": [0, 1, 512, 4097, CLUSTER, 1 << 40, (1 << 56),
+                                  (1 << 63) - (1 << 30) - CLUSTER, (1 << 63) - (1 << 30),
                                   (1 << 63) - CLUSTER, 1 << 63, (1 << 64) - CLUSTER],
         "refcount_table_clusters": [0, 2, 2048, 2049, 1 << 20, 1 << 31, 0xFFFFFFFF],
         "nb_snapshots": [1, 2, 65536, 65537, 1 << 31, 0xFFFFFFFF],

@@ -84,6 +84,9 @@ def l1_cases():
                        (1 << 63) - CLUSTER, 1 << 63, (1 << 64) - CLUSTER]:
             yield snapshot_case(f"L1 at {offset:#x}", wanted, [(b"1", b"one", {})],
                                 change=l1(offset=offset))
+        for offset in [(1 << 63) - (1 << 30) - CLUSTER, (1 << 63) - (1 << 30)]:
+            yield snapshot_case(f"table at {offset:#x}", wanted, [(b"1", b"one", {})],
+                                header={"snapshots_offset": offset})
         for size in [0, 2, 512, 513, 4 << 20, (4 << 20) + 1, 1 << 29, (1 << 32) - 1]:
             yield snapshot_case(f"L1 of {size:#x} entries", wanted, [(b"1", b"one", {})],
                                 change=l1(size=size))

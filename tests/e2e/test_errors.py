@@ -126,6 +126,12 @@ def test_block_device_fails(fails, device_and_file, options, reads):
     assert int(offset.split(":")[0]) >= 1 << 20
 
 
+def test_file_without_size(fails):
+    """It says that it is empty, and is not."""
+    assert fails("-f", "raw", "/proc/cpuinfo") == \
+        "/proc/cpuinfo: has no size, or is growing"
+
+
 # --- files that change ---------------------------------------------------
 
 def changed(build, path, size, moment):

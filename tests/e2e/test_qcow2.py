@@ -10,7 +10,7 @@ import pytest
 import zstd_frame
 from conftest import sums
 from oracle import checksum
-from qcow2_compare import check_image, qemu_img
+from qcow2_compare import bounded_memory, check_image, qemu_img
 from qcow2_image import (DIRTY, EXT_FEATURE_NAMES, LAZY_REFCOUNTS, Image, deflate,
                          feature_name)
 
@@ -369,3 +369,23 @@ def test_standalone(disksum, fails):
         "overlay.qcow2: refers to another file, its backing file 'base.qcow2'"
     assert fails("--standalone", "data.qcow2") == \
         "data.qcow2: refers to another file, its data file 'data.raw'"
+
+
+@pytest.mark.parametrize("options", [
+    ["-t", "16", "-T", "none"], ["-t", "16"],
+    ["-t", "16", "--queue-depth", "256", "-T", "none"],
+    ["-t", "2", "--block-size", "4M", "-T", "none"]])
+def test_memory_for_compressed_clusters(disksum, options):
+    """Large clusters, each with twice its size of compressed bytes."""
+    image = Image(64 << 21, cluster_bits=21)
+    content = random.Random(0).randbytes(2 << 20)
+    packed = deflate(content, level=0)
+    for cluster in range(64):
+        image.disk.compressed(cluster, packed, sectors=8191)
+    image.write("image.qcow2")
+    subprocess.run(["sync", "image.qcow2"], check=True)
+    with open("image.qcow2", "rb") as f:
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    block = 4 << 20 if "--block-size" in options else 65536
+    out = disksum(*options, "image.qcow2", wrapper=bounded_memory()).stdout
+    assert sums(out) == [checksum(64 * content, block)]

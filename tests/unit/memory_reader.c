@@ -48,7 +48,7 @@ static const unsigned char *memory_view(const struct read *read,
     return NULL;
 }
 
-static void memory_read_rest(struct read *read)
+static void read_bytes(struct read *read)
 {
     const struct memory_reader *m = to_memory(read->reader);
     uint64_t end = read->offset + read->len;
@@ -61,6 +61,12 @@ static void memory_read_rest(struct read *read)
         end = m->end > read->offset ? m->end : read->offset;
     memcpy(read->buf, m->bytes + read->offset, end - read->offset);
     read->done = end - read->offset;
+}
+
+static void memory_read_rest(struct read *read)
+{
+    to_memory(read->reader)->rest_calls++;
+    read_bytes(read);
 }
 
 static bool memory_try_read(struct read *read)
@@ -100,7 +106,7 @@ static struct read *memory_reap(struct read_queue *queue, bool wait)
     if (!wait || !read)
         return NULL;
     q->list = read->next;
-    memory_read_rest(read);
+    read_bytes(read);
     return read;
 }
 
@@ -143,9 +149,11 @@ static void memory_close(struct reader *r)
 
 static void memory_will_need(struct reader *r, uint64_t offset, uint64_t length)
 {
-    (void)r;
-    (void)offset;
+    struct memory_reader *m = to_memory(r);
+
     (void)length;
+    m->will_need_calls++;
+    m->needed = offset;
 }
 
 static const struct reader_ops memory_ops = {

@@ -25,6 +25,9 @@ struct memory_reader {
     uint64_t end;         /* the object ends here, before its size */
     bool changed;         /* check_unchanged() says so */
     unsigned extent_calls;
+    unsigned rest_calls;      /* of read_rest(), so of metadata, too */
+    unsigned will_need_calls; /* and where the last one began: */
+    uint64_t needed;
 };
 
 /* All in order, over bytes that stay in place. Owned by the caller, also after
