@@ -16,15 +16,60 @@
 /* Direct I/O wants the memory aligned, too. */
 #define BUFFER_ALIGNMENT 4096
 
-static void fail_read(struct worker *w, const struct read *read)
+/* How near a place is told where reads fail. */
+#define FAULT_PIECE 4096
+
+/* Read so many bytes of a read again. */
+static bool try_again(struct read *read, size_t at, size_t len)
 {
-    uint64_t offset = read->offset + read->done;
+    struct read piece = {
+        .reader = read->reader,
+        .buf = read->buf + at,
+        .offset = read->offset + at,
+        .len = len,
+    };
+
+    piece.reader->ops->read_rest(&piece);
+    if (piece.done == len)
+        return true;
+    read->error = piece.error;
+    read->reason = piece.reason;
+    return false;
+}
+
+/* A server tells that a read failed, not where: look for the place, by halves.
+ * If all can be read now, the read itself is the place. */
+static void find_fault(struct read *read)
+{
+    size_t at = read->done, end = read->len;
+
+    while (end - at > FAULT_PIECE) {
+        size_t half = (end - at) / 2;
+
+        half += FAULT_PIECE - 1;
+        half -= half % FAULT_PIECE;
+        if (try_again(read, at, half))
+            at += half;
+        else
+            end = at + half;
+    }
+    if (!try_again(read, at, end - at))
+        read->done = at;
+}
+
+static void fail_read(struct worker *w, struct read *read)
+{
     struct error error = ERROR_INIT;
+    uint64_t offset;
+
+    if (read->error)
+        find_fault(read);
+    offset = read->offset + read->done;
 
     if (read->error)
         error_set(&error, read->error,
                   "%s: read error at offset %" PRIu64 ": %s",
-                  read->reader->name, offset, strerror(read->error));
+                  read->reader->name, offset, read_reason(read));
     else
         error_set(&error, EIO,
                   "%s: the file ended at offset %" PRIu64
@@ -135,7 +180,7 @@ static void read_views(struct job *job)
 static bool check_reads(struct worker *w, const struct job *job)
 {
     for (size_t i = 0; i < job->read_count; i++) {
-        const struct read *read = &job->reads[i];
+        struct read *read = &job->reads[i];
 
         if (read->done < read->len) {
             fail_read(w, read);

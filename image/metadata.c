@@ -21,7 +21,7 @@ int metadata_read(struct reader *r, uint64_t offset, void *buf, size_t len,
     if (read.error)
         return error_set(error, read.error,
                          "%s: read error at offset %" PRIu64 ": %s", r->name,
-                         offset + read.done, strerror(read.error));
+                         offset + read.done, read_reason(&read));
     return 0;
 }
 

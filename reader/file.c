@@ -311,13 +311,11 @@ static int get_size(struct file *f, struct error *error)
 {
     f->reader.id = (struct object_id){ f->stat.st_dev, f->stat.st_ino };
     if (S_ISREG(f->stat.st_mode)) {
-        /* Files of /proc say that they are empty; most have no end, either. */
-        off_t end = lseek(f->fd, 0, SEEK_END);
-
-        if (end != f->stat.st_size)
-            return error_set(error, EINVAL, "%s: has no size, or is growing",
-                             f->reader.name);
-        f->reader.size = end;
+        /* Files of /proc say that they are empty, and have no end. */
+        if (lseek(f->fd, 0, SEEK_END) < 0)
+            return error_set(error, errno, "%s: has no size: %s",
+                             f->reader.name, strerror(errno));
+        f->reader.size = f->stat.st_size;
         f->reader.allocated = (uint64_t)f->stat.st_blocks * 512; /* stat(2) */
         return 0;
     }

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -44,6 +45,7 @@ struct nbd_connection {
     short polled;                 /* what the driver waits for */
     struct nbd_command *answered; /* not yet told */
     int error;                    /* why the connection ended */
+    char *reason;                 /* and in words, or NULL */
 };
 
 static int64_t now_ms(void)
@@ -208,6 +210,7 @@ void nbd_connection_close(struct nbd_connection *c)
         close(c->wake_fd);
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
+    free(c->reason);
     free(c->name);
     free(c);
 }
@@ -268,8 +271,18 @@ static void note_end(struct nbd_connection *c, int result)
     if (!is_ended(c) || c->error)
         return;
     c->error = result == -1 ? nbd_get_errno() : 0;
-    if (c->error == 0 || c->error == ENOTCONN)
-        c->error = ECONNRESET;
+    /* libnbd has words, but no errno value, for what breaks the protocol. */
+    if (result == -1 && c->error == 0 &&
+        asprintf(&c->reason, "the server broke the protocol: %s", reason()) < 0)
+        c->reason = NULL;
+    /* Whether a read or a write finds out is chance. */
+    if (c->error == 0 || c->error == ENOTCONN || c->error == EPIPE)
+        c->error = c->reason ? EPROTO : ECONNRESET;
+}
+
+const char *nbd_connection_reason(const struct nbd_connection *c)
+{
+    return c->reason;
 }
 
 /* libnbd took a command, or refused it. */
@@ -288,16 +301,16 @@ static void started(struct nbd_connection *c, struct nbd_command *command)
         eventfd_write(c->wake_fd, 1);
 }
 
-/* A part of an answer is where it belongs. */
-static int ignore_chunk(void *arg, const void *buf, size_t len, uint64_t offset,
-                        unsigned status, int *error)
+/* A part of an answer is where it belongs; len is 0 for an error. */
+static int note_chunk(void *arg, const void *buf, size_t len, uint64_t offset,
+                      unsigned status, int *error)
 {
-    (void)arg;
+    struct nbd_command *command = arg;
+
     (void)buf;
-    (void)len;
-    (void)offset;
     (void)status;
     (void)error;
+    command->came(command, offset, len);
     return 0;
 }
 
@@ -306,14 +319,12 @@ void nbd_connection_read(struct nbd_connection *c, struct nbd_command *command,
 {
     nbd_completion_callback callback = { .callback = note_answer,
                                          .user_data = command };
-    nbd_chunk_callback chunk = { .callback = ignore_chunk };
+    nbd_chunk_callback chunk = { .callback = note_chunk, .user_data = command };
 
     command->connection = c;
-    if (c->at_once)
-        command->cookie = nbd_aio_pread_structured(
-            c->nbd, buf, len, offset, chunk, callback, LIBNBD_CMD_FLAG_DF);
-    else
-        command->cookie = nbd_aio_pread(c->nbd, buf, len, offset, callback, 0);
+    command->cookie =
+        nbd_aio_pread_structured(c->nbd, buf, len, offset, chunk, callback,
+                                 c->at_once ? LIBNBD_CMD_FLAG_DF : 0);
     started(c, command);
 }
 

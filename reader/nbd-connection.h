@@ -47,6 +47,11 @@ void nbd_connection_close(struct nbd_connection *c);
 struct nbd_command {
     /* error: 0 or a positive errno value. The command may be freed. */
     void (*answered)(struct nbd_command *command, int error);
+
+    /* Of a read: a part of the answer is in the buffer, len bytes of offset.
+     * 0: the server could not read what is there. */
+    void (*came)(struct nbd_command *command, uint64_t offset, size_t len);
+
     int64_t cookie;
     struct nbd_connection *connection;
     struct nbd_command *next;
@@ -71,6 +76,10 @@ struct nbd_status {
 };
 void nbd_connection_status(struct nbd_connection *c, struct nbd_status *status,
                            uint64_t offset, uint64_t len);
+
+/* What was wrong with the server's answers when the connection ended; NULL:
+ * nothing, or an errno value says it. It lives as long as the connection. */
+const char *nbd_connection_reason(const struct nbd_connection *c);
 
 /* Wait until *done, which an answered() sets. The lock is released
  * meanwhile. */

@@ -31,6 +31,13 @@ struct part {
     size_t len;
     unsigned char *bounce; /* NULL: straight to the buffer */
     size_t before;         /* bytes of bounce before the part */
+
+    /* What is asked for, and how far it came, from its start on. */
+    uint64_t first;
+    uint64_t last;
+    uint64_t next;
+    uint64_t fault; /* where the server could not read; or last */
+    bool again;     /* it was asked for before */
 };
 
 /* A read in flight. Parts may be answered in any order. */
@@ -61,16 +68,58 @@ static void finish_transfer(struct transfer *t)
     free(t);
 }
 
+static void came(struct nbd_command *command, uint64_t offset, size_t len)
+{
+    struct part *part = (struct part *)command;
+
+    if (len == 0 && offset >= part->first && offset < part->fault)
+        part->fault = offset;
+    else if (offset == part->next)
+        part->next += len;
+}
+
+/* The answer came in parts that are not in order. Nothing is wrong with that,
+ * but some bytes may have come twice, and others never: libnbd only counts. So
+ * ask once more, over memory that does not have what was there before. */
+static bool ask_again(struct part *part)
+{
+    struct read *read = part->transfer->read;
+    size_t len = part->last - part->first;
+    unsigned char *buf = part->bounce ? part->bounce : read->buf + part->at;
+
+    if (part->next == part->last || part->again)
+        return false;
+    memset(buf, 0, len);
+    part->again = true;
+    nbd_connection_read(part->transfer->queue->connection, &part->command, buf,
+                        len, part->first);
+    return true;
+}
+
+static void note_error(struct part *part, int error)
+{
+    struct transfer *t = part->transfer;
+    size_t at = part->at;
+
+    if (at >= t->done)
+        return;
+    if (part->fault < part->last && part->fault > part->first + part->before)
+        at += part->fault - part->first - part->before;
+    t->done = at;
+    t->error = error;
+    t->read->reason = nbd_connection_reason(t->queue->connection);
+}
+
 static void answered(struct nbd_command *command, int error)
 {
     struct part *part = (struct part *)command;
     struct transfer *t = part->transfer;
 
-    if (error && part->at < t->done) {
-        t->done = part->at;
-        t->error = error;
-    }
-    if (part->bounce && !error)
+    if (error)
+        note_error(part, error);
+    else if (ask_again(part))
+        return;
+    else if (part->bounce)
         memcpy(t->read->buf + part->at, part->bounce + part->before, part->len);
     free(part->bounce);
     if (--t->left == 0)
@@ -116,6 +165,9 @@ static uint64_t start_part(struct part *part, uint64_t offset, uint64_t end)
     if (end > last)
         end = last;
     part->command.answered = answered;
+    part->command.came = came;
+    part->first = part->next = first;
+    part->last = part->fault = last;
     part->at = offset - read->offset;
     part->len = end - offset;
     if (first != offset || last != end) {

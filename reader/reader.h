@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/error.h"
 #include "reader/window.h"
@@ -36,11 +37,19 @@ struct read {
 
     const unsigned char *view; /* where the bytes are, if not in buf */
     size_t done;               /* less than len: the object ended */
-    int error;   /* 0 or a positive errno value, at offset + done */
-    void *owner; /* of the caller */
-    void *state; /* of the queue */
+    int error;          /* 0 or a positive errno value, at offset + done */
+    const char *reason; /* of the error, where its number says too little; or
+                         * NULL. The reader has it. */
+    void *owner;        /* of the caller */
+    void *state;        /* of the queue */
     struct read *next;
 };
+
+/* Why a read failed. */
+static inline const char *read_reason(const struct read *read)
+{
+    return read->reason ? read->reason : strerror(read->error);
+}
 
 struct reader_ops {
     /*

@@ -129,7 +129,7 @@ def test_block_device_fails(fails, device_and_file, options, reads):
 def test_file_without_size(fails):
     """It says that it is empty, and is not."""
     assert fails("-f", "raw", "/proc/cpuinfo") == \
-        "/proc/cpuinfo: has no size, or is growing"
+        "/proc/cpuinfo: has no size: Invalid argument"
 
 
 # --- files that change ---------------------------------------------------

@@ -406,9 +406,9 @@ def test_read_error(fails, raw):
         f"file.image.filename={raw},file.inject-error.0.event=none," \
         "file.inject-error.0.iotype=read,file.inject-error.0.sector=100," \
         "file.inject-error.0.errno=5"
-    # The read begins with the disk.
+    # Sector 100, to the next page.
     assert fails("--image-opts", image) == \
-        f"{image}: read error at offset 0: Input/output error"
+        f"{image}: read error at offset 49152: Input/output error"
 
 
 def test_file_changes(fails, disksum, build, vmdk):
