@@ -2,8 +2,11 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-IMAGE ?= demo/disk.raw
+IMAGE ?=
 BUILD = build
+
+# A word for the shell, whatever is in it.
+quote = '$(subst ','\'',$(1))'
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -11,16 +14,16 @@ all: $(BUILD)/build.ninja
 $(BUILD)/build.ninja:
 	@command -v meson >/dev/null || \
 	    { echo "meson is missing: 'make setup' installs what is needed"; exit 1; }
-	meson setup $(BUILD) --prefix=$(PREFIX)
+	meson setup $(BUILD) --prefix=$(call quote,$(PREFIX))
 
-# Debian's packages that are missing; says what it installs.
+# On Debian: the packages that are missing; says what it installs.
 setup:
 	scripts/install-packages build
 
 demo:
 	scripts/install-packages build demo
 	@$(MAKE) --no-print-directory all
-	@scripts/demo $(IMAGE)
+	@scripts/demo $(call quote,$(or $(IMAGE),demo/disk.raw))
 
 check:
 	scripts/install-packages build test
@@ -38,8 +41,10 @@ fuzz:
 	tests/fuzz/run $(SECONDS)
 
 install: all
-	meson configure $(BUILD) -Dprefix=$(PREFIX)
-	DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	meson configure $(BUILD) -Dprefix=$(call quote,$(PREFIX))
+	destdir=$(call quote,$(DESTDIR)); \
+	case $$destdir in /* | '') ;; *) destdir=$$PWD/$$destdir ;; esac; \
+	DESTDIR=$$destdir meson install -C $(BUILD)
 
 clean:
 	rm -rf $(BUILD) build-*
