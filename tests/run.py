@@ -68,15 +68,30 @@ def build(folder, options):
 
 
 def count_tap(output):
-    """What a unit test reports, in the Test Anything Protocol."""
+    """What a unit test reports, in the Test Anything Protocol. What it planned
+    and did not report has failed, and so has a test without a plan."""
     count = Count()
+    planned, skipped_all = None, False
     for line in output.splitlines():
-        if re.match(r"1\.\.0 # SKIP|(not )?ok \d+ .*# SKIP", line, re.I):
+        plan = re.match(r"1\.\.(\d+)(\s*# SKIP)?", line, re.I)
+        if plan:
+            planned = (planned or 0) + int(plan.group(1))
+            skipped_all = skipped_all or plan.group(2)
+        elif re.match(r"(not )?ok \d+ .*# SKIP", line, re.I):
             count.skipped += 1
         elif line.startswith("ok "):
             count.passed += 1
         elif line.startswith("not ok "):
             count.failed += 1
+    reported = count.passed + count.failed + count.skipped
+    if planned is None or (planned == 0 and not skipped_all):
+        print(f"no plan, {reported} reported")
+        count.failed += 1
+    elif planned != reported:
+        print(f"{planned} planned, {reported} reported")
+        count.failed += max(planned - reported, 1)
+    elif planned == 0:
+        count.skipped += 1
     return count
 
 
@@ -153,6 +168,11 @@ def run_suite(name):
 
 
 def main():
+    unknown = [name for name in sys.argv[1:] if name not in SUITES]
+    if unknown:
+        print(f"run.py: no suite '{unknown[0]}'\n"
+              f"usage: tests/run.py [{'|'.join(SUITES)}]...", file=sys.stderr)
+        return 2
     count = sum(map(run_suite, sys.argv[1:] or SUITES), Count())
     print(count)
     return 1 if count.failed or not count.passed else 0
