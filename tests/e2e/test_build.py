@@ -62,7 +62,7 @@ def test_command_uses_the_public_library(build):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The tree after 'make install', and its environment."""
+    """The tree of the build that is tested, installed."""
     from conftest import BUILD
     prefix = tmp_path_factory.mktemp("prefix")
     run("meson", "install", "-C", BUILD, "--destdir", prefix,
@@ -75,23 +75,62 @@ def find(folder, name):
     return path
 
 
-def test_install(installed):
-    for name in "bin/disksum", "blkhash.h", "blkhash.pc", "libblkhash.so.1", \
-            "libblkhash.a", "disksum.1", "blkhash.3", \
-            "share/bash-completion/completions/disksum", \
-            "share/zsh/site-functions/_disksum", \
-            "share/fish/vendor_completions.d/disksum.fish":
-        assert find(installed, name)
+def library_folder():
+    """Where libraries are, below a prefix: with the name of the architecture
+    on Debian."""
+    if os.path.exists("/etc/debian_version") and \
+            shutil.which("dpkg-architecture"):
+        return "lib/" + run("dpkg-architecture", "-qDEB_HOST_MULTIARCH").strip()
+    lib64 = "/usr/lib64"
+    return "lib64" if os.path.isdir(lib64) and not os.path.islink(lib64) \
+        else "lib"
 
 
-def test_install_in_place(root, tmp_path):
-    """The command that was installed runs: it finds its library."""
-    prefix = tmp_path / "a prefix"
-    run("meson", "setup", tmp_path / "build", root, f"--prefix={prefix}",
-        "-Dman=disabled")
-    run("meson", "install", "-C", tmp_path / "build", stderr=subprocess.STDOUT)
+def places():
+    """What belongs below the prefix, and nothing else does."""
+    lib = library_folder()
+    files = {"bin/disksum", "include/blkhash.h", f"{lib}/libblkhash.a",
+             f"{lib}/libblkhash.so", f"{lib}/libblkhash.so.1",
+             f"{lib}/libblkhash.so.1.0.0", f"{lib}/pkgconfig/blkhash.pc",
+             "share/bash-completion/completions/disksum",
+             "share/zsh/site-functions/_disksum",
+             "share/fish/vendor_completions.d/disksum.fish"}
+    if shutil.which("scdoc"):
+        files |= {"share/man/man1/disksum.1", "share/man/man3/blkhash.3"}
+    return files
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")
+            if not path.is_dir()}
+
+
+def test_make_install(root, tmp_path):
+    """Each file has its place, below DESTDIR and PREFIX."""
+    def install(**variables):
+        run("make", "-C", root, "install", f"BUILD={tmp_path}/build",
+            *(f"{name}={value}" for name, value in variables.items()),
+            stderr=subprocess.STDOUT)
+
+    for destdir in (
+            tmp_path / "destdir", tmp_path / "it's a destdir",
+            os.path.relpath(tmp_path / "relative destdir", root)):
+        install(PREFIX="/usr", DESTDIR=destdir)
+        assert files_below(root / destdir) == \
+            {f"usr/{path}" for path in places()}
+        # The command finds its library in the usual place.
+        assert "RUNPATH" not in run("readelf", "-d",
+                                    root / destdir / "usr/bin/disksum")
+
+    prefix = tmp_path / "it's a prefix"
+    install(PREFIX=prefix)
+    assert files_below(prefix) == places()
+    # ... and elsewhere, too.
     out = run(prefix / "bin/disksum", root / "demo/disk.raw")
     assert out.startswith("731f1e2f")
+    prefixes = re.findall("^prefix=(.*)", (
+        prefix / library_folder() / "pkgconfig/blkhash.pc").read_text(), re.M)
+    assert [p.replace("\\", "") for p in prefixes] == [str(prefix)]
 
 
 def outside(installed):
