@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The manual page of the command says what happens: the keys of --json
-are those that it has. (Its options: test_build.py.)"""
+"""The manual page of the command says what happens: its examples run, and the
+keys of --json are those that it has. (Its options: test_build.py.)"""
 
 import json
+import os
 import re
+import shutil
+import socket
 import subprocess
 
-from oracle import write_image
+import pytest
+
+from conftest import sums
+from nbd_server import free_port
+from oracle import checksum, write_image
+from test_nbd_tls import certificates  # noqa: F401: a fixture
 
 
 def section(root, title):
@@ -44,3 +52,110 @@ def test_json_keys(disksum, root, tmp_path):
     assert set(no_utf8) == {"filename", "filename-hex", "error"}
     assert set(no) == {"filename", "error"}
     assert top["data"] + top["zero"] + top["hole"] == top["virtual-size"]
+
+
+# --- examples -----------------------------------------------------------------
+
+def commands(root):
+    """What the section has behind prompts, in its order."""
+    for block in re.findall(r"(?:^\t.*\n(?:^[^\n]+\n)*)", section(
+            root, "EXAMPLES"), re.M):
+        text = re.sub(r"\+\+$", "", block, flags=re.M)
+        text = re.sub(r"\\(.)", r"\1", text)
+        for command in re.split(r"^[$#] ", text.lstrip("\t"), flags=re.M)[1:]:
+            yield command.rstrip()
+
+
+@pytest.fixture
+def desk(tmp_path, build, certificates):  # noqa: F811: the fixture
+    """A folder with all that the examples name, a larger volume, and a
+    snapshot of another content."""
+    for tool in "qemu-img", "qemu-nbd", "nbdkit", "psktool", "xz":
+        if not shutil.which(tool):
+            pytest.skip(f"no {tool}")
+
+    def run(*command, **kwargs):
+        subprocess.run(command, cwd=tmp_path, check=True,
+                       stdout=subprocess.DEVNULL, **kwargs)
+
+    write_image(tmp_path / "before", "500k:B 500k:-")
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "before",
+        "disk.qcow2")
+    run("qemu-img", "snapshot", "-c", "before-upgrade", "disk.qcow2")
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", "before",
+        "full.qcow2")
+    for below, top, write in (("full", "monday", "write -P 1 100k 200k"),
+                              ("monday", "tuesday", "write -P 2 200k 640k")):
+        run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b",
+            f"{below}.qcow2", f"{top}.qcow2")
+        for image in f"{top}.qcow2", "disk.qcow2":
+            run("qemu-io", "-f", "qcow2", "-c", write, image)
+    for copy, *options in (["disk.raw", "-O", "raw"],
+                           ["backup.qcow2", "-O", "qcow2", "-c"]):
+        run("qemu-img", "convert", *options, "disk.qcow2", copy)
+    run("xz", "-k", "disk.raw")
+    shutil.copy(tmp_path / "disk.raw", tmp_path / "volume")
+    os.truncate(tmp_path / "volume", 4 << 20)
+    shutil.copytree(certificates, tmp_path / "pki")
+    (tmp_path / "bin").mkdir()
+    os.symlink(build / "disksum", tmp_path / "bin/disksum")
+    (tmp_path / "bin/ssh").write_text('#!/bin/sh\nshift\nexec "$@"\n')
+    (tmp_path / "bin/ssh").chmod(0o755)
+    return tmp_path
+
+
+def run_in(desk, command):
+    env = {**os.environ, "PATH": f"{desk}/bin:{os.environ['PATH']}"}
+    return subprocess.run(["sh", "-c", command], cwd=desk, env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def start_server(servers, command, desk, port):
+    def connect():
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+
+    address = {"qemu-nbd": "-b 127.0.0.1", "nbdkit": "-f -i 127.0.0.1"}
+    program, _, rest = command.partition(" ")
+    servers.start(["sh", "-c", f"cd {desk} && exec {program} -p {port} "
+                   f"{address[program]} {rest}"], connect)
+
+
+def test_examples(root, desk, servers):
+    disk, snapshot, volume = (checksum(desk / name) for name in (
+        "disk.raw", "before", "volume"))
+    assert len({disk, snapshot, volume}) == 3
+    others = {"disksum disk.raw disk.qcow2": [disk, disk],
+              "disksum /dev/vg/volume disk.qcow2": [volume, disk],
+              "disksum -l before-upgrade disk.qcow2": [snapshot],
+              "disksum -p -T none /dev/vg/volume": [volume]}
+    port = None
+    checked = 0
+    for command in commands(root):
+        local = command.replace("/dev/vg/volume", f"{desk}/volume") \
+            .replace("/etc/pki/nbd", f"{desk}/pki") \
+            .replace("host/", f"localhost:{port}/")
+        if re.match("qemu-nbd|nbdkit", command):
+            port = free_port()
+            start_server(servers, local, desk, port)
+            continue
+        done = run_in(desk, local)
+        assert done.returncode == 0, (command, done.stderr)
+        out = done.stdout.decode()
+        if "--check" in command:
+            assert re.fullmatch("(disk.raw|-): OK\n", out)
+        elif "--json" in command:
+            assert json.loads(out)["virtual-size"] == 1024000
+        elif out and "disksum" in command:
+            assert sums(out) == others.get(command, [disk]), command
+        checked += bool(out)
+    assert checked >= 12
+    assert disk in (desk / "SUM.tuesday").read_text()
+
+
+def test_example_that_stops(root, desk):
+    """... when the copy is another disk."""
+    [command] = [c for c in commands(root) if "exit 1" in c]
+    for image, status in (("backup.qcow2", 0), ("monday.qcow2", 1), ("no", 1)):
+        done = run_in(desk, command.replace("backup.qcow2", image))
+        assert done.returncode == status
