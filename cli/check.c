@@ -28,7 +28,8 @@ struct list {
     bool foreign; /* some that failed may be lines of sha256sum */
 };
 
-/* Kept over all lists. */
+/* Kept over all lists. A line that is none of ours tells nothing about others:
+ * it may be of another digest, with another spacing. */
 static struct sum_spacing spacing;
 
 static void malformed(struct list *list, const char *why)
@@ -130,9 +131,10 @@ static bool is_own_stdin(const struct list *list, const struct sum *sum)
 static int check_line(struct list *list, char *line, size_t len)
 {
     struct options o = *list->o;
+    struct sum_spacing after = spacing;
     const char *why = NULL;
     struct sum sum;
-    int err = sum_parse(line, len, &spacing, &sum, &why);
+    int err = sum_parse(line, len, &after, &sum, &why);
 
     if (!err && is_own_stdin(list, &sum)) {
         why = "standard input is the list";
@@ -150,6 +152,7 @@ static int check_line(struct list *list, char *line, size_t len)
         malformed(list, why);
         err = 0;
     } else if (!err) {
+        spacing = after;
         list->formatted++;
         verify(list, &sum, &o);
     }

@@ -32,7 +32,8 @@ struct sum {
 
 /* What earlier lines tell about later ones: BSD's "hex name", with one blank
  * only, is never mixed with "hex  name", for a leading blank of a name would
- * come and go. Zero it before the first line. */
+ * come and go. Zero it before the first line. Hand over a copy, and keep it
+ * only if the line is accepted. */
 struct sum_spacing {
     bool one;
     bool two;

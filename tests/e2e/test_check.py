@@ -19,6 +19,7 @@ OPTIONS = [[], ["--ignore-missing"], ["--quiet"], ["--status"], ["--strict"],
            ["--ignore-missing", "--strict", "--quiet"],
            ["--ignore-missing", "--status"]]
 
+SHA1, SHA512 = "da39a3ee5e6b4b0d3255bfef95601890afd80709", "0" * 128
 GOOD = "{0}  a\n{1}  b\n"
 LISTS = {
     "good": {"S": GOOD},
@@ -54,6 +55,10 @@ LISTS = {
     "itself": {"-": "{0}  -\n" + GOOD},
     "two lists": {"S": GOOD, "T": "{bad}  a\n"},
     "the second is missing": {"S": GOOD, "-": GOOD, "T": ""},
+    "another digest, one blank": {"S": f"{SHA1} README\n{{0}}  b\n{{0}}  a\n"},
+    "another digest, two blanks": {"S": f"{SHA512}  c\n{{0}} a\n{{1}} b\n"},
+    "another digest, in another list": {"S": f"{SHA1} README\n",
+                                        "T": "{0}  b\n{0}  a\n"},
     "escapes": {"S": "\\{0}  a\n\\{0}  a\\\n\\{0}  \\a\n\\{0}  no\\\\\\n\n"},
     "tagged escapes": {"S": "\\{tag} (n\\no) = {0}\n\\{tag} (\\a) = {0}\n"},
     "a directory": {"S": "{0}  a\n{1}  b\n{0}  no/\n"},
