@@ -96,6 +96,10 @@ int image_open_reader(struct reader *reader,
                       const struct image_options *options, struct image **image,
                       struct error *error);
 
+/* A name that QEMU would hand to another protocol than "file": NULL, or else
+ * the path after an optional "file:". */
+const char *path_of_name(const char *name);
+
 /* What is at offset: the contract above. length is not 0, and ends not beyond
  * the image's size. */
 int image_map(struct image *image, uint64_t offset, uint64_t length,

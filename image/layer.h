@@ -85,12 +85,8 @@ int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,
 int image_warn(struct image *image, struct error *error, const char *format,
                ...) __attribute__((format(printf, 3, 4)));
 
-/* A name that QEMU would hand to another protocol than "file": NULL, or else
- * the path after an optional "file:". */
-const char *path_of_name(const char *name);
-
-/* The same path, written so that nobody takes it for a name with a protocol,
- * or "file:". The caller frees it. NULL when out of memory. */
+/* A path that path_of_name() gave, written so that nobody takes it for a name
+ * with a protocol, or "file:". The caller frees it. NULL when out of memory. */
 char *plain_path(const char *path);
 
 #endif

@@ -214,6 +214,27 @@ def test_missing_backing_file_is_not_ignored(disksum, tmp_path):
     assert result.stdout == "top: FAILED open or read\n"
 
 
+@pytest.mark.parametrize("name", [
+    "nbd+unix:///?socket=/gone", "nbd:unix:/gone", "https:/gone",
+    'json:{"driver":"file","filename":"/gone"}'])
+def test_only_files_are_missing(disksum, tmp_path, name):
+    """A server that is down was not verified."""
+    (tmp_path / "a").write_bytes(A)
+    text = f"{checksum(A)}  a\n" + "{}  {}\n".format("0" * 64, name)
+    result = disksum("-c", "--ignore-missing", input=text, cwd=tmp_path,
+                     check=False)
+    assert result.returncode == 1
+    assert result.stdout == f"a: OK\n{name}: FAILED open or read\n"
+
+
+def test_missing_files_of_every_name(disksum, tmp_path):
+    (tmp_path / "a").write_bytes(A)
+    text = f"{checksum(A)}  a\n" + "".join(
+        f"{'0' * 64}  {name}\n" for name in ("no", "./n:o", "file:no"))
+    assert disksum("-c", "--ignore-missing", input=text,
+                   cwd=tmp_path).stdout == "a: OK\n"
+
+
 # --- what is no list ---------------------------------------------------------
 
 def test_an_image_by_mistake(fails, tmp_path):
