@@ -25,7 +25,7 @@ struct list {
     uint64_t unread;
     uint64_t mismatched;
     uint64_t matched;
-    bool foreign; /* some that failed may be lines of sha256sum */
+    bool foreign; /* some that failed do not tell how they were made */
 };
 
 /* Kept over all lists. A line that is none of ours tells nothing about others:
@@ -170,12 +170,14 @@ static void warn_number(uint64_t n, const char *one, const char *many)
         message("WARNING: %" PRIu64 " %s", n, n == 1 ? one : many);
 }
 
-/* Users meet this with the list that a publisher of images made. */
+/* Users meet this with the list that a publisher of images made, or when they
+ * forgot how they made their own. */
 static void explain_foreign(const struct list *list)
 {
     if (list->foreign && !list->matched && !list->o->list.status)
-        message("%s: lists of sha256sum and the like look the same, but have "
-                "checksums of another kind: check them with sha256sum -c",
+        message("%s: if it was made by sha256sum or the like, check it with "
+                "that; if by disksum with another --digest or --block-size, "
+                "give these",
                 list->name);
 }
 

@@ -82,7 +82,7 @@ def like_gnu(result):
     status, out, err = result
     lines = []
     for line in err.decode(errors="surrogateescape").splitlines():
-        if "lists of sha256sum" in line:
+        if "if it was made by sha256sum" in line:
             continue
         line = line.replace("disksum: ", f"{GNU}: ", 1)
         before, found, _ = line.partition(": improperly formatted checksum")

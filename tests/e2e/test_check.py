@@ -275,26 +275,40 @@ def test_utf16(fails, tmp_path):
         "S: is UTF-16 text; a list must be UTF-8"
 
 
+HINT = "if it was made by sha256sum or the like, check it with that; if by " \
+    "disksum with another --digest or --block-size, give these\n"
+
+
 def test_a_list_of_sha256sum(disksum, tmp_path):
     """A publisher's SHA256SUMS: said once, when no line is right."""
     twins = Twins(tmp_path, {"a": A, "b": B})
     twins.write("S", GOOD, "gnu")
     result = disksum("-c", "S", cwd=tmp_path, check=False)
     assert result.stdout == "a: FAILED\nb: FAILED\n"
-    assert result.stderr.count("check them with sha256sum -c") == 1
+    assert result.stderr.count(HINT) == 1
     result = disksum("-c", "--status", "S", cwd=tmp_path, check=False)
     assert (result.returncode, result.stderr) == (1, "")
     tag = "SHA256 (a) = " + twins.sums["gnu"][0] + "\n"
     sha512 = "0" * 128 + "  a\n"
     for text in tag, sha512:
         result = disksum("-c", input=text, cwd=tmp_path, check=False)
-        assert result.stderr.count("check them with sha256sum -c") == 1
+        assert result.stderr.count(HINT) == 1
     result = disksum("-cw", input=tag, cwd=tmp_path, check=False)
     assert "its checksum is of another kind" in result.stderr
     ours = disksum("a", cwd=tmp_path).stdout
     for text in ours + "0" * 64 + "  b\n", "garbage\n", ours + sha512:
         result = disksum("-c", input=text, cwd=tmp_path, check=False)
         assert "sha256sum" not in result.stderr
+
+
+@pytest.mark.parametrize("options", [["-d", "sha512"], ["-d", "sha256/4k"]],
+                         ids=str)
+def test_a_list_made_with_other_options(disksum, tmp_path, options):
+    (tmp_path / "a").write_bytes(B)
+    text = disksum(*options, "a", cwd=tmp_path).stdout
+    result = disksum("-c", input=text, cwd=tmp_path, check=False)
+    assert result.returncode == 1
+    assert result.stderr.endswith(f"disksum: 'standard input': {HINT}")
 
 
 def test_block_size_that_is_no_sector(disksum, tmp_path):
