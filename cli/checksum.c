@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -71,6 +72,22 @@ static bool stdin_is_file(void)
            access("/dev/stdin", R_OK) == 0;
 }
 
+/* The path of the file on standard input, where the names in an image start
+ * from; "/dev/stdin" if it is not to be had. */
+static const char *stdin_path(char path[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/fd/0", path, PATH_MAX);
+    struct stat named, given;
+
+    if (n <= 0 || n == PATH_MAX || *path != '/')
+        return "/dev/stdin";
+    path[n] = 0;
+    if (fstat(STDIN_FILENO, &given) != 0 || stat(path, &named) != 0 ||
+        given.st_dev != named.st_dev || given.st_ino != named.st_ino)
+        return "/dev/stdin";
+    return path;
+}
+
 static int open_image(const struct options *o, const char *path,
                       const char *name, struct image **image,
                       struct error *error)
@@ -98,6 +115,7 @@ static int open_input(const struct options *o, const char *name,
 {
     const char *format = o->image.format;
     const char *path = name;
+    char real_path[PATH_MAX];
 
     *input = (struct engine_input){ .name = name, .fd = STDIN_FILENO };
     if (strcmp(name, "-") == 0) {
@@ -109,7 +127,7 @@ static int open_input(const struct options *o, const char *name,
             input->probe = !format;
             return 0;
         }
-        path = "/dev/stdin";
+        path = stdin_path(real_path);
     }
     return open_image(o, path, name, &input->image, error);
 }

@@ -3,6 +3,7 @@
 
 import os
 import random
+import shutil
 import socket
 import subprocess
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from conftest import sums
 from oracle import checksum, random_spec, write_image
+from qcow2_image import Image
 
 
 @pytest.mark.sanitizer
@@ -71,6 +73,60 @@ def test_redirected_file(disksum, tmp_path):
         result = disksum("-v", stdin=f, check=False)
     assert sums(result.stdout) == [checksum(content)]
     assert "50 MiB of holes" in result.stderr
+
+
+def overlay(folder):
+    """top, over base in the same folder: the content."""
+    folder.mkdir()
+    content = write_image(folder / "base", "100k:A 28k:B")
+    Image(size=len(content), backing=b"base").write(folder / "top")
+    return content
+
+
+def test_redirected_overlay(disksum, tmp_path):
+    """Its backing file is beside it, wherever we are; messages say "-"."""
+    content = overlay(tmp_path / "o")
+    with open(tmp_path / "o/top", "rb") as f:
+        result = disksum(stdin=f, check=False, cwd="/")
+    assert result.stdout == f"{checksum(content)}  -\n"
+    assert result.stderr.startswith("disksum: -: warning: no format ")
+    (tmp_path / "o/base").unlink()
+    with open(tmp_path / "o/top", "rb") as f:
+        result = disksum(stdin=f, check=False)
+    assert result.returncode == 1 and not result.stdout
+    assert result.stderr == "disksum: -: can not open its backing file: " \
+        f"{tmp_path}/o/base: No such file or directory\n"
+
+
+def test_redirected_file_that_is_gone(disksum, fails, tmp_path):
+    """What has its name now is another image."""
+    overlay(tmp_path / "o")
+    path = tmp_path / "disk"
+    content = write_image(path, "100k:A")
+    with open(path, "rb") as f, open(tmp_path / "o/top", "rb") as top:
+        path.unlink()
+        assert sums(disksum(stdin=f).stdout) == [checksum(content)]
+        write_image(path, "100k:B")
+        (tmp_path / "disk (deleted)").write_bytes(bytes(512))
+        assert sums(disksum(stdin=f).stdout) == [checksum(content)]
+        (tmp_path / "o/top").unlink()
+        assert "can not open its backing file: /dev/base: " in fails(stdin=top)
+
+
+@pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img")
+@pytest.mark.parametrize("gone", [False, True])
+def test_redirected_container(disksum, tmp_path, gone):
+    """QEMU has another standard input."""
+    content = write_image(tmp_path / "disk", "100k:A")
+    content += bytes(-len(content) % 512)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "disk",
+                    "v"], cwd=tmp_path, check=True)
+    with open(tmp_path / "v", "rb") as f:
+        if gone:
+            (tmp_path / "v").unlink()
+        result = disksum("--json", stdin=f)
+    assert f'"checksum":"{checksum(content)}"' in result.stdout
+    assert '"format":"vmdk"' in result.stdout
 
 
 def test_redirected_from_the_middle(disksum, tmp_path):
