@@ -15,6 +15,9 @@
 #include "cli/parse-sum.h"
 #include "cli/sums.h"
 
+/* Lines that --warn names when none is well-formed: it is no list. */
+#define MAX_NAMED 20
+
 struct list {
     const struct options *o;
     const char *path;
@@ -35,9 +38,13 @@ static struct sum_spacing spacing;
 static void malformed(struct list *list, const char *why)
 {
     list->malformed++;
-    if (list->o->list.warn)
+    if (!list->o->list.warn)
+        return;
+    if (list->formatted || list->malformed <= MAX_NAMED)
         message("%s: %" PRIu64 ": improperly formatted checksum line: %s",
                 list->name, list->line, why);
+    else if (list->malformed == MAX_NAMED + 1)
+        message("%s: more such lines follow", list->name);
 }
 
 static void verdict(const struct list *list, const struct sum *sum,
@@ -181,10 +188,14 @@ static void explain_foreign(const struct list *list)
                 list->name);
 }
 
+#define NO_LIST_HINT                                                           \
+    "; if it is a disk image, leave out -c to print its checksum"
+
 static void summarize(const struct list *list)
 {
     if (!list->formatted) {
-        message("%s: no properly formatted checksum lines found", list->name);
+        message("%s: no properly formatted checksum lines found%s", list->name,
+                list->foreign ? "" : NO_LIST_HINT);
     } else if (!list->o->list.status) {
         warn_number(list->malformed, "line is improperly formatted",
                     "lines are improperly formatted");

@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/sums.h"
 #include "common/units.h"
 #include "image/probe.h"
 
@@ -27,34 +29,79 @@ struct lines {
     const char *name;
     size_t pos; /* of the buffer: what is not yet taken */
     size_t end;
+    bool ended; /* there is nothing to read */
     char *line;
     size_t len;
-    size_t size; /* of line */
-    char buffer[BUFFER_SIZE];
+    size_t size;                  /* of line */
+    char buffer[BUFFER_SIZE + 1]; /* and a NUL */
 };
 
-static int fill(struct lines *l, struct error *error)
+/* Read on behind what is in the buffer. */
+static int read_more(struct lines *l, struct error *error)
 {
     ssize_t n;
 
     do
-        n = read(l->fd, l->buffer, sizeof(l->buffer));
+        n = read(l->fd, l->buffer + l->end, BUFFER_SIZE - l->end);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return error_set(error, errno, "%s: %s", l->name, strerror(errno));
-    l->pos = 0;
-    l->end = n;
+    l->end += n;
+    l->ended = n == 0;
     return 0;
 }
 
-/* Whether a line that --zero wrote stands before the first NUL. */
-static bool looks_zero_ended(const struct lines *l)
+static int refill(struct lines *l, struct error *error)
 {
-    size_t len = strnlen(l->buffer, l->end);
+    l->pos = 0;
+    l->end = 0;
+    /* A terminal has something behind its end. */
+    return l->ended ? 0 : read_more(l, error);
+}
 
-    return len > SHORTEST_HEX &&
-           (strspn(l->buffer, "0123456789abcdef") >= SHORTEST_HEX ||
-            strncmp(l->buffer, "BLKHASH-", 8) == 0);
+/* --- what is no list ---------------------------------------------------- */
+
+static bool starts_sum(const char *text)
+{
+    return strspn(text, "0123456789abcdefABCDEF") >= SHORTEST_HEX ||
+           strncmp(text, SUMS_TAG, strlen(SUMS_TAG)) == 0;
+}
+
+/* Whether a line of a list stands before the first NUL, and ends there. All is
+ * NUL behind the end. */
+static bool has_line(const struct lines *l)
+{
+    const char *text = l->buffer + l->pos;
+    const char *newline;
+
+    for (; (newline = strchr(text, '\n')) != NULL; text = newline + 1) {
+        text += *text == '\\';
+        if (starts_sum(text) || *text == '{' || *text == '#')
+            return true;
+    }
+    return false;
+}
+
+/* Behind a byte order mark, as some editors put it. */
+static void skip_mark(struct lines *l)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+
+    if (strncmp(l->buffer, mark, strlen(mark)) == 0)
+        l->pos = strlen(mark);
+}
+
+/* A pipe gives its first bytes in pieces of any size. Whoever writes one line
+ * at a time may wait for the answer. */
+static int read_start(struct lines *l, struct error *error)
+{
+    int err = 0;
+
+    while (!err && !l->ended && l->end < LOOK_SIZE && !has_line(l)) {
+        err = read_more(l, error);
+        skip_mark(l);
+    }
+    return err;
 }
 
 /* The user gave an image where a list is wanted. */
@@ -67,7 +114,13 @@ static int refuse_image(const struct lines *l, const char *format,
                      l->name, format);
 }
 
-/* Look at the start of what may be no list. */
+static bool is_device(const struct lines *l)
+{
+    struct stat st;
+
+    return fstat(l->fd, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
 static int check_start(struct lines *l, struct error *error)
 {
     const char *format = probe_magic(l->buffer, l->end);
@@ -75,23 +128,23 @@ static int check_start(struct lines *l, struct error *error)
 
     if (format)
         return refuse_image(l, format, error);
+    if (is_device(l))
+        return refuse_image(l, "raw disk", error);
     if (l->end >= 2 && (memcmp(l->buffer, "\xff\xfe", 2) == 0 ||
                         memcmp(l->buffer, "\xfe\xff", 2) == 0))
         return error_set(error, EINVAL,
                          "%s: is UTF-16 text; a list must be UTF-8", l->name);
-    if (memchr(l->buffer, 0, len)) {
-        if (looks_zero_ended(l))
-            return error_set(error, EINVAL,
-                             "%s: lines end in NUL; a list that was written "
-                             "with --zero can not be checked",
-                             l->name);
-        return refuse_image(l, "raw disk", error);
-    }
-    /* A byte order mark, as some editors put it. */
-    if (l->end >= 3 && memcmp(l->buffer, "\xef\xbb\xbf", 3) == 0)
-        l->pos = 3;
-    return 0;
+    if (!memchr(l->buffer, 0, len) || has_line(l))
+        return 0;
+    if (starts_sum(l->buffer))
+        return error_set(error, EINVAL,
+                         "%s: lines end in NUL; a list that was written with "
+                         "--zero can not be checked",
+                         l->name);
+    return refuse_image(l, "raw disk", error);
 }
+
+/* --- lines -------------------------------------------------------------- */
 
 int lines_open(const char *path, const char *name, struct lines **lines,
                struct error *error)
@@ -106,7 +159,7 @@ int lines_open(const char *path, const char *name, struct lines **lines,
     if (l->fd < 0)
         err = error_set(error, errno, "%s: %s", name, strerror(errno));
     else
-        err = fill(l, error);
+        err = read_start(l, error);
     if (!err)
         err = check_start(l, error);
     if (err) {
@@ -156,7 +209,7 @@ int lines_next(struct lines *l, char **line, size_t *len, struct error *error)
         err = append(l, start, n, error);
         l->pos += n + ended;
         if (!err && !ended) {
-            err = fill(l, error);
+            err = refill(l, error);
             ended = l->end == 0;
         }
     }

@@ -77,13 +77,15 @@ def unescape(verdict):
 
 def like_gnu(result):
     """Take away what is no concern of ours: the names of programs, and how GNU
-    quotes those of missing files; and what we say that GNU does not: a hint
-    about lists of sha256sum, and why a line is none."""
+    quotes those of missing files; and what we say that GNU does not: hints
+    about what is no list of ours, and why a line is none."""
     status, out, err = result
     lines = []
     for line in err.decode(errors="surrogateescape").splitlines():
         if "if it was made by sha256sum" in line:
             continue
+        line = line.removesuffix("; if it is a disk image, leave out -c to "
+                                 "print its checksum")
         line = line.replace("disksum: ", f"{GNU}: ", 1)
         before, found, _ = line.partition(": improperly formatted checksum")
         if line.endswith(": No such file or directory"):

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import random
+import time
 
 import pytest
 
@@ -149,6 +150,58 @@ def test_names(disksum, tmp_path, name, style):
     assert bad.stdout == f"{shown}: FAILED\n" * out.count("\n")
 
 
+@pytest.fixture
+def check_pieces(build, tmp_path):
+    """Write a list to a pipe, piece by piece: the result."""
+    def run(*pieces):
+        with subprocess.Popen([build / "disksum", "-c"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              cwd=tmp_path) as process:
+            for piece in pieces:
+                process.stdin.write(piece)
+                process.stdin.flush()
+                time.sleep(0.05)
+            out, err = process.communicate()
+        return process.returncode, out.decode(), err.decode()
+    return run
+
+
+def test_pieces(check_pieces, tmp_path):
+    (tmp_path / "a").write_bytes(A)
+    line = f"{checksum(A)}  a\n".encode()
+    ok = (0, "a: OK\n", "")
+    assert check_pieces(b"\xef", b"\xbb\xbf" + line) == ok
+    assert check_pieces(line[:1], line[1:40], line[40:-1], b"\n") == ok
+    assert check_pieces() == (1, "", "disksum: 'standard input': no properly "
+                              "formatted checksum lines found; if it is a disk "
+                              "image, leave out -c to print its checksum\n")
+    assert "is UTF-16 text" in check_pieces(b"\xff", b"\xfex\0")[2]
+    assert "is a qcow2 image" in check_pieces(b"QFI", b"\xfb\0\0\0\x03")[2]
+    vdi = b"<<< Oracle VM VirtualBox Disk Image >>>\n" + bytes(24) + \
+        b"\x7f\x10\xda\xbe"
+    assert "is a vdi image" in check_pieces(vdi[:40], vdi[40:])[2]
+
+
+def test_one_line_at_a_time(build, tmp_path):
+    """Whoever writes them may wait for the verdict."""
+    (tmp_path / "a").write_bytes(A)
+    with subprocess.Popen([build / "disksum", "-c"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, cwd=tmp_path) as process:
+        for _ in range(3):
+            process.stdin.write(f"{checksum(A)}  a\n".encode())
+            process.stdin.flush()
+            assert process.stdout.readline() == b"a: OK\n"
+
+
+def test_fifo(build, disksum, tmp_path):
+    (tmp_path / "a").write_bytes(A)
+    os.mkfifo(tmp_path / "S")
+    with subprocess.Popen([build / "disksum", "-c", "S"], cwd=tmp_path,
+                          stdout=subprocess.PIPE) as process:
+        (tmp_path / "S").write_text(f"{checksum(A)}  a\n" * 1000)
+        assert process.communicate()[0] == b"a: OK\n" * 1000
+
+
 @pytest.mark.sanitizer
 def test_crlf_of_every_style(disksum, tmp_path):
     (tmp_path / "a").write_bytes(A)
@@ -248,6 +301,55 @@ def test_an_image_by_mistake(fails, tmp_path):
         f"q: is a qcow2 image, not a list of checksums; {advice}"
     (tmp_path / "v").write_text("# Disk DescriptorFile\nversion=1\n")
     assert "is a vmdk image" in fails("-c", "v", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("start", [
+    "{0}  a\n", "\\{0^}  \\\\\n", "{tag} (a) = {0}\n", "# of today\n",
+    '{"filename":"a"}\n', "\ufeff{0}  a\n", "garbage\n{0}  a\n"], ids=ascii)
+def test_a_nul_in_a_list(build, tmp_path, start):
+    """It spoils its line alone."""
+    lists = {"S": start + "{1}  b\0\n{1}  b\n"}
+    done = Twins(tmp_path, {"a": A, "b": B}).run(
+        "disksum", build / "disksum", ["-w"], lists)
+    assert done[0] == ("\\" in start)
+    assert done[1].endswith(b"b: OK\n")
+    assert b"improperly formatted checksum line: a NUL byte is in it\n" \
+        in done[2]
+
+
+def test_text_before_a_nul(fails, tmp_path):
+    """A boot sector may have lines, too."""
+    (tmp_path / "disk").write_bytes(b"Missing\n\r0123\n\n" + bytes(496))
+    assert "is a raw disk image" in fails("-c", tmp_path / "disk")
+
+
+def test_an_image_of_text(fails, tmp_path):
+    (tmp_path / "disk").write_text("x" * 511 + "\n")
+    assert fails("-c", "disk", cwd=tmp_path) == \
+        "disk: no properly formatted checksum lines found; if it is a disk " \
+        "image, leave out -c to print its checksum"
+
+
+def test_a_block_device(fails, loop_device, tmp_path):
+    """It is an image, whatever it has: here, a list."""
+    (tmp_path / "a").write_bytes(A)
+    (tmp_path / "S").write_text(f"{checksum(A)}  {tmp_path}/a\n" * 100)
+    os.truncate(tmp_path / "S", 8192)
+    device = loop_device(tmp_path / "S")
+    assert f"{device}: is a raw disk image" in fails("-c", device)
+
+
+def test_warn_of_what_is_no_list(disksum, tmp_path):
+    (tmp_path / "a").write_bytes(A)
+    (tmp_path / "S").write_text("x\n" * 100)
+    result = disksum("-cw", "S", cwd=tmp_path, check=False)
+    lines = result.stderr.splitlines()
+    assert len(lines) == 22
+    assert lines[19].startswith("disksum: S: 20: improperly formatted")
+    assert lines[20] == "disksum: S: more such lines follow"
+    (tmp_path / "S").write_text(f"{checksum(A)}  a\n" + "x\n" * 100)
+    result = disksum("-cw", "S", cwd=tmp_path, check=False)
+    assert result.stderr.count(": improperly formatted") == 100
 
 
 def test_endless(fails):
