@@ -280,9 +280,9 @@ static int blksum_option(int letter)
     }
 }
 
-static enum options_result parse_all(struct options *o, int argc, char **argv)
+static enum options_result parse_all(struct options *o, int argc, char **argv,
+                                     bool blksum)
 {
-    bool blksum = is_blksum(argv[0]);
     const char *letters = blksum ? blksum_letters : short_options;
     enum options_result result = OPTIONS_RUN;
 
@@ -348,6 +348,7 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
 {
     /* "disksum checksum", in the place of "qemu-img checksum". */
     bool subcommand = argc > 1 && strcmp(argv[1], "checksum") == 0;
+    bool blksum = is_blksum(argv[0]);
     enum options_result result;
 
     memset(o, 0, sizeof(*o));
@@ -365,7 +366,9 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
         return OPTIONS_BAD;
     }
     o->image.objects = o->objects;
-    result = parse_all(o, argc, argv);
+    if (blksum)
+        o->image.cache = CACHE_AVOIDED;
+    result = parse_all(o, argc, argv, blksum);
     if (result != OPTIONS_RUN)
         return result;
     if (tls_objects_parse(o->objects, o->image.object_count, &o->nbd)) {

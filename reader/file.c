@@ -328,15 +328,22 @@ static int get_size(struct file *f, struct error *error)
 
 /* Direct I/O is asked for when it is known that a disk was opened: for a FIFO
  * the same flag means something else. */
-static int set_flags(const struct file *f, struct error *error)
+static int set_cache(struct file *f, enum cache_mode cache, struct error *error)
 {
-    int flags = f->direct ? O_DIRECT : 0;
+    bool direct = cache != CACHE_BUFFERED;
 
-    if (fcntl(f->fd, F_SETFL, flags) == 0)
-        return 0;
-    return error_set(error, errno,
-                     "%s: the file system does not support direct I/O: %s",
-                     f->reader.name, strerror(errno));
+    if (fcntl(f->fd, F_SETFL, direct ? O_DIRECT : 0) != 0) {
+        if (cache != CACHE_AVOIDED)
+            return error_set(error, errno,
+                             "%s: the file system does not support direct I/O: "
+                             "%s",
+                             f->reader.name, strerror(errno));
+        return set_cache(f, CACHE_BUFFERED, error);
+    }
+    f->direct = direct;
+    f->reader.alignment = direct ? DIRECT_ALIGNMENT : 1;
+    f->reader.queue_group = direct ? &direct_queues : &buffered_queues;
+    return 0;
 }
 
 static int check_type(const struct file *f, struct error *error)
@@ -389,15 +396,12 @@ int file_open(const char *path, const char *name,
     }
     f->fd = -1;
     f->reader.ops = &file_ops;
-    f->direct = options->cache == CACHE_DIRECT;
-    f->reader.alignment = f->direct ? DIRECT_ALIGNMENT : 1;
-    f->reader.queue_group = f->direct ? &direct_queues : &buffered_queues;
 
     err = open_path(f, path, error);
     if (!err)
         err = lock(f, options->force_share, error);
     if (!err)
-        err = set_flags(f, error);
+        err = set_cache(f, options->cache, error);
     if (!err)
         err = get_size(f, error);
     if (err) {

@@ -138,6 +138,7 @@ struct read_queue {
 enum cache_mode {
     CACHE_BUFFERED, /* through the page cache */
     CACHE_DIRECT,   /* past it: O_DIRECT */
+    CACHE_AVOIDED,  /* past it where the file system can, else through it */
 };
 
 struct file_options {

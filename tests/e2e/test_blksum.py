@@ -15,8 +15,9 @@ from qcow2_image import Image
 def blksum(build, tmp_path):
     os.symlink(build / "disksum", tmp_path / "blksum")
 
-    def run(*args):
-        return subprocess.run([tmp_path / "blksum", *args], cwd=tmp_path,
+    def run(*args, env=None, wrapper=()):
+        return subprocess.run([*wrapper, tmp_path / "blksum", *args],
+                              cwd=tmp_path, env={**os.environ, **(env or {})},
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, check=False)
     return run
@@ -41,6 +42,25 @@ def test_long_options_of_blksum(blksum, disksum, tmp_path):
     (tmp_path / "S").write_text(disksum("disk", cwd=tmp_path).stdout)
     assert blksum("--check", "S").stdout == b"disk: OK\n"
     assert blksum("--snapshot=1", "disk").returncode == 1
+
+
+def test_cache_of_blksum(blksum, disksum, fails, build, tmp_path):
+    """Reads are direct unless told otherwise, where the file system can."""
+    content = write_image(tmp_path / "disk", "100k:A")
+    expected = f"{checksum(content)}  disk\n"
+    # Direct reads fail.
+    no_ring = {"env": {"DISKSUM_READS": "ring"},
+               "wrapper": [build / "tests/no-io-uring"]}
+    assert b"can not set up reads" in blksum("disk", **no_ring).stderr
+    for options in ["-c"], ["--cache"], ["-T", "writeback"]:
+        assert blksum(*options, "disk", **no_ring).stdout.decode() == expected
+    assert disksum("disk", cwd=tmp_path, **no_ring).stdout == expected
+    assert blksum("disk").stdout.decode() == expected
+    no_direct = {"LD_PRELOAD": f"{build}/tests/no-direct.so"}
+    result = blksum("disk", env=no_direct)
+    assert (result.stdout.decode(), result.stderr) == (expected, b"")
+    assert fails("-T", "none", "disk", env=no_direct, cwd=tmp_path) == \
+        "disk: the file system does not support direct I/O: Invalid argument"
 
 
 def test_only_that_name(build, disksum, tmp_path):
