@@ -1,57 +1,40 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/help.h"
 
-const char help[] =
-    "Usage: disksum [OPTION]... [IMAGE]...\n"
-    "  or:  disksum --check [OPTION]... [SUMS]...\n"
-    "  or:  disksum [OPTION]... -- [ COMMAND ARG... ]\n"
-    "Print a checksum of what a guest sees on a disk: the same for the same\n"
-    "content, whatever the format and the holes. IMAGE is a path, the URI of an NBD\n"
-    "export, or another name that QEMU opens, as https://HOST/PATH or json:{...}.\n"
-    "With no IMAGE, or when IMAGE is -, read a raw image from standard input. COMMAND\n"
-    "starts an NBD server, as 'nbdkit file disk.img', which ends with disksum.\n"
-    "\n"
-    "  -d, --digest=NAME[/SIZE]  digest of the blocks (default: sha256), and their\n"
-    "                            size; also -a, --algorithm\n"
-    "      --block-size=SIZE     bytes in a block (default: 64k)\n"
-    "      --list-digests        list the digests that can be used\n"
-    "  -f, --format=FMT          format of IMAGE, any of QEMU's (default: probe)\n"
-    "  -l, --snapshot=SNAPSHOT   an internal snapshot, by its id or name\n"
-    "      --standalone          refuse an image that refers to any other file\n"
-    "      --no-extents          read holes, too; warn if there is data in one\n"
-    "  -T, --source-cache=MODE   none and directsync: read past the page cache;\n"
-    "                            writeback (default; also --cache), writethrough,\n"
-    "                            unsafe: through it\n"
-    "      --image-opts          IMAGE is an option string of QEMU: driver=...,...\n"
-    "      --object=OBJECTDEF    an object of QEMU: a secret, or TLS credentials\n"
-    "  -U, --force-share         read an image also while another process writes it\n"
-    "      --tag                 print BLKHASH-SHA256-64K (IMAGE) = CHECKSUM\n"
-    "  -z, --zero                end lines with NUL, and do not escape names\n"
-    "      --json, --output=json print an object a line; one with an error for an\n"
-    "                            image that failed, besides the message on stderr\n"
-    "      --timeout=SECONDS     give up when an NBD server is silent for so long;\n"
-    "                            0: never (default: 120)\n"
-    "  -p, --progress[=FD]       show progress, or write N/100 to descriptor FD\n"
-    "  -q, --quiet               print only errors; with --check no OK lines\n"
-    "  -v, --verbose             say what was done, and how fast\n"
-    "  -h, --help, -V, --version print this or the version, and exit\n"
-    "\n"
-    "Verify images. SUMS has lines that disksum printed, plain, --tag or --json:\n"
-    "  -c, --check               read names and checksums from SUMS, and check them\n"
-    "      --ignore-missing      skip images that do not exist\n"
-    "      --status              print no verdicts: the exit status says it\n"
-    "      --strict              fail if a line is improperly formatted\n"
-    "  -w, --warn                name each improperly formatted line\n"
-    "\n"
-    "These never change the checksum:\n"
-    "  -t, --threads=N           threads that read and hash (default: one a CPU)\n"
-    "      --queue-depth=N       reads in flight for each of them (default: 8)\n"
-    "      --read-size=SIZE      bytes of a read (default: 1M)\n"
-    "      --connections=N       to an NBD server that allows several, at most one\n"
-    "                            for a thread (default: 4)\n"
-    "\n"
-    "The checksum is a digest of block digests. It is not the sha256sum of the\n"
-    "bytes, and can not be compared with one.\n"
-    "\n"
-    "Exit status: 0; 1 if an image failed or did not match; 2 for wrong usage.\n"
-    "Manual: man disksum\n";
+#include <stdio.h>
+
+/* A screen of 24 lines has it all, and the prompt. */
+static const char text[] =
+    "Usage: disksum [OPTION]... [IMAGE]...             files, NBD URIs, - for stdin\n"
+    "  or:  disksum --check [OPTION]... [SUMS]...      lists of what was printed\n"
+    "  or:  disksum [OPTION]... -- [ COMMAND ARG... ]  an NBD server to start\n"
+    "Print checksums of what guests see on disks, the same whatever format and holes.\n"
+    "They can not be compared with the sha256sum of the bytes. 'man disksum' has all.\n"
+    "What is hashed                         How it is read\n"
+    " -d, --digest=NAME     default sha256   -T, --source-cache=MODE none: direct I/O\n"
+    " -a, --algorithm=NAME  the same         %s --cache             as -T writeback\n"
+    "     --block-size=SIZE default 64k      -U, --force-share       even when in use\n"
+    " %s --list-digests    print the names      --no-extents        read holes, too\n"
+    " -f, --format=FMT      default: probed  -t, --threads=N         one for each CPU\n"
+    " %s --snapshot=NAME   its id or name       --queue-depth=N     default 8\n"
+    "     --image-opts      options of QEMU      --read-size=SIZE    default 1M\n"
+    "     --object=DEF      secret, TLS key      --connections=N     NBD, default 4\n"
+    "     --standalone      no backing file      --timeout=SECONDS   NBD, default 120\n"
+    "What is printed                        Check\n"
+    "     --tag             name the digest  %s --check             verify by SUMS\n"
+    " -z, --zero            end in NUL           --ignore-missing    skip if no file\n"
+    "     --json            --output=json        --status            exit status only\n"
+    " -p, --progress[=FD]   bar, or to FD        --strict            bad lines fail\n"
+    " -q, --quiet           errors only      -w, --warn              name bad lines\n"
+    " -v, --verbose         what was read   Exit status: 0; 1 if an image failed or\n"
+    " -h, --help            -V, --version   did not match; 2 for wrong usage\n";
+
+void help_print(bool blksum)
+{
+    static const char none[] = "   ";
+    const char *c = "-c,";
+    const char *l = "-l,";
+
+    printf(text, blksum ? c : none, blksum ? l : none, blksum ? none : l,
+           blksum ? none : c);
+}

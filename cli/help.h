@@ -2,7 +2,9 @@
 #ifndef CLI_HELP_H
 #define CLI_HELP_H
 
-/* What --help prints. */
-extern const char help[];
+#include <stdbool.h>
+
+/* Print what --help does; the letters are those of disksum or of blksum. */
+void help_print(bool blksum);
 
 #endif

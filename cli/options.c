@@ -247,9 +247,6 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
     case 'V':
         puts(PROGRAM " " VERSION);
         return OPTIONS_DONE;
-    case 'h':
-        fputs(help, stdout);
-        return OPTIONS_DONE;
     case '?':
         /* getopt_long() has said what is wrong. */
         fputs("Try '" PROGRAM " --help' for more information.\n", stderr);
@@ -292,6 +289,10 @@ static enum options_result parse_all(struct options *o, int argc, char **argv,
 
         if (option == -1)
             break;
+        if (option == 'h') {
+            help_print(blksum);
+            return OPTIONS_DONE;
+        }
         if (blksum && name == -1)
             option = blksum_option(option);
         result = parse_one(o, option, optarg);

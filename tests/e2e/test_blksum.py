@@ -44,6 +44,18 @@ def test_long_options_of_blksum(blksum, disksum, tmp_path):
     assert blksum("--snapshot=1", "disk").returncode == 1
 
 
+def test_help_of_blksum(blksum, disksum):
+    """With its letters, and else the same."""
+    text, ours = blksum("-h").stdout.decode(), disksum("-h").stdout
+    for there, here in (
+            ("-c, --cache", "    --cache"), ("    --check", "-c, --check"),
+            ("-l, --list-digests", "    --list-digests"),
+            ("    --snapshot", "-l, --snapshot")):
+        assert text.count(there) == ours.count(here) == 1
+        text = text.replace(there, here)
+    assert text == ours
+
+
 def test_cache_of_blksum(blksum, disksum, fails, build, tmp_path):
     """Reads are direct unless told otherwise, where the file system can."""
     content = write_image(tmp_path / "disk", "100k:A")

@@ -2,6 +2,7 @@
 """Lines as GNU's sha256sum writes them, for every name."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -44,18 +45,23 @@ def test_help_and_version(disksum):
     text = disksum("--help").stdout
     assert text.startswith("Usage: disksum ")
     assert "can not be compared" in text
+    # A screen, and the prompt.
+    assert len(text.splitlines()) < 24
     assert max(map(len, text.splitlines())) <= 80
+    assert text.isascii() and " \n" not in text
     version = disksum("-V").stdout
     assert version == disksum("--version").stdout
     assert version.startswith("disksum ")
 
 
 def test_every_option_is_in_the_help(disksum, root):
+    """Each in one place, with its letter."""
     text = disksum("-h").stdout
     source = (root / "cli/options.c").read_text()
     table = source.split("long_options[] = {")[1].split("};")[0]
-    names = [line.split('"')[1] for line in table.splitlines() if '"' in line]
-    assert len(names) > 10
-    for name in names:
-        if name != "algorithm":  # another name for --digest
-            assert f"--{name}" in text
+    rows = re.findall(r'{ "(.*)", .*, (\w+|\'\w\') }', table)
+    assert len(rows) > 30
+    assert set(re.findall(r"--([a-z-]+)", text)) == {row[0] for row in rows}
+    for name, letter in rows:
+        if letter.startswith("'"):
+            assert f" -{letter[1]}, --{name}" in text
