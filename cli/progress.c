@@ -18,6 +18,8 @@
 
 #define DEFAULT_COLUMNS 80
 #define LINE_SIZE 512
+#define TEXT_SIZE 128
+#define SHORTEST_BAR 10
 
 /* There is one terminal, and one image at a time. */
 static struct {
@@ -59,48 +61,66 @@ static void format_time(double seconds, char text[32])
         snprintf(text, 32, "%lu:%02lu", s / 60, s % 60);
 }
 
-/* "42.0% of 6.0 GiB, 2.1 GiB/s, 0:02 left". The rate is that of bytes that
- * were not known to be a hole. */
-static void describe(const struct engine_progress *p, char *text, size_t size)
+/* What a line has, from what is needed most to what is dropped first. */
+enum detail { DONE, TIME_LEFT, RATE, SIZE };
+
+/* "42.0% of 6.0 GiB, 2.1 GiB/s, 0:02 left", or less of it. The rate is that of
+ * bytes that were not known to be a hole. */
+static void describe(const struct engine_progress *p, enum detail detail,
+                     char *text, size_t size)
 {
     double seconds = elapsed();
     double rate = seconds > 0 ? (p->done - p->hole) / seconds : 0;
-    char of[SIZE_TEXT], at[SIZE_TEXT], left[32] = "";
-    double to_go;
+    double to_go = p->size ? estimate_left(p, bar.allocated, seconds) : 0;
+    char number[SIZE_TEXT], left[32] = "?";
+    size_t n;
 
-    format_size(rate, at);
-    if (p->size == 0) {
-        snprintf(text, size, "%s, %s/s", format_size(p->done, of), at);
-        return;
-    }
-    to_go = estimate_left(p, bar.allocated, seconds);
+    if (p->size)
+        n = snprintf(text, size, "%.1f%%", 100.0 * p->done / p->size);
+    else
+        n = snprintf(text, size, "%s", format_size(p->done, number));
+    if (p->size && detail >= SIZE)
+        n += snprintf(text + n, size - n, " of %s",
+                      format_size(p->size, number));
+    if (detail >= RATE)
+        n += snprintf(text + n, size - n, ", %s/s", format_size(rate, number));
     if (to_go >= 0)
         format_time(to_go, left);
-    snprintf(text, size, "%.1f%% of %s, %s/s, %s left",
-             100.0 * p->done / p->size, format_size(p->size, of), at,
-             *left ? left : "?");
+    if (p->size && detail >= TIME_LEFT)
+        snprintf(text + n, size - n, ", %s left", left);
+}
+
+/* Put a bar before the text, if there is room for one. */
+static void draw_bar(const struct engine_progress *p, unsigned width,
+                     const char *text, char line[LINE_SIZE])
+{
+    int room = (int)width - (int)strlen(text) - (int)strlen("[] ");
+    char cells[LINE_SIZE];
+    unsigned filled;
+
+    if (!p->size || room < SHORTEST_BAR) {
+        snprintf(line, LINE_SIZE, "%s", text);
+        return;
+    }
+    filled = (double)room * p->done / p->size;
+    memset(cells, '=', filled);
+    memset(cells + filled, ' ', room - filled);
+    snprintf(line, LINE_SIZE, "[%.*s] %s", room, cells, text);
 }
 
 static void draw(const struct engine_progress *p)
 {
-    char text[128];
-    char line[LINE_SIZE];
-    unsigned width = columns();
-    int room;
-
-    describe(p, text, sizeof(text));
     /* The last column stays empty: some terminals wrap there. */
-    room = (int)width - 1 - (int)strlen(text) - 3;
-    if (p->size && room >= 10) {
-        unsigned filled = (double)room * p->done / p->size;
-        char cells[LINE_SIZE];
+    unsigned width = columns() - 1;
+    char line[LINE_SIZE], text[TEXT_SIZE];
+    enum detail detail = SIZE;
 
-        memset(cells, '=', filled);
-        memset(cells + filled, ' ', room - filled);
-        snprintf(line, sizeof(line), "[%.*s] %s", room, cells, text);
-    } else {
-        snprintf(line, width, "%s", text);
-    }
+    describe(p, detail, text, sizeof(text));
+    while (strlen(text) > width && detail > DONE)
+        describe(p, --detail, text, sizeof(text));
+    if (strlen(text) > width)
+        *text = 0;
+    draw_bar(p, width, text, line);
     fprintf(stderr, bar.terminal ? "\r%s\033[K" : "%s\n", line);
     fflush(stderr);
     bar.drawn = true;
@@ -141,9 +161,9 @@ void progress_update(const struct engine_progress *progress)
 
 void progress_report(const struct engine_progress *progress)
 {
-    char text[128];
+    char text[TEXT_SIZE];
 
-    describe(progress, text, sizeof(text));
+    describe(progress, SIZE, text, sizeof(text));
     message("%s: %s", bar.name, text);
 }
 

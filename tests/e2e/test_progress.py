@@ -11,16 +11,23 @@ import subprocess
 import termios
 import time
 
+import pytest
+
 from oracle import checksum, write_image
 
 BAR = re.compile(r"\[=* *\] \d+\.\d% of [\d.]+ \wiB, .*/s, [\d:]+ left")
 
 
-def on_terminal(command, columns=80):
-    """Run with stderr on a terminal: (stdout, what the terminal got)."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ,
+def resize(terminal, columns):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ,
                 struct.pack("HHHH", 24, columns, 0, 0))
+
+
+def on_terminal(command, columns=80, then=None):
+    """Run with stderr on a terminal: (stdout, what the terminal got). then: its
+    width when the first bar is there."""
+    ours, theirs = pty.openpty()
+    resize(theirs, columns)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
@@ -32,6 +39,8 @@ def on_terminal(command, columns=80):
             break  # Linux: all other ends are closed
         if not data:
             break
+        if then and not seen:
+            resize(ours, then)
         seen += data
     os.close(ours)
     out = process.stdout.read().decode()
@@ -76,6 +85,31 @@ def test_on_a_terminal(build, tmp_path):
         for line in lines:
             assert len(line) < columns
             assert "% of 8.0 TiB" in line
+
+
+# By the width of the terminal: whole fields.
+FIELDS = {6: r"\d+\.\d%|", 12: r"\d+\.\d%", 20: r"\d+\.\d%, [\d:?]+ left",
+          30: r"\d+\.\d%, [\d.]+ \w+/s, [\d:?]+ left",
+          45: r"\d+\.\d% of 2\.0 TiB, [\d.]+ \w+/s, [\d:?]+ left",
+          80: r"\[=* *\] \d+\.\d% of 2\.0 TiB, [\d.]+ \w+/s, [\d:?]+ left"}
+
+
+@pytest.mark.parametrize("columns", FIELDS)
+def test_narrow_terminal(build, tmp_path, columns):
+    path = hole(tmp_path / "disk", 2 << 40)
+    _, seen = on_terminal([build / "disksum", "-p", path], columns)
+    lines = re.findall(r"\r(.*?)\x1b\[K", seen)
+    assert lines
+    for line in lines:
+        assert re.fullmatch(FIELDS[columns], line) and len(line) < columns
+
+
+def test_terminal_that_changes(build, tmp_path):
+    path = hole(tmp_path / "disk", 2 << 40)
+    _, seen = on_terminal([build / "disksum", "-p", path], 80, then=20)
+    lines = re.findall(r"\r(.*?)\x1b\[K", seen)
+    assert re.fullmatch(FIELDS[80], lines[0])
+    assert re.fullmatch(FIELDS[20], lines[-1])
 
 
 def test_asked_for_on_a_terminal(build, tmp_path):
