@@ -11,6 +11,7 @@
 #include "blkhash.h"
 #include "cli/help.h"
 #include "cli/message.h"
+#include "cli/option-error.h"
 #include "cli/tls-object.h"
 #include "common/units.h"
 
@@ -31,10 +32,10 @@ enum {
     OPT_TIMEOUT,
 };
 
-static const char short_options[] = "f:l:T:Upt:d:a:cqwzvVh";
+static const char short_options[] = ":f:l:T:Upt:d:a:cqwzvVh";
 
 /* Called as blksum: -c and -l are what they are there. */
-static const char blksum_letters[] = "f:lT:Upt:d:a:cqwzvVh";
+static const char blksum_letters[] = ":f:lT:Upt:d:a:cqwzvVh";
 
 static const struct option long_options[] = {
     { "format", required_argument, NULL, 'f' },
@@ -247,10 +248,6 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
     case 'V':
         puts(PROGRAM " " VERSION);
         return OPTIONS_DONE;
-    case '?':
-        /* getopt_long() has said what is wrong. */
-        fputs("Try '" PROGRAM " --help' for more information.\n", stderr);
-        return OPTIONS_BAD;
     default:
         ok = list_option(&o->list, option, arg);
     }
@@ -283,12 +280,17 @@ static enum options_result parse_all(struct options *o, int argc, char **argv,
     const char *letters = blksum ? blksum_letters : short_options;
     enum options_result result = OPTIONS_RUN;
 
+    opterr = 0;
     while (result == OPTIONS_RUN) {
         int name = -1; /* of a long option */
         int option = getopt_long(argc, argv, letters, long_options, &name);
 
         if (option == -1)
             break;
+        if (option == '?' || option == ':') {
+            option_error(option, argv[optind - 1], long_options);
+            return OPTIONS_BAD;
+        }
         if (option == 'h') {
             help_print(blksum);
             return OPTIONS_DONE;

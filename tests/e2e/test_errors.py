@@ -261,6 +261,39 @@ def test_wrong_usage(disksum, args):
     assert lines[1] == "Try 'disksum --help' for more information."
 
 
+@pytest.mark.parametrize("argument, message", [
+    ("--bogus", "unrecognized option '--bogus'"),
+    ("--bogus=1", "unrecognized option '--bogus=1'"),
+    ("--b\x1b[31m\n\xff", "unrecognized option '--b\\033[31m\\012ÿ'"),
+    ("--st", "option '--st' is ambiguous; possibilities: '--standalone' "
+     "'--status' '--strict'"),
+    ("--st=1", "option '--st=1' is ambiguous; possibilities: '--standalone' "
+     "'--status' '--strict'"),
+    ("--format", "option '--format' requires an argument"),
+    ("--block-s", "option '--block-size' requires an argument"),
+    ("--help=1", "option '--help' doesn't allow an argument"),
+    ("--tag=", "option '--tag' doesn't allow an argument"),
+    ("-f", "option requires an argument -- 'f'"),
+    ("-vf", "option requires an argument -- 'f'"),
+    ("-x", "invalid option -- 'x'"), ("-vx", "invalid option -- 'x'"),
+    ("-\x1b", "invalid option -- '\\033'"), ("-:", "invalid option -- ':'"),
+    ("-\udcff", "invalid option -- '\\377'"),
+], ids=ascii)
+def test_words_of_getopt(disksum, build, argument, message):
+    """But for the name of the program, and what would drive the terminal."""
+    result = disksum("-v", argument, check=False, input="")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"disksum: {message}\n" \
+        "Try 'disksum --help' for more information.\n"
+
+
+def test_abbreviated_options(disksum, tmp_path):
+    content = write_image(tmp_path / "disk", "9k:A")
+    out = disksum("--dig", "sha1", "--block=4k", "--thr=2", "--ta", "disk",
+                  cwd=tmp_path).stdout
+    assert out == f"BLKHASH-SHA1-4K (disk) = {checksum(content, 4096, 'sha1')}\n"
+
+
 def test_unknown_format(fails, tmp_path):
     write_image(tmp_path / "disk", "9k:A")
     assert fails("-f", "nosuch", tmp_path / "disk") == \
