@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,18 @@ static struct {
     int last; /* what was written; -1: nothing */
 } percent;
 
+/* Whether what is written would stand among the checksums. A terminal may have
+ * both. */
+static bool is_stdout(int fd)
+{
+    struct stat given, out;
+
+    return fd == STDOUT_FILENO ||
+           (fstat(fd, &given) == 0 && fstat(STDOUT_FILENO, &out) == 0 &&
+            !S_ISCHR(given.st_mode) && given.st_dev == out.st_dev &&
+            given.st_ino == out.st_ino);
+}
+
 bool progress_option(const char *arg, struct progress_options *options)
 {
     uint64_t fd = 0;
@@ -25,7 +38,8 @@ bool progress_option(const char *arg, struct progress_options *options)
     options->always = true;
     if (!arg)
         return true;
-    if (parse_size(arg, &fd) == 0 && fd <= INT_MAX && fd != STDOUT_FILENO)
+    if (!arg[strspn(arg, "0123456789")] && parse_size(arg, &fd) == 0 &&
+        fd <= INT_MAX && !is_stdout((int)fd))
         flags = fcntl((int)fd, F_GETFL);
     if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
         usage_message("invalid descriptor for progress '%s': must be open for "
@@ -68,6 +82,7 @@ void percent_begin(int fd)
 {
     percent.fd = fd;
     percent.last = -1;
+    write_number(0);
 }
 
 void percent_write(const struct engine_progress *progress)

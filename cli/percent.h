@@ -8,7 +8,7 @@
 
 #include "engine/engine.h"
 
-/* The next image begins. */
+/* The next image begins: write 0/100. */
 void percent_begin(int fd);
 
 /* Write a line, when it differs from the last one. */

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import struct
 import subprocess
 import termios
@@ -139,7 +140,8 @@ def test_descriptor(build, tmp_path):
     assert done.stdout.decode().endswith(f"  {path}\n")
     assert all(re.fullmatch(r"\d+/100", line) for line in lines)
     numbers = [int(line.split("/")[0]) for line in lines]
-    assert numbers == sorted(set(numbers)) and numbers[-1] == 100
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] == 0 and numbers[-1] == 100
 
 
 def test_descriptor_for_each_image(build, tmp_path):
@@ -147,7 +149,8 @@ def test_descriptor_for_each_image(build, tmp_path):
     done, lines = lines_of_descriptor(build, tmp_path / "a", tmp_path / "no",
                                       "-", input=b"x" * 1000)
     assert done.returncode == 1
-    assert [line for line in lines if line != "0/100"] == ["100/100"] * 2
+    assert [line for line in lines if line in ("0/100", "100/100")] == \
+        ["0/100", "100/100"] * 2
 
 
 def test_descriptor_that_nobody_reads(build, tmp_path):
@@ -166,10 +169,36 @@ def test_descriptor_that_nobody_reads(build, tmp_path):
 
 
 def test_bad_descriptors(disksum):
-    for text in "1", "0", "99", "-1", "x", "", "99999999999":
+    for text in "1", "0", "99", "-1", "x", "", "99999999999", "2k", "2 ":
         result = disksum(f"--progress={text}", check=False, input="")
         assert result.returncode == 2 and not result.stdout
         assert f"invalid descriptor for progress '{text}'" in result.stderr
+
+
+@pytest.mark.parametrize("what", ["pipe", "file", "socket"])
+def test_descriptor_that_is_stdout(build, tmp_path, what):
+    """By another number: checksums would have lines between them."""
+    if what == "pipe":
+        ours, theirs = os.pipe()
+    elif what == "socket":
+        ours, theirs = (s.detach() for s in socket.socketpair())
+    else:
+        ours = theirs = os.open(tmp_path / "out", os.O_RDWR | os.O_CREAT)
+    other = os.dup(theirs)
+    done = subprocess.run([build / "disksum", f"--progress={other}"],
+                          input=b"x", stdout=theirs, stderr=subprocess.PIPE,
+                          pass_fds=[other], check=False)
+    assert done.returncode == 2
+    assert b"must be open for writing, and not be stdout" in done.stderr
+    for fd in {ours, theirs, other}:
+        os.close(fd)
+
+
+def test_descriptor_of_the_same_device(build):
+    with open("/dev/null", "wb") as null:
+        subprocess.run([build / "disksum", f"--progress={null.fileno()}"],
+                       input=b"x", stdout=null, pass_fds=[null.fileno()],
+                       check=True)
 
 
 def test_sigusr1(build):
