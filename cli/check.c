@@ -22,6 +22,7 @@ struct list {
     const struct options *o;
     const char *path;
     const char *name; /* for messages */
+    bool is_stdin;
     uint64_t line;
     uint64_t formatted;
     uint64_t malformed;
@@ -134,7 +135,7 @@ static void verify(struct list *list, const struct sum *sum,
 /* Standard input can not be the list and an image at once. */
 static bool is_own_stdin(const struct list *list, const struct sum *sum)
 {
-    return strcmp(list->path, "-") == 0 && strcmp(sum->name, "-") == 0;
+    return list->is_stdin && strcmp(sum->name, "-") == 0;
 }
 
 static int check_line(struct list *list, char *line, size_t len)
@@ -219,6 +220,9 @@ static int check_lines(struct list *list, struct error *error)
 
     if (err)
         return err;
+    list->is_stdin = lines_are_stdin(lines);
+    if (list->is_stdin)
+        checksum_take_stdin();
     while ((err = lines_next(lines, &line, &len, error)) == 0 && line) {
         list->line++;
         if (*line == '#' || len == 0)

@@ -60,6 +60,14 @@ static void wait_for_engine(struct engine *e)
     } while (!(pfd.revents & POLLIN));
 }
 
+/* What is no file can be read once only. */
+static bool stdin_taken;
+
+void checksum_take_stdin(void)
+{
+    stdin_taken = true;
+}
+
 /* A file that was redirected from its beginning is read like a named one; all
  * else from front to back. */
 static bool stdin_is_file(void)
@@ -124,6 +132,10 @@ static int open_input(const struct options *o, const char *name,
                 return error_set(error, EINVAL,
                                  "%s: a pipe can only be read as a raw image",
                                  name);
+            if (stdin_taken)
+                return error_set(error, EINVAL,
+                                 "%s: standard input was read already", name);
+            checksum_take_stdin();
             input->probe = !format;
             return 0;
         }

@@ -18,6 +18,9 @@ struct checksum {
  * its handler. Before any thread is started. */
 void checksum_catch_signals(void);
 
+/* Standard input is read by others: what is no file is no image then. */
+void checksum_take_stdin(void);
+
 /* Compute the checksum of one image; "-" is standard input. The error is left
  * to the caller to print. */
 int checksum_begin(struct checksum *c, const struct options *o,

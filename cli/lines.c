@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -220,6 +219,14 @@ int lines_next(struct lines *l, char **line, size_t *len, struct error *error)
     *line = l->line;
     *len = l->len;
     return 0;
+}
+
+bool lines_are_stdin(const struct lines *l)
+{
+    struct stat list, in;
+
+    return fstat(l->fd, &list) == 0 && fstat(STDIN_FILENO, &in) == 0 &&
+           list.st_dev == in.st_dev && list.st_ino == in.st_ino;
 }
 
 void lines_close(struct lines *l)

@@ -5,6 +5,7 @@
 #ifndef CLI_LINES_H
 #define CLI_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ int lines_open(const char *path, const char *name, struct lines **lines,
  * be changed, and is gone with the next call. *line is NULL at the end.
  */
 int lines_next(struct lines *l, char **line, size_t *len, struct error *error);
+
+/* Whether standard input is the list, by any name. */
+bool lines_are_stdin(const struct lines *l);
 
 void lines_close(struct lines *l);
 

@@ -138,6 +138,43 @@ def test_redirected_from_the_middle(disksum, tmp_path):
     assert sums(out) == [checksum(content[70000:])]
 
 
+def test_a_pipe_is_read_once(disksum, tmp_path):
+    """For the second there is nothing left, which is not an empty disk."""
+    error = "disksum: -: standard input was read already\n"
+    result = disksum("-", "-", input=b"x" * 1000, check=False)
+    assert result.returncode == 1
+    assert result.stdout == f"{checksum(b'x' * 1000)}  -\n"
+    assert result.stderr == error
+    (tmp_path / "S").write_text(f"{checksum(b'x' * 1000)}  -\n"
+                                f"{checksum(b'')}  -\n")
+    result = disksum("-c", tmp_path / "S", input=b"x" * 1000, check=False)
+    assert result.returncode == 1
+    assert result.stdout == "-: OK\n-: FAILED open or read\n"
+    assert result.stderr.startswith(error)
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdin", "/proc/self/fd/0"])
+@pytest.mark.parametrize("redirected", [False, True])
+def test_a_list_on_standard_input(disksum, tmp_path, name, redirected):
+    """An image of this list, or of a later one, can not be there, too."""
+    line = f"{checksum(b'')}  -\n"
+    (tmp_path / "S").write_text(line)
+    kwargs = {"stdin": open(tmp_path / "S", "rb")} if redirected else \
+        {"input": line}
+    result = disksum("-cw", name, tmp_path / "S", check=False, **kwargs)
+    assert result.returncode == 1
+    assert ": 1: improperly formatted checksum line: standard input is the " \
+        "list\n" in result.stderr
+    assert "OK" not in result.stdout
+
+
+def test_a_file_is_read_twice(disksum, tmp_path):
+    content = write_image(tmp_path / "disk", "100k:A")
+    with open(tmp_path / "disk", "rb") as f:
+        out = disksum("-", "-", stdin=f).stdout
+    assert sums(out) == [checksum(content)] * 2
+
+
 def test_fifo_as_standard_input(disksum, build, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     content = random.Random(3).randbytes(200000)
