@@ -49,7 +49,6 @@ static int do_all(const struct options *o)
     int count = o->image_count ? o->image_count : 1;
     int status = EXIT_SUCCESS;
 
-    checksum_catch_signals();
     for (int i = 0; i < count; i++) {
         bool ok = o->list.check ? check_list(o, names[i])
                                 : print_checksum(o, names[i]);
@@ -65,6 +64,7 @@ int main(int argc, char **argv)
     struct options options;
     int status = EXIT_SUCCESS;
 
+    checksum_catch_signals();
     hold_standard_streams();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:

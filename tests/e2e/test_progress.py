@@ -216,6 +216,17 @@ def test_sigusr1(build):
     assert err == b""
 
 
+def test_early_sigusr1(disksum, build, tmp_path):
+    """It waits for the image, which may be done before it is seen."""
+    content = write_image(tmp_path / "disk", "1M:A")
+    result = disksum("disk", cwd=tmp_path, check=False, env={
+        "LD_PRELOAD": f"{build}/tests/early-signal.so"})
+    assert result.returncode == 0
+    assert result.stdout == f"{checksum(content)}  disk\n"
+    assert re.fullmatch(r"(disksum: disk: [\d.]+% of 1.0 MiB, .* left\n)?",
+                        result.stderr)
+
+
 def test_sigusr1_of_a_file(build, tmp_path):
     path = hole(tmp_path / "disk", 4 << 40)
     process = subprocess.Popen([build / "disksum", path],
