@@ -36,9 +36,11 @@ bool list_option(struct list_options *l, int option, const char *arg)
         set_voice(l, true, false, false);
         break;
     case 'w':
+        l->check_only = "--warn";
         set_voice(l, false, false, true);
         break;
     case OPT_STATUS:
+        l->check_only = "--status";
         set_voice(l, false, true, false);
         break;
     case OPT_TAG:
@@ -50,9 +52,11 @@ bool list_option(struct list_options *l, int option, const char *arg)
     case OPT_OUTPUT:
         return parse_output(arg, &l->json);
     case OPT_IGNORE_MISSING:
+        l->check_only = "--ignore-missing";
         l->ignore_missing = true;
         break;
     case OPT_STRICT:
+        l->check_only = "--strict";
         l->strict = true;
         break;
     }
@@ -78,16 +82,11 @@ static bool check_meaning(bool given, const char *name, const char *meaning)
 
 bool list_options_check(const struct list_options *l)
 {
-    static const char only[] = "meaningful only";
-
     if (l->check)
         return check_meaning(l->zero, "--zero", "not supported") &&
                check_meaning(l->tag, "--tag", "meaningless") &&
                check_meaning(l->json, "--json", "not supported");
-    return check_meaning(l->ignore_missing, "--ignore-missing", only) &&
-           check_meaning(l->status, "--status", only) &&
-           check_meaning(l->warn, "--warn", only) &&
-           check_meaning(l->strict, "--strict", only) &&
+    return check_meaning(l->check_only, l->check_only, "meaningful only") &&
            check_exclusive(l->json, l->tag, "--json and --tag") &&
            check_exclusive(l->json, l->zero, "--json and --zero");
 }

@@ -17,6 +17,7 @@ struct list_options {
     bool status;
     bool strict;
     bool warn;
+    const char *check_only; /* an option that was given: it is for check */
 };
 
 /* The long options that have no letter; out of the way of all others. */
