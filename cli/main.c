@@ -73,9 +73,14 @@ int main(int argc, char **argv)
     case OPTIONS_DONE:
         break;
     case OPTIONS_BAD:
-        options_free(&options);
-        return EXIT_USAGE;
+        status = EXIT_USAGE;
+        break;
+    case OPTIONS_FAILED:
+        status = EXIT_FAILURE;
+        break;
     }
     options_free(&options);
-    return output_close() ? status : EXIT_FAILURE;
+    if (!output_close() && status == EXIT_SUCCESS)
+        status = EXIT_FAILURE;
+    return status;
 }

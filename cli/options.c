@@ -143,34 +143,42 @@ static bool parse_digest(char *text, struct engine_options *engine)
     return parse_block_size(slash + 1, &engine->block_size);
 }
 
-static bool list_digests(void)
+static enum options_result list_digests(void)
 {
     const char *const *names = blkhash_digests();
 
     if (!names) {
         message("can not list the digests: %s", strerror(errno));
-        return false;
+        return OPTIONS_FAILED;
     }
     while (*names)
         puts(*names++);
-    return true;
+    return OPTIONS_DONE;
+}
+
+static enum options_result out_of_memory(void)
+{
+    message("out of memory");
+    return OPTIONS_FAILED;
 }
 
 /* A digest that is not there is found before the first image is opened. */
-static bool check_digest(const struct engine_options *engine)
+static enum options_result check_digest(const struct engine_options *engine)
 {
     if (digest_exists(engine->digest))
-        return true;
-    if (errno == ENOTSUP && getenv("BLKHASH_SHA256"))
+        return OPTIONS_RUN;
+    if (errno == ENOTSUP && !getenv("BLKHASH_SHA256")) {
+        usage_message("unknown digest '%s'; --list-digests prints those known",
+                      engine->digest);
+        return OPTIONS_BAD;
+    }
+    if (errno == ENOTSUP)
         message("digest '%s' is unknown, or not to be had with "
                 "BLKHASH_SHA256=%s",
                 engine->digest, getenv("BLKHASH_SHA256"));
-    else if (errno == ENOTSUP)
-        usage_message("unknown digest '%s'; --list-digests prints those known",
-                      engine->digest);
     else
         message("digest '%s': %s", engine->digest, strerror(errno));
-    return false;
+    return OPTIONS_FAILED;
 }
 
 static enum options_result parse_one(struct options *o, int option, char *arg)
@@ -229,7 +237,7 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
         o->nbd.timeout = number;
         break;
     case OPT_LIST_DIGESTS:
-        return list_digests() ? OPTIONS_DONE : OPTIONS_BAD;
+        return list_digests();
     case OPT_OBJECT:
         o->objects[o->image.object_count++] = arg;
         break;
@@ -320,7 +328,8 @@ static char *join(char **words, int count)
 }
 
 /* What follows the options: images, or a command in brackets after "--". */
-static bool parse_images(struct options *o, int argc, char **argv)
+static enum options_result parse_images(struct options *o, int argc,
+                                        char **argv)
 {
     int first = optind;
     int last = argc - 1;
@@ -329,22 +338,20 @@ static bool parse_images(struct options *o, int argc, char **argv)
         strcmp(argv[first - 1], "--") != 0) {
         o->images = argv + first;
         o->image_count = argc - first;
-        return true;
+        return OPTIONS_RUN;
     }
     if (strcmp(argv[last], "]") != 0 || last - first < 2) {
         usage_message("a command has the form -- [ COMMAND ARG... ]");
-        return false;
+        return OPTIONS_BAD;
     }
     o->command_name = join(argv + first, argc - first);
-    if (!o->command_name) {
-        message("out of memory");
-        return false;
-    }
+    if (!o->command_name)
+        return out_of_memory();
     argv[last] = NULL;
     o->command = argv + first + 1;
     o->images = &o->command_name;
     o->image_count = 1;
-    return true;
+    return OPTIONS_RUN;
 }
 
 enum options_result options_parse(struct options *o, int argc, char **argv)
@@ -364,30 +371,26 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
         argc--;
     }
     o->objects = calloc(argc, sizeof(*o->objects));
-    if (!o->objects) {
-        message("out of memory");
-        return OPTIONS_BAD;
-    }
+    if (!o->objects)
+        return out_of_memory();
     o->image.objects = o->objects;
     if (blksum)
         o->image.cache = CACHE_AVOIDED;
     result = parse_all(o, argc, argv, blksum);
     if (result != OPTIONS_RUN)
         return result;
-    if (tls_objects_parse(o->objects, o->image.object_count, &o->nbd)) {
-        message("out of memory");
-        return OPTIONS_BAD;
-    }
+    if (tls_objects_parse(o->objects, o->image.object_count, &o->nbd))
+        return out_of_memory();
     o->progress.never = o->list.quiet;
-    if (!parse_images(o, argc, argv))
-        return OPTIONS_BAD;
+    result = parse_images(o, argc, argv);
+    if (result != OPTIONS_RUN)
+        return result;
     if (o->command && o->list.check) {
         usage_message("--check takes lists, not a command");
         return OPTIONS_BAD;
     }
-    return check_digest(&o->engine) && list_options_check(&o->list)
-               ? OPTIONS_RUN
-               : OPTIONS_BAD;
+    return list_options_check(&o->list) ? check_digest(&o->engine)
+                                        : OPTIONS_BAD;
 }
 
 void options_free(struct options *o)

@@ -26,9 +26,10 @@ struct options {
 };
 
 enum options_result {
-    OPTIONS_RUN,  /* go on */
-    OPTIONS_DONE, /* --help and the like: all is printed */
-    OPTIONS_BAD,  /* a message was printed */
+    OPTIONS_RUN,    /* go on */
+    OPTIONS_DONE,   /* --help and the like: all is printed */
+    OPTIONS_BAD,    /* wrong usage; a message was printed */
+    OPTIONS_FAILED, /* another failure; a message was printed */
 };
 
 /* Read the command line. The options point into it. Free with options_free()
