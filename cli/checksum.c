@@ -202,9 +202,14 @@ static double now(void)
     return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+static bool wants_warnings(const struct options *o)
+{
+    return !o->list.quiet && !o->list.status;
+}
+
 static void warn_false_hole(const struct options *o, const struct false_hole *h)
 {
-    if (h->name && !o->list.quiet)
+    if (h->name && wants_warnings(o))
         message("%s: warning: there is data at offset %" PRIu64
                 ", which was reported as a hole",
                 h->name, h->offset);
@@ -214,7 +219,7 @@ static void warn_false_hole(const struct options *o, const struct false_hole *h)
 static size_t print_warnings(const struct options *o, const struct image *image,
                              size_t first)
 {
-    if (o->list.quiet || !image)
+    if (!wants_warnings(o) || !image)
         return 0;
     for (size_t i = first; i < image->warning_count; i++)
         message("%s", image->warnings[i]);

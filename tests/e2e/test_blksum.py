@@ -104,5 +104,9 @@ def test_quiet(disksum, tmp_path):
     assert "warning" in disksum("top", cwd=tmp_path, check=False).stderr
     assert disksum("-q", "top", cwd=tmp_path).stdout
     assert disksum("-q", "-p", "base", cwd=tmp_path).stdout
+    line = f"{'0' * 64}  top\n"
+    for option in "-q", "--status":
+        result = disksum("-c", option, input=line, cwd=tmp_path, check=False)
+        assert result.returncode == 1 and ": warning: " not in result.stderr
     result = disksum("-q", "no", cwd=tmp_path, check=False)
     assert result.stderr == "disksum: no: No such file or directory\n"
