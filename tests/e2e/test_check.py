@@ -150,6 +150,22 @@ def test_names(disksum, tmp_path, name, style):
     assert bad.stdout == f"{shown}: FAILED\n" * out.count("\n")
 
 
+@pytest.mark.parametrize("style", [[], ["--tag"], ["--json"]], ids=str)
+@pytest.mark.parametrize("name", [b"%c", b" %c "], ids=str)
+def test_every_byte_in_a_name(disksum, tmp_path, name, style):
+    """"./" is for what is no file otherwise."""
+    names = [name % i for i in range(1, 256)]
+    names = [b"./" + n if b":" in n or n == b"-" else n for n in names
+             if b"/" not in n and n != b"."]
+    for n in names:
+        with open(os.path.join(os.fsencode(tmp_path), n), "wb") as f:
+            f.write(n)
+    text = disksum(*style, "--", *names, cwd=tmp_path).stdout
+    assert text.count("\n") == len(names)
+    verdicts = disksum("-c", "--strict", input=text, cwd=tmp_path).stdout
+    assert verdicts.count(": OK\n") == len(names)
+
+
 @pytest.fixture
 def check_pieces(build, tmp_path):
     """Write a list to a pipe, piece by piece: the result."""

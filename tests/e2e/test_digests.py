@@ -2,6 +2,7 @@
 """Every digest that --list-digests prints."""
 
 import hashlib
+import json
 import subprocess
 
 import pytest
@@ -36,6 +37,16 @@ def test_hashlib_agrees(disksum, image):
         expected = checksum(content, digest=known[name])
         assert sums(disksum("-d", name, path).stdout) == [expected]
         assert sums(disksum("-a", name.upper(), path).stdout) == [expected]
+
+
+def test_json_of_every_digest(disksum, image):
+    """What is printed can be checked."""
+    path, _ = image
+    names = disksum("--list-digests").stdout.split()
+    text = "".join(disksum("--json", "-d", name, path).stdout for name in names)
+    assert [json.loads(line)["algorithm"] for line in text.splitlines()] == \
+        names
+    assert disksum("-c", input=text).stdout == f"{path}: OK\n" * len(names)
 
 
 def b3sum(data):

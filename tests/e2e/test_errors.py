@@ -239,6 +239,27 @@ def test_sigint_ends_at_once(build, tmp_path, what):
         stdout=subprocess.PIPE)) for _ in range(5)) < 0.1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("what", ["hole", "pipe"])
+def test_death_by_signal(build, tmp_path, number, what):
+    """While the engine runs: it dies of just this, and prints nothing."""
+    if what == "hole":
+        with open(tmp_path / "disk", "wb") as f:
+            f.truncate(8 << 40)
+    ours, theirs = os.pipe()
+    process = subprocess.Popen(
+        [build / "disksum", f"--progress={theirs}",
+         tmp_path / "disk" if what == "hole" else "-"], pass_fds=[theirs],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(theirs)
+    os.read(ours, 100)  # it has begun
+    time.sleep(0.05)
+    process.send_signal(number)
+    assert process.communicate() == (b"", b"")
+    assert process.returncode == -number
+    os.close(ours)
+
+
 def test_few_descriptors(fails, tmp_path):
     write_image(tmp_path / "disk", "2M:A")
     line = fails(tmp_path / "disk", preexec_fn=lambda: resource.setrlimit(

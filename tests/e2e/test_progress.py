@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -253,3 +254,17 @@ def test_verbose(disksum, tmp_path):
         "3.0 MiB of holes" in result.stderr
     assert "read 3.0 MiB in" in result.stderr
     assert "sha256 in blocks of 65536 bytes by" in result.stderr
+
+
+@pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img")
+def test_verbose_of_a_compressed_image(disksum, tmp_path):
+    with open(tmp_path / "disk", "wb") as f:
+        f.write(b"words " * (1 << 20))
+        f.truncate(8 << 20)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c",
+                    "disk", "q"], cwd=tmp_path, check=True)
+    result = disksum("-v", "q", cwd=tmp_path, check=False)
+    assert "q: qcow2, 8.0 MiB: 6.0 MiB of data, " in result.stderr
+    assert "disksum: q: 6.0 MiB of it were compressed\n" in result.stderr
+    result = disksum("-v", "disk", cwd=tmp_path, check=False)
+    assert "compressed" not in result.stderr
