@@ -123,7 +123,7 @@ def test_make_install(root, tmp_path):
                                     root / destdir / "usr/bin/disksum")
 
     prefix = tmp_path / "it's a prefix"
-    install(PREFIX=prefix)
+    install(PREFIX=prefix, DESTDIR="")
     assert files_below(prefix) == places()
     # ... and elsewhere, too.
     out = run(prefix / "bin/disksum", root / "demo/disk.raw")

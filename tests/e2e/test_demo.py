@@ -49,8 +49,11 @@ def test_an_image_is_read_once(root, build, tmp_path):
 
 def run_as_make_does(root, *variables):
     """What 'make demo' does when all is built and installed."""
+    # As from a shell, also within 'make check'.
+    env = {name: value for name, value in os.environ.items()
+           if not name.startswith("MAKE") and name != "IMAGE"}
     planned = subprocess.run(["make", "-n", "demo", *variables], cwd=root,
-                             check=True, stdout=subprocess.PIPE)
+                             env=env, check=True, stdout=subprocess.PIPE)
     command = planned.stdout.decode().splitlines()[-1]
     return subprocess.run(["sh", "-c", command], cwd=root,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
