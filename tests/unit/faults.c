@@ -57,6 +57,8 @@ void *__wrap_realloc(void *old, size_t size);
 int __wrap_posix_memalign(void **p, size_t alignment, size_t size);
 char *__wrap_strdup(const char *s);
 int __wrap_vasprintf(char **text, const char *format, va_list args);
+int __wrap___vasprintf_chk(char **text, int flag, const char *format,
+                           va_list args);
 void __wrap_free(void *p);
 int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr,
                           void *(*start)(void *), void *arg);
@@ -111,6 +113,14 @@ int __wrap_vasprintf(char **text, const char *format, va_list args)
 
     own(len >= 0);
     return len;
+}
+
+/* vasprintf() under _FORTIFY_SOURCE, as distributions build. */
+int __wrap___vasprintf_chk(char **text, int flag, const char *format,
+                           va_list args)
+{
+    (void)flag;
+    return __wrap_vasprintf(text, format, args);
 }
 
 void __wrap_free(void *p)
