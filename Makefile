@@ -26,7 +26,7 @@ demo:
 	@scripts/demo $(call quote,$(or $(IMAGE),demo/disk.raw))
 
 check:
-	scripts/install-packages build test
+	scripts/install-packages build test deb
 	/usr/bin/python3 tests/run.py
 
 bench:
@@ -46,7 +46,12 @@ install: all
 	case $$destdir in /* | '') ;; *) destdir=$$PWD/$$destdir ;; esac; \
 	DESTDIR=$$destdir meson install -C $(BUILD)
 
+# Debian's packages of this tree, beside it.
+deb:
+	scripts/install-packages build deb
+	dpkg-buildpackage -b -us -uc
+
 clean:
 	rm -rf $(BUILD) build-*
 
-.PHONY: all setup demo check bench fuzz install clean
+.PHONY: all setup demo check bench fuzz install deb clean
