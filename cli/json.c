@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/utf8.h"
+#include "common/password.h"
 
 #define CONSTRUCTION "blkhash"
 
@@ -144,6 +145,19 @@ static bool add_result(struct json_object *object, const struct options *o,
            add_seconds(object, c->seconds);
 }
 
+static bool add_error(struct json_object *object, const struct error *error)
+{
+    char *text = strdup(error_message(error));
+    bool ok;
+
+    if (!text)
+        return false;
+    mask_passwords(text);
+    ok = add_text(object, "error", text);
+    free(text);
+    return ok;
+}
+
 bool json_write(FILE *f, const struct options *o, const struct checksum *c)
 {
     struct json_object *object = json_object_new_object();
@@ -151,7 +165,7 @@ bool json_write(FILE *f, const struct options *o, const struct checksum *c)
     bool ok = object && add_name(object, c->name);
 
     if (ok && c->error.code)
-        ok = add_text(object, "error", error_message(&c->error));
+        ok = add_error(object, &c->error);
     else if (ok)
         ok = add_result(object, o, c);
     if (ok)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -65,6 +66,7 @@ int main(int argc, char **argv)
     int status = EXIT_SUCCESS;
 
     checksum_catch_signals();
+    signal(SIGCHLD, SIG_DFL); /* for the exit status of a server */
     hold_standard_streams();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:

@@ -10,6 +10,7 @@
 
 #include "cli/progress.h"
 #include "cli/utf8.h"
+#include "common/password.h"
 
 /* Characters that are not printed as they are: controls, and those that change
  * the order or the place of what follows. */
@@ -48,6 +49,8 @@ static void print_line(const char *format, va_list args)
     progress_clear();
     if (vasprintf(&line, format, args) < 0)
         line = NULL;
+    if (line)
+        mask_passwords(line);
     flockfile(stderr);
     fputs(PROGRAM ": ", stderr);
     print_safe(line ? line : "out of memory");

@@ -79,9 +79,9 @@ static bool parse_cache(const char *text, enum cache_mode *cache)
         const char *name;
         enum cache_mode cache;
     } modes[] = {
-        { "none", CACHE_DIRECT },        { "directsync", CACHE_DIRECT },
-        { "writeback", CACHE_BUFFERED }, { "writethrough", CACHE_BUFFERED },
-        { "unsafe", CACHE_BUFFERED },
+        { "none", CACHE_DIRECT },           { "off", CACHE_DIRECT },
+        { "directsync", CACHE_DIRECT },     { "writeback", CACHE_BUFFERED },
+        { "writethrough", CACHE_BUFFERED }, { "unsafe", CACHE_BUFFERED },
     };
 
     for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
@@ -327,7 +327,8 @@ static char *join(char **words, int count)
     return text;
 }
 
-/* What follows the options: images, or a command in brackets after "--". */
+/* What follows the options: images, or a command in brackets, mostly after
+ * "--", without which it can have no options. */
 static enum options_result parse_images(struct options *o, int argc,
                                         char **argv)
 {
@@ -335,7 +336,8 @@ static enum options_result parse_images(struct options *o, int argc,
     int last = argc - 1;
 
     if (first == argc || strcmp(argv[first], "[") != 0 ||
-        strcmp(argv[first - 1], "--") != 0) {
+        (strcmp(argv[first - 1], "--") != 0 &&
+         (last == first || strcmp(argv[last], "]") != 0))) {
         o->images = argv + first;
         o->image_count = argc - first;
         return OPTIONS_RUN;

@@ -77,7 +77,7 @@ _disksum()
         words=$_disksum_formats
         ;;
     -T | --source-cache)
-        words="none directsync writeback writethrough unsafe"
+        words="none off directsync writeback writethrough unsafe"
         ;;
     -d | --digest | -a | --algorithm)
         if [[ $cur == */* ]]; then

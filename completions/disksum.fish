@@ -46,7 +46,7 @@ complete -c disksum -s f -l format -x -a 'raw qcow2 vmdk vhdx vpc vdi qed parall
 complete -c disksum -s l -l snapshot -x -a '(__disksum_snapshots)' -d 'An internal snapshot, by its id or name'
 complete -c disksum -l standalone -d 'Refuse an image that refers to any other file'
 complete -c disksum -l no-extents -d 'Read holes, too; warn if there is data in one'
-complete -c disksum -s T -l source-cache -x -a 'none directsync writeback writethrough unsafe' -d 'Read past the page cache, or through it'
+complete -c disksum -s T -l source-cache -x -a 'none off directsync writeback writethrough unsafe' -d 'Read past the page cache, or through it'
 complete -c disksum -l cache -d 'Read through the page cache'
 complete -c disksum -l image-opts -d 'Images are option strings of QEMU'
 complete -c disksum -l object -r -a 'secret,id= tls-creds-x509,id= tls-creds-psk,id=' -d 'An object of QEMU'

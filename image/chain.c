@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/password.h"
 #include "common/units.h"
 #include "image/layer.h"
 #include "reader/nbd.h"
@@ -28,7 +29,14 @@ static int backing_path(const struct layer *layer, const char *base_path,
     const char *path = path_of_name(name);
     const char *slash;
 
-    if (!path) {
+    if (!path && has_password(name)) {
+        /* It would stand in the arguments of qemu-nbd. */
+        return error_set(error, EPERM,
+                         "%s: the name of its backing file has a password, "
+                         "which others could see; let QEMU open the image: "
+                         "--image-opts driver=qcow2,file.filename=...",
+                         layer->reader->name);
+    } else if (!path) {
         *below = strdup(name);
     } else if (path != name || *path == '/') {
         /* After "file:" QEMU takes the current folder. */

@@ -102,6 +102,13 @@ def test_bad_command(disksum, words):
     assert "-- [ COMMAND ARG... ]" in result.stderr
 
 
+def test_command_without_dashes(disksum, image, folder_for_sockets):
+    """As nbdcopy takes it; it can have no options then."""
+    path, expected = image
+    assert sums(disksum("[", "nbdkit", "file", path, "]",
+                        env=folder_for_sockets).stdout) == [expected]
+
+
 def test_bracket_can_be_a_file(disksum, image, tmp_path):
     path, expected = image
     shutil.copy(path, tmp_path / "[")

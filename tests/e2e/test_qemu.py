@@ -508,6 +508,21 @@ def test_descriptors(disksum, raw, vmdk):
         os.close(fd)
 
 
+def test_passwords_are_not_shown(disksum, fails, tmp_path):
+    name = "https://alice:hunter2@127.0.0.1:1/x"
+    assert fails(name).startswith(
+        "https://alice:***@127.0.0.1:1/x: QEMU: ")
+    done = disksum("--json", name, check=False)
+    assert "hunter2" not in done.stderr
+    assert "hunter2" not in done.stdout.split('"error"')[1]
+    # Nobody typed this one: it must not come into QEMU's arguments.
+    top = tmp_path / "top.qcow2"
+    qemu_img("create", "-u", "-f", "qcow2", "-b", name, "-F", "raw", top, "1M")
+    assert "the name of its backing file has a password" in fails(top)
+    line = fails("--image-opts", f"driver=qcow2,file.filename={top}")
+    assert "hunter2" not in line
+
+
 # --- the end ---------------------------------------------------------------
 
 @pytest.mark.parametrize("seconds", [0, 0.02, 0.5])
