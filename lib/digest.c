@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #if HAVE_BLAKE3
 #include <blake3.h>
@@ -30,6 +31,22 @@ struct digest_ctx {
 };
 
 #define BLAKE3_NAME "blake3"
+
+/*
+ * OpenSSL puts errors into a queue of the thread, which belongs to the program:
+ * an error of ours there would look like one of its TLS connection. So each
+ * call that can fail stands between ERR_set_mark() and this, which gives 0
+ * where it went well, ENOMEM, or the other error.
+ */
+static int openssl_result(bool ok, int other)
+{
+    unsigned long error = ok ? 0 : ERR_peek_last_error();
+
+    ERR_pop_to_mark();
+    if (ok)
+        return 0;
+    return ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? ENOMEM : other;
+}
 
 /*
  * The names people know. OpenSSL has several names for most algorithms, in an
@@ -72,6 +89,7 @@ static size_t output_size(const EVP_MD *md)
 int digest_open(const char *name, struct digest **out)
 {
     struct digest *d = calloc(1, sizeof(*d));
+    int err;
 
     if (!d)
         return ENOMEM;
@@ -84,12 +102,14 @@ int digest_open(const char *name, struct digest **out)
     }
 #endif
 
+    ERR_set_mark();
     d->md = EVP_MD_fetch(NULL, name, NULL);
     if (d->md)
         d->size = output_size(d->md);
-    if (d->size == 0) {
+    err = openssl_result(d->size != 0, ENOTSUP);
+    if (err) {
         digest_close(d);
-        return ENOTSUP;
+        return err;
     }
     d->xof = is_xof(d->md);
     *out = d;
@@ -152,7 +172,9 @@ int digest_start(struct digest_ctx *ctx)
         return 0;
     }
 #endif
-    return EVP_DigestInit_ex2(ctx->evp, ctx->digest->md, NULL) ? 0 : EIO;
+    ERR_set_mark();
+    return openssl_result(EVP_DigestInit_ex2(ctx->evp, ctx->digest->md, NULL),
+                          EIO);
 }
 
 int digest_update(struct digest_ctx *ctx, const void *buf, size_t len)
@@ -163,7 +185,8 @@ int digest_update(struct digest_ctx *ctx, const void *buf, size_t len)
         return 0;
     }
 #endif
-    return EVP_DigestUpdate(ctx->evp, buf, len) ? 0 : EIO;
+    ERR_set_mark();
+    return openssl_result(EVP_DigestUpdate(ctx->evp, buf, len), EIO);
 }
 
 int digest_finish(struct digest_ctx *ctx, unsigned char *md)
@@ -174,9 +197,11 @@ int digest_finish(struct digest_ctx *ctx, unsigned char *md)
         return 0;
     }
 #endif
+    ERR_set_mark();
     if (ctx->digest->xof)
-        return EVP_DigestFinalXOF(ctx->evp, md, ctx->digest->size) ? 0 : EIO;
-    return EVP_DigestFinal_ex(ctx->evp, md, NULL) ? 0 : EIO;
+        return openssl_result(
+            EVP_DigestFinalXOF(ctx->evp, md, ctx->digest->size), EIO);
+    return openssl_result(EVP_DigestFinal_ex(ctx->evp, md, NULL), EIO);
 }
 
 /* --- names -------------------------------------------------------------- */
@@ -186,9 +211,6 @@ struct name_list {
     size_t count;
     int error;
 };
-
-static struct name_list all_names;
-static pthread_once_t all_names_once = PTHREAD_ONCE_INIT;
 
 static void list_add(struct name_list *list, const char *name)
 {
@@ -226,46 +248,59 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void free_names(void)
+static void free_names(struct name_list *list)
 {
-    for (size_t i = 0; i < all_names.count; i++)
-        free(all_names.names[i]);
-    free(all_names.names);
-    all_names = (struct name_list){ .error = ENOMEM };
+    for (size_t i = 0; i < list->count; i++)
+        free(list->names[i]);
+    free(list->names);
+    *list = (struct name_list){ .count = 0 };
 }
 
-static void collect_names(void)
+static int collect_names(struct name_list *list)
 {
+    unsigned long error;
     size_t kept = 0;
 
 #if HAVE_BLAKE3
-    list_add(&all_names, BLAKE3_NAME);
+    list_add(list, BLAKE3_NAME);
 #endif
-    EVP_MD_do_all_provided(NULL, list_add_md, &all_names);
-    if (all_names.error) {
-        free_names();
-        return;
+    /* It has no result, and leaves out what there is no memory for. */
+    ERR_set_mark();
+    EVP_MD_do_all_provided(NULL, list_add_md, list);
+    error = ERR_peek_last_error();
+    ERR_pop_to_mark();
+    if (list->error || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE) {
+        free_names(list);
+        return ENOMEM;
     }
 
     /* Two providers may have the same algorithm. */
-    qsort(all_names.names, all_names.count, sizeof(char *), compare_names);
-    for (size_t i = 0; i < all_names.count; i++) {
-        char *name = all_names.names[i];
+    qsort(list->names, list->count, sizeof(char *), compare_names);
+    for (size_t i = 0; i < list->count; i++) {
+        char *name = list->names[i];
 
-        if (kept && strcmp(all_names.names[kept - 1], name) == 0)
+        if (kept && strcmp(list->names[kept - 1], name) == 0)
             free(name);
         else
-            all_names.names[kept++] = name;
+            list->names[kept++] = name;
     }
-    all_names.count = kept;
-    all_names.names[kept] = NULL;
+    list->count = kept;
+    list->names[kept] = NULL;
+    return 0;
 }
 
 const char *const *digest_names(void)
 {
-    pthread_once(&all_names_once, collect_names);
-    if (all_names.error) {
-        errno = all_names.error;
+    static struct name_list all_names;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    int err = 0;
+
+    pthread_mutex_lock(&lock);
+    if (!all_names.names)
+        err = collect_names(&all_names);
+    pthread_mutex_unlock(&lock);
+    if (err) {
+        errno = err;
         return NULL;
     }
     return (const char *const *)all_names.names;

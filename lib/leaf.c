@@ -180,6 +180,10 @@ int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
     if (!leaf || (count && (!blocks || !mds)))
         return EINVAL;
 
+    for (size_t i = 0; i < count; i++) {
+        if (!blocks[i])
+            return EINVAL;
+    }
     for (size_t i = 0; !err && i < count; i++)
         err = add_block(leaf, &spare, &group, blocks[i],
                         mds + i * leaf->md_size, &zeros);

@@ -372,7 +372,19 @@ static int allocate(struct queue *q)
     return 0;
 }
 
-/* Signals are the business of the program's own threads. */
+/* Signals are the business of the program's own threads. But what a thread's
+ * own instruction raises kills the program when it is blocked, handler or not,
+ * and the bytes may be in a file that is mapped. */
+static void all_but_faults(sigset_t *set)
+{
+    static const int faults[] = { SIGBUS, SIGSEGV, SIGILL,
+                                  SIGFPE, SIGTRAP, SIGSYS };
+
+    sigfillset(set);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+        sigdelset(set, faults[i]);
+}
+
 static int start_threads(struct queue *q, unsigned threads)
 {
     sigset_t all, before;
@@ -381,7 +393,7 @@ static int start_threads(struct queue *q, unsigned threads)
     q->threads = calloc(threads, sizeof(*q->threads));
     if (!q->threads)
         return ENOMEM;
-    sigfillset(&all);
+    all_but_faults(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (!err && q->thread_count < threads) {
         err = pthread_create(&q->threads[q->thread_count], NULL, worker, q);

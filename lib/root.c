@@ -22,6 +22,7 @@ struct blkhash_root {
     struct digest_ctx *ctx;
     uint64_t blocks;
     bool finished;
+    int error; /* of the digest; it has no way back */
     unsigned char zero_mds[ZERO_MDS * BLKHASH_MAX_MD_SIZE];
 };
 
@@ -97,8 +98,11 @@ int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
         return EINVAL;
     if (count > UINT64_MAX - r->blocks)
         return EOVERFLOW;
+    if (r->error)
+        return r->error;
     r->blocks += count;
-    return digest_update(r->ctx, mds, count * r->md_size);
+    r->error = digest_update(r->ctx, mds, count * r->md_size);
+    return r->error;
 }
 
 int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks)
@@ -108,15 +112,13 @@ int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks)
     if (blocks > UINT64_MAX - r->blocks)
         return EOVERFLOW;
     r->blocks += blocks;
-    while (blocks) {
+    while (blocks && !r->error) {
         size_t n = blocks < ZERO_MDS ? blocks : ZERO_MDS;
-        int err = digest_update(r->ctx, r->zero_mds, n * r->md_size);
 
-        if (err)
-            return err;
+        r->error = digest_update(r->ctx, r->zero_mds, n * r->md_size);
         blocks -= n;
     }
-    return 0;
+    return r->error;
 }
 
 int blkhash_root_final(struct blkhash_root *r, uint64_t length,
@@ -129,6 +131,8 @@ int blkhash_root_final(struct blkhash_root *r, uint64_t length,
         r->blocks != length / r->block_size + (length % r->block_size != 0))
         return EINVAL;
 
+    if (r->error)
+        return r->error;
     for (int i = 0; i < 8; i++)
         le64[i] = length >> (8 * i);
     r->finished = true;

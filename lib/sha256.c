@@ -231,20 +231,20 @@ static int force(const char *name, struct sha256_choice *choice)
     return ENOTSUP;
 }
 
-static struct sha256_choice the_choice;
-static int the_choice_error;
-static pthread_once_t the_choice_once = PTHREAD_ONCE_INIT;
-
-static void choose(void)
-{
-    const char *name = secure_getenv("BLKHASH_SHA256");
-
-    the_choice_error = name ? force(name, &the_choice) : race(&the_choice);
-}
-
 int sha256_choose(const struct sha256_choice **choice)
 {
-    pthread_once(&the_choice_once, choose);
+    static struct sha256_choice the_choice;
+    static bool chosen;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    const char *name = secure_getenv("BLKHASH_SHA256");
+    int err = 0;
+
+    pthread_mutex_lock(&lock);
+    /* What failed, as for lack of memory, is tried again the next time. */
+    if (!chosen)
+        err = name ? force(name, &the_choice) : race(&the_choice);
+    chosen = !err;
+    pthread_mutex_unlock(&lock);
     *choice = &the_choice;
-    return the_choice_error;
+    return err;
 }

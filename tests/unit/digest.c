@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <openssl/err.h>
+
 #include "blkhash.h"
 #include "lib/digest.h"
 
@@ -101,12 +103,28 @@ static void test_listed_digests_work(void **state)
     assert_true(sha256);
 }
 
+/* The queue is the program's own: SSL_get_error() looks into it. */
+static void test_openssl_errors_stay_away(void **state)
+{
+    (void)state;
+    ERR_clear_error();
+    assert_null(blkhash_new(4096, "no-such-digest"));
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_non_null(blkhash_digests());
+    assert_int_equal(ERR_peek_error(), 0);
+    ERR_raise(ERR_LIB_USER, 77);
+    assert_null(blkhash_new(4096, "no-such-digest"));
+    assert_int_equal(ERR_GET_REASON(ERR_get_error()), 77);
+    assert_int_equal(ERR_get_error(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_vectors),
         cmocka_unit_test(test_unknown_digests),
         cmocka_unit_test(test_listed_digests_work),
+        cmocka_unit_test(test_openssl_errors_stay_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

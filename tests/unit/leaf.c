@@ -146,6 +146,9 @@ static void test_wrong_arguments(void **state)
     assert_int_equal(blkhash_leaf_hash(leaf, NULL, 512, md, NULL), EINVAL);
     assert_int_equal(blkhash_leaf_hash(leaf, buf, 512, NULL, NULL), EINVAL);
     assert_int_equal(blkhash_leaf_hash(leaf, NULL, 0, NULL, NULL), 0);
+    assert_int_equal(
+        blkhash_leaf_hashv(leaf, (const void *[]){ buf, NULL }, 2, md, NULL),
+        EINVAL);
     assert_int_equal(blkhash_leaf_hashv(NULL, NULL, 1, md, NULL), EINVAL);
     assert_int_equal(blkhash_leaf_hashv(leaf, NULL, 1, md, NULL), EINVAL);
     assert_int_equal(blkhash_leaf_md_size(NULL), 0);

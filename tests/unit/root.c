@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "blkhash.h"
 
 #define MD 32
@@ -83,6 +85,38 @@ static void test_longest(void **state)
     blkhash_root_free(root);
 }
 
+/* 2^48 bytes and some: the length needs seven of its eight bytes. Digests are
+ * given, a MiB of them at a time: how a block gets its own is tested elsewhere.
+ */
+static void test_long(void **state)
+{
+    enum { COUNT = 1 << 15 };
+    const uint64_t block = BLKHASH_MAX_BLOCK_SIZE;
+    const uint64_t blocks = (UINT64_C(1) << 48) / block + COUNT;
+    const uint64_t length = blocks * block - 7;
+    struct blkhash_root *root = blkhash_root_new(block, "sha256");
+    unsigned char *mds = malloc(COUNT * MD);
+    unsigned char md[MD], expected[MD], le64[8];
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+    (void)state;
+    random_fill(mds, COUNT * MD);
+    EVP_DigestInit(ctx, EVP_sha256());
+    for (uint64_t i = 0; i < blocks; i += COUNT) {
+        assert_int_equal(blkhash_root_digests(root, mds, COUNT), 0);
+        EVP_DigestUpdate(ctx, mds, COUNT * MD);
+    }
+    for (int i = 0; i < 8; i++)
+        le64[i] = length >> 8 * i & 0xff;
+    EVP_DigestUpdate(ctx, le64, 8);
+    EVP_DigestFinal(ctx, expected, NULL);
+    assert_int_equal(blkhash_root_final(root, length, md, NULL), 0);
+    assert_memory_equal(md, expected, MD);
+    EVP_MD_CTX_free(ctx);
+    blkhash_root_free(root);
+    free(mds);
+}
+
 static void test_wrong_arguments(void **state)
 {
     struct blkhash_root *root = blkhash_root_new(SIZE, "sha256");
@@ -116,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mixture),
         cmocka_unit_test(test_length_fits_blocks),
+        cmocka_unit_test(test_long),
         cmocka_unit_test(test_longest),
         cmocka_unit_test(test_wrong_arguments),
     };

@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -304,6 +307,49 @@ static void test_free_unfinished(void **state)
     }
 }
 
+static void put_page(int signal, siginfo_t *info, void *context)
+{
+    uintptr_t page = (uintptr_t)info->si_addr & ~(uintptr_t)4095;
+
+    (void)signal;
+    (void)context;
+    mmap((void *)page, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+         -1, 0);
+}
+
+/* A program that hashes a mapped file can mend what is missing of it, also in
+ * the library's threads: they do not block the signal. */
+static void test_fault_in_the_bytes(void **state)
+{
+    struct sigaction action = { .sa_sigaction = put_page,
+                                .sa_flags = SA_SIGINFO };
+    const size_t size = 1 << 20;
+    struct sigaction before;
+
+    (void)state;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, &before);
+    for (int threads = 1; threads <= 3; threads++) {
+        int fd = memfd_create("bytes", 0);
+        unsigned char md[32], expected[32];
+        struct blkhash *h = new_stream(4096, threads, 64);
+        void *bytes;
+
+        assert_int_equal(ftruncate(fd, size), 0);
+        bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+        assert_true(bytes != MAP_FAILED);
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(blkhash_update(h, bytes, size), 0);
+        assert_int_equal(blkhash_final(h, md, NULL), 0);
+        oracle_checksum("sha256", 4096, bytes, size, expected);
+        assert_memory_equal(md, expected, 32);
+        blkhash_free(h);
+        munmap(bytes, size);
+        close(fd);
+    }
+    sigaction(SIGBUS, &before, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_after_final),
         cmocka_unit_test(test_wrong_arguments),
         cmocka_unit_test(test_free_unfinished),
+        cmocka_unit_test(test_fault_in_the_bytes),
     };
 
     return RUN_WITH_KERNEL(tests);
