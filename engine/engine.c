@@ -16,6 +16,9 @@
 #define DEFAULT_QUEUE_DEPTH 8
 #define DEFAULT_READ_SIZE MiB
 
+/* Of direct I/O: see reader/file.h. */
+#define SLOT_ALIGNMENT 4096
+
 /* Bounds the digests of a slot where blocks are small. */
 #define SLOT_MAX_BLOCKS 4096
 
@@ -39,6 +42,9 @@ struct engine {
     int done_fd;
 
     pthread_mutex_t lock;
+    pthread_cond_t all_there; /* or none will be */
+    bool go;
+    bool give_up;
     unsigned running;
 };
 
@@ -62,6 +68,18 @@ void engine_default_options(struct engine_options *options)
 /* Memory of all jobs for compressed clusters, when it is up to the image. */
 #define COMPRESSED_MEMORY (128 * MiB)
 
+/* Slots that end at a page can be read by direct I/O as they are. Not where
+ * that would make them much larger. */
+static size_t align_blocks(size_t blocks, const struct engine_options *o)
+{
+    size_t low_bit = o->block_size & -o->block_size;
+    size_t unit = low_bit < SLOT_ALIGNMENT ? SLOT_ALIGNMENT / low_bit : 1;
+
+    if (blocks >= unit)
+        return blocks - blocks % unit;
+    return unit * o->block_size <= 4 * o->read_size ? unit : blocks;
+}
+
 /* Blocks of data in a slot. A compressed cluster is decoded once when it fits
  * one. */
 static size_t slot_blocks(const struct engine *e)
@@ -75,7 +93,7 @@ static size_t slot_blocks(const struct engine *e)
         blocks = SLOT_MAX_BLOCKS;
     if (blocks < least)
         blocks = least;
-    return blocks ? blocks : 1;
+    return align_blocks(blocks ? blocks : 1, o);
 }
 
 /* A job for compressed clusters has their bytes beside those of the slot: the
@@ -147,6 +165,7 @@ int engine_new(const struct engine_options *options,
     e->image = input->image;
     e->done_fd = -1;
     pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->all_there, NULL);
 
     e->options.queue_depth = queue_depth(e);
     err = make_parts(e, input);
@@ -163,9 +182,17 @@ static void *thread_main(void *arg)
 {
     struct thread *t = arg;
     struct engine *e = t->engine;
-    bool last;
+    bool last, give_up;
 
-    worker_run(&t->worker);
+    /* Nobody begins before all are there: a worker that waits for a pipe could
+     * not be called back. */
+    pthread_mutex_lock(&e->lock);
+    while (!e->go)
+        pthread_cond_wait(&e->all_there, &e->lock);
+    give_up = e->give_up;
+    pthread_mutex_unlock(&e->lock);
+    if (!give_up)
+        worker_run(&t->worker);
 
     pthread_mutex_lock(&e->lock);
     last = --e->running == 0;
@@ -192,12 +219,17 @@ int engine_start(struct engine *e, struct error *error)
             e->started++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+
+    pthread_mutex_lock(&e->lock);
+    e->go = true;
+    e->give_up = err != 0;
+    pthread_cond_broadcast(&e->all_there);
+    pthread_mutex_unlock(&e->lock);
     if (!err)
         return 0;
 
     error_set(error, err, "%s: can not start a thread: %s", e->source->name,
               strerror(err));
-    ring_fail(&e->ring, &ERROR_INIT);
     for (unsigned i = 0; i < e->started; i++)
         pthread_join(e->threads[i].id, NULL);
     e->started = 0;
@@ -281,6 +313,7 @@ void engine_free(struct engine *e)
     blkhash_leaf_free(e->leaf);
     if (e->done_fd >= 0)
         close(e->done_fd);
+    pthread_cond_destroy(&e->all_there);
     pthread_mutex_destroy(&e->lock);
     free(e);
 }

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "image/probe.h"
@@ -25,6 +27,10 @@ struct pipe_source {
     uint64_t offset;
     bool probe;
     bool ended; /* a terminal would go on after its first end */
+
+    /* What was read and had no room, of a pipe that has packets. */
+    unsigned char rest[PIPE_BUF];
+    size_t rest_at, rest_end;
 };
 
 static int read_some(struct pipe_source *s, unsigned char *buf, size_t len,
@@ -49,16 +55,55 @@ static int read_some(struct pipe_source *s, unsigned char *buf, size_t len,
     }
 }
 
+/* A pipe that was written with O_DIRECT has packets of up to PIPE_BUF bytes,
+ * and drops what a read leaves of one. So no read asks for less. */
+static int read_packets(struct pipe_source *s, unsigned char *buf, size_t len,
+                        size_t *count, struct error *error)
+{
+    int err = 0;
+
+    if (s->rest_at == s->rest_end) {
+        if (len >= PIPE_BUF)
+            return read_some(s, buf, len, count, error);
+        s->rest_at = s->rest_end = 0;
+        err = read_some(s, s->rest, PIPE_BUF, &s->rest_end, error);
+    }
+    if (len > s->rest_end - s->rest_at)
+        len = s->rest_end - s->rest_at;
+    memcpy(buf, s->rest + s->rest_at, len);
+    s->rest_at += len;
+    *count = len;
+    return err;
+}
+
+/* A socket for messages may have any size of them, and an empty one is no
+ * end. */
+static int check_socket(const struct pipe_source *s, struct error *error)
+{
+    int type;
+    socklen_t len = sizeof(type);
+
+    if (getsockopt(s->fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 ||
+        type == SOCK_STREAM)
+        return 0;
+    return error_set(error, EINVAL,
+                     "%s: is a socket for messages; only one for a stream of "
+                     "bytes can be read",
+                     s->source.name);
+}
+
 static int pipe_next(struct source *source, struct slot *slot, struct job *job,
                      struct error *error)
 {
     struct pipe_source *s = (struct pipe_source *)source;
     bool first = s->offset == 0;
 
+    if (first && check_socket(s, error))
+        return error->code;
     while (job->len < job->capacity && !s->ended) {
         size_t n = 0;
-        int err = read_some(s, job->buf + job->len, job->capacity - job->len,
-                            &n, error);
+        int err = read_packets(s, job->buf + job->len, job->capacity - job->len,
+                               &n, error);
 
         if (err)
             return err;

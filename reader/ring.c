@@ -131,6 +131,30 @@ static const struct read_queue_ops ring_ops = {
     .free = ring_free,
 };
 
+/* A filter may let a ring be made and forbid to use it, and kernels before 5.6
+ * have rings without plain reads: try. */
+static int check_ring(struct io_uring *ring)
+{
+    struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+    bool reads = probe && io_uring_opcode_supported(probe, IORING_OP_READ);
+    struct io_uring_cqe *cqe;
+    int result;
+
+    io_uring_free_probe(probe);
+    if (!reads)
+        return ENOSYS;
+    io_uring_prep_nop(io_uring_get_sqe(ring));
+    do
+        result = io_uring_submit_and_wait(ring, 1);
+    while (result == -EINTR || result == -EAGAIN);
+    if (result < 0)
+        return -result;
+    if (io_uring_peek_cqe(ring, &cqe) != 0)
+        return EIO;
+    io_uring_cqe_seen(ring, cqe);
+    return 0;
+}
+
 int ring_queue_new(unsigned depth, struct read_queue **queue)
 {
     struct ring_queue *q = calloc(1, sizeof(*q));
@@ -139,10 +163,15 @@ int ring_queue_new(unsigned depth, struct read_queue **queue)
     if (!q)
         return ENOMEM;
     q->queue.ops = &ring_ops;
-    err = io_uring_queue_init(depth, &q->ring, 0);
-    if (err < 0) {
+    err = -io_uring_queue_init(depth, &q->ring, 0);
+    if (err) {
         free(q);
-        return -err;
+        return err;
+    }
+    err = check_ring(&q->ring);
+    if (err) {
+        ring_free(&q->queue);
+        return err;
     }
     *queue = &q->queue;
     return 0;

@@ -161,6 +161,14 @@ def test_shrinking_hole(fails, build, tmp_path, moment):
         "-f", "raw", path, env=changed(build, path, 2 << 20, moment))
 
 
+def test_touched_file(fails, build, tmp_path):
+    """Its size is the same, its times are others."""
+    path = tmp_path / "disk"
+    write_image(path, "1M:A")
+    assert fails("-f", "raw", path, env=changed(build, path, 1 << 20, "open")) \
+        == f"{path}: the file changed while it was read"
+
+
 @pytest.mark.parametrize("moment", ["open", "map"])
 def test_growing_file(fails, build, tmp_path, moment):
     path = tmp_path / "disk"

@@ -49,6 +49,45 @@ def test_slow_writer(disksum, build):
     assert sums(out.decode()) == [checksum(content)]
 
 
+def feed(build, stdin, write, *args):
+    """Run with a standard input to which write() writes, and closes its end."""
+    process = subprocess.Popen([build / "disksum", *args], stdin=stdin,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+    os.close(stdin)
+    write()
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("args", [
+    [], ["--block-size", "512", "--read-size", "4k"],
+    ["--block-size", "65024", "-t", "3"]])
+def test_packets(build, args):
+    """A pipe that is written with O_DIRECT drops what a read leaves of a
+    packet."""
+    reader, writer = os.pipe2(os.O_DIRECT)
+    content = random.Random(4).randbytes(3000 * 1000)
+
+    def write():
+        for i in range(0, len(content), 1000):
+            os.write(writer, content[i:i + 1000])
+        os.close(writer)
+    status, out, err = feed(build, reader, write, *args)
+    size = int(args[1]) if args else 65536
+    assert (status, err) == (0, "")
+    assert sums(out) == [checksum(content, size)]
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_SEQPACKET, socket.SOCK_DGRAM])
+def test_socket_for_messages(build, kind):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+    status, out, err = feed(build, theirs.detach(), ours.close)
+    assert (status, out) == (1, "")
+    assert err == "disksum: -: is a socket for messages; only one for a " \
+        "stream of bytes can be read\n"
+
+
 def test_socket(disksum, build):
     content = random.Random(2).randbytes(3000000)
     ours, theirs = socket.socketpair()

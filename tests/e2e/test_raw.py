@@ -103,10 +103,11 @@ def test_cold_cache(disksum, images):
     check(disksum, images, ["--queue-depth", "3"], 4096)
 
 
-def test_refused_io_uring(disksum, fails, images, build):
+@pytest.mark.parametrize("call", ["setup", "enter"])
+def test_refused_io_uring(disksum, fails, images, build, call):
     """In a container that forbids io_uring, threads read; the ring alone is an
     error, which shows that it was refused."""
-    wrapper = [build / "tests/no-io-uring"]
+    wrapper = [build / "tests/no-io-uring", call]
     out = disksum("-T", "none", *images.paths, wrapper=wrapper).stdout
     assert sums(out) == images.checksums(65536)
     big = max(images.paths, key=os.path.getsize)

@@ -260,7 +260,8 @@ static int remove_file(void **state)
     return unlink(path);
 }
 
-static int run_engine(struct image *image, struct error *error)
+/* An image, or a pipe that ends only when all have started. */
+static int run_engine(struct image *image, const int *pipe, struct error *error)
 {
     struct engine_options options;
     struct engine_input input = { .image = image, .name = path };
@@ -271,10 +272,14 @@ static int run_engine(struct image *image, struct error *error)
     engine_default_options(&options);
     options.threads = 2;
     options.queue_depth = 3;
+    if (pipe)
+        input.fd = pipe[0];
     err = engine_new(&options, &input, &e, error);
     if (err)
         return err;
     err = engine_start(e, error);
+    if (!err && pipe)
+        close(pipe[1]);
     if (!err)
         err = engine_finish(e, &result, error);
     engine_free(e);
@@ -289,12 +294,33 @@ static int checksum_file(void)
     int err = image_open(path, path, &options, &image, &error);
 
     if (!err) {
-        err = run_engine(image, &error);
+        err = run_engine(image, NULL, &error);
         image_close(image);
     }
     assert_int_equal(error.code, err);
     error_clear(&error);
     return err;
+}
+
+static int checksum_pipe(void)
+{
+    struct error error = ERROR_INIT;
+    int fds[2];
+    int err = pipe(fds) == 0 ? run_engine(NULL, fds, &error) : errno;
+
+    assert_int_equal(error.code, err);
+    error_clear(&error);
+    close(fds[0]);
+    if (err)
+        close(fds[1]);
+    return err;
+}
+
+/* A worker that waits for the pipe can not hold up the error. */
+static void test_engine_pipe(void **state)
+{
+    (void)state;
+    fail_each(checksum_pipe);
 }
 
 static void test_engine_buffered(void **state)
@@ -322,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_stream_with_threads),
         cmocka_unit_test(test_engine_buffered),
         cmocka_unit_test(test_engine_direct_threads),
+        cmocka_unit_test(test_engine_pipe),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);
