@@ -71,7 +71,8 @@ const char *const *blkhash_digests(void);
 
 /*
  * A checksum in the making. One thread at a time may use it; the threads
- * inside are its own affair.
+ * inside are its own affair. They do not follow a fork(): in the child, a
+ * stream made before can neither be used nor freed.
  */
 struct blkhash;
 
@@ -90,7 +91,7 @@ struct blkhash *blkhash_new(size_t block_size, const char *digest_name);
  *
  * Errors: EINVAL (also after blkhash_final), EOVERFLOW: the length would pass
  * 2^63 - 1 bytes, and nothing was added. After any other error the stream is
- * of no use: every call returns that error again.
+ * of no use: further updates, and blkhash_final(), return that error again.
  */
 int blkhash_update(struct blkhash *h, const void *buf, size_t len);
 
@@ -242,11 +243,14 @@ struct blkhash_root;
 struct blkhash_root *blkhash_root_new(size_t block_size,
                                       const char *digest_name);
 
-/* Add the digests of count blocks, in order. */
+/*
+ * Add the digests of count blocks, in order. EOVERFLOW: there would be more
+ * blocks than content can have, and nothing was added.
+ */
 int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
                          size_t count);
 
-/* Add a run of whole blocks of zeros. */
+/* Add a run of whole blocks of zeros. Errors as in blkhash_root_digests(). */
 int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks);
 
 /*

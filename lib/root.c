@@ -91,12 +91,21 @@ void blkhash_root_free(struct blkhash_root *r)
     free(r);
 }
 
+/* Blocks that may still be added: those of the longest content. */
+static uint64_t blocks_left(const struct blkhash_root *r)
+{
+    uint64_t most =
+        INT64_MAX / r->block_size + (INT64_MAX % r->block_size != 0);
+
+    return most - r->blocks;
+}
+
 int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
                          size_t count)
 {
     if (!r || r->finished || (count && !mds) || count > SIZE_MAX / r->md_size)
         return EINVAL;
-    if (count > UINT64_MAX - r->blocks)
+    if (count > blocks_left(r))
         return EOVERFLOW;
     if (r->error)
         return r->error;
@@ -109,7 +118,7 @@ int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks)
 {
     if (!r || r->finished)
         return EINVAL;
-    if (blocks > UINT64_MAX - r->blocks)
+    if (blocks > blocks_left(r))
         return EOVERFLOW;
     r->blocks += blocks;
     while (blocks && !r->error) {

@@ -242,7 +242,7 @@ int sha256_choose(const struct sha256_choice **choice)
     pthread_mutex_lock(&lock);
     /* What failed, as for lack of memory, is tried again the next time. */
     if (!chosen)
-        err = name ? force(name, &the_choice) : race(&the_choice);
+        err = name && *name ? force(name, &the_choice) : race(&the_choice);
     chosen = !err;
     pthread_mutex_unlock(&lock);
     *choice = &the_choice;

@@ -160,9 +160,11 @@ int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
         head = len;
     whole = (len - head) / h->block_size * h->block_size;
 
-    add_copy(h, p, head);
-    add_in_place(h, p + head, whole, update);
-    add_copy(h, p + head + whole, len - head - whole);
+    if (len) {
+        add_copy(h, p, head);
+        add_in_place(h, p + head, whole, update);
+        add_copy(h, p + head + whole, len - head - whole);
+    }
     queue_update_end(h->queue, update);
     return 0;
 }

@@ -90,18 +90,26 @@ static void test_scattered_blocks(void **state)
     blkhash_leaf_free(leaf);
 }
 
+enum { SHARED_BLOCKS = 20, SHARED_SIZE = 512 };
+
+/* What each thread does, with bytes of its own. */
+struct user {
+    struct blkhash_leaf *leaf;
+    unsigned char buf[SHARED_BLOCKS * SHARED_SIZE];
+    unsigned char expected[SHARED_BLOCKS * BLKHASH_MAX_MD_SIZE];
+    pthread_t thread;
+};
+
 static void *hash_often(void *arg)
 {
-    struct blkhash_leaf *leaf = arg;
-    unsigned char buf[20 * 512];
-    unsigned char first[20 * 64], mds[20 * 64];
+    struct user *user = arg;
+    size_t size = SHARED_BLOCKS * blkhash_leaf_md_size(user->leaf);
+    unsigned char mds[SHARED_BLOCKS * BLKHASH_MAX_MD_SIZE];
 
-    memset(buf, 7, sizeof(buf));
-    if (blkhash_leaf_hash(leaf, buf, sizeof(buf), first, NULL))
-        return arg;
     for (int i = 0; i < 200; i++) {
-        if (blkhash_leaf_hash(leaf, buf, sizeof(buf), mds, NULL) ||
-            memcmp(mds, first, 20 * blkhash_leaf_md_size(leaf)) != 0)
+        if (blkhash_leaf_hash(user->leaf, user->buf, sizeof(user->buf), mds,
+                              NULL) ||
+            memcmp(mds, user->expected, size) != 0)
             return arg;
     }
     return NULL;
@@ -113,14 +121,26 @@ static void test_many_threads(void **state)
 
     (void)state;
     for (int d = 0; d < 2; d++) {
-        struct blkhash_leaf *leaf = blkhash_leaf_new(512, digests[d]);
-        pthread_t threads[8];
+        struct blkhash_leaf *leaf = blkhash_leaf_new(SHARED_SIZE, digests[d]);
+        static struct user users[8];
         void *bad;
 
-        for (int i = 0; i < 8; i++)
-            pthread_create(&threads[i], NULL, hash_often, leaf);
         for (int i = 0; i < 8; i++) {
-            pthread_join(threads[i], &bad);
+            struct user *user = &users[i];
+            size_t md_size = blkhash_leaf_md_size(leaf);
+
+            user->leaf = leaf;
+            random_fill(user->buf, sizeof(user->buf));
+            for (size_t b = 0; b < SHARED_BLOCKS; b++)
+                oracle_digest(digests[d], user->buf + b * SHARED_SIZE,
+                              SHARED_SIZE, user->expected + b * md_size);
+        }
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(
+                pthread_create(&users[i].thread, NULL, hash_often, &users[i]),
+                0);
+        for (int i = 0; i < 8; i++) {
+            pthread_join(users[i].thread, &bad);
             assert_null(bad);
         }
         blkhash_leaf_free(leaf);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * As names.h, for BLAKE3 where its sources are part of the library: put before
+ * each of them, and before what calls them. A program may have a BLAKE3 of its
+ * own, of another version. The names with an underscore are those that other
+ * systems give to assembly.
+ */
+#ifndef LIB_BLAKE3_NAMES_H
+#define LIB_BLAKE3_NAMES_H
+
+#define blake3_compress_in_place blkhash_inner_blake3_compress_in_place
+#define _blake3_compress_in_place_avx512                                       \
+    blkhash_inner_blake3_compress_in_place_avx512_macos
+#define blake3_compress_in_place_avx512                                        \
+    blkhash_inner_blake3_compress_in_place_avx512
+#define blake3_compress_in_place_portable                                      \
+    blkhash_inner_blake3_compress_in_place_portable
+#define _blake3_compress_in_place_sse2                                         \
+    blkhash_inner_blake3_compress_in_place_sse2_macos
+#define blake3_compress_in_place_sse2                                          \
+    blkhash_inner_blake3_compress_in_place_sse2
+#define _blake3_compress_in_place_sse41                                        \
+    blkhash_inner_blake3_compress_in_place_sse41_macos
+#define blake3_compress_in_place_sse41                                         \
+    blkhash_inner_blake3_compress_in_place_sse41
+#define blake3_compress_xof blkhash_inner_blake3_compress_xof
+#define _blake3_compress_xof_avx512                                            \
+    blkhash_inner_blake3_compress_xof_avx512_macos
+#define blake3_compress_xof_avx512 blkhash_inner_blake3_compress_xof_avx512
+#define blake3_compress_xof_portable blkhash_inner_blake3_compress_xof_portable
+#define _blake3_compress_xof_sse2 blkhash_inner_blake3_compress_xof_sse2_macos
+#define blake3_compress_xof_sse2 blkhash_inner_blake3_compress_xof_sse2
+#define _blake3_compress_xof_sse41 blkhash_inner_blake3_compress_xof_sse41_macos
+#define blake3_compress_xof_sse41 blkhash_inner_blake3_compress_xof_sse41
+#define blake3_hash4_neon blkhash_inner_blake3_hash4_neon
+#define blake3_hash_many blkhash_inner_blake3_hash_many
+#define _blake3_hash_many_avx2 blkhash_inner_blake3_hash_many_avx2_macos
+#define blake3_hash_many_avx2 blkhash_inner_blake3_hash_many_avx2
+#define _blake3_hash_many_avx512 blkhash_inner_blake3_hash_many_avx512_macos
+#define blake3_hash_many_avx512 blkhash_inner_blake3_hash_many_avx512
+#define blake3_hash_many_neon blkhash_inner_blake3_hash_many_neon
+#define blake3_hash_many_portable blkhash_inner_blake3_hash_many_portable
+#define _blake3_hash_many_sse2 blkhash_inner_blake3_hash_many_sse2_macos
+#define blake3_hash_many_sse2 blkhash_inner_blake3_hash_many_sse2
+#define _blake3_hash_many_sse41 blkhash_inner_blake3_hash_many_sse41_macos
+#define blake3_hash_many_sse41 blkhash_inner_blake3_hash_many_sse41
+#define blake3_hasher_finalize blkhash_inner_blake3_hasher_finalize
+#define blake3_hasher_finalize_seek blkhash_inner_blake3_hasher_finalize_seek
+#define blake3_hasher_init blkhash_inner_blake3_hasher_init
+#define blake3_hasher_init_derive_key                                          \
+    blkhash_inner_blake3_hasher_init_derive_key
+#define blake3_hasher_init_derive_key_raw                                      \
+    blkhash_inner_blake3_hasher_init_derive_key_raw
+#define blake3_hasher_init_keyed blkhash_inner_blake3_hasher_init_keyed
+#define blake3_hasher_reset blkhash_inner_blake3_hasher_reset
+#define blake3_hasher_update blkhash_inner_blake3_hasher_update
+#define blake3_simd_degree blkhash_inner_blake3_simd_degree
+#define blake3_version blkhash_inner_blake3_version
+
+#endif
