@@ -81,9 +81,8 @@ static bool take_result(struct ring_queue *q, struct read *read, int result)
     read->done += result;
     if (result == 0 || read->done == read->len)
         return true;
-    /* A direct read ends within a sector only at the end of the file. */
-    if (!aligned(read->done))
-        return true;
+    /* It may end anywhere, not only at the end of the file: a block device has
+     * sectors of 512 bytes. */
     start(q, read);
     return false;
 }

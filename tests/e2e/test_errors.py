@@ -99,6 +99,17 @@ def test_pipe_breaks(fails, build, offset):
         f"-: read error at offset {offset}: Input/output error"
 
 
+@pytest.mark.parametrize("odd", ["short", "again"])
+@pytest.mark.parametrize("size", ["4M", "4000256", "3999999"])
+def test_odd_answers_of_io_uring(disksum, build, tmp_path, odd, size):
+    path = tmp_path / "disk"
+    write_image(path, f"{size}:A")
+    env = {"LD_PRELOAD": f"{build}/tests/odd-ring.so", "ODD_RING": odd,
+           "DISKSUM_READS": "ring"}
+    assert disksum("-f", "raw", "-T", "none", path, env=env).stdout == \
+        f"{checksum(path)}  {path}\n"
+
+
 @pytest.fixture
 def device_and_file(loop_device, tmp_path):
     path = tmp_path / "backing"

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * LD_PRELOAD: a kernel that answers reads of io_uring as it may, and seldom
+ * does. ODD_RING=short: with less than was asked for, down to a sector of 512
+ * bytes; again: every other read with EAGAIN.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <liburing.h>
+
+#define SECTOR 512
+
+static void change(struct io_uring_sqe *sqe, const char *how)
+{
+    static __thread unsigned count;
+    static __thread int empty = -1;
+
+    if (sqe->opcode != IORING_OP_READ)
+        return;
+    count++;
+    if (strcmp(how, "short") == 0) {
+        unsigned sectors = sqe->len / SECTOR;
+
+        sqe->len = (sectors - (count * 7) % sectors) * SECTOR;
+        return;
+    }
+    if (count % 2 == 0)
+        return;
+    if (empty < 0) {
+        int ends[2];
+
+        if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+            abort();
+        empty = ends[0];
+    }
+    sqe->fd = empty;
+    sqe->rw_flags = RWF_NOWAIT; /* or the kernel waits */
+    sqe->off = -1;
+}
+
+/* Change what waits to be submitted. */
+static void change_all(struct io_uring *ring)
+{
+    struct io_uring_sq *sq = &ring->sq;
+
+    for (unsigned i = sq->sqe_head; i != sq->sqe_tail; i++)
+        change(&sq->sqes[i & sq->ring_mask], getenv("ODD_RING"));
+}
+
+int io_uring_submit(struct io_uring *ring)
+{
+    int (*real)(struct io_uring *) = dlsym(RTLD_NEXT, "io_uring_submit");
+
+    change_all(ring);
+    return real(ring);
+}
+
+int io_uring_submit_and_wait(struct io_uring *ring, unsigned count)
+{
+    int (*real)(struct io_uring *, unsigned) =
+        dlsym(RTLD_NEXT, "io_uring_submit_and_wait");
+
+    change_all(ring);
+    return real(ring, count);
+}
