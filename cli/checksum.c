@@ -190,8 +190,7 @@ static void say_what_was_done(const struct options *o, const struct checksum *c)
             "threads: %u",
             input->name, format_size(r->counts.read, read), c->seconds,
             format_size(c->seconds > 0 ? r->counts.read / c->seconds : 0, rate),
-            o->engine.digest, o->engine.block_size, r->kernel,
-            o->engine.threads);
+            o->engine.digest, o->engine.block_size, r->kernel, r->threads);
 }
 
 static double now(void)

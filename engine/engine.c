@@ -110,6 +110,19 @@ static unsigned queue_depth(const struct engine *e)
     return depth ? depth : 1;
 }
 
+/* No more threads than full slots: an image of one is done before a second
+ * thread would begin. */
+static unsigned thread_count(const struct engine *e)
+{
+    const struct engine_options *o = &e->options;
+    uint64_t slots;
+
+    if (!e->image)
+        return o->threads;
+    slots = e->image->size / (slot_blocks(e) * o->block_size) + 1;
+    return slots < o->threads ? slots : o->threads;
+}
+
 static int make_parts(struct engine *e, const struct engine_input *input)
 {
     const struct engine_options *o = &e->options;
@@ -167,6 +180,7 @@ int engine_new(const struct engine_options *options,
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->all_there, NULL);
 
+    e->options.threads = thread_count(e);
     e->options.queue_depth = queue_depth(e);
     err = make_parts(e, input);
     if (err) {
@@ -268,6 +282,7 @@ int engine_finish(struct engine *e, struct engine_result *result,
     int err;
 
     memset(result, 0, sizeof(*result));
+    result->threads = e->started;
     for (unsigned i = 0; i < e->started; i++) {
         pthread_join(e->threads[i].id, NULL);
         add_counts(&result->counts, &e->threads[i].worker.counts);

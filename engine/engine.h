@@ -24,7 +24,7 @@
 #define ENGINE_MAX_READ_SIZE (64 * MiB)
 
 struct engine_options {
-    unsigned threads;     /* workers */
+    unsigned threads;     /* workers; fewer for a small image */
     unsigned queue_depth; /* slots in flight for each worker */
     size_t read_size;     /* bytes of data in a slot, at least a block */
     size_t block_size;
@@ -56,6 +56,7 @@ struct engine_result {
     struct engine_counts counts;
     struct false_hole false_hole; /* the first one of its object */
     const char *kernel;           /* what hashed the blocks, for people */
+    unsigned threads;             /* that were started */
 };
 
 struct engine;

@@ -33,6 +33,13 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
     struct slot *slot = &ring->slots[ring->planned % ring->count];
     struct error error = ERROR_INIT;
 
+    if (!slot->mds)
+        slot->mds = malloc(ring->slot_blocks * ring->md_size);
+    if (!slot->mds) {
+        error_set(&error, ENOMEM, "%s: out of memory", ring->source->name);
+        ring_fail(ring, &error);
+        return RING_END;
+    }
     slot->length = 0;
     slot->hole = 0;
     slot->run_count = 0;
@@ -155,15 +162,9 @@ int ring_init(struct ring *ring, struct source *source,
     ring->root = root;
     ring->md_size = md_size;
     ring->count = slots;
+    ring->slot_blocks = slot_blocks;
     ring->slots = calloc(slots, sizeof(*ring->slots));
-    if (!ring->slots)
-        return ENOMEM;
-    for (unsigned i = 0; i < slots; i++) {
-        ring->slots[i].mds = malloc(slot_blocks * md_size);
-        if (!ring->slots[i].mds)
-            return ENOMEM;
-    }
-    return 0;
+    return ring->slots ? 0 : ENOMEM;
 }
 
 void ring_free(struct ring *ring)

@@ -20,6 +20,7 @@ struct ring {
     struct source *source;
     struct blkhash_root *root;
     size_t md_size;
+    size_t slot_blocks;
     struct slot *slots;
     unsigned count;
 

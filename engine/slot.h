@@ -35,8 +35,8 @@ struct slot {
     uint64_t hole;   /* the part of length in runs of zero blocks */
     struct run runs[SLOT_RUNS];
     unsigned run_count;
-    unsigned char *mds;
-    bool hashed; /* under the ring's lock */
+    unsigned char *mds; /* NULL before its first use */
+    bool hashed;        /* under the ring's lock */
 };
 
 /* A part of a compressed cluster, and where in the buffer it goes. */

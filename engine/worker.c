@@ -373,20 +373,53 @@ static void reap(struct worker *w, bool wait)
     }
 }
 
+/* The job that was used last. Most are made when all others are in flight:
+ * bytes that are at hand, and small images, need no more than one. NULL: as
+ * many as there may be are in flight. */
+static struct job *free_job(struct worker *w)
+{
+    struct job *job = w->free;
+    void *buf;
+
+    if (job || w->job_count == w->depth)
+        return job;
+    job = &w->jobs[w->job_count];
+    job->blocks = calloc(w->slot_size / w->block_size, sizeof(*job->blocks));
+    if (!job->blocks || posix_memalign(&buf, BUFFER_ALIGNMENT, w->slot_size)) {
+        free(job->blocks);
+        return NULL;
+    }
+    job->buf = buf;
+    job->capacity = w->slot_size;
+    w->job_count++;
+    w->free = job;
+    return job;
+}
+
+static void fail_memory(struct worker *w)
+{
+    struct error error = ERROR_INIT;
+
+    error_set(&error, ENOMEM, "%s: out of memory", w->ring->source->name);
+    ring_fail(w->ring, &error);
+}
+
 void worker_run(struct worker *w)
 {
     for (;;) {
         enum ring_plan plan = RING_BUSY;
-        struct job *job = w->free;
+        struct job *job = free_job(w);
 
-        if (job) {
+        if (job)
             plan = ring_plan(w->ring, job, w->in_flight == 0);
-            if (plan == RING_PLANNED) {
-                w->free = job->next;
-                start(w, job);
-            } else if (plan == RING_END && w->in_flight == 0) {
-                break;
-            }
+        else if (w->in_flight == 0)
+            fail_memory(w);
+
+        if (plan == RING_PLANNED) {
+            w->free = job->next;
+            start(w, job);
+        } else if (w->in_flight == 0) {
+            break;
         }
         reap(w, plan != RING_PLANNED);
     }
@@ -400,25 +433,9 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
     w->leaf = leaf;
     w->block_size = options->block_size;
     w->depth = options->queue_depth;
+    w->slot_size = slot_size;
     w->jobs = calloc(w->depth, sizeof(*w->jobs));
-    if (!w->jobs)
-        return ENOMEM;
-
-    for (unsigned i = w->depth; i-- > 0;) {
-        struct job *job = &w->jobs[i];
-        void *buf;
-
-        if (posix_memalign(&buf, BUFFER_ALIGNMENT, slot_size))
-            return ENOMEM;
-        job->buf = buf;
-        job->capacity = slot_size;
-        job->blocks = calloc(slot_size / w->block_size, sizeof(*job->blocks));
-        if (!job->blocks)
-            return ENOMEM;
-        job->next = w->free;
-        w->free = job;
-    }
-    return 0;
+    return w->jobs ? 0 : ENOMEM;
 }
 
 void worker_free(struct worker *w)
@@ -426,7 +443,7 @@ void worker_free(struct worker *w)
     for (size_t i = 0; i < w->queue_count; i++)
         w->queues[i].queue->ops->free(w->queues[i].queue);
     free(w->queues);
-    for (unsigned i = 0; w->jobs && i < w->depth; i++) {
+    for (unsigned i = 0; i < w->job_count; i++) {
         free(w->jobs[i].buf);
         free(w->jobs[i].blocks);
         free(w->jobs[i].reads);

@@ -19,7 +19,9 @@ struct worker {
     struct blkhash_leaf *leaf;
     size_t block_size;
     unsigned depth;
-    struct job *jobs;   /* depth of them */
+    size_t slot_size;
+    struct job *jobs; /* room for depth of them */
+    unsigned job_count;
     struct job *free;   /* the one used last comes first */
     unsigned in_flight; /* jobs */
     struct window window;
