@@ -22,16 +22,15 @@ static const unsigned char *input_of(struct unpacker *u, const struct job *job,
                                      const struct unit *unit)
 {
     const struct read *read = &job->reads[unit->read];
-    const unsigned char *bytes = read->view ? read->view : read->buf;
     size_t before = unit->extent.host_offset - read->offset;
     size_t there = read->len - before;
     size_t wanted = unit->extent.host_length;
 
     if (there >= wanted)
-        return bytes + before;
+        return read->buf + before;
     if (!make_room(&u->padded, &u->padded_room, wanted))
         return NULL;
-    memcpy(u->padded, bytes + before, there);
+    memcpy(u->padded, read->buf + before, there);
     memset(u->padded + there, 0, wanted - there);
     return u->padded;
 }

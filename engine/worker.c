@@ -12,6 +12,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+/* Slots with less data say nothing about a way. */
+#define WAY_LEAST 65536
 
 /* Direct I/O wants the memory aligned, too. */
 #define BUFFER_ALIGNMENT 4096
@@ -94,7 +98,7 @@ static void place_blocks(const struct worker *w, struct job *job)
         size_t left = read->len;
         const unsigned char *p = read->view;
 
-        if (!p || job_is_input(job, read))
+        if (!p)
             continue;
         while (left) {
             size_t in_block = at % size;
@@ -207,27 +211,27 @@ static void count(struct worker *w, const struct job *job,
 }
 
 /* All reads of a job came back: hash it and hand in its digests. */
-static void finish(struct worker *w, struct job *job)
+static void finish(struct worker *w, struct job *job, struct found *found)
 {
-    struct found found = { .zero_blocks = 0 };
     struct error error = ERROR_INIT;
     bool ok = check_reads(w, job);
     int err = 0;
 
+    *found = (struct found){ .zero_blocks = 0 };
     if (ok) {
-        err = hash(w, job, &found, &error);
+        err = hash(w, job, found, &error);
         if (window_failed(&w->window)) {
             error_clear(&error);
             read_views(job);
-            found = (struct found){ .zero_blocks = 0 };
+            *found = (struct found){ .zero_blocks = 0 };
             ok = check_reads(w, job);
-            err = ok ? hash(w, job, &found, &error) : 0;
+            err = ok ? hash(w, job, found, &error) : 0;
         }
     }
     if (err) {
         ring_fail(w->ring, &error);
     } else if (ok) {
-        count(w, job, &found);
+        count(w, job, found);
         ring_commit(w->ring, job->slot);
     }
     job->next = w->free;
@@ -292,8 +296,9 @@ static int submit(struct worker *w, struct job *job, struct error *error)
     return 0;
 }
 
-/* Get the bytes of a job. True: they are all there. */
-static bool try_reads(struct worker *w, struct job *job)
+/* Get the bytes of a job, of data by this way. True: they are all there.
+ * Compressed bytes are copied: they are few for the work that follows. */
+static bool try_reads(struct worker *w, struct job *job, enum way way)
 {
     bool all = true;
     bool viewed = false;
@@ -307,7 +312,7 @@ static bool try_reads(struct worker *w, struct job *job)
             continue;
         }
         /* A job that has to wait does not keep the window. */
-        if (all)
+        if (all && way == WAY_VIEW && !job_is_input(job, read))
             read->view = read->reader->ops->view(read, &w->window, viewed);
         if (read->view) {
             viewed = true;
@@ -321,13 +326,44 @@ static bool try_reads(struct worker *w, struct job *job)
     return all;
 }
 
+static uint64_t cpu_time(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+}
+
+/* Whether the time for a job tells about a way: enough bytes, all of them by
+ * this way, and all data or all zeros. */
+static bool tells(const struct worker *w, const struct job *job, enum way way,
+                  const struct found *found)
+{
+    size_t zeros = found->zero_blocks * w->block_size;
+
+    if (job->len < WAY_LEAST || job->unit_count || (zeros && zeros < job->len))
+        return false;
+    for (size_t i = 0; i < job->read_count; i++) {
+        if (job->reads[i].reader && !job->reads[i].view != (way == WAY_COPY))
+            return false;
+    }
+    return true;
+}
+
 static void start(struct worker *w, struct job *job)
 {
     struct error error = ERROR_INIT;
+    enum way way = ways_next(&w->ways);
+    bool measure = ways_measure(&w->ways);
+    uint64_t before = measure ? cpu_time() : 0;
+    struct found found;
 
     job->reads_left = 0;
-    if (try_reads(w, job)) {
-        finish(w, job);
+    if (try_reads(w, job, way)) {
+        finish(w, job, &found);
+        if (tells(w, job, way, &found))
+            ways_note(&w->ways, found.zero_blocks ? CONTENT_ZERO : CONTENT_DATA,
+                      way, measure ? cpu_time() - before : 0, job->len);
     } else if (submit(w, job, &error)) {
         ring_fail(w->ring, &error);
         job->next = w->free;
@@ -367,8 +403,10 @@ static void reap(struct worker *w, bool wait)
 
         wait = false;
         if (--job->reads_left == 0) {
+            struct found found;
+
             w->in_flight--;
-            finish(w, job);
+            finish(w, job, &found);
         }
     }
 }
@@ -434,6 +472,7 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
     w->block_size = options->block_size;
     w->depth = options->queue_depth;
     w->slot_size = slot_size;
+    ways_init(&w->ways);
     w->jobs = calloc(w->depth, sizeof(*w->jobs));
     return w->jobs ? 0 : ENOMEM;
 }

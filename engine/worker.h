@@ -4,6 +4,7 @@
 
 #include "engine/ring.h"
 #include "engine/unpack.h"
+#include "engine/way.h"
 
 /* A queue of a worker, for the readers of one group. */
 struct worker_queue {
@@ -25,6 +26,7 @@ struct worker {
     struct job *free;   /* the one used last comes first */
     unsigned in_flight; /* jobs */
     struct window window;
+    struct ways ways;
     struct worker_queue *queues; /* made when a read has to wait */
     size_t queue_count;
     struct unpacker unpacker;

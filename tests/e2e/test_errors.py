@@ -99,6 +99,19 @@ def test_pipe_breaks(fails, build, offset):
         f"-: read error at offset {offset}: Input/output error"
 
 
+@pytest.mark.parametrize("first", [0, 65536 + 4096, 3 << 20])
+@pytest.mark.parametrize("options", [["-t", "1"], [], ["--block-size=5120"]])
+def test_lost_pages_are_read_again(disksum, build, tmp_path, options, first):
+    """A page that is gone when it is touched is no error if a read has it."""
+    path = tmp_path / "disk"
+    write_image(path, "4000000:A 1M:- 100k:B 100k:0")
+    env = {"LD_PRELOAD": f"{build}/tests/lost-pages.so",
+           "LOST_FROM": str(first), "DISKSUM_READS": "view"}
+    block_size = 5120 if "--block-size=5120" in options else 65536
+    assert disksum("-f", "raw", *options, path, env=env).stdout == \
+        f"{checksum(path, block_size)}  {path}\n"
+
+
 @pytest.mark.parametrize("odd", ["short", "again"])
 @pytest.mark.parametrize("size", ["4M", "4000256", "3999999"])
 def test_odd_answers_of_io_uring(disksum, build, tmp_path, odd, size):
@@ -148,7 +161,7 @@ def test_file_without_size(fails):
 def changed(build, path, size, moment):
     return {"LD_PRELOAD": f"{build}/tests/change-file.so",
             "CHANGE_FILE": str(path), "CHANGE_SIZE": str(size),
-            "CHANGE_AT": moment}
+            "CHANGE_AT": moment, "DISKSUM_READS": "view"}
 
 
 @pytest.mark.parametrize("options, moment", [

@@ -62,7 +62,8 @@ def test_kernel_threads_depth(disksum, images, kernel, threads):
         check(disksum, images,
               ["-t", str(threads), f"--queue-depth={depth}",
                "--read-size=" + rnd.choice(["4k", "64k", "100k", "1M", "3M"])],
-              rnd.choice(BLOCK_SIZES), BLKHASH_SHA256=kernel)
+              rnd.choice(BLOCK_SIZES), BLKHASH_SHA256=kernel,
+              DISKSUM_READS=rnd.choice(["view", "copy"]))
 
 
 @pytest.mark.parametrize("depth", range(1, 33))
@@ -71,10 +72,13 @@ def test_every_depth(disksum, images, depth):
 
 
 @pytest.mark.sanitizer
+@pytest.mark.parametrize("way", ["view", "copy"])
 @pytest.mark.parametrize("block_size", BLOCK_SIZES)
-def test_serial_is_parallel(disksum, images, block_size):
-    check(disksum, images, ["-t", "1", "--queue-depth", "1"], block_size)
-    check(disksum, images, ["-t", "8", "--queue-depth", "32"], block_size)
+def test_serial_is_parallel(disksum, images, block_size, way):
+    check(disksum, images, ["-t", "1", "--queue-depth", "1"], block_size,
+          DISKSUM_READS=way)
+    check(disksum, images, ["-t", "8", "--queue-depth", "32"], block_size,
+          DISKSUM_READS=way)
 
 
 @pytest.mark.sanitizer
