@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the rows work with: the programs, the images, and the checksums that
 all candidates must agree on."""
+import json
 import os
+import shlex
 import shutil
 import subprocess
+import tempfile
 
-from measure import Candidate, Wrong, run_rounds
+from measure import Candidate, Failed, Wrong, run_rounds
 
 
 class Lab:
@@ -102,11 +105,41 @@ class Lab:
         for c in candidates:
             if c.key:
                 self.agree(c.key, c.expect, c.name)
-            self.runs.append({
-                'row': row, 'name': c.name,
-                # Names alone: where files are is nobody's business.
-                'argv': [os.path.basename(word) for word in c.argv],
-                'seconds': c.seconds, 'cpu_seconds': c.cpu_seconds})
+            self.add_run(row, c)
+
+    def add_run(self, row, c):
+        self.runs.append({
+            'row': row, 'name': c.name,
+            # Names alone: where files are is nobody's business.
+            'argv': [os.path.basename(word) for word in c.argv],
+            'seconds': c.seconds, 'cpu_seconds': c.cpu_seconds})
+
+    def run_short(self, row, *candidates, runs):
+        """As run(), for runs so short that to start a process from here would
+        be a large part of them: hyperfine, which is small, starts them."""
+        path = shutil.which('hyperfine')
+        if not path:
+            self.note('hyperfine is not installed: the times of short runs '
+                      'have the start of a process by Python in them')
+            self.run(row, *candidates, rounds=runs)
+            return
+        # Once here, for what they print.
+        self.run(row, *candidates, rounds=1)
+        del self.runs[-len(candidates):]
+        with tempfile.NamedTemporaryFile(suffix='.json') as out:
+            done = subprocess.run(
+                [path, '-N', '--style=none', '--warmup=3', f'--runs={runs}',
+                 f'--export-json={out.name}',
+                 *(shlex.join(c.argv) for c in candidates)],
+                stdin=subprocess.DEVNULL, capture_output=True)
+            if done.returncode != 0:
+                message = done.stderr.decode(errors='replace').strip()
+                raise Failed(f'hyperfine: {message}')
+            results = json.load(out)['results']
+        for c, result in zip(candidates, results):
+            c.seconds = result['times']
+            c.cpu_seconds = [result['user'] + result['system']]
+            self.add_run(row, c)
 
     def agree(self, key, result, who):
         """All that hash the same must get the same."""

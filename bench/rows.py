@@ -207,7 +207,7 @@ def startup(lab):
     small = lab.disksum(lab.warm(lab.images.small()))
     version = lab.version()
     # Short runs: many cost nothing, and their spread is wide.
-    lab.run('startup', small, version, rounds=max(20, 5 * lab.rounds))
+    lab.run_short('startup', small, version, runs=max(20, 10 * lab.rounds))
     yield compare('small.raw, 1 MiB', small, goal=0.010)
     yield compare('--version', version)
 
