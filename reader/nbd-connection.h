@@ -22,7 +22,8 @@ struct nbd_target {
 struct nbd_export {
     uint64_t size;
     uint32_t least;   /* reads are multiples of this, a power of 2 */
-    uint32_t most;    /* and at most so long: a multiple of it */
+    uint32_t most;    /* and best not longer than this, a multiple of it */
+    uint32_t limit;   /* but the server takes so much */
     bool has_extents; /* it knows holes */
     bool multi_conn;  /* and allows several connections */
 };

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The large read that comes first: reader/nbd.c says why."""
+
+import re
+import shutil
+
+import pytest
+
+from conftest import sums
+from oracle import checksum, write_image
+
+if not shutil.which("nbdkit"):
+    pytest.skip("no nbdkit", allow_module_level=True)
+
+LARGE = 4 << 20
+
+
+@pytest.fixture
+def large(tmp_path):
+    path = tmp_path / "large"
+    content = write_image(path, "5M:A 255M:-")
+    return path, checksum(content)
+
+
+def reads(log):
+    """(offset, length) of each read in the log of nbdkit's filter."""
+    pattern = re.compile(r" Read .*offset=(\w+) count=(\w+)")
+    return [(int(m[1], 16), int(m[2], 16))
+            for m in pattern.finditer(log.read_text())]
+
+
+def run(disksum, servers, tmp_path, image, *filters, options=()):
+    path, expected = image
+    log = tmp_path / "log"
+    uri, _ = servers.nbdkit("--filter=log", *filters, "file", path,
+                            f"logfile={log}", *options)
+    assert sums(disksum(uri).stdout) == [expected]
+    return reads(log)
+
+
+def test_once(disksum, servers, tmp_path, large):
+    lengths = [length for _, length in run(disksum, servers, tmp_path, large)]
+    assert lengths[0] == LARGE
+    assert max(lengths[1:]) <= 512 << 10
+
+
+def test_small_export(disksum, servers, tmp_path):
+    path = tmp_path / "small"
+    small = path, checksum(write_image(path, "5M:A 5M:-"))
+    assert max(length for _, length in
+               run(disksum, servers, tmp_path, small)) <= 512 << 10
+
+
+def test_limit_of_the_server(disksum, servers, tmp_path, large):
+    lengths = [length for _, length in run(
+        disksum, servers, tmp_path, large, "--filter=blocksize-policy",
+        options=["blocksize-maximum=1M", "blocksize-error-policy=error"])]
+    assert max(lengths) <= 1 << 20
+
+
+def test_its_error_is_nobodys(disksum, servers, tmp_path, large):
+    """A server that fails with it is read all the same."""
+    path, expected = large
+    failed = tmp_path / "failed"
+    script = (f"if [ $3 -ge {LARGE} ]; then : > {failed}; echo EIO >&2; exit 1; "
+              f"fi; dd if={path} iflag=skip_bytes,count_bytes skip=$4 count=$3 "
+              "status=none")
+    uri, _ = servers.nbdkit("eval", "get_size=echo 272629760",
+                            f"pread={script}", "thread_model=echo parallel",
+                            "can_extents=exit 0",
+                            "extents=echo 0 5M; echo 5M 255M hole,zero")
+    assert sums(disksum(uri).stdout) == [expected]
+    assert failed.exists()
