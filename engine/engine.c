@@ -115,12 +115,15 @@ static unsigned queue_depth(const struct engine *e)
 static unsigned thread_count(const struct engine *e)
 {
     const struct engine_options *o = &e->options;
+    uint64_t slot = slot_blocks(e) * o->block_size;
     uint64_t slots;
 
     if (!e->image)
         return o->threads;
-    slots = e->image->size / (slot_blocks(e) * o->block_size) + 1;
-    return slots < o->threads ? slots : o->threads;
+    slots = (e->image->size + slot - 1) / slot;
+    if (slots > o->threads)
+        return o->threads;
+    return slots ? slots : 1;
 }
 
 static int make_parts(struct engine *e, const struct engine_input *input)
