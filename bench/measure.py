@@ -35,19 +35,21 @@ class Candidate:
     rounds: int = None
     # Called before each run, outside of the time.
     before: object = None
+    # Gives the CPU seconds so far of a server that works for it.
+    server_cpu: object = None
     seconds: list = dataclasses.field(default_factory=list)
     cpu_seconds: list = dataclasses.field(default_factory=list)
 
     def run(self):
         if self.before:
             self.before()
-        cpu = children_cpu()
+        cpu = self.cpu()
         start = time.perf_counter()
         done = subprocess.run(self.argv, env={**os.environ, **self.env},
                               stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.seconds.append(time.perf_counter() - start)
-        self.cpu_seconds.append(children_cpu() - cpu)
+        self.cpu_seconds.append(self.cpu() - cpu)
 
         if done.returncode != 0:
             message = done.stderr.decode(errors='replace').strip()
@@ -60,6 +62,9 @@ class Candidate:
             self.expect = result
         elif result != self.expect:
             raise Wrong(f'{self.name}: result {result}, not {self.expect}')
+
+    def cpu(self):
+        return children_cpu() + (self.server_cpu() if self.server_cpu else 0)
 
     def forget(self):
         self.seconds.clear()

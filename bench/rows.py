@@ -222,14 +222,20 @@ PROPOSAL = {'zero': (4.67, 2.12), 'real': (1.02, 1.59)}
 SERIAL = ['-t', '1', '--queue-depth', '1']
 
 
-def engine_pair(lab, image, name, goal, *mode, source=None, what=None):
-    """The engine against its own serial mode: the line of both."""
+def engine_pair(lab, image, name, goal, *mode, what=None, disk=None, **more):
+    """The engine against its own serial mode, and against what bounds both:
+    the CPU time that it used on all cores, and the disk where it is read."""
     lab.note('engine: the goals are the factors of the proposal; in the page '
              f'cache, {lab.cores} cores can gain x{lab.cores} at most')
-    default = lab.disksum(image, *mode, source=source)
-    one = lab.disksum(image, *mode, *SERIAL, source=source, name='serial')
-    lab.run(name, default, one)
-    return compare(what, default, one, 'itself', goal=goal)
+    default = lab.disksum(image, *mode, **more)
+    one = lab.disksum(image, *mode, *SERIAL, name='serial', **more)
+    lab.run(name, default, one, disk)
+    yield compare(what, default, one, 'itself', goal=goal)
+    yield Line(what, default.seconds, kind='limit',
+               other=f'its CPU time, {lab.cores} cores',
+               other_samples=[s / lab.cores for s in default.cpu_seconds])
+    if disk:
+        yield compare(what, default, disk, 'limit')
 
 
 @row('engine')
@@ -237,9 +243,12 @@ def engine(lab):
     for name, factors in PROPOSAL.items():
         image = getattr(lab.images, name)()
         for mode, goal in zip(([], ['-T', 'none']), factors):
+            disk = None
             if not mode:
                 lab.warm(image)
             elif not image.takes_direct():
                 continue
-            yield engine_pair(lab, image, 'engine', goal, *mode,
-                              what=' '.join([f'{name}.raw', *mode]))
+            else:
+                disk = lab.reader(image, '--direct', DISK_DEPTH)
+            yield from engine_pair(lab, image, 'engine', goal, *mode, disk=disk,
+                                   what=' '.join([f'{name}.raw', *mode]))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Rows about NBD exports: see rows.py."""
 from measure import Line, summary
-from rows import compare, engine_pair, hash_limit, row
+from rows import DISK_DEPTH, compare, engine_pair, hash_limit, row
 from server import nbdkit, qemu_nbd, serve
 
 # What the proposal's loop gained on an export: see rows.PROPOSAL.
@@ -19,7 +19,7 @@ def limit(lab, image, copy):
 
 def export(lab, name, server, connections):
     image = lab.warm(lab.images.real())
-    with serve(lab, server, image) as uri:
+    with serve(lab, server, image) as (uri, _):
         if not uri:
             return
         option = f'--connections={connections}'
@@ -50,7 +50,7 @@ def nbd_threads(lab):
     """One connection, and the hashing on one core or on all. The server has a
     core for itself only while one thread hashes."""
     image = lab.warm(lab.images.real())
-    with serve(lab, qemu_nbd, image) as uri:
+    with serve(lab, qemu_nbd, image) as (uri, _):
         if not uri or lab.cores < 2:
             return
         options = ['--connections=1', '-t']
@@ -62,14 +62,18 @@ def nbd_threads(lab):
 
 @row('engine-nbd')
 def engine_nbd(lab):
+    """Server and client share the cores: the time that both use of the CPU,
+    on all cores, is a limit."""
     image = lab.images.real()
     for direct, goal in zip((False, True), PROPOSAL):
         if not direct:
             lab.warm(image)
         elif not image.takes_direct():
             continue
-        with serve(lab, qemu_nbd, image, direct) as uri:
-            if uri:
-                yield engine_pair(lab, image, 'engine-nbd', goal, source=uri,
-                                  what='real.raw, '
-                                  + ('cache=none' if direct else 'cached'))
+        what = 'real.raw, ' + ('cache=none' if direct else 'cached')
+        with serve(lab, qemu_nbd, image, direct) as (uri, cpu):
+            if not uri:
+                return
+            disk = direct and lab.reader(image, '--direct', DISK_DEPTH)
+            yield from engine_pair(lab, image, 'engine-nbd', goal, source=uri,
+                                   server_cpu=cpu, what=what, disk=disk)

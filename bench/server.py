@@ -26,16 +26,23 @@ def nbdkit(image, sock, direct):
             'file', image.path]
 
 
+def cpu_seconds(pid):
+    with open(f'/proc/{pid}/stat', encoding='utf-8') as file:
+        # After the name, which may have spaces: fields from the third on.
+        fields = file.read().rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
 @contextlib.contextmanager
 def serve(lab, command, image, direct=False):
-    """Export an image by one of the servers above, and give its URI. None
-    where the server is not installed."""
+    """Export an image by one of the servers above, and give its URI and a
+    function for its CPU time. (None, None) where it is not installed."""
     with tempfile.TemporaryDirectory() as folder:
         sock = os.path.join(folder, 'socket')
         argv = command(image, sock, direct)
         if not shutil.which(argv[0]):
             lab.note(f'{argv[0]} is not installed')
-            yield None
+            yield None, None
             return
         with open(os.path.join(folder, 'log'), 'w+', encoding='utf-8',
                   errors='replace') as log:
@@ -43,7 +50,8 @@ def serve(lab, command, image, direct=False):
                                        stdout=log, stderr=log)
             try:
                 wait_for(process, sock, argv[0], log)
-                yield f'nbd+unix:///?socket={sock}'
+                yield (f'nbd+unix:///?socket={sock}',
+                       lambda: cpu_seconds(process.pid))
             finally:
                 process.terminate()
                 process.wait()
