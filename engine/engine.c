@@ -110,12 +110,14 @@ static unsigned queue_depth(const struct engine *e)
     return depth ? depth : 1;
 }
 
-/* No more threads than full slots: an image of one is done before a second
- * thread would begin. */
+/* No more threads than slots: an image of one is done before a second thread
+ * would begin. A slot ends early where its bytes are scattered, so the largest
+ * ones do not count as such. */
 static unsigned thread_count(const struct engine *e)
 {
     const struct engine_options *o = &e->options;
-    uint64_t slot = slot_blocks(e) * o->block_size;
+    uint64_t size = slot_blocks(e) * o->block_size;
+    uint64_t slot = size < DEFAULT_READ_SIZE ? size : DEFAULT_READ_SIZE;
     uint64_t slots;
 
     if (!e->image)

@@ -51,6 +51,7 @@ struct job {
     unsigned char *buf;
     const unsigned char **blocks; /* where each block is: in buf, or mapped */
     size_t capacity;              /* whole blocks */
+    size_t populated;             /* bytes of buf that were written before */
     size_t len; /* data, packed: the zero blocks have no place */
     struct read *reads;
     size_t read_count, read_room;

@@ -6,85 +6,107 @@
 
 /* Slots by each way in a trial. The best of them counts: what disturbs a run
  * makes it longer. */
-#define TRIES 4
+#define TRIES 8
 
 /* The part of the time that may be lost in trials, and the slots from one to
  * the next that follow from it, in their limits. */
 #define MAX_LOSS 0.01
 #define LEAST_SLOTS 100
-#define MOST_SLOTS 10000
-
-static bool settled(const struct way_trial *t)
-{
-    return t->left > 0;
-}
-
-static enum way better(const struct way_trial *t)
-{
-    return t->cost[WAY_COPY] < t->cost[WAY_VIEW] ? WAY_COPY : WAY_VIEW;
-}
+#define MOST_SLOTS 50000
 
 void ways_init(struct ways *w)
 {
     const char *forced = getenv("DISKSUM_READS");
 
-    *w = (struct ways){ .forced = false };
-    if (forced && strcmp(forced, "view") == 0)
-        w->forced = true;
-    if (forced && strcmp(forced, "copy") == 0) {
-        w->forced = true;
-        w->way = WAY_COPY;
-    }
+    *w = (struct ways){ .better = WAY_VIEW };
+    pthread_mutex_init(&w->lock, NULL);
+    if (!forced)
+        return;
+    w->forced = strcmp(forced, "view") == 0 || strcmp(forced, "copy") == 0;
+    if (strcmp(forced, "copy") == 0)
+        w->better = WAY_COPY;
 }
 
-enum way ways_next(const struct ways *w)
+void ways_free(struct ways *w)
 {
-    const struct way_trial *t = &w->trials[w->content];
-
-    if (w->forced)
-        return w->way;
-    if (settled(t))
-        return better(t);
-    return t->tries[WAY_VIEW] < TRIES ? WAY_VIEW : WAY_COPY;
+    pthread_mutex_destroy(&w->lock);
 }
 
-bool ways_measure(const struct ways *w)
+static struct ways here;
+
+static void init_here(void)
 {
-    return !w->forced && !settled(&w->trials[w->content]);
+    ways_init(&here);
+}
+
+struct ways *ways_here(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, init_here);
+    return &here;
+}
+
+/* Both ways in turn, but in no period (the Thue-Morse sequence): contents that
+ * take turns in the same one would each meet only one of the ways. */
+static enum way turn(unsigned slot)
+{
+    return __builtin_parity(slot) ? WAY_COPY : WAY_VIEW;
+}
+
+enum way ways_next(struct ways *w, bool *measure)
+{
+    enum way way;
+
+    pthread_mutex_lock(&w->lock);
+    *measure = !w->forced && w->left == 0;
+    way = *measure ? turn(w->slots++) : w->better;
+    pthread_mutex_unlock(&w->lock);
+    return way;
+}
+
+static struct way_costs *costs_of(struct ways *w, size_t len, size_t zeros)
+{
+    size_t quarter = len / 4;
+
+    if (zeros < quarter)
+        return &w->costs[0];
+    return &w->costs[zeros <= 3 * quarter ? 1 : 2];
 }
 
 /* How long the answer of a trial holds: the longer, the more it costs to ask.
  */
-static void settle(struct way_trial *t)
+static void settle(struct ways *w, const struct way_costs *c)
 {
-    enum way best = better(t);
-    double loss = t->cost[!best] / t->cost[best] - 1;
-    double slots = TRIES * loss / MAX_LOSS;
+    double slots;
 
+    w->better = c->least[WAY_COPY] < c->least[WAY_VIEW] ? WAY_COPY : WAY_VIEW;
+    slots = TRIES / MAX_LOSS * (c->least[!w->better] / c->least[w->better] - 1);
     if (slots < LEAST_SLOTS)
-        t->left = LEAST_SLOTS;
-    else if (slots > MOST_SLOTS)
-        t->left = MOST_SLOTS;
-    else
-        t->left = slots;
+        slots = LEAST_SLOTS;
+    if (slots > MOST_SLOTS)
+        slots = MOST_SLOTS;
+    w->left = slots;
+    w->slots = 0;
+    memset(w->costs, 0, sizeof(w->costs));
 }
 
-void ways_note(struct ways *w, enum content content, enum way way,
-               uint64_t nanoseconds, size_t len)
+static void note_cost(struct ways *w, enum way way, double cost,
+                      struct way_costs *c)
 {
-    struct way_trial *t = &w->trials[content];
-    double cost = (double)nanoseconds / len;
+    if (c->tries[way]++ == 0 || cost < c->least[way])
+        c->least[way] = cost;
+    if (c->tries[WAY_VIEW] >= TRIES && c->tries[WAY_COPY] >= TRIES)
+        settle(w, c);
+}
 
-    w->content = content;
-    if (settled(t)) {
-        if (--t->left == 0)
-            *t = (struct way_trial){ .left = 0 };
-        return;
-    }
-    if (nanoseconds == 0 || t->tries[way] == TRIES)
-        return;
-    if (t->tries[way]++ == 0 || cost < t->cost[way])
-        t->cost[way] = cost;
-    if (t->tries[WAY_VIEW] == TRIES && t->tries[WAY_COPY] == TRIES)
-        settle(t);
+void ways_note(struct ways *w, enum way way, uint64_t nanoseconds, size_t len,
+               size_t zeros)
+{
+    pthread_mutex_lock(&w->lock);
+    if (w->left > 0)
+        w->left--;
+    else if (nanoseconds)
+        note_cost(w, way, (double)nanoseconds / len, costs_of(w, len, zeros));
+    pthread_mutex_unlock(&w->lock);
 }

@@ -5,19 +5,21 @@
  *
  * In place saves the copy, and costs page faults and the translation of one
  * address for each page. On a machine of its own that is a gain of a third. In
- * a virtual machine whose memory is given in small pages it can take five times
- * as long as the copy. No flag of the CPU tells, so each worker tries both on
- * the first slots, stays with the better one, and looks again from time to
- * time, for files differ, too: by the size of the pieces in which the cache has
- * them.
+ * a virtual machine whose memory is given in small pages data can take twice as
+ * long as by copy, and zeros seven times. No flag of the CPU tells, so both are
+ * tried on the first slots; the better one is kept, and the trial repeated from
+ * time to time, for files differ, too: by the size of the pieces in which the
+ * cache has them.
  *
  * Blocks of zeros are recognised much faster than data is hashed. So that like
- * is compared with like, there is a trial for each of the two, and slots that
- * have both do not count.
+ * is compared with like, slots are told apart by what is in them.
+ *
+ * Any number of threads may use one of these.
  */
 #ifndef ENGINE_WAY_H
 #define ENGINE_WAY_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,34 +27,37 @@
 enum way { WAY_VIEW, WAY_COPY };
 #define WAYS 2
 
-enum content { CONTENT_DATA, CONTENT_ZERO };
-#define CONTENTS 2
+/* Mostly data, mostly zeros, or of each a part. */
+#define CONTENTS 3
 
-struct way_trial {
-    double cost[WAYS]; /* nanoseconds a byte, the least that was seen */
+struct way_costs {
+    double least[WAYS]; /* nanoseconds a byte */
     unsigned tries[WAYS];
-    unsigned left; /* slots until the next trial; 0: it goes on */
 };
 
-/* Of one worker. */
 struct ways {
-    struct way_trial trials[CONTENTS];
-    enum content content; /* of the last slot, and probably the next */
-    bool forced;          /* by DISKSUM_READS=view or copy, for tests: */
-    enum way way;
+    pthread_mutex_t lock; /* for all below */
+    struct way_costs costs[CONTENTS];
+    unsigned slots; /* of this trial, to take turns */
+    unsigned left;  /* slots until the next trial; 0: it goes on */
+    enum way better;
+    bool forced; /* better is, by DISKSUM_READS=view or copy, for tests */
 };
 
+/* Free with ways_free(). */
 void ways_init(struct ways *w);
+void ways_free(struct ways *w);
 
-/* The way for the next slot. */
-enum way ways_next(const struct ways *w);
+/* The ways of this process: they say something about the machine, and hold for
+ * all images. */
+struct ways *ways_here(void);
 
-/* Whether its time is wanted. */
-bool ways_measure(const struct ways *w);
+/* The way for the next slot. *measure: whether its time is wanted. */
+enum way ways_next(struct ways *w, bool *measure);
 
-/* A slot of this content was hashed. nanoseconds: of the CPU, for len bytes, by
- * this way; 0: not measured. */
-void ways_note(struct ways *w, enum content content, enum way way,
-               uint64_t nanoseconds, size_t len);
+/* A slot of len bytes, of which so many were blocks of zeros, took so many
+ * nanoseconds of the CPU by this way. 0: not measured. */
+void ways_note(struct ways *w, enum way way, uint64_t nanoseconds, size_t len,
+               size_t zeros);
 
 #endif

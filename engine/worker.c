@@ -14,7 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-/* Slots with less data say nothing about a way. */
+#include "common/memory.h"
+
+/* Slots with less data do not tell which way is better. */
 #define WAY_LEAST 65536
 
 /* Direct I/O wants the memory aligned, too. */
@@ -296,6 +298,15 @@ static int submit(struct worker *w, struct job *job, struct error *error)
     return 0;
 }
 
+/* The buffer will be written. */
+static void prepare(struct job *job)
+{
+    if (job->populated < job->len) {
+        populate(job->buf + job->populated, job->len - job->populated);
+        job->populated = job->len;
+    }
+}
+
 /* Get the bytes of a job, of data by this way. True: they are all there.
  * Compressed bytes are copied: they are few for the work that follows. */
 static bool try_reads(struct worker *w, struct job *job, enum way way)
@@ -307,6 +318,7 @@ static bool try_reads(struct worker *w, struct job *job, enum way way)
         struct read *read = &job->reads[i];
 
         if (!read->reader) {
+            prepare(job);
             memset(read->buf, 0, read->len);
             read->done = read->len;
             continue;
@@ -317,9 +329,10 @@ static bool try_reads(struct worker *w, struct job *job, enum way way)
         if (read->view) {
             viewed = true;
             read->done = read->len;
-        } else if (!read->reader->ops->try_read(read)) {
-            all = false;
+            continue;
         }
+        prepare(job);
+        all &= read->reader->ops->try_read(read);
     }
     if (!all && viewed)
         read_views(job);
@@ -334,36 +347,21 @@ static uint64_t cpu_time(void)
     return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
 }
 
-/* Whether the time for a job tells about a way: enough bytes, all of them by
- * this way, and all data or all zeros. */
-static bool tells(const struct worker *w, const struct job *job, enum way way,
-                  const struct found *found)
-{
-    size_t zeros = found->zero_blocks * w->block_size;
-
-    if (job->len < WAY_LEAST || job->unit_count || (zeros && zeros < job->len))
-        return false;
-    for (size_t i = 0; i < job->read_count; i++) {
-        if (job->reads[i].reader && !job->reads[i].view != (way == WAY_COPY))
-            return false;
-    }
-    return true;
-}
-
 static void start(struct worker *w, struct job *job)
 {
     struct error error = ERROR_INIT;
-    enum way way = ways_next(&w->ways);
-    bool measure = ways_measure(&w->ways);
+    bool measure;
+    enum way way = ways_next(w->ways, &measure);
     uint64_t before = measure ? cpu_time() : 0;
     struct found found;
 
     job->reads_left = 0;
     if (try_reads(w, job, way)) {
         finish(w, job, &found);
-        if (tells(w, job, way, &found))
-            ways_note(&w->ways, found.zero_blocks ? CONTENT_ZERO : CONTENT_DATA,
-                      way, measure ? cpu_time() - before : 0, job->len);
+        /* What is small, or was decoded, says nothing about a way. */
+        if (job->len >= WAY_LEAST && job->unit_count == 0)
+            ways_note(w->ways, way, measure ? cpu_time() - before : 0, job->len,
+                      found.zero_blocks * w->block_size);
     } else if (submit(w, job, &error)) {
         ring_fail(w->ring, &error);
         job->next = w->free;
@@ -472,7 +470,7 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
     w->block_size = options->block_size;
     w->depth = options->queue_depth;
     w->slot_size = slot_size;
-    ways_init(&w->ways);
+    w->ways = ways_here();
     w->jobs = calloc(w->depth, sizeof(*w->jobs));
     return w->jobs ? 0 : ENOMEM;
 }

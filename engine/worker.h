@@ -26,7 +26,7 @@ struct worker {
     struct job *free;   /* the one used last comes first */
     unsigned in_flight; /* jobs */
     struct window window;
-    struct ways ways;
+    struct ways *ways;           /* not its own */
     struct worker_queue *queues; /* made when a read has to wait */
     size_t queue_count;
     struct unpacker unpacker;

@@ -2,8 +2,8 @@
 /*
  * As names.h, for BLAKE3 where its sources are part of the library: put before
  * each of them, and before what calls them. A program may have a BLAKE3 of its
- * own, of another version. The names with an underscore are those that other
- * systems give to assembly.
+ * own, of another version. These are the names of BLAKE3 1.3 to 1.8; those that
+ * begin with an underscore are what other systems give to assembly.
  */
 #ifndef LIB_BLAKE3_NAMES_H
 #define LIB_BLAKE3_NAMES_H
@@ -32,6 +32,9 @@
 #define blake3_compress_xof_sse2 blkhash_inner_blake3_compress_xof_sse2
 #define _blake3_compress_xof_sse41 blkhash_inner_blake3_compress_xof_sse41_macos
 #define blake3_compress_xof_sse41 blkhash_inner_blake3_compress_xof_sse41
+#define blake3_compress_subtree_wide blkhash_inner_blake3_compress_subtree_wide
+#define blake3_xof_many blkhash_inner_blake3_xof_many
+#define blake3_xof_many_avx512 blkhash_inner_blake3_xof_many_avx512
 #define blake3_hash4_neon blkhash_inner_blake3_hash4_neon
 #define blake3_hash_many blkhash_inner_blake3_hash_many
 #define _blake3_hash_many_avx2 blkhash_inner_blake3_hash_many_avx2_macos

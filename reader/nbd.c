@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/memory.h"
 #include "common/units.h"
 #include "reader/nbd-extents.h"
 #include "reader/nbd-queue.h"
@@ -193,8 +194,11 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
  * glibc gives it back to the kernel and takes it anew, page by page, until it
  * has seen a larger buffer freed: then it keeps as much as twice that; see
  * mallopt(3), M_MMAP_THRESHOLD. So the first read is a large one. Without it
- * qemu-nbd took from 1.0 to 6 times as long, by chance. Whether it works is of
- * no interest: what it read will be read again.
+ * qemu-nbd took from 1.0 to 6 times as long, by chance.
+ *
+ * What it reads will be read again; and a server that fails with it, or gives
+ * up the connection, must still be read. So it is done by the last of several
+ * connections, which is then given up.
  */
 #define FIRST_READ (4 * MiB)
 #define FIRST_READ_LEAST_SIZE (256 * MiB)
@@ -203,13 +207,21 @@ static void read_first(struct nbd_reader *n)
 {
     struct nbd_export export = n->export;
     struct read read = { .reader = &n->reader, .len = FIRST_READ };
+    unsigned last = n->count - 1;
 
     export.most = export.limit;
-    if (export.size < FIRST_READ_LEAST_SIZE || export.limit < FIRST_READ)
+    if (last == 0 || export.size < FIRST_READ_LEAST_SIZE ||
+        export.limit < FIRST_READ)
         return;
     read.buf = malloc(read.len);
-    if (read.buf)
-        nbd_queue_read(n->connections[0], &export, &read);
+    if (!read.buf)
+        return;
+    populate(read.buf, read.len);
+    nbd_queue_read(n->connections[last], &export, &read);
+    if (read.done < read.len) {
+        nbd_connection_close(n->connections[last]);
+        n->count = last;
+    }
     free(read.buf);
 }
 

@@ -34,7 +34,7 @@ def run(disksum, servers, tmp_path, image, *filters, options=()):
     log = tmp_path / "log"
     uri, _ = servers.nbdkit("--filter=log", *filters, "file", path,
                             f"logfile={log}", *options)
-    assert sums(disksum(uri).stdout) == [expected]
+    assert sums(disksum("-t", "2", uri).stdout) == [expected]
     return reads(log)
 
 
@@ -51,6 +51,14 @@ def test_small_export(disksum, servers, tmp_path):
                run(disksum, servers, tmp_path, small)) <= 512 << 10
 
 
+def test_single_connection(disksum, servers, tmp_path, large):
+    """It would be the one that all depends on."""
+    lengths = [length for _, length in run(
+        disksum, servers, tmp_path, large, "--filter=multi-conn",
+        options=["multi-conn-mode=disable"])]
+    assert max(lengths) <= 512 << 10
+
+
 def test_limit_of_the_server(disksum, servers, tmp_path, large):
     lengths = [length for _, length in run(
         disksum, servers, tmp_path, large, "--filter=blocksize-policy",
@@ -58,16 +66,19 @@ def test_limit_of_the_server(disksum, servers, tmp_path, large):
     assert max(lengths) <= 1 << 20
 
 
-def test_its_error_is_nobodys(disksum, servers, tmp_path, large):
-    """A server that fails with it is read all the same."""
+@pytest.mark.parametrize("way, seconds", [("echo EIO >&2; exit 1", 0),
+                                          ("sleep 3", 1)])
+def test_its_failure_is_nobodys(disksum, servers, tmp_path, large, way, seconds):
+    """A server that can not do it, or not in time, is read all the same."""
     path, expected = large
     failed = tmp_path / "failed"
-    script = (f"if [ $3 -ge {LARGE} ]; then : > {failed}; echo EIO >&2; exit 1; "
-              f"fi; dd if={path} iflag=skip_bytes,count_bytes skip=$4 count=$3 "
+    script = (f"if [ $3 -ge {LARGE} ]; then : > {failed}; {way}; fi; "
+              f"dd if={path} iflag=skip_bytes,count_bytes skip=$4 count=$3 "
               "status=none")
     uri, _ = servers.nbdkit("eval", "get_size=echo 272629760",
                             f"pread={script}", "thread_model=echo parallel",
-                            "can_extents=exit 0",
+                            "can_multi_conn=exit 0", "can_extents=exit 0",
                             "extents=echo 0 5M; echo 5M 255M hole,zero")
-    assert sums(disksum(uri).stdout) == [expected]
+    assert sums(disksum("-t", "2", f"--timeout={seconds}", uri).stdout) == \
+        [expected]
     assert failed.exists()
