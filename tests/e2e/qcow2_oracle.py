@@ -46,6 +46,8 @@ class File:
             raise Refused(str(error)) from error
         require(not stat.S_ISFIFO(status.st_mode) and not stat.S_ISDIR(status.st_mode), "no file")
         self.size = status.st_size
+        if stat.S_ISBLK(status.st_mode):
+            self.size = os.lseek(self.fd, 0, os.SEEK_END)
 
     def __del__(self):
         if hasattr(self, "fd"):
