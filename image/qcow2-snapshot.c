@@ -122,6 +122,18 @@ static int compare(struct qcow2 *q, const struct snapshot *s,
     return err;
 }
 
+/* Whether QEMU takes an id for one that is not there: it finds the L1 table
+ * misplaced before it reads. One that is too large, or is where nothing can be
+ * read, is an error of another kind to it. */
+static bool passed_over(const struct qcow2 *q, const struct snapshot *s)
+{
+    uint64_t size = (uint64_t)s->l1_entries * sizeof(uint64_t);
+
+    return size <= QCOW2_MAX_L1_SIZE &&
+           (s->l1_offset % q->cluster_size != 0 ||
+            sum_exceeds(s->l1_offset, size, INT64_MAX));
+}
+
 static int use(struct qcow2 *q, const struct snapshot *s, struct error *error)
 {
     int err = qcow2_check_l1(q, "L1 table of the snapshot", s->l1_offset,
@@ -174,5 +186,7 @@ int qcow2_read_snapshots(struct qcow2 *q, const char *wanted,
     if (!has_id && !has_name)
         return error_set(error, ENOENT, "%s: has no snapshot '%s'",
                          q->layer->reader->name, wanted);
+    if (has_id && has_name && !w.both && passed_over(q, &by_id))
+        has_id = false;
     return use(q, has_id ? &by_id : &by_name, error);
 }

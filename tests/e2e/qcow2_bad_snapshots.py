@@ -95,6 +95,24 @@ def l1_cases():
     yield snapshot_case("active disk empty", "1", [(b"1", b"one", {})], size=0)
 
 
+def fallback_cases():
+    """An id whose L1 table is misplaced: QEMU looks for the name then, but not when the
+    table is too large, or where nothing is read."""
+    for title, place, form, value in [
+            ("unaligned", 0, ">Q", CLUSTER + 8), ("at 2^63", 0, ">Q", 1 << 63),
+            ("at 2^63 - 1 cluster", 0, ">Q", (1 << 63) - CLUSTER),
+            ("beyond what is read", 0, ">Q", (1 << 63) - (1 << 30)),
+            ("too large", 8, ">I", (4 << 20) + 1)]:
+        def change(image, place=place, content=struct.pack(form, value)):
+            entry = bytearray(image.snapshots[0])
+            entry[place:place + len(content)] = content
+            image.snapshots[0] = bytes(entry)
+        for other in [b"7", b"two"]:
+            for wanted in ["7", "snapshot.id=7", "snapshot.name=7"]:
+                yield snapshot_case(f"L1 of id 7 {title}, name {other.decode()}", wanted,
+                                    [(b"7", b"one", {}), (b"8", other, {})], change=change)
+
+
 def table_cases():
     one = [(b"1", b"one", {})]
     for wanted in [None, "1", "one"]:
@@ -112,4 +130,4 @@ def table_cases():
                             header={"snapshots_offset": 3 * CLUSTER + 8})
 
 
-CASES = [*choice_cases(), *field_cases(), *l1_cases(), *table_cases()]
+CASES = [*choice_cases(), *field_cases(), *l1_cases(), *fallback_cases(), *table_cases()]

@@ -85,7 +85,6 @@ class Qcow2:
         self.backing = self.open_backing()
         if snapshot is not None:
             self.l1_offset, self.l1_size = self.find_snapshot(snapshot)
-            self.check_table(self.l1_offset, self.l1_size, 8, 32 << 20, "L1 of the snapshot")
 
     # Opening.
 
@@ -196,8 +195,17 @@ class Qcow2:
             for snapshot in self.snapshots:
                 if all(key not in options or snapshot[place] == os.fsencode(options[key])
                        for place, key in enumerate((ident, name))):
-                    return snapshot[2:]
+                    offset, entries = snapshot[2:]
+                    if ident is not None and name is None and \
+                            self.misplaced(offset, entries):
+                        break       # QEMU goes on to the names
+                    self.check_table(offset, entries, 8, 32 << 20, "L1 of the snapshot")
+                    return offset, entries
         raise Refused("no such snapshot")
+
+    def misplaced(self, offset, entries):
+        return entries <= 4 << 20 and (offset % self.cluster_size != 0 or
+                                       offset + entries * 8 > (1 << 63) - 1)
 
     def check_bitmaps(self):
         """A bitmap directory has `count` entries, each complete within its size."""
