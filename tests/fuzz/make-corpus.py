@@ -3,6 +3,7 @@
 between them every feature of the format."""
 
 import pathlib
+import struct
 import sys
 import zlib
 
@@ -10,7 +11,8 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import zstd_frame  # noqa: E402
-from qcow2_image import Image, deflate  # noqa: E402
+from qcow2_image import (BITMAPS, EXT_BITMAPS, EXT_FEATURE_NAMES,  # noqa: E402
+                         Image, deflate, feature_name)
 
 TEXT = b"what a guest wrote, and wrote again. "
 
@@ -58,6 +60,23 @@ def subclusters(made, cluster):
     made.disk.entry(3, 0, 0x00FF00FF00000000)
 
 
+def extensions(made, _):
+    made.extension(EXT_FEATURE_NAMES, feature_name(0, 7, b"a feature")
+                   + feature_name(1, 0, b"lazy refcounts"))
+    made.extension(EXT_BITMAPS, struct.pack(">IIQQ", 1, 0, 32, 512))
+    made.extension(0x12345678, b"an extension to come")
+
+
+def bitmaps(made, cluster):
+    extensions(made, cluster)
+    made.header["autoclear_features"] = BITMAPS
+
+
+def unknown_feature(made, cluster):
+    extensions(made, cluster)
+    made.header["incompatible_features"] = 1 << 7
+
+
 def main():
     image("plain")
     image("version-2", version=2)
@@ -69,6 +88,16 @@ def main():
           change=subclusters)
     image("empty", size=0)
     image("odd-size", size=(9 << 10) + 77)
+    # What another file would be needed for is refused, when all is parsed.
+    image("extensions", change=extensions)
+    image("bitmaps", change=bitmaps)
+    image("unknown-feature", change=unknown_feature)
+    image("backing-name", backing=b"base.raw", backing_format=b"raw",
+          change=extensions)
+    image("backing-name-empty", backing=b"", backing_format=b"",
+          change=extensions)
+    image("data-file", data_file=b"data.raw", data_file_raw=True,
+          change=extensions)
 
     folder = HERE / "corpus/decode"
     folder.mkdir(parents=True, exist_ok=True)
