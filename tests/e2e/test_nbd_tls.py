@@ -11,6 +11,7 @@ import pytest
 
 from conftest import sums
 from oracle import checksum, write_image
+from pki import issue, make_authority, make_certificates
 
 SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D"
 
@@ -30,32 +31,7 @@ def check(disksum, expected, *args, **kwargs):
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """A folder as libnbd and nbdkit want it, for both."""
-    if not shutil.which("certtool"):
-        pytest.skip("no certtool")
-    folder = tmp_path_factory.mktemp("pki")
-
-    def certtool(*args):
-        subprocess.run(["certtool", *args], cwd=folder, check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def write(name, text):
-        (folder / name).write_text(text)
-
-    write("ca.info", "cn = Test\nca\ncert_signing_key\n")
-    certtool("--generate-privkey", "--key-type=ecdsa", "--outfile=ca-key.pem")
-    certtool("--generate-self-signed", "--load-privkey=ca-key.pem",
-             "--template=ca.info", "--outfile=ca-cert.pem")
-    for role in "server", "client":
-        write(f"{role}.info",
-              "cn = localhost\ndns_name = localhost\nip_address = 127.0.0.1\n"
-              f"tls_www_{role}\nencryption_key\nsigning_key\n")
-        certtool("--generate-privkey", "--key-type=ecdsa",
-                 f"--outfile={role}-key.pem")
-        certtool("--generate-certificate", "--load-ca-certificate=ca-cert.pem",
-                 "--load-ca-privkey=ca-key.pem",
-                 f"--load-privkey={role}-key.pem", f"--template={role}.info",
-                 f"--outfile={role}-cert.pem")
-    return folder
+    return make_certificates(tmp_path_factory.mktemp("pki"))
 
 
 @pytest.mark.sanitizer
@@ -101,11 +77,45 @@ def test_x509_object_verifies_the_server(disksum, fails, servers, image, certifi
                                 "file", path, scheme="nbds")
     folder = tmp_path / "other"
     shutil.copytree(certificates, folder)
-    subprocess.run(["certtool", "--generate-self-signed", "--load-privkey=client-key.pem",
-                    "--template=ca.info", "--outfile=ca-cert.pem"], cwd=folder, check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    make_authority(folder)
     assert "can not connect" in fails(x509_object(folder), uri)
     check(disksum, expected, x509_object(folder, "verify-peer=off"), uri)
+
+
+@pytest.mark.parametrize("kind", ["expired", "not yet", "host"])
+def test_server_certificate(disksum, fails, servers, image, certificates, tmp_path,
+                            kind):
+    """Of the right authority, but out of date or of another host. By the query
+    and by the object; whoever trusts any server may go on."""
+    path, expected = image
+    folder = tmp_path / "server"
+    shutil.copytree(certificates, folder)
+    if kind == "host":
+        issue(folder, "server", "elsewhere.example", "192.0.2.1")
+    else:
+        issue(folder, "server", more='activation_date="{}-01-01 00:00:00"\n'
+              'expiration_date="{}-01-01 00:00:00"\n'.format(
+                  *((2001, 2002) if kind == "expired" else (2091, 2092))))
+    uri, _ = servers.nbdkit_tcp("--tls=require", f"--tls-certificates={folder}",
+                                "file", path, scheme="nbds")
+    assert "can not connect" in fails(f"{uri}?tls-certificates={certificates}")
+    assert "can not connect" in fails(x509_object(certificates), uri)
+    check(disksum, expected, x509_object(certificates, "verify-peer=off"), uri)
+
+
+def test_client_certificate(fails, servers, image, certificates, tmp_path):
+    """The server does not know who issued it, or there is none. TLS 1.3 tells the
+    client when it thinks that all is well."""
+    path, _ = image
+    uri, _ = servers.nbdkit_tcp(
+        "--tls=require", f"--tls-certificates={certificates}",
+        "--tls-verify-peer", "file", path, scheme="nbds")
+    folder = make_certificates(tmp_path)
+    shutil.copy(certificates / "ca-cert.pem", folder)
+    assert "can not connect" in fails(x509_object(folder), uri)
+    for name in "client-cert.pem", "client-key.pem":
+        (folder / name).unlink()
+    assert "can not connect" in fails(x509_object(folder), uri)
 
 
 @pytest.mark.parametrize("objects, reason", [
