@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Images that QEMU reads from servers on this host: http, https and ssh, by the
+modules of the package qemu-block-extra."""
+
+import contextlib
+import getpass
+import glob
+import http.server
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+from conftest import sums
+from nbd_server import free_port
+from oracle import checksum
+from pki import make_certificates
+from test_qemu import folder, raw, vmdk  # noqa: F401 (fixtures)
+
+
+def needs_module(name):
+    """Where QEMU has its modules differs."""
+    if not any(glob.glob(f"/usr/{folder}/block-{name}.so")
+               for folder in ("lib/*/qemu", "lib/qemu", "lib64/qemu*")):
+        pytest.skip(f"no module of QEMU for {name}")
+
+
+# --- http ------------------------------------------------------------------
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """A folder, by ranges, as the web server of any mirror."""
+
+    protocol_version = "HTTP/1.1"
+
+    def file(self):
+        path = self.server.folder / self.path.lstrip("/")
+        return path if path.is_file() else None
+
+    def answer(self, status, size, more=()):
+        self.send_response(status)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(size))
+        for name, value in more:
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_HEAD(self):
+        path = self.file()
+        self.answer(200 if path else 404, path.stat().st_size if path else 0)
+
+    def do_GET(self):
+        path = self.file()
+        if not path:
+            self.answer(404, 0)
+            return
+        size = path.stat().st_size
+        first, last = re.fullmatch(r"bytes=(\d+)-(\d+)",
+                                   self.headers["Range"]).groups()
+        first, last = int(first), min(int(last), size - 1)
+        self.answer(206, last + 1 - first,
+                    [("Content-Range", f"bytes {first}-{last}/{size}")])
+        with open(path, "rb") as f:
+            f.seek(first)
+            self.wfile.write(f.read(last + 1 - first))
+
+    def log_message(self, *args):
+        pass
+
+
+class WebServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *args):
+        """A client that goes away at any time is none."""
+
+
+@contextlib.contextmanager
+def web_server(folder, certificates=None):
+    """Its URL."""
+    needs_module("curl")
+    server = WebServer(("127.0.0.1", 0), Handler)
+    server.folder = folder
+    if certificates:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / "server-cert.pem",
+                                certificates / "server-key.pem")
+        # In the thread of the connection: nobody waits for another's handshake.
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever,
+                              kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http{'s' if certificates else ''}://127.0.0.1:" \
+            f"{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_http(disksum, raw, vmdk):
+    with web_server(raw.parent) as url:
+        for args in [[f"{url}/disk.vmdk"], ["-f", "vmdk", f"{url}/disk.vmdk"],
+                     ["-T", "none", "-t", "1", f"{url}/disk.vmdk"],
+                     [f"{url}/disk.raw"], ["-f", "raw", f"{url}/disk.raw"],
+                     ["--image-opts", f"driver=raw,file.driver=http,"
+                      f"file.url={url}/disk.raw"]]:
+            assert sums(disksum(*args).stdout) == [checksum(raw)]
+
+
+def test_https(disksum, fails, tmp_path_factory, raw, vmdk):
+    certificates = make_certificates(tmp_path_factory.mktemp("pki"))
+    with web_server(raw.parent, certificates) as url:
+        options = f"driver=vmdk,file.driver=https,file.url={url}/disk.vmdk"
+        text = json.dumps({"driver": "raw", "file": {
+            "driver": "https", "url": f"{url}/disk.raw", "sslverify": False}})
+        for args in [["--image-opts", f"{options},file.sslverify=off"],
+                     [f"json:{text}"]]:
+            assert sums(disksum(*args).stdout) == [checksum(raw)]
+        # Nobody knows who issued the certificate.
+        for args in [f"{url}/disk.raw"], ["--image-opts", options]:
+            assert "certificate" in fails(*args)
+
+
+def test_http_below_a_qcow2(disksum, raw, vmdk):
+    with web_server(raw.parent) as url:
+        top = raw.with_name("top.qcow2")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b",
+                        f"{url}/disk.vmdk", "-F", "vmdk", top], check=True)
+        assert sums(disksum(top).stdout) == [checksum(raw)]
+
+
+def test_http_error(fails, raw):
+    with web_server(raw.parent) as url:
+        line = fails(f"{url}/none.raw")
+        assert line.startswith(f"{url}/none.raw: QEMU: ") and "404" in line
+    line = fails(f"{url}/disk.raw")
+    assert line.startswith(f"{url}/disk.raw: QEMU: ") and "connect" in line
+
+
+def test_https_asked_of_a_plain_server(fails, raw):
+    with web_server(raw.parent) as url:
+        assert "QEMU: " in fails(f"{url.replace('http', 'https')}/disk.raw")
+
+
+@pytest.mark.parametrize("what", ["status", "short"])
+def test_http_error_later(fails, raw, monkeypatch, what):
+    """The server has the start of the image only."""
+    whole = Handler.do_GET
+
+    def get(self):
+        first = int(re.match(r"bytes=(\d+)", self.headers["Range"])[1])
+        if first < 1 << 20:
+            whole(self)
+        elif what == "status":
+            self.answer(503, 0)
+        else:
+            self.answer(206, 1 << 20)
+            self.wfile.write(b"too little")
+            self.close_connection = True
+
+    monkeypatch.setattr(Handler, "do_GET", get)
+    with web_server(raw.parent) as url:
+        assert re.search(r"disk\.raw: read error at offset \d+: ",
+                         fails("-f", "raw", f"{url}/disk.raw"))
+
+
+# --- ssh -------------------------------------------------------------------
+
+@pytest.fixture
+def ssh_agent(tmp_path, servers, monkeypatch):
+    """An agent with a key, so that none of the user's own folder is needed. The
+    public key is in user.pub."""
+    if not shutil.which("ssh-agent"):
+        pytest.skip("no ssh-agent")
+    for name in "user", "host":
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+                        tmp_path / name], check=True)
+    path = servers.new_socket()
+    servers.start(["ssh-agent", "-D", "-a", path], path.exists)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+    subprocess.run(["ssh-add", "-q", tmp_path / "user"], check=True)
+
+
+@pytest.fixture
+def ssh_port(tmp_path, servers, ssh_agent):
+    """A server for the user who runs this, on a port of its own. Nobody installs
+    the package for this test: it would open the host to others."""
+    sshd = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/bin")
+    if not sshd:
+        pytest.skip("no sshd")
+    needs_module("ssh")
+    if os.getuid() == 0:
+        os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # as its service does
+    port = free_port()
+    config = tmp_path / "sshd_config"
+    config.write_text(f"""
+        ListenAddress 127.0.0.1
+        Port {port}
+        HostKey {tmp_path}/host
+        AuthorizedKeysFile {tmp_path}/user.pub
+        AuthenticationMethods publickey
+        PermitRootLogin yes
+        StrictModes no
+        UsePAM no
+        PidFile none
+        Subsystem sftp internal-sftp
+    """)
+
+    def connect():
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+
+    servers.start([sshd, "-D", "-e", "-f", config], connect)
+    return port
+
+
+def ssh_options(port, path):
+    return f"file.driver=ssh,file.server.host=127.0.0.1,file.server.port={port}," \
+        f"file.user={getpass.getuser()},file.path={path}"
+
+
+def test_ssh(disksum, fails, raw, vmdk, ssh_port):
+    for driver, path in ("vmdk", vmdk), ("raw", raw):
+        image = f"driver={driver},{ssh_options(ssh_port, path)}," \
+            "file.host-key-check.mode=none"
+        assert sums(disksum("--image-opts", image).stdout) == [checksum(raw)]
+    uri = f"ssh://{getpass.getuser()}@127.0.0.1:{ssh_port}{vmdk}" \
+        "?host_key_check=no"
+    assert sums(disksum(uri).stdout) == [checksum(raw)]
+    line = fails(uri.replace(".vmdk", ".none"))
+    assert "disk.none" in line and "no such file" in line.lower()
+    # Nobody vouches for the host.
+    assert "key" in fails("--image-opts",
+                          f"driver=vmdk,{ssh_options(ssh_port, vmdk)}")
+
+
+def test_ssh_refused(fails, raw):
+    needs_module("ssh")
+    uri = f"ssh://127.0.0.1:{free_port()}{raw}"
+    assert fails(uri) == f"{uri}: QEMU: Failed to connect to " \
+        f"'{uri.split('/')[2]}': Connection refused"
