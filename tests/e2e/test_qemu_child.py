@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The qemu-nbd that disksum starts: what it is told, who can reach it and what can
+be seen of it, and that it starts with little, or is refused in one line."""
+
+import concurrent.futures
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from conftest import BUILD, sums
+from oracle import checksum
+from test_nbd_command import children_with, wait_until
+from test_qemu import SLOW, slow_image
+from test_qemu import folder, raw, silent, vmdk  # noqa: F401 (fixtures)
+
+
+def pids_with(word):
+    return [int(path.split("/")[2]) for path in children_with(word)]
+
+
+def qemu_nbds(word):
+    """Those that have become one: before, and beside it, is a disksum."""
+    return [pid for pid in pids_with(word)
+            if open(f"/proc/{pid}/cmdline", "rb").read().startswith(b"qemu-nbd")]
+
+
+# --- who sees what ---------------------------------------------------------
+
+def test_socket_can_not_be_reached(folder, silent):
+    """It has lost its name, whatever the umask."""
+    with subprocess.Popen([BUILD / "disksum", "--image-opts", silent],
+                          umask=0) as process:
+        try:
+            wait_until(lambda: qemu_nbds(silent))
+            link = os.readlink(f"/proc/{qemu_nbds(silent)[0]}/fd/3")
+            inode = re.fullmatch(r"socket:\[(\d+)\]", link)[1]
+            with open("/proc/net/unix") as f:
+                name = re.search(rf"\b{inode} (\S+)$", f.read(), re.M)[1]
+            assert name.startswith(f"{folder}/disksum-")
+            with socket.socket(socket.AF_UNIX) as s, \
+                    pytest.raises(FileNotFoundError):
+                s.connect(name)
+            assert list(folder.iterdir()) == []
+        finally:
+            process.terminate()
+    wait_until(lambda: not children_with(silent))
+
+
+def test_folder_of_the_socket_is_private(disksum, folder, vmdk, tmp_path):
+    """While the socket has a name, whatever the umask: by what the kernel is asked."""
+    if not shutil.which("strace") or subprocess.run(
+            ["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no strace here")
+    log = tmp_path / "strace"
+    disksum(vmdk, umask=0, wrapper=["strace", "-o", log,
+                                    "-e", "trace=mkdir,mkdirat,chmod,fchmodat"])
+    made = [line for line in log.read_text().splitlines()
+            if "disksum-" in line]
+    assert len(made) == 1 and re.search(r"mkdir.*, 0700\)\s+= 0", made[0])
+
+
+def test_secret_in_a_file_is_not_seen(raw, tmp_path):
+    """In no arguments and no environment, of whatever process. QEMU has it, whether
+    or not the image asks for it."""
+    key = tmp_path / "key"
+    secret = secrets.token_hex()  # other tests have none like it
+    key.write_text(secret)
+    with subprocess.Popen([BUILD / "disksum", "--object",
+                           f"secret,id=s,file={key}", *SLOW,
+                           slow_image(raw)]) as process:
+        try:
+            wait_until(lambda: qemu_nbds(str(raw)))
+            assert not children_with(secret)
+            for pid in pids_with(str(raw)):
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    assert secret.encode() not in f.read()
+            assert process.poll() is None
+        finally:
+            process.kill()
+    wait_until(lambda: not children_with(str(raw)))
+
+
+# --- what it is told -------------------------------------------------------
+
+@pytest.fixture
+def arguments(tmp_path, monkeypatch):
+    """A function for the arguments of the last qemu-nbd."""
+    log = tmp_path / "arguments"
+    wrapper = tmp_path / "bin" / "qemu-nbd"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" >{log}\n"
+                       f"exec {shutil.which('qemu-nbd')} \"$@\"\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    return lambda: log.read_text().splitlines()
+
+
+@pytest.mark.parametrize("options, cache", [
+    ([], "writeback"), (["-T", "none"], "none"), (["-T", "writeback"], "writeback")])
+def test_cache_mode(disksum, raw, vmdk, arguments, options, cache):
+    for image in [vmdk], ["--image-opts", f"driver=vmdk,file.filename={vmdk}"]:
+        assert sums(disksum(*options, *image).stdout) == [checksum(raw)]
+        assert f"--cache={cache}" in arguments()
+        assert "--read-only" in arguments()
+        assert arguments()[-2] == "--"
+
+
+# --- little of everything --------------------------------------------------
+
+def test_few_descriptors(disksum, raw, vmdk):
+    """Right, or one line: with each number of them, until there are enough."""
+    for number in range(4, 40):
+        result = disksum("-t", "2", vmdk, check=False,
+                         wrapper=["prlimit", f"--nofile={number}", "--"])
+        if result.returncode == 0:
+            assert sums(result.stdout) == [checksum(raw)]
+            break
+        assert (result.returncode, result.stdout) == (1, ""), number
+        assert result.stderr.startswith("disksum: "), number
+        assert result.stderr.count("\n") == 1, number
+    else:
+        raise AssertionError(result.stderr)
+    assert not children_with(str(vmdk))
+
+
+def test_many_at_once(disksum, raw, vmdk):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for result in pool.map(lambda _: disksum("-t", "2", vmdk), range(8)):
+            assert sums(result.stdout) == [checksum(raw)]
+    assert not children_with(str(vmdk))
