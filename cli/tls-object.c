@@ -30,10 +30,23 @@ static char *take_value(const char **text)
     return value;
 }
 
-static bool is_yes(const char *value)
+/* Take "KEY=VALUE,..." from the front of the text. No '=': the key is NULL. */
+static int take_pair(const char **text, char **key, char **value)
 {
-    return strcmp(value, "on") == 0 || strcmp(value, "yes") == 0 ||
-           strcmp(value, "true") == 0 || strcmp(value, "y") == 0;
+    size_t len = strcspn(*text, "=,");
+
+    *key = NULL;
+    if ((*text)[len] == '=') {
+        *key = strndup(*text, len);
+        if (!*key)
+            return ENOMEM;
+        *text += len + 1;
+    }
+    *value = take_value(text);
+    if (*value)
+        return 0;
+    free(*key);
+    return ENOMEM;
 }
 
 static void replace(char **text, char *value)
@@ -42,46 +55,110 @@ static void replace(char **text, char *value)
     *text = value;
 }
 
-/* Take a "KEY=VALUE" of the credentials into the options. */
-static void set(struct nbd_options *nbd, const char *key, char *value,
-                char **folder)
+/* The first problem is told. */
+static int set_problem(struct nbd_options *nbd, const char *format,
+                       const char *word)
 {
-    if (strcmp(key, "dir") == 0) {
-        replace(folder, value);
-        return;
-    }
-    if (strcmp(key, "username") == 0) {
-        replace(&nbd->tls_username, value);
-        return;
-    }
-    if (strcmp(key, "verify-peer") == 0)
-        nbd->tls_trust_any = !is_yes(value);
-    else if (strcmp(key, "endpoint") == 0 && strcmp(value, "client") != 0)
-        nbd->tls_problem = "the endpoint must be 'client'";
-    else if (strcmp(key, "priority") == 0 || strcmp(key, "passwordid") == 0)
-        nbd->tls_problem = "'priority' and 'passwordid' are for QEMU only";
-    free(value);
+    if (nbd->tls_problem)
+        return 0;
+    if (asprintf(&nbd->tls_problem, format, word) >= 0)
+        return 0;
+    nbd->tls_problem = NULL;
+    return ENOMEM;
 }
 
-static int parse_keys(const char *text, struct nbd_options *nbd, char **folder)
+/* In QEMU's words. What is neither must not pass for "off". */
+static int set_verify_peer(struct nbd_options *nbd, const char *value)
 {
-    while (*text) {
-        size_t len = strcspn(text, "=,");
-        char *key, *value;
+    static const char *const on[] = { "on", "yes", "true", "y" };
+    static const char *const off[] = { "off", "no", "false", "n" };
 
-        if (text[len] != '=') {
-            nbd->tls_problem = "their options have the form KEY=VALUE";
+    for (size_t i = 0; i < sizeof(on) / sizeof(*on); i++) {
+        bool is_off = strcmp(value, off[i]) == 0;
+
+        if (is_off || strcmp(value, on[i]) == 0) {
+            nbd->tls_trust_any = is_off;
             return 0;
         }
-        key = strndup(text, len);
-        text += len + 1;
-        value = key ? take_value(&text) : NULL;
-        if (!value) {
-            free(key);
-            return ENOMEM;
-        }
-        set(nbd, key, value, folder);
+    }
+    return set_problem(nbd, "verify-peer must be on or off, not '%s'", value);
+}
+
+/* Take a pair of the credentials into the options. */
+static int set(struct nbd_options *nbd, const char *key, char **value,
+               char **folder, bool is_psk)
+{
+    char **text = NULL;
+
+    if (strcmp(key, "dir") == 0)
+        text = folder;
+    else if (strcmp(key, "username") == 0 && is_psk)
+        text = &nbd->tls_username;
+    if (text) {
+        replace(text, *value);
+        *value = NULL;
+        return 0;
+    }
+    if (strcmp(key, "verify-peer") == 0)
+        return set_verify_peer(nbd, *value);
+    if (strcmp(key, "endpoint") == 0)
+        return strcmp(*value, "client") == 0
+                   ? 0
+                   : set_problem(nbd, "the endpoint must be '%s'", "client");
+    /* QEMU looks at its own files earlier; the server is verified anyway. */
+    if (strcmp(key, "qom-type") == 0 || strcmp(key, "id") == 0 ||
+        (strcmp(key, "sanity-check") == 0 && !is_psk))
+        return 0;
+    if (strcmp(key, "priority") == 0 || strcmp(key, "passwordid") == 0)
+        return set_problem(nbd, "'%s' is for QEMU only", key);
+    return set_problem(nbd, "there is no option '%s'", key);
+}
+
+/* The type may stand anywhere; it needs no key in the first place. The last
+ * one counts, as in QEMU. NULL: there is none. To be freed, after an error,
+ * too. */
+static int find_kind(const char *text, char **kind)
+{
+    bool first = true;
+
+    *kind = NULL;
+    while (*text) {
+        char *key, *value;
+        int err = take_pair(&text, &key, &value);
+
+        if (err)
+            return err;
+        if (key ? strcmp(key, "qom-type") == 0 : first)
+            replace(kind, value);
+        else
+            free(value);
         free(key);
+        first = false;
+    }
+    return 0;
+}
+
+static int parse_pairs(const char *text, struct nbd_options *nbd, char **folder,
+                       bool is_psk)
+{
+    bool first = true;
+
+    while (*text) {
+        char *key, *value;
+        int err = take_pair(&text, &key, &value);
+
+        if (err)
+            return err;
+        if (key)
+            err = set(nbd, key, &value, folder, is_psk);
+        else if (!first)
+            err = set_problem(
+                nbd, "their options have the form KEY=VALUE, not '%s'", value);
+        free(key);
+        free(value);
+        if (err)
+            return err;
+        first = false;
     }
     return 0;
 }
@@ -89,11 +166,8 @@ static int parse_keys(const char *text, struct nbd_options *nbd, char **folder)
 /* What the credentials are. The folder is taken over. */
 static int set_kind(struct nbd_options *nbd, char *folder, bool is_psk)
 {
-    if (!folder) {
-        if (!nbd->tls_problem)
-            nbd->tls_problem = "they need a folder: dir=FOLDER";
-        return 0;
-    }
+    if (!folder)
+        return set_problem(nbd, "they need a folder: %s", "dir=FOLDER");
     if (!is_psk) {
         replace(&nbd->tls_certificates, folder);
         return 0;
@@ -106,29 +180,56 @@ static int set_kind(struct nbd_options *nbd, char *folder, bool is_psk)
     return nbd->tls_psk_file && nbd->tls_username ? 0 : ENOMEM;
 }
 
+static int parse_credentials(const char *text, struct nbd_options *nbd,
+                             bool is_psk)
+{
+    char *folder = NULL;
+    int err = parse_pairs(text, nbd, &folder, is_psk);
+
+    if (!err)
+        return set_kind(nbd, folder, is_psk);
+    free(folder);
+    return err;
+}
+
+/* Other objects are no concern of ours. */
+static int parse_object(const char *text, struct nbd_options *nbd,
+                        unsigned *found)
+{
+    bool is_psk;
+    char *kind;
+    int err;
+
+    if (*text == '{') {
+        if (!strstr(text, "\"tls-creds-"))
+            return 0;
+        return set_problem(nbd, "JSON is for QEMU only; write them as %s",
+                           "tls-creds-x509,id=ID,dir=FOLDER");
+    }
+    err = find_kind(text, &kind);
+    if (err || !kind || strncmp(kind, "tls-creds-", 10) != 0) {
+        free(kind);
+        return err;
+    }
+    is_psk = strcmp(kind, "tls-creds-psk") == 0;
+    if ((*found)++)
+        err = set_problem(nbd, "there are %s; which is meant?", "several");
+    else if (is_psk || strcmp(kind, "tls-creds-x509") == 0)
+        err = parse_credentials(text, nbd, is_psk);
+    else
+        err = set_problem(nbd, "'%s' is for QEMU only", kind);
+    free(kind);
+    return err;
+}
+
 int tls_objects_parse(char *const *objects, size_t count,
                       struct nbd_options *nbd)
 {
-    static const char x509[] = "tls-creds-x509,", psk[] = "tls-creds-psk,";
     unsigned found = 0;
 
     for (size_t i = 0; i < count; i++) {
-        const char *text = objects[i];
-        bool is_psk = strncmp(text, psk, strlen(psk)) == 0;
-        char *folder = NULL;
-        int err;
+        int err = parse_object(objects[i], nbd, &found);
 
-        if (!is_psk && strncmp(text, x509, strlen(x509)) != 0)
-            continue;
-        if (found++) {
-            nbd->tls_problem = "there are several; which is meant?";
-            continue;
-        }
-        err = parse_keys(strchr(text, ',') + 1, nbd, &folder);
-        if (err)
-            free(folder);
-        else
-            err = set_kind(nbd, folder, is_psk);
         if (err)
             return err;
     }
@@ -140,4 +241,5 @@ void tls_objects_free(struct nbd_options *nbd)
     free(nbd->tls_certificates);
     free(nbd->tls_username);
     free(nbd->tls_psk_file);
+    free(nbd->tls_problem);
 }

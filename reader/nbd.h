@@ -27,8 +27,8 @@ struct nbd_options {
     char *tls_certificates; /* a folder of X.509 files */
     char *tls_username;
     char *tls_psk_file;
-    bool tls_trust_any;      /* do not verify who the server is */
-    const char *tls_problem; /* why these can not be used, or NULL */
+    bool tls_trust_any; /* do not verify who the server is */
+    char *tls_problem;  /* why these can not be used, or NULL */
 };
 
 /* Whether a name is a URI of these: nbd, nbds, nbd+unix, nbds+unix,

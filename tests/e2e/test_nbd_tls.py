@@ -118,19 +118,49 @@ def test_client_certificate(fails, servers, image, certificates, tmp_path):
     assert "can not connect" in fails(x509_object(folder), uri)
 
 
+@pytest.mark.sanitizer
+def test_qom_type(disksum, fails, servers, image, certificates, tmp_path):
+    """QEMU's other spelling of what an object is: a key, at any place."""
+    path, expected = image
+    uri, _ = servers.nbdkit_tcp(
+        "--tls=require", f"--tls-certificates={certificates}",
+        "--tls-verify-peer", "file", path, scheme="nbds")
+    rest = f"id=tls0,endpoint=client,sanity-check=on,dir={certificates}"
+    for text in [f"qom-type=tls-creds-x509,{rest}", f"{rest},qom-type=tls-creds-x509",
+                 f"secret,{rest},qom-type=tls-creds-x509", f"tls-creds-x509,{rest},"]:
+        check(disksum, expected, f"--object={text}", "--object=secret,id=s,data=x", uri)
+    # The last one counts: this is no credentials.
+    assert "can not connect" in fails(
+        f"--object=tls-creds-x509,{rest},qom-type=secret", uri)
+
+
+@pytest.mark.sanitizer
 @pytest.mark.parametrize("objects, reason", [
     (["tls-creds-x509,id=a,endpoint=client"], "they need a folder: dir=FOLDER"),
+    (["tls-creds-x509"], "they need a folder: dir=FOLDER"),
     (["tls-creds-x509,id=a,dir=/x,endpoint=server"], "the endpoint must be 'client'"),
-    (["tls-creds-psk,id=a,dir=/x,priority=NORMAL"],
-     "'priority' and 'passwordid' are for QEMU only"),
-    (["tls-creds-psk,dir"], "their options have the form KEY=VALUE"),
-    (["tls-creds-psk,id=a,dir=/x", "tls-creds-x509,id=b,dir=/x"],
+    (["tls-creds-psk,id=a,dir=/x,priority=NORMAL"], "'priority' is for QEMU only"),
+    (["passwordid=s,id=a,dir=/x,qom-type=tls-creds-x509"],
+     "'passwordid' is for QEMU only"),
+    (["tls-creds-anon,id=a,endpoint=client"], "'tls-creds-anon' is for QEMU only"),
+    (["tls-creds-psk,dir"], "their options have the form KEY=VALUE, not 'dir'"),
+    (["id=a,tls-creds-psk,qom-type=tls-creds-psk"],
+     "their options have the form KEY=VALUE, not 'tls-creds-psk'"),
+    (["tls-creds-x509,id=a,dir=/x,verifypeer=off"], "there is no option 'verifypeer'"),
+    (["tls-creds-x509,id=a,dir=/x,username=alice"], "there is no option 'username'"),
+    (["tls-creds-x509,id=a,dir=/x,verify-peer=ON"],
+     "verify-peer must be on or off, not 'ON'"),
+    (["tls-creds-psk,id=a,dir=/x", "qom-type=tls-creds-x509,id=b,dir=/x"],
      "there are several; which is meant?"),
+    (['{"qom-type": "tls-creds-x509", "id": "a", "dir": "/x"}'],
+     "JSON is for QEMU only; write them as tls-creds-x509,id=ID,dir=FOLDER"),
 ])
-def test_bad_object(fails, objects, reason):
+def test_bad_object(disksum, fails, image, objects, reason):
     options = [f"--object={o}" for o in objects]
     assert fails(*options, "nbds://localhost:1") == \
         f"nbds://localhost:1: the TLS credentials: {reason}"
+    # QEMU may know better, and others do not care.
+    check(disksum, image[1], *options, image[0])
 
 
 @pytest.fixture
