@@ -33,6 +33,10 @@ def needs_module(name):
 
 # --- http ------------------------------------------------------------------
 
+# With many reads at once, QEMU 7.2 was seen to wait for ever on a busy host.
+ONE_READ = ["-t", "1", "--queue-depth=1"]
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """A folder, by ranges, as the web server of any mirror."""
 
@@ -108,11 +112,11 @@ def web_server(folder, certificates=None):
 def test_http(disksum, raw, vmdk):
     with web_server(raw.parent) as url:
         for args in [[f"{url}/disk.vmdk"], ["-f", "vmdk", f"{url}/disk.vmdk"],
-                     ["-T", "none", "-t", "1", f"{url}/disk.vmdk"],
+                     ["-T", "none", f"{url}/disk.vmdk"],
                      [f"{url}/disk.raw"], ["-f", "raw", f"{url}/disk.raw"],
                      ["--image-opts", f"driver=raw,file.driver=http,"
                       f"file.url={url}/disk.raw"]]:
-            assert sums(disksum(*args).stdout) == [checksum(raw)]
+            assert sums(disksum(*ONE_READ, *args).stdout) == [checksum(raw)]
 
 
 def test_https(disksum, fails, tmp_path_factory, raw, vmdk):
@@ -123,7 +127,7 @@ def test_https(disksum, fails, tmp_path_factory, raw, vmdk):
             "driver": "https", "url": f"{url}/disk.raw", "sslverify": False}})
         for args in [["--image-opts", f"{options},file.sslverify=off"],
                      [f"json:{text}"]]:
-            assert sums(disksum(*args).stdout) == [checksum(raw)]
+            assert sums(disksum(*ONE_READ, *args).stdout) == [checksum(raw)]
         # Nobody knows who issued the certificate.
         for args in [f"{url}/disk.raw"], ["--image-opts", options]:
             assert "certificate" in fails(*args)
@@ -134,7 +138,7 @@ def test_http_below_a_qcow2(disksum, raw, vmdk):
         top = raw.with_name("top.qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b",
                         f"{url}/disk.vmdk", "-F", "vmdk", top], check=True)
-        assert sums(disksum(top).stdout) == [checksum(raw)]
+        assert sums(disksum(*ONE_READ, top).stdout) == [checksum(raw)]
 
 
 def test_http_error(fails, raw):
