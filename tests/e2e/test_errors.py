@@ -282,7 +282,9 @@ def test_death_by_signal(build, tmp_path, number, what):
     process = subprocess.Popen(
         [build / "disksum", f"--progress={theirs}",
          tmp_path / "disk" if what == "hole" else "-"], pass_fds=[theirs],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # Whoever runs the tests may ignore it (nohup).
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     os.close(theirs)
     os.read(ours, 100)  # it has begun
     time.sleep(0.05)
