@@ -198,7 +198,7 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
  *
  * What it reads will be read again; and a server that fails with it, or gives
  * up the connection, must still be read. So it is done by the last of several
- * connections, which is then given up.
+ * connections, which goes if it failed.
  */
 #define FIRST_READ (4 * MiB)
 #define FIRST_READ_LEAST_SIZE (256 * MiB)
