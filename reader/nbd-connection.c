@@ -393,19 +393,22 @@ static void drive(struct nbd_connection *c)
         { .fd = c->wake_fd, .events = POLLIN },
     };
     eventfd_t ignored;
-    int ready;
+    int timeout, ready;
 
     if (direction & LIBNBD_AIO_DIRECTION_READ)
         fds[0].events |= POLLIN;
     if (direction & LIBNBD_AIO_DIRECTION_WRITE)
         fds[0].events |= POLLOUT;
     c->polled = fds[0].events;
+    /* Whoever notes an error while we poll also wakes us: started(). */
+    timeout = c->error ? -1 : c->timeout;
 
     pthread_mutex_unlock(&c->lock);
-    ready = poll(fds, 2, c->error ? -1 : c->timeout);
+    ready = poll(fds, 2, timeout);
     pthread_mutex_lock(&c->lock);
 
-    if (ready == 0)
+    /* The connection may have ended as the time did: then it says why. */
+    if (ready == 0 && !c->error)
         give_up(c);
     if (ready <= 0)
         return;

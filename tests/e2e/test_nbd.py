@@ -454,6 +454,17 @@ def test_server_killed(fails, slow_server, options):
 
 
 @pytest.mark.sanitizer
+def test_end_found_by_another_thread(fails, build, slow_server):
+    """The one that polls is woken, and looks at the error."""
+    uri, _ = slow_server
+    line = fails("--read-size=64k", "--queue-depth=2", "-t", "4",
+                 "--connections=1", uri,
+                 env={"LD_PRELOAD": f"{build}/tests/failing-send.so"})
+    assert re.search(r": read error at offset \d+: Connection reset by peer$",
+                     line)
+
+
+@pytest.mark.sanitizer
 @pytest.mark.parametrize("options", [["-t", "1"], ["-t", "4"],
                                      ["-t", "4", "--connections=1"]])
 def test_server_stalls(fails, slow_server, options):
