@@ -20,7 +20,7 @@
 
 #define MAX_CLUSTER (2 * 1024 * 1024)
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "decode: %s\n", what);
     exit(EXIT_FAILURE);

@@ -27,7 +27,7 @@
 #define BUFFER ((size_t)64 * 1024 * 1024)
 #define MAX_PAIRS 1000
 
-static void die(const char *what, int err)
+static _Noreturn void die(const char *what, int err)
 {
     fprintf(stderr, "memory: %s: %s\n", what, strerror(err));
     exit(EXIT_FAILURE);

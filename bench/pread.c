@@ -36,7 +36,7 @@ static struct piece *pieces;
 static size_t piece_count;
 static atomic_size_t next_piece;
 
-static void die(const char *what, int err)
+static _Noreturn void die(const char *what, int err)
 {
     fprintf(stderr, "pread: %s: %s\n", what, strerror(err));
     exit(EXIT_FAILURE);
