@@ -154,7 +154,7 @@ int lines_open(const char *path, const char *name, struct lines **lines,
     if (!l)
         return error_set(error, ENOMEM, "%s: out of memory", name);
     l->name = name;
-    l->fd = path ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    l->fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : STDIN_FILENO;
     if (l->fd < 0)
         err = error_set(error, errno, "%s: %s", name, strerror(errno));
     else

@@ -17,6 +17,7 @@
 #include <linux/fs.h>
 
 #include "reader/lock.h"
+#include "reader/open-disk.h"
 
 struct file {
     struct reader reader;
@@ -286,27 +287,6 @@ static const struct reader_ops file_ops = {
     .close = file_close,
 };
 
-/* What kind of thing is no disk. NULL: it may be one. */
-static const char *not_a_disk(mode_t mode)
-{
-    switch (mode & S_IFMT) {
-    case S_IFREG:
-    case S_IFBLK:
-        return NULL;
-    case S_IFDIR:
-        return "is a directory";
-    case S_IFIFO:
-        return "is a FIFO, not a disk image; to read a pipe, give it as "
-               "standard input";
-    case S_IFSOCK:
-        return "is a socket, not a disk image";
-    case S_IFCHR:
-        return "is a character device, not a disk image";
-    default:
-        return "is not a disk image";
-    }
-}
-
 static int get_size(struct file *f, struct error *error)
 {
     f->reader.id = (struct object_id){ f->stat.st_dev, f->stat.st_ino };
@@ -326,8 +306,6 @@ static int get_size(struct file *f, struct error *error)
     return 0;
 }
 
-/* Direct I/O is asked for when it is known that a disk was opened: for a FIFO
- * the same flag means something else. */
 static int set_cache(struct file *f, enum cache_mode cache, struct error *error)
 {
     bool direct = cache != CACHE_BUFFERED;
@@ -344,30 +322,6 @@ static int set_cache(struct file *f, enum cache_mode cache, struct error *error)
     f->reader.alignment = direct ? DIRECT_ALIGNMENT : 1;
     f->reader.queue_group = direct ? &direct_queues : &buffered_queues;
     return 0;
-}
-
-static int check_type(const struct file *f, struct error *error)
-{
-    const char *reason = not_a_disk(f->stat.st_mode);
-
-    if (!reason)
-        return 0;
-    return error_set(error, S_ISDIR(f->stat.st_mode) ? EISDIR : EINVAL,
-                     "%s: %s", f->reader.name, reason);
-}
-
-/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
-static int open_path(struct file *f, const char *path, struct error *error)
-{
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (f->fd >= 0) {
-        if (fstat(f->fd, &f->stat) == 0)
-            return check_type(f, error);
-    } else if (errno == ENXIO && stat(path, &f->stat) == 0 &&
-               not_a_disk(f->stat.st_mode)) {
-        return check_type(f, error); /* a socket */
-    }
-    return error_set(error, errno, "%s: %s", f->reader.name, strerror(errno));
 }
 
 static int lock(struct file *f, bool force_share, struct error *error)
@@ -397,7 +351,7 @@ int file_open(const char *path, const char *name,
     f->fd = -1;
     f->reader.ops = &file_ops;
 
-    err = open_path(f, path, error);
+    err = open_disk(path, name, &f->fd, &f->stat, error);
     if (!err)
         err = lock(f, options->force_share, error);
     if (!err)

@@ -3,17 +3,20 @@
 place and the cause."""
 
 import os
+import pathlib
 import random
 import resource
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
 
 from conftest import sums
 from oracle import checksum, write_image
+from qcow2_image import Image
 
 
 def test_missing(fails, tmp_path):
@@ -39,6 +42,78 @@ def test_no_permission(fails, tmp_path):
 def test_fifo_does_not_hang(fails, tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert "is a FIFO, not a disk image" in fails(tmp_path / "fifo")
+
+
+NO_PROC = pytest.mark.parametrize("no_proc", [False, True])
+
+
+def without_proc(build, no_proc):
+    return {"LD_PRELOAD": f"{build}/tests/no-proc.so"} if no_proc else {}
+
+
+@pytest.mark.parametrize("place", ["image", "list", "backing", "data"])
+@NO_PROC
+def test_writer_of_fifo_stays_blocked(disksum, build, tmp_path, place, no_proc):
+    """It waits for a reader, and we are none: what it writes later comes
+    whole to the one that does read."""
+    os.mkfifo(tmp_path / "fifo")
+    image = tmp_path / ("fifo" if place == "image" else "disk")
+    if place == "backing":
+        Image(size=1 << 16, backing=b"fifo").write(image)
+    elif place == "data":
+        Image(size=1 << 16, data_file=b"fifo").write(image)
+    elif place == "list":
+        (tmp_path / "SUMS").write_text(f"{checksum(b'')}  {tmp_path}/fifo\n")
+    args = ["-c", tmp_path / "SUMS"] if place == "list" else [image]
+    with subprocess.Popen(["sh", "-c", "echo all >fifo"],
+                          cwd=tmp_path) as writer:
+        stat = pathlib.Path(f"/proc/{writer.pid}/stat")
+        while stat.read_text().rsplit(")", 1)[1].split()[0] != "S":
+            time.sleep(0.01)  # until it waits, in open()
+        result = disksum(*args, check=False, cwd=tmp_path,
+                         env=without_proc(build, no_proc))
+        assert result.returncode == 1
+        assert "is a FIFO, not a disk image" in result.stderr
+        assert writer.poll() is None
+        assert (tmp_path / "fifo").read_text() == "all\n"
+        assert writer.wait() == 0
+
+
+LEASE_HOLDER = """
+import fcntl, os, signal, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("held", flush=True)
+signal.sigwait([signal.SIGIO])
+os.write(fd, b"B" * 4096)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+os.close(fd)
+"""
+
+
+@NO_PROC
+def test_write_lease_is_waited_for(disksum, build, tmp_path, no_proc):
+    """Who holds one is told, and writes what it has before it lets us in."""
+    path = tmp_path / "disk"
+    path.write_bytes(b"A" * 4096)
+    with subprocess.Popen([sys.executable, "-c", LEASE_HOLDER, path],
+                          stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        out = disksum(path, env=without_proc(build, no_proc)).stdout
+        assert holder.wait() == 0
+    assert sums(out) == [checksum(b"B" * 4096)]
+
+
+@NO_PROC
+@pytest.mark.parametrize("name", ["link", "/dev/stdin", "/dev/fd/0"])
+def test_other_names_of_a_file(disksum, build, tmp_path, name, no_proc):
+    content = write_image(tmp_path / "disk", "100k:A")
+    (tmp_path / "link").symlink_to("disk")
+    with open(tmp_path / "disk", "rb") as f:
+        out = disksum(name, stdin=f, cwd=tmp_path,
+                      env=without_proc(build, no_proc)).stdout
+    assert out == f"{checksum(content)}  {name}\n"
 
 
 def test_socket(fails, tmp_path):

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reader/open-disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY)
+
+/* How often a file with a write lease is tried. */
+#define LEASE_TICK_MS 20
+
+/* What kind of thing is not a disk. NULL: it may be one. */
+static const char *not_a_disk(mode_t mode)
+{
+    switch (mode & S_IFMT) {
+    case S_IFREG:
+    case S_IFBLK:
+        return NULL;
+    case S_IFDIR:
+        return "is a directory";
+    case S_IFIFO:
+        return "is a FIFO, not a disk image; to read a pipe, give it as "
+               "standard input";
+    case S_IFSOCK:
+        return "is a socket, not a disk image";
+    case S_IFCHR:
+        return "is a character device, not a disk image";
+    default:
+        return "is not a disk image";
+    }
+}
+
+static int check_type(const struct stat *st, const char *name,
+                      struct error *error)
+{
+    const char *reason = not_a_disk(st->st_mode);
+
+    if (!reason)
+        return 0;
+    return error_set(error, S_ISDIR(st->st_mode) ? EISDIR : EINVAL, "%s: %s",
+                     name, reason);
+}
+
+static bool is_same(int fd, const struct stat *known)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_dev == known->st_dev &&
+           st.st_ino == known->st_ino &&
+           (st.st_mode & S_IFMT) == (known->st_mode & S_IFMT);
+}
+
+/* Open what a descriptor is of once more. -1: errno says why not. */
+static int reopen(int fd)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, OPEN_FLAGS);
+}
+
+/* Where there is no /proc. Whatever has the name by now, a FIFO does not wait;
+ * neither does a file with a write lease, so it is tried again. */
+static int open_again(const char *path)
+{
+    const struct timespec tick = { .tv_nsec = LEASE_TICK_MS * 1000000 };
+    int fd;
+
+    while ((fd = open(path, OPEN_FLAGS | O_NONBLOCK)) < 0 && errno == EAGAIN)
+        nanosleep(&tick, NULL);
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, 0);
+    return fd;
+}
+
+/* Open the disk that a handle (O_PATH) is of. */
+static int open_handle(int handle, const char *path, const char *name, int *fd,
+                       const struct stat *st, struct error *error)
+{
+    *fd = reopen(handle);
+    if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        *fd = open_again(path);
+    if (*fd < 0)
+        return error_set(error, errno, "%s: %s", name, strerror(errno));
+    if (is_same(*fd, st))
+        return 0;
+    close(*fd);
+    *fd = -1;
+    return error_set(error, EBUSY, "%s: was replaced while it was opened",
+                     name);
+}
+
+int open_disk(const char *path, const char *name, int *fd, struct stat *st,
+              struct error *error)
+{
+    int handle = open(path, O_PATH | O_CLOEXEC);
+    int err;
+
+    if (handle < 0)
+        return error_set(error, errno, "%s: %s", name, strerror(errno));
+    if (fstat(handle, st) != 0)
+        err = error_set(error, errno, "%s: %s", name, strerror(errno));
+    else
+        err = check_type(st, name, error);
+    if (!err)
+        err = open_handle(handle, path, name, fd, st, error);
+    close(handle);
+    return err;
+}
