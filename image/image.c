@@ -124,6 +124,16 @@ uint64_t image_allocated(const struct image *image)
     return sum;
 }
 
+/* QEMU may have a file open more than once. */
+static bool is_warned(const struct image *image, const char *text)
+{
+    for (size_t i = 0; i < image->warning_count; i++) {
+        if (strcmp(image->warnings[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
 int image_warn(struct image *image, struct error *error, const char *format,
                ...)
 {
@@ -141,7 +151,10 @@ int image_warn(struct image *image, struct error *error, const char *format,
     }
     if (n < 0)
         return error_set(error, ENOMEM, "%s: out of memory", image->name);
-    image->warnings[image->warning_count++] = text;
+    if (is_warned(image, text))
+        free(text);
+    else
+        image->warnings[image->warning_count++] = text;
     return 0;
 }
 
@@ -160,40 +173,64 @@ static int warn_changed(struct image *image, const struct reader *r,
     return err;
 }
 
+static int tell_warning(struct image *image, struct reader *r,
+                        struct error *error)
+{
+    int err = 0;
+
+    if (r->warning)
+        err = image_warn(image, error, "%s: warning: %s", r->name, r->warning);
+    r->warning = NULL;
+    return err;
+}
+
 static int check_unchanged(struct image *image, struct reader *r,
                            struct error *error)
 {
     struct error change = ERROR_INIT;
-    int err = r ? r->ops->check_unchanged(r, &change) : 0;
+    int err = r->ops->check_unchanged(r, &change);
 
     if (err && image->force_share)
         return warn_changed(image, r, &change, error);
     if (err)
         error_move(error, &change);
-    return err;
+    return err ? err : tell_warning(image, r, error);
 }
 
-static int check_layer(struct image *image, const struct layer *layer,
-                       struct error *error)
+typedef int visitor(struct image *image, struct reader *r, struct error *error);
+
+static int visit_layer(struct image *image, const struct layer *layer,
+                       visitor *visit, struct error *error)
 {
     const struct qemu_files *files = &layer->qemu_files;
-    int err = check_unchanged(image, layer->reader, error);
+    int err = visit(image, layer->reader, error);
 
-    if (!err)
-        err = check_unchanged(image, layer->data_file, error);
-    if (!err)
-        err = check_unchanged(image, layer->container, error);
+    if (!err && layer->data_file)
+        err = visit(image, layer->data_file, error);
+    if (!err && layer->container)
+        err = visit(image, layer->container, error);
     for (size_t i = 0; !err && i < files->count; i++)
-        err = check_unchanged(image, files->list[i], error);
+        err = visit(image, files->list[i], error);
     return err;
 }
 
-int image_check_unchanged(struct image *image, struct error *error)
+/* Visit the readers of all layers, until an error. */
+static int visit_all(struct image *image, visitor *visit, struct error *error)
 {
     int err = 0;
 
     for (struct layer *layer = image->top; !err && layer;
          layer = layer->backing)
-        err = check_layer(image, layer, error);
+        err = visit_layer(image, layer, visit, error);
     return err;
+}
+
+int image_tell_warnings(struct image *image, struct error *error)
+{
+    return visit_all(image, tell_warning, error);
+}
+
+int image_check_unchanged(struct image *image, struct error *error)
+{
+    return visit_all(image, check_unchanged, error);
 }

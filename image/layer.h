@@ -85,6 +85,9 @@ int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,
 int image_warn(struct image *image, struct error *error, const char *format,
                ...) __attribute__((format(printf, 3, 4)));
 
+/* Add the warnings of all that is open for the image. */
+int image_tell_warnings(struct image *image, struct error *error);
+
 /* A path that path_of_name() gave, written so that nobody takes it for a name
  * with a protocol, or "file:". The caller frees it. NULL when out of memory. */
 char *plain_path(const char *path);

@@ -12,10 +12,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
+#include <linux/magic.h>
 
+#include "reader/lease.h"
 #include "reader/lock.h"
 #include "reader/open-disk.h"
 
@@ -23,7 +26,9 @@ struct file {
     struct reader reader;
     int fd;
     bool direct;
-    struct stat stat; /* when it was locked */
+    bool leased;
+    struct lease lease; /* of a regular file, where there is one */
+    struct stat stat;   /* when it was locked */
 };
 
 /* Addresses that stand for all files that are read in the same way. */
@@ -240,6 +245,63 @@ static int file_queue_new(struct reader *r, unsigned depth,
     return 0;
 }
 
+/* --- writers ------------------------------------------------------------ */
+
+/*
+ * A lease tells of writers that come later. One that is there may write through
+ * a mapping, of which the times tell only when a clean page becomes dirty: so
+ * what is dirty is made clean, now that the times are known.
+ */
+static void watch_writers(struct file *f, bool force_share)
+{
+    int err = ENOTSUP;
+
+    if (S_ISREG(f->stat.st_mode))
+        err = lease_take(&f->lease, f->fd);
+    f->leased = !err;
+    if (err != EAGAIN || force_share)
+        return;
+    f->reader.warning = "another process has this file open for writing";
+    (void)sync_file_range(f->fd, 0, 0,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                              SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+static void end_lease(struct file *f)
+{
+    if (f->leased)
+        lease_release(&f->lease);
+    f->leased = false;
+}
+
+/* In memory no page is ever clean: what a mapping writes changes no time. */
+static bool times_tell_of_mappings(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC &&
+           fs.f_type != RAMFS_MAGIC;
+}
+
+/* Somebody may have opened the file for writing. Whoever is gone by now, and
+ * changed no time, wrote nothing: a process of QEMU finds our locks, and
+ * goes. */
+static int check_writers(struct file *f, struct error *error)
+{
+    if (!f->leased || !lease_is_broken(&f->lease))
+        return 0;
+    end_lease(f);
+    f->leased = lease_take(&f->lease, f->fd) == 0;
+    if (!f->leased || !times_tell_of_mappings(f->fd))
+        return error_set(error, EBUSY,
+                         "%s: another process opened the file for writing "
+                         "while it was read",
+                         f->reader.name);
+    f->reader.warning = "another process opened this file for writing while it "
+                        "was read, and closed it unchanged";
+    return 0;
+}
+
 /* --- open and close ----------------------------------------------------- */
 
 static bool same_time(struct timespec a, struct timespec b)
@@ -249,7 +311,7 @@ static bool same_time(struct timespec a, struct timespec b)
 
 static int file_check_unchanged(struct reader *r, struct error *error)
 {
-    const struct file *f = to_file(r);
+    struct file *f = to_file(r);
     struct stat st;
 
     /* The times of a device are those of its node. */
@@ -265,11 +327,12 @@ static int file_check_unchanged(struct reader *r, struct error *error)
         !same_time(st.st_ctim, f->stat.st_ctim))
         return error_set(error, EBUSY, "%s: the file changed while it was read",
                          r->name);
-    return 0;
+    return check_writers(f, error);
 }
 
 static void file_close(struct reader *r)
 {
+    end_lease(to_file(r));
     if (to_file(r)->fd >= 0)
         close(to_file(r)->fd);
     free(r->name);
@@ -354,8 +417,10 @@ int file_open(const char *path, const char *name,
     err = open_disk(path, name, &f->fd, &f->stat, error);
     if (!err)
         err = lock(f, options->force_share, error);
-    if (!err)
+    if (!err) {
+        watch_writers(f, options->force_share);
         err = set_cache(f, options->cache, error);
+    }
     if (!err)
         err = get_size(f, error);
     if (err) {

@@ -85,7 +85,8 @@ struct reader_ops {
     int (*queue_new)(struct reader *r, unsigned depth,
                      struct read_queue **queue, struct error *error);
 
-    /* An error when the object is not what it was at open. */
+    /* An error when the object is not what it was at open. It may set the
+     * warning. */
     int (*check_unchanged)(struct reader *r, struct error *error);
 
     void (*close)(struct reader *r);
@@ -104,6 +105,8 @@ struct reader {
     size_t alignment;   /* of offsets and lengths, for fast reads; 1: any */
     uint64_t allocated; /* bytes that are no hole, about; 0: not known */
     struct object_id id;
+    const char *warning; /* what the user should know of it now, or NULL.
+                          * Whoever tells it clears it. */
 
     /* A queue takes the reads of all readers of its group: those of one kind
      * share queues, or one has queues of its own. */
@@ -148,8 +151,9 @@ struct file_options {
 
 /*
  * Open a regular file or a block device; name is for messages. All else is an
- * error, and so is a file that a process of QEMU writes. Close with
- * reader->ops->close().
+ * error, and so is a file that a process of QEMU writes; one that another
+ * process has open for writing has a warning. Close with reader->ops->close().
+ * Only from the first thread of the process, while it is alone.
  */
 int file_open(const char *path, const char *name,
               const struct file_options *options, struct reader **reader,
