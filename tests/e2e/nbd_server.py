@@ -97,11 +97,13 @@ class Servers:
                              str(port), *map(os.fspath, args)], connect)
         return f"{scheme}://localhost:{port}{path}{query}", server
 
-    def qemu_nbd(self, image, *args, export="", format="raw", shared=8):
+    def qemu_nbd(self, image, *args, export="", format="raw", shared=8,
+                 persistent=True):
         sock = self.new_socket()
         # --pid-file is written when the socket listens.
         pid_file = self.folder / f"{sock.name}.pid"
-        server = self.start(["qemu-nbd", "-t", "-r", "-k", sock, "-f", format,
+        server = self.start(["qemu-nbd", *(["-t"] if persistent else []),
+                             "-r", "-k", sock, "-f", format,
                              "-e", str(shared), "-x", export,
                              "--pid-file", pid_file, *args, image],
                             lambda: sock.exists() and pid_file.exists())
