@@ -97,8 +97,10 @@ int blkhash_update(struct blkhash *h, const void *buf, size_t len);
 
 /*
  * Add len zero bytes: the same as an update with a buffer of zeros, without
- * the buffer. Costs some 32 bytes of hashing a block. Errors as in
- * blkhash_update().
+ * the buffer. Costs the hashing of one digest a block (SHA-256: 32 bytes), in
+ * this call or a later one: 2^60 bytes in blocks of 64 KiB take days. A call
+ * that adds can wait for them, and blkhash_final() does; blkhash_free() does
+ * not. Errors as in blkhash_update().
  */
 int blkhash_zero(struct blkhash *h, size_t len);
 
@@ -111,8 +113,9 @@ int blkhash_zero(struct blkhash *h, size_t len);
 int blkhash_final(struct blkhash *h, unsigned char *md, unsigned int *md_len);
 
 /*
- * Free a stream, finished or not. Waits until no thread uses a buffer of an
- * asynchronous update. NULL is accepted.
+ * Free a stream, finished or not. Work that is left is not done, but waits
+ * until no thread uses a buffer of an asynchronous update, which is soon. NULL
+ * is accepted.
  */
 void blkhash_free(struct blkhash *h);
 
@@ -132,17 +135,25 @@ struct blkhash_options *blkhash_options_new(const char *digest_name);
 int blkhash_options_set_block_size(struct blkhash_options *o, size_t size);
 
 /*
- * Threads that hash: 1 to BLKHASH_MAX_THREADS. With 1 there is no thread but
- * the caller's, and each call does its work before it returns. Default: the
- * number of CPUs that the calling thread may run on, at most 4.
+ * Threads that hash: 1 to BLKHASH_MAX_THREADS. Default: the number of CPUs that
+ * the thread that makes the stream may run on, at most 4.
+ *
+ * With 1 there is no thread but the caller's, and the calls do the work. When
+ * one returns, all of a caller's buffer that was not copied is hashed, and the
+ * completion of an asynchronous update is there. What was copied waits for more
+ * of its kind, or for blkhash_final(): less than 16 blocks, and at most 256 KiB
+ * or one block. Runs of zeros wait until the queue is full, or for
+ * blkhash_final().
  */
 int blkhash_options_set_threads(struct blkhash_options *o, unsigned threads);
 
 /*
- * How many pieces of work may wait or be worked on, and how many asynchronous
- * updates may be unfinished or not yet fetched: 1 to BLKHASH_MAX_QUEUE_DEPTH.
- * Memory for copies is bounded by this times 256 KiB (or one block, where that
- * is more). Default: 16, or four a thread where that is more.
+ * How many pieces of work may be unfinished, and how many asynchronous updates
+ * may be unfinished or not yet fetched: 1 to BLKHASH_MAX_QUEUE_DEPTH. A piece is
+ * a run of zeros and up to 256 KiB of data after it (or one block, where that is
+ * more), and finished when its digests are part of the checksum. Memory for
+ * copies is this times the data of a piece. Default: 16, or four a thread where
+ * that is more.
  */
 int blkhash_options_set_queue_depth(struct blkhash_options *o, unsigned depth);
 
@@ -250,7 +261,12 @@ struct blkhash_root *blkhash_root_new(size_t block_size,
 int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
                          size_t count);
 
-/* Add a run of whole blocks of zeros. Errors as in blkhash_root_digests(). */
+/*
+ * Add a run of whole blocks of zeros. The call hashes a digest for each before
+ * it returns: 2^18 blocks take some milliseconds, 2^44 take days. A caller that
+ * may have to stop adds a long run in parts; the checksum is the same. Errors as
+ * in blkhash_root_digests().
+ */
 int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks);
 
 /*

@@ -20,6 +20,11 @@
  * kernel. */
 #define TAKE_BLOCKS 16
 
+/* Zero blocks that enter the root in one step, some milliseconds: a run of them
+ * can be longer than anybody waits, so the end is looked for after each. */
+#define STEP_SIZE (UINT64_C(16) << 30)
+#define STEP_BLOCKS (1 << 18)
+
 struct queue {
     struct blkhash_leaf *leaf;
     struct blkhash_root *root;
@@ -33,6 +38,7 @@ struct queue {
     pthread_cond_t work;    /* a piece was pushed, or stopping */
     pthread_cond_t changed; /* a piece was hashed or committed */
     uint64_t filled, taken, committed;
+    size_t waiting;  /* blocks of data that are filled and not taken */
     bool committing; /* a thread feeds the root */
     bool stopping;
     int error;
@@ -103,16 +109,31 @@ static int hash_pieces(struct queue *q, uint64_t first, uint64_t end)
     return err ? err : gather_hash(q, &g);
 }
 
-static int commit_piece(struct queue *q, const struct piece *piece)
+static uint64_t step_blocks(const struct queue *q)
 {
+    uint64_t blocks = STEP_SIZE / q->block_size;
+
+    return blocks < STEP_BLOCKS ? blocks : STEP_BLOCKS;
+}
+
+/* Feed the root with some of the piece's zero blocks, and when none is left
+ * with its digests. */
+static int commit_step(struct queue *q, struct piece *piece)
+{
+    uint64_t zeros = step_blocks(q);
     size_t count = piece_blocks(q, piece);
-    int err = blkhash_root_zero(q->root, piece->zero_blocks);
+    int err;
+
+    if (zeros > piece->zero_blocks)
+        zeros = piece->zero_blocks;
+    err = blkhash_root_zero(q->root, zeros);
+    piece->zero_blocks -= zeros;
+    if (err || piece->zero_blocks > 0)
+        return err;
 
     if (piece->len % q->block_size)
         count++;
-    if (!err)
-        err = blkhash_root_digests(q->root, piece->mds, count);
-    return err;
+    return blkhash_root_digests(q->root, piece->mds, count);
 }
 
 /* --- work, with the lock held at begin and end -------------------------- */
@@ -142,17 +163,20 @@ static void commit(struct queue *q)
     if (q->committing)
         return;
     q->committing = true;
-    while (q->committed < q->taken && piece_at(q, q->committed)->hashed) {
+    while (q->committed < q->taken && piece_at(q, q->committed)->hashed &&
+           !q->stopping) {
         struct piece *piece = piece_at(q, q->committed);
         int err = q->error;
 
         if (!err) {
             pthread_mutex_unlock(&q->lock);
-            err = commit_piece(q, piece);
+            err = commit_step(q, piece);
             pthread_mutex_lock(&q->lock);
         }
         if (err && !q->error)
             q->error = err;
+        if (!err && piece->zero_blocks > 0)
+            continue;
         q->committed++;
         pthread_cond_signal(&q->changed);
     }
@@ -160,7 +184,7 @@ static void commit(struct queue *q)
 }
 
 /* Take some pieces and hash them. There is one at least. */
-static void work(struct queue *q)
+static void hash_some(struct queue *q)
 {
     uint64_t first = q->taken;
     size_t blocks = 0;
@@ -168,6 +192,7 @@ static void work(struct queue *q)
 
     while (q->taken < q->filled && blocks < TAKE_BLOCKS)
         blocks += piece_blocks(q, piece_at(q, q->taken++));
+    q->waiting -= blocks;
     uint64_t end = q->taken;
 
     if (!err) {
@@ -186,7 +211,6 @@ static void work(struct queue *q)
             release(q, piece->update);
     }
     pthread_cond_signal(&q->changed);
-    commit(q);
 }
 
 static void *worker(void *arg)
@@ -199,19 +223,32 @@ static void *worker(void *arg)
             pthread_cond_wait(&q->work, &q->lock);
         if (q->stopping)
             break;
-        work(q);
+        hash_some(q);
+        commit(q);
     }
     pthread_mutex_unlock(&q->lock);
     return NULL;
 }
 
-/* Let the work go on until something has changed. */
-static void wait_changed(struct queue *q)
+/* Wait for a piece that is pushed to be hashed. */
+static void wait_hashed(struct queue *q)
 {
-    if (q->thread_count == 0)
-        work(q);
-    else
+    if (q->thread_count > 0)
         pthread_cond_wait(&q->changed, &q->lock);
+    else
+        hash_some(q);
+}
+
+/* Wait for one to be committed. */
+static void wait_committed(struct queue *q)
+{
+    if (q->thread_count > 0) {
+        pthread_cond_wait(&q->changed, &q->lock);
+        return;
+    }
+    if (q->taken < q->filled)
+        hash_some(q);
+    commit(q);
 }
 
 /* --- the filling thread ------------------------------------------------- */
@@ -222,7 +259,7 @@ struct piece *queue_next(struct queue *q)
 
     pthread_mutex_lock(&q->lock);
     while (q->filled - q->committed == q->depth)
-        wait_changed(q);
+        wait_committed(q);
     piece = piece_at(q, q->filled);
     pthread_mutex_unlock(&q->lock);
 
@@ -242,7 +279,11 @@ void queue_push(struct queue *q)
     if (piece->update)
         piece->update->pieces++;
     q->filled++;
-    pthread_cond_signal(&q->work);
+    q->waiting += piece_blocks(q, piece);
+    if (q->thread_count > 0)
+        pthread_cond_signal(&q->work);
+    else if (q->waiting >= TAKE_BLOCKS)
+        hash_some(q);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -252,7 +293,7 @@ int queue_drain(struct queue *q)
 
     pthread_mutex_lock(&q->lock);
     while (q->committed < q->filled)
-        wait_changed(q);
+        wait_committed(q);
     err = q->error;
     pthread_mutex_unlock(&q->lock);
     return err;
@@ -262,7 +303,7 @@ void queue_wait(struct queue *q, struct update *update)
 {
     pthread_mutex_lock(&q->lock);
     while (update->pieces > 0)
-        wait_changed(q);
+        wait_hashed(q);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -307,7 +348,7 @@ void queue_update_end(struct queue *q, struct update *update)
     pthread_mutex_lock(&q->lock);
     if (q->thread_count == 0) {
         while (update->pieces > 1)
-            work(q);
+            hash_some(q);
     }
     release(q, update);
     pthread_mutex_unlock(&q->lock);

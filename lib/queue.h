@@ -7,8 +7,9 @@
  *
  * A piece belongs to the filling thread from queue_next() to queue_push(), to
  * one worker while it is hashed, and to the one committing thread after that.
- * Without worker threads the filling thread does their work whenever the ring
- * is full, or somebody waits.
+ * Without worker threads the filling thread does their work: it hashes when
+ * there is a block for every lane, or somebody waits, and commits when the ring
+ * is full, and at the end.
  */
 #ifndef LIB_QUEUE_H
 #define LIB_QUEUE_H
@@ -31,7 +32,7 @@ struct update {
 
 /* A run of zero blocks, and data after it; either may be empty. */
 struct piece {
-    uint64_t zero_blocks;
+    uint64_t zero_blocks;      /* not yet committed */
     const unsigned char *data; /* copy, or a buffer of the update's */
     size_t len;                /* whole blocks, but for the last piece */
     struct update *update;     /* NULL: data is a copy */
@@ -46,7 +47,8 @@ int queue_new(struct blkhash_leaf *leaf, struct blkhash_root *root,
               size_t block_size, unsigned threads, unsigned depth,
               struct queue **queue);
 
-/* Waits until no thread touches a piece. NULL is accepted. */
+/* Waits until no thread touches a piece, which is soon: what is left to be done
+ * is not done. NULL is accepted. */
 void queue_free(struct queue *q);
 
 /* The most bytes of data in a piece: whole blocks. */
