@@ -24,8 +24,8 @@
  * function that returns a pointer returns NULL and sets errno. The library
  * never prints and never exits. EINVAL is a NULL that may not be NULL, a number
  * out of its limits, or a call at the wrong time; ENOTSUP is a digest that
- * this machine does not have; EIO is a failure inside the digest's
- * implementation.
+ * this machine does not have, or a kernel of BLKHASH_SHA256 that it does not
+ * have (see the manual); EIO is a failure inside the digest's implementation.
  *
  * Units: lengths and sizes are bytes where not said otherwise.
  *

@@ -43,6 +43,7 @@
 #define sha256_group blkhash_inner_sha256_group
 #define sha256_hash blkhash_inner_sha256_hash
 #define sha256_k blkhash_inner_sha256_k
+#define sha256_race blkhash_inner_sha256_race
 #define sha256_shani blkhash_inner_sha256_shani
 
 #endif

@@ -120,15 +120,27 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static int digest_message(const struct race *race, unsigned char *md)
+{
+    int err = digest_start(race->ctx);
+
+    if (!err)
+        err = digest_update(race->ctx, race->message, RACE_MESSAGE);
+    if (!err)
+        err = digest_finish(race->ctx, md);
+    return err;
+}
+
 /* Nanoseconds that one call with count messages takes. */
-static uint64_t race_call(const struct race *race,
-                          const struct sha256_kernel *kernel, unsigned count)
+static int race_call(const struct race *race,
+                     const struct sha256_kernel *kernel, unsigned count,
+                     uint64_t *best)
 {
     const uint8_t *messages[SHA256_MAX_LANES];
     unsigned char md[SHA256_MAX_LANES][SHA256_SIZE];
     unsigned char *mds[SHA256_MAX_LANES];
-    uint64_t best = UINT64_MAX;
 
+    *best = UINT64_MAX;
     for (unsigned i = 0; i < count; i++) {
         messages[i] = race->message;
         mds[i] = md[i];
@@ -136,44 +148,64 @@ static uint64_t race_call(const struct race *race,
     for (int round = 0; round < RACE_ROUNDS; round++) {
         uint64_t start = now_ns();
         uint64_t took;
+        int err = 0;
 
-        if (kernel) {
+        if (kernel)
             sha256_hash(kernel, messages, count, RACE_MESSAGE, mds);
-        } else {
-            digest_start(race->ctx);
-            digest_update(race->ctx, race->message, RACE_MESSAGE);
-            digest_finish(race->ctx, md[0]);
-        }
+        else
+            err = digest_message(race, md[0]);
+        if (err)
+            return err;
         took = now_ns() - start;
-        if (took < best)
-            best = took;
+        if (took < *best)
+            *best = took;
     }
-    return best;
+    return 0;
 }
 
-/* Find, for each number of messages, the kernel that takes the least time. */
-static void race_run(const struct race *race, struct sha256_choice *choice)
+/* The same for each count of messages that one call can have. */
+static int race_calls(const struct race *race,
+                      const struct sha256_kernel *kernel, uint64_t cost[])
+{
+    unsigned lanes = kernel ? kernel->lanes : 1;
+    int err = 0;
+
+    /* A vector kernel does all its lanes whether they are used or not. */
+    for (unsigned count = 1; !err && count <= lanes; count++) {
+        if (lanes > 4 && count > 1)
+            cost[count] = cost[1];
+        else
+            err = race_call(race, kernel, count, &cost[count]);
+    }
+    return err;
+}
+
+/* Find, for each number of messages, the kernel that takes the least time. One
+ * that fails is none of them. */
+static int race_run(const struct race *race,
+                    const struct sha256_kernel *const candidates[],
+                    size_t candidate_count, struct sha256_choice *choice)
 {
     uint64_t best[SHA256_MAX_LANES + 1];
+    bool any = false;
+    int first_error = 0;
 
     for (unsigned n = 0; n <= SHA256_MAX_LANES; n++)
         best[n] = UINT64_MAX;
 
-    for (size_t k = 0; k < KERNELS; k++) {
-        const struct sha256_kernel *kernel = kernels[k];
-        unsigned lanes = kernel ? kernel->lanes : 1;
+    for (size_t k = 0; k < candidate_count; k++) {
+        const struct sha256_kernel *kernel = candidates[k];
         uint64_t cost[SHA256_MAX_LANES + 1] = { 0 };
+        int err;
 
         if (kernel && !kernel->usable())
             continue;
-
-        /* A vector kernel does all its lanes whether they are used or not. */
-        for (unsigned count = 1; count <= lanes; count++) {
-            if (lanes > 4 && count > 1)
-                cost[count] = cost[1];
-            else
-                cost[count] = race_call(race, kernel, count);
+        err = race_calls(race, kernel, cost);
+        if (err) {
+            first_error = first_error ? first_error : err;
+            continue;
         }
+        any = true;
         for (unsigned n = 1; n <= SHA256_MAX_LANES; n++) {
             uint64_t total = 0;
 
@@ -189,9 +221,11 @@ static void race_run(const struct race *race, struct sha256_choice *choice)
             }
         }
     }
+    return any ? 0 : first_error;
 }
 
-static int race(struct sha256_choice *choice)
+int sha256_race(const struct sha256_kernel *const candidates[], size_t count,
+                struct sha256_choice *choice)
 {
     struct race race = { 0 };
     int err = ENOMEM;
@@ -207,7 +241,7 @@ static int race(struct sha256_choice *choice)
         err = ENOMEM;
         goto out;
     }
-    race_run(&race, choice);
+    err = race_run(&race, candidates, count, choice);
 out:
     digest_ctx_free(race.ctx);
     digest_close(race.digest);
@@ -231,18 +265,28 @@ static int force(const char *name, struct sha256_choice *choice)
     return ENOTSUP;
 }
 
+/* The environment is looked at here and not in each call: the program may be
+ * changing it meanwhile. */
+static int choose(struct sha256_choice *choice)
+{
+    const char *name = secure_getenv("BLKHASH_SHA256");
+
+    if (name && *name)
+        return force(name, choice);
+    return sha256_race(kernels, KERNELS, choice);
+}
+
 int sha256_choose(const struct sha256_choice **choice)
 {
     static struct sha256_choice the_choice;
     static bool chosen;
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    const char *name = secure_getenv("BLKHASH_SHA256");
     int err = 0;
 
     pthread_mutex_lock(&lock);
     /* What failed, as for lack of memory, is tried again the next time. */
     if (!chosen)
-        err = name && *name ? force(name, &the_choice) : race(&the_choice);
+        err = choose(&the_choice);
     chosen = !err;
     pthread_mutex_unlock(&lock);
     *choice = &the_choice;

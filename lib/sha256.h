@@ -67,6 +67,14 @@ struct sha256_choice {
 int sha256_choose(const struct sha256_choice **choice);
 
 /*
+ * Find the fastest of some kernels, where NULL is OpenSSL, for each number of
+ * messages. Those that this CPU does not have, or that fail, are left out; when
+ * all fail, the error of the first.
+ */
+int sha256_race(const struct sha256_kernel *const candidates[], size_t count,
+                struct sha256_choice *choice);
+
+/*
  * How many of n messages to give to one call of a kernel: as many as it has
  * lanes, but the same number in each call, so that the last is not left alone.
  */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How the kernel for SHA-256 is chosen, where OpenSSL fails, and how often the
+ * environment is looked at (--wrap).
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+#include "blkhash.h"
+#include "lib/sha256.h"
+
+enum step { NONE, INIT, UPDATE, FINAL };
+
+static enum step failing;
+static unsigned looks; /* at the environment */
+
+int __real_EVP_DigestInit_ex2(EVP_MD_CTX *ctx, const EVP_MD *md,
+                              const OSSL_PARAM *params);
+int __real_EVP_DigestUpdate(EVP_MD_CTX *ctx, const void *buf, size_t len);
+int __real_EVP_DigestFinal_ex(EVP_MD_CTX *ctx, unsigned char *md,
+                              unsigned int *len);
+char *__real_secure_getenv(const char *name);
+int __wrap_EVP_DigestInit_ex2(EVP_MD_CTX *ctx, const EVP_MD *md,
+                              const OSSL_PARAM *params);
+int __wrap_EVP_DigestUpdate(EVP_MD_CTX *ctx, const void *buf, size_t len);
+int __wrap_EVP_DigestFinal_ex(EVP_MD_CTX *ctx, unsigned char *md,
+                              unsigned int *len);
+char *__wrap_secure_getenv(const char *name);
+
+int __wrap_EVP_DigestInit_ex2(EVP_MD_CTX *ctx, const EVP_MD *md,
+                              const OSSL_PARAM *params)
+{
+    return failing == INIT ? 0 : __real_EVP_DigestInit_ex2(ctx, md, params);
+}
+
+int __wrap_EVP_DigestUpdate(EVP_MD_CTX *ctx, const void *buf, size_t len)
+{
+    return failing == UPDATE ? 0 : __real_EVP_DigestUpdate(ctx, buf, len);
+}
+
+int __wrap_EVP_DigestFinal_ex(EVP_MD_CTX *ctx, unsigned char *md,
+                              unsigned int *len)
+{
+    if (failing == FINAL) {
+        ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
+        return 0;
+    }
+    return __real_EVP_DigestFinal_ex(ctx, md, len);
+}
+
+char *__wrap_secure_getenv(const char *name)
+{
+    looks++;
+    return __real_secure_getenv(name);
+}
+
+/* Slower than OpenSSL by far, and never wrong. */
+static void compress(struct sha256_state *state, const uint8_t *const data[],
+                     unsigned count, size_t blocks)
+{
+    (void)state;
+    (void)data;
+    (void)count;
+    for (volatile int i = 0; i < 100000; i++)
+        (void)blocks;
+}
+
+static bool yes(void)
+{
+    return true;
+}
+
+static bool no(void)
+{
+    return false;
+}
+
+static const struct sha256_kernel slow = {
+    .name = "slow", .lanes = 2, .usable = yes, .compress = compress
+};
+static const struct sha256_kernel missing = {
+    .name = "missing", .lanes = 2, .usable = no, .compress = compress
+};
+
+/* What fails at once does not win, wherever it stands. */
+static void test_failing_candidate(void **state)
+{
+    const struct sha256_kernel *const candidates[] = { NULL, &missing, &slow,
+                                                       NULL };
+
+    (void)state;
+    for (failing = INIT; failing <= FINAL; failing++) {
+        struct sha256_choice choice = { 0 };
+
+        assert_int_equal(sha256_race(candidates, 4, &choice), 0);
+        for (unsigned n = 1; n <= SHA256_MAX_LANES; n++)
+            assert_ptr_equal(choice.best[n], &slow);
+    }
+    failing = NONE;
+    struct sha256_choice choice = { 0 };
+
+    assert_int_equal(sha256_race(candidates, 4, &choice), 0);
+    for (unsigned n = 1; n <= SHA256_MAX_LANES; n++)
+        assert_null(choice.best[n]);
+}
+
+static void test_all_fail(void **state)
+{
+    const struct sha256_kernel *const candidates[] = { &missing, NULL };
+    static const int errors[] = {
+        [INIT] = EIO, [UPDATE] = EIO, [FINAL] = ENOMEM
+    };
+    struct sha256_choice choice = { 0 };
+
+    (void)state;
+    for (failing = INIT; failing <= FINAL; failing++)
+        assert_int_equal(sha256_race(candidates, 2, &choice), errors[failing]);
+    failing = NONE;
+}
+
+/* Once, at the choice: later a program may be changing its environment. */
+static void test_environment_is_read_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct blkhash_leaf *leaf = blkhash_leaf_new(4096, "sha256");
+
+        assert_non_null(leaf);
+        blkhash_leaf_free(leaf);
+    }
+    assert_int_equal(looks, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_failing_candidate),
+        cmocka_unit_test(test_all_fail),
+        cmocka_unit_test(test_environment_is_read_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
