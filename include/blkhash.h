@@ -27,6 +27,9 @@
  * this machine does not have, or a kernel of BLKHASH_SHA256 that it does not
  * have (see the manual); EIO is a failure inside the digest's implementation.
  *
+ * Cancellation: a thread that is cancelled (pthread_cancel()) in a call of the
+ * library goes through with the call.
+ *
  * Units: lengths and sizes are bytes where not said otherwise.
  *
  * Compatibility: for the same bytes, digest and block size the checksum never

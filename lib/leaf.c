@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "blkhash.h"
+#include "lib/cancel.h"
 #include "lib/digest.h"
 #include "lib/sha256.h"
 #include "lib/zero.h"
@@ -139,6 +140,7 @@ static int add_block(struct blkhash_leaf *leaf, struct spare **spare,
 int blkhash_leaf_hash(struct blkhash_leaf *leaf, const void *buf, size_t len,
                       unsigned char *mds, size_t *zero_blocks)
 {
+    HOLD_CANCEL;
     struct spare *spare = NULL;
     struct group group = { .count = 0 };
     const uint8_t *p = buf;
@@ -172,6 +174,7 @@ int blkhash_leaf_hash(struct blkhash_leaf *leaf, const void *buf, size_t len,
 int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
                        size_t count, unsigned char *mds, size_t *zero_blocks)
 {
+    HOLD_CANCEL;
     struct spare *spare = NULL;
     struct group group = { .count = 0 };
     size_t zeros = 0;
@@ -212,6 +215,7 @@ static int hash_zero_block(struct blkhash_leaf *leaf)
 struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
                                       const char *digest_name)
 {
+    HOLD_CANCEL;
     struct blkhash_leaf *leaf;
     int err;
 
@@ -249,6 +253,7 @@ fail:
 
 void blkhash_leaf_free(struct blkhash_leaf *leaf)
 {
+    HOLD_CANCEL;
     if (!leaf)
         return;
     while (leaf->spares) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "blkhash.h"
+#include "lib/cancel.h"
 #include "lib/digest.h"
 
 /* Digests of zero blocks that go into the root in one call: enough that the
@@ -49,6 +50,7 @@ static int fill_zero_mds(struct blkhash_root *r, const char *digest_name)
 struct blkhash_root *blkhash_root_new(size_t block_size,
                                       const char *digest_name)
 {
+    HOLD_CANCEL;
     struct blkhash_root *r;
     int err;
 
@@ -107,7 +109,7 @@ int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
         return EINVAL;
     if (count > blocks_left(r))
         return EOVERFLOW;
-    if (r->error)
+    if (r->error || count == 0)
         return r->error;
     r->blocks += count;
     r->error = digest_update(r->ctx, mds, count * r->md_size);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "blkhash.h"
+#include "lib/cancel.h"
 #include "lib/digest.h"
 #include "lib/options.h"
 #include "lib/queue.h"
@@ -111,6 +112,7 @@ static int check_add(struct blkhash *h, uint64_t len)
 
 int blkhash_update(struct blkhash *h, const void *buf, size_t len)
 {
+    HOLD_CANCEL;
     const unsigned char *p = buf;
     int err = check_add(h, len);
     size_t head, whole;
@@ -142,6 +144,7 @@ int blkhash_update(struct blkhash *h, const void *buf, size_t len)
 int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
                          void *user_data)
 {
+    HOLD_CANCEL;
     const unsigned char *p = buf;
     struct update *update;
     int err = check_add(h, len);
@@ -171,6 +174,7 @@ int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
 
 int blkhash_zero(struct blkhash *h, size_t len)
 {
+    HOLD_CANCEL;
     int err = check_add(h, len);
     size_t head;
     uint64_t blocks;
@@ -197,6 +201,7 @@ int blkhash_zero(struct blkhash *h, size_t len)
 
 int blkhash_final(struct blkhash *h, unsigned char *md, unsigned int *md_len)
 {
+    HOLD_CANCEL;
     int err;
 
     if (!h || !md || h->finished)
@@ -211,12 +216,14 @@ int blkhash_final(struct blkhash *h, unsigned char *md, unsigned int *md_len)
 
 int blkhash_completion_fd(struct blkhash *h, int *fd)
 {
+    HOLD_CANCEL;
     return h && fd ? queue_completion_fd(h->queue, fd) : EINVAL;
 }
 
 int blkhash_completions(struct blkhash *h, struct blkhash_completion *out,
                         unsigned max, unsigned *count)
 {
+    HOLD_CANCEL;
     if (!h || !count || (max && !out))
         return EINVAL;
     *count = queue_completions(h->queue, out, max);
@@ -227,6 +234,7 @@ int blkhash_completions(struct blkhash *h, struct blkhash_completion *out,
 
 struct blkhash *blkhash_new_with_options(const struct blkhash_options *o)
 {
+    HOLD_CANCEL;
     struct blkhash *h;
     int err;
 
@@ -281,6 +289,7 @@ struct blkhash *blkhash_new(size_t block_size, const char *digest_name)
 
 void blkhash_free(struct blkhash *h)
 {
+    HOLD_CANCEL;
     if (!h)
         return;
     queue_free(h->queue);
@@ -291,5 +300,6 @@ void blkhash_free(struct blkhash *h)
 
 const char *const *blkhash_digests(void)
 {
+    HOLD_CANCEL;
     return digest_names();
 }
