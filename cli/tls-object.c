@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* QEMU's name for this file in the folder, and for who has no other name. */
 #define PSK_FILE "keys.psk"
@@ -166,8 +167,10 @@ static int parse_pairs(const char *text, struct nbd_options *nbd, char **folder,
 /* What the credentials are. The folder is taken over. */
 static int set_kind(struct nbd_options *nbd, char *folder, bool is_psk)
 {
-    if (!folder)
+    if (!folder || !*folder) {
+        free(folder);
         return set_problem(nbd, "they need a folder: %s", "dir=FOLDER");
+    }
     if (!is_psk) {
         replace(&nbd->tls_certificates, folder);
         return 0;
@@ -192,6 +195,14 @@ static int parse_credentials(const char *text, struct nbd_options *nbd,
     return err;
 }
 
+/* Whether it is one of QEMU's for TLS, or a slip of the pen for one: without it
+ * libnbd would look for other credentials. */
+static bool is_tls_kind(const char *kind)
+{
+    return strncasecmp(kind, "tls", 3) == 0 &&
+           strcmp(kind, "tls-cipher-suites") != 0;
+}
+
 /* Other objects are no concern of ours. */
 static int parse_object(const char *text, struct nbd_options *nbd,
                         unsigned *found)
@@ -207,7 +218,7 @@ static int parse_object(const char *text, struct nbd_options *nbd,
                            "tls-creds-x509,id=ID,dir=FOLDER");
     }
     err = find_kind(text, &kind);
-    if (err || !kind || strncmp(kind, "tls-creds-", 10) != 0) {
+    if (err || !kind || !is_tls_kind(kind)) {
         free(kind);
         return err;
     }
@@ -217,7 +228,7 @@ static int parse_object(const char *text, struct nbd_options *nbd,
     else if (is_psk || strcmp(kind, "tls-creds-x509") == 0)
         err = parse_credentials(text, nbd, is_psk);
     else
-        err = set_problem(nbd, "'%s' is for QEMU only", kind);
+        err = set_problem(nbd, "'%s' is not for nbds://", kind);
     free(kind);
     return err;
 }
