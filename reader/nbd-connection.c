@@ -36,8 +36,9 @@
 struct nbd_connection {
     struct nbd_handle *nbd;
     char *name;
-    int timeout; /* milliseconds; -1: none */
-    int wake_fd; /* wakes the driver from its poll() */
+    const struct nbd_tls *tls; /* until it is complete; NULL: none */
+    int timeout;               /* milliseconds; -1: none */
+    int wake_fd;               /* wakes the driver from its poll() */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* answers came, or nobody drives */
@@ -77,12 +78,28 @@ static const char *reason(void)
 static int connect_error(const struct nbd_connection *c, struct error *error)
 {
     int err = nbd_get_errno();
+    char *better = c->tls ? nbd_tls_explain(c->tls, reason()) : NULL;
 
-    return error_set(error, err ? err : EPROTO, "%s: can not connect: %s",
-                     c->name, reason());
+    err = error_set(error, err ? err : EPROTO, "%s: cannot connect: %s",
+                    c->name, better ? better : reason());
+    free(better);
+    return err;
 }
 
-static int set_options(struct nbd_handle *nbd, const struct nbd_options *o)
+/* What the URI says comes on top of it, and is the same. */
+static int set_tls(struct nbd_handle *nbd, const struct nbd_tls *tls)
+{
+    if (tls->certificates &&
+        nbd_set_tls_certificates(nbd, tls->certificates) == -1)
+        return -1;
+    if (tls->username && nbd_set_tls_username(nbd, tls->username) == -1)
+        return -1;
+    if (tls->psk_file && nbd_set_tls_psk_file(nbd, tls->psk_file) == -1)
+        return -1;
+    return nbd_set_tls_verify_peer(nbd, tls->verify);
+}
+
+static int set_options(struct nbd_handle *nbd, const struct nbd_tls *tls)
 {
     /* The URI is the user's own, so it may name files. Buffers are cleared by
      * nobody: what was not read is not looked at. The last block of an export
@@ -93,14 +110,10 @@ static int set_options(struct nbd_handle *nbd, const struct nbd_options *o)
                                      ~LIBNBD_STRICT_ALIGN) == -1 ||
         nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1)
         return -1;
-    if (o->tls_certificates &&
-        nbd_set_tls_certificates(nbd, o->tls_certificates) == -1)
+    if (nbd_set_uri_allow_tls(nbd, tls ? LIBNBD_TLS_REQUIRE
+                                       : LIBNBD_TLS_DISABLE) == -1)
         return -1;
-    if (o->tls_username && nbd_set_tls_username(nbd, o->tls_username) == -1)
-        return -1;
-    if (o->tls_psk_file && nbd_set_tls_psk_file(nbd, o->tls_psk_file) == -1)
-        return -1;
-    return nbd_set_tls_verify_peer(nbd, !o->tls_trust_any);
+    return tls ? set_tls(nbd, tls) : 0;
 }
 
 static int start_connecting(struct nbd_connection *c,
@@ -110,7 +123,15 @@ static int start_connecting(struct nbd_connection *c,
     int r;
 
     c->nbd = nbd_create();
-    if (!c->nbd || set_options(c->nbd, target->options) == -1)
+    if (!c->nbd)
+        return connect_error(c, error);
+    if (c->tls) {
+        int err = nbd_tls_check(c->tls, nbd_get_version(c->nbd), error);
+
+        if (err)
+            return err;
+    }
+    if (set_options(c->nbd, c->tls) == -1)
         return connect_error(c, error);
     if (target->uri)
         r = nbd_aio_connect_uri(c->nbd, target->uri);
@@ -133,12 +154,13 @@ int nbd_connection_begin(const struct nbd_target *target,
     c->timeout =
         target->options->timeout ? (int)target->options->timeout * 1000 : -1;
     c->at_once = target->options->answers_at_once;
+    c->tls = target->tls;
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->name = strdup(target->name);
     if (!c->name || c->wake_fd < 0)
-        err = error_set(error, c->name ? errno : ENOMEM,
-                        "%s: can not connect: %s", target->name,
-                        strerror(c->name ? errno : ENOMEM));
+        err =
+            error_set(error, c->name ? errno : ENOMEM, "%s: cannot connect: %s",
+                      target->name, strerror(c->name ? errno : ENOMEM));
     else
         err = start_connecting(c, target, error);
     if (err) {
@@ -157,7 +179,7 @@ static int get_export(struct nbd_connection *c, struct nbd_export *export,
 
     if (size < 0)
         return error_set(error, EFBIG,
-                         "%s: can not connect: the export is larger than 2^63 "
+                         "%s: cannot connect: the export is larger than 2^63 "
                          "bytes, or tells no size",
                          c->name);
     least = nbd_get_block_size(c->nbd, LIBNBD_SIZE_MINIMUM);
@@ -195,9 +217,10 @@ int nbd_connection_complete(struct nbd_connection *c, int milliseconds,
             return connect_error(c, error);
         if (r == 0)
             return error_set(error, ETIMEDOUT,
-                             "%s: can not connect: the server does not answer",
+                             "%s: cannot connect: the server does not answer",
                              c->name);
     }
+    c->tls = NULL;
     c->at_once &= nbd_can_df(c->nbd) == 1;
     return get_export(c, export, error);
 }

@@ -6,15 +6,17 @@
 #ifndef READER_NBD_CONNECTION_H
 #define READER_NBD_CONNECTION_H
 
+#include "reader/nbd-tls.h"
 #include "reader/nbd.h"
 
 struct nbd_connection;
 
 /* Where a server is. */
 struct nbd_target {
-    const char *name;   /* for messages */
-    const char *uri;    /* this, */
-    const char *socket; /* or the path of a unix socket */
+    const char *name;          /* for messages */
+    const char *uri;           /* this, */
+    const char *socket;        /* or the path of a unix socket */
+    const struct nbd_tls *tls; /* of the URI; NULL: not over TLS */
     const struct nbd_options *options;
 };
 

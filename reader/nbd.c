@@ -265,28 +265,49 @@ static struct nbd_reader *new_reader(const char *name, struct error *error)
     return n;
 }
 
-int nbd_open_uri(const char *uri, const struct nbd_options *options,
-                 struct reader **reader, struct error *error)
+static int open_target(const struct nbd_target *target, struct reader **reader,
+                       struct error *error)
 {
-    const struct nbd_target target = { .name = uri,
-                                       .uri = uri,
-                                       .options = options };
-    struct nbd_reader *n;
+    struct nbd_reader *n = new_reader(target->name, error);
     int err;
 
-    if (options->tls_problem && strncmp(uri, "nbds", 4) == 0)
-        return error_set(error, EINVAL, "%s: the TLS credentials: %s", uri,
-                         options->tls_problem);
-    n = new_reader(uri, error);
     if (!n)
         return error->code;
-    err = connect_all(n, &target, error);
+    err = connect_all(n, target, error);
     if (err) {
         nbd_close_reader(&n->reader);
         return err;
     }
     *reader = &n->reader;
     return 0;
+}
+
+static int open_over_tls(const struct nbd_uri *uri, struct nbd_target *target,
+                         struct reader **reader, struct error *error)
+{
+    struct nbd_tls tls;
+    int err = nbd_tls_choose(uri, target->options, &tls, error);
+
+    target->tls = &tls;
+    if (!err)
+        err = open_target(target, reader, error);
+    nbd_tls_free(&tls);
+    return err;
+}
+
+int nbd_open_uri(const char *uri, const struct nbd_options *options,
+                 struct reader **reader, struct error *error)
+{
+    struct nbd_target target = { .name = uri, .uri = uri, .options = options };
+    struct nbd_uri parts;
+    int err = nbd_uri_parse(uri, &parts, error);
+
+    if (!err && parts.tls)
+        err = open_over_tls(&parts, &target, reader, error);
+    else if (!err)
+        err = open_target(&target, reader, error);
+    nbd_uri_free(&parts);
+    return err;
 }
 
 int nbd_open_server(const struct nbd_server_options *server, const char *name,

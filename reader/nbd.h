@@ -23,7 +23,7 @@ struct nbd_options {
      * but ends the connection. Other servers may refuse to answer at once. */
     bool answers_at_once;
 
-    /* TLS: what the URI does not say. NULL: libnbd's defaults. */
+    /* TLS, for a URI that names no credentials. NULL: libnbd's defaults. */
     char *tls_certificates; /* a folder of X.509 files */
     char *tls_username;
     char *tls_psk_file;

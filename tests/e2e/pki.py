@@ -38,6 +38,14 @@ def issue(folder, role, host="localhost", address="127.0.0.1", more=""):
              f"--template={role}.info", f"--outfile={role}-cert.pem")
 
 
+def revoke(folder, role):
+    """The authority takes back the certificate of a role."""
+    (folder / "crl.info").write_text("crl_next_update = 3650\ncrl_number = 1\n")
+    certtool(folder, "--generate-crl", "--load-ca-certificate=ca-cert.pem",
+             "--load-ca-privkey=ca-key.pem", "--template=crl.info",
+             f"--load-certificate={role}-cert.pem", "--outfile=ca-crl.pem")
+
+
 def make_certificates(folder):
     """An authority, and what it says of both sides."""
     make_authority(folder)

@@ -357,7 +357,7 @@ def test_export_names(disksum, fails, servers, image):
     uri, _ = servers.qemu_nbd(path, export="disk one")
     check(disksum, expected, uri.replace(" ", "%20"))
     line = fails(uri.replace("disk one", "other"))
-    assert "can not connect" in line and "other" in line
+    assert "cannot connect" in line and "other" in line
 
 
 def test_exports_of_nbdkit(disksum, servers, tmp_path):
@@ -372,12 +372,12 @@ def test_exports_of_nbdkit(disksum, servers, tmp_path):
 
 def test_nothing_there(fails, tmp_path):
     line = fails(f"nbd+unix:///?socket={tmp_path}/none")
-    assert line.endswith("can not connect: connect: No such file or directory")
+    assert line.endswith("cannot connect: connect: No such file or directory")
     assert "Connection refused" in fails("nbd://localhost:1")
 
 
 def test_bad_uri(fails):
-    assert "can not connect" in fails("nbd+unix:///")
+    assert "cannot connect" in fails("nbd+unix:///")
 
 
 def test_not_an_nbd_server(fails, servers, tmp_path):
@@ -394,7 +394,7 @@ def test_not_an_nbd_server(fails, servers, tmp_path):
 
         thread = threading.Thread(target=serve)
         thread.start()
-        assert "can not connect" in fails(f"nbd+unix:///?socket={path}")
+        assert "cannot connect" in fails(f"nbd+unix:///?socket={path}")
         thread.join()
 
 

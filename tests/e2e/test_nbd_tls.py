@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""NBD over TLS, with certificates and with keys, given in two ways."""
+"""NBD over TLS, with certificates and with keys, given in two ways; and what is
+not verified, and so refused."""
 
+import os
 import re
 import shutil
 import signal
+import socket
+import ssl
+import struct
 import subprocess
 import threading
 
@@ -11,7 +16,7 @@ import pytest
 
 from conftest import sums
 from oracle import checksum, write_image
-from pki import issue, make_authority, make_certificates
+from pki import issue, make_authority, make_certificates, revoke
 
 SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D"
 
@@ -22,6 +27,14 @@ def image(tmp_path_factory):
     path = tmp_path_factory.mktemp("nbd") / "image.raw"
     content = write_image(path, SPEC)
     return path, checksum(content)
+
+
+@pytest.fixture(autouse=True)
+def no_credentials_at_home(tmp_path, monkeypatch):
+    """libnbd finds none that it was not given."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
 
 
 def check(disksum, expected, *args, **kwargs):
@@ -35,7 +48,7 @@ def certificates(tmp_path_factory):
 
 
 @pytest.mark.sanitizer
-def test_x509(disksum, fails, servers, image, certificates, tmp_path):
+def test_x509(disksum, fails, servers, image, certificates):
     path, expected = image
     uri, _ = servers.nbdkit_tcp(
         "--tls=require", f"--tls-certificates={certificates}",
@@ -43,9 +56,7 @@ def test_x509(disksum, fails, servers, image, certificates, tmp_path):
         query=f"?tls-certificates={certificates}")
     for options in ["-t", "1"], ["-t", "4"], ["-t", "4", "--connections=1"]:
         check(disksum, expected, *options, uri)
-    assert "can not connect" in fails(uri.replace("nbds:", "nbd:"))
-    assert "can not connect" in fails(uri.replace(f"={certificates}",
-                                                  f"={tmp_path}"))
+    assert "cannot connect" in fails(uri.replace("nbds:", "nbd:"))
 
 
 def x509_object(folder, *more):
@@ -64,43 +75,359 @@ def test_x509_object(disksum, fails, servers, image, certificates, tmp_path):
     escaped = str(folder).replace(",", ",,")
     check(disksum, expected, x509_object(certificates), uri)
     check(disksum, expected, x509_object(escaped), uri)
-    assert "can not connect" in fails(uri)
-    assert "can not connect" in fails(x509_object(tmp_path), uri)
+    assert "cannot connect" in fails(uri)
+    assert "cannot connect" in fails(x509_object(tmp_path), uri)
     # It is of no concern to others.
     check(disksum, expected, x509_object(tmp_path), path)
 
 
-def test_x509_object_verifies_the_server(disksum, fails, servers, image, certificates,
-                                         tmp_path):
-    path, expected = image
-    uri, _ = servers.nbdkit_tcp("--tls=require", f"--tls-certificates={certificates}",
-                                "file", path, scheme="nbds")
-    folder = tmp_path / "other"
+REFUSED = {
+    "authority": "is of an unknown authority",
+    "expired": "has expired",
+    "not yet": "is not yet valid",
+    "host": "is for another host",
+}
+
+
+def impostor(folder, kind):
+    """Certificates of a server, of which one thing is wrong."""
+    if kind == "authority":
+        make_authority(folder)
+        issue(folder, "server")
+    elif kind == "host":
+        issue(folder, "server", "elsewhere.example", "192.0.2.1")
+    else:
+        years = (2001, 2002) if kind == "expired" else (2091, 2092)
+        issue(folder, "server",
+              more='activation_date="{}-01-01 00:00:00"\n'
+                   'expiration_date="{}-01-01 00:00:00"\n'.format(*years))
+    return folder
+
+
+@pytest.fixture(params=sorted(REFUSED))
+def wrong(request, certificates, tmp_path):
+    """(the certificates of an impostor, what is said of him)"""
+    folder = tmp_path / "server"
     shutil.copytree(certificates, folder)
-    make_authority(folder)
-    assert "can not connect" in fails(x509_object(folder), uri)
-    check(disksum, expected, x509_object(folder, "verify-peer=off"), uri)
+    return impostor(folder, request.param), REFUSED[request.param]
 
 
-@pytest.mark.parametrize("kind", ["expired", "not yet", "host"])
-def test_server_certificate(disksum, fails, servers, image, certificates, tmp_path,
-                            kind):
-    """Of the right authority, but out of date or of another host. By the query
-    and by the object; whoever trusts any server may go on."""
+def x509_server(servers, folder, path, **kwargs):
+    return servers.nbdkit_tcp("--tls=require", f"--tls-certificates={folder}",
+                              "file", path, scheme="nbds", **kwargs)[0]
+
+
+@pytest.mark.sanitizer
+def test_server_certificate(disksum, fails, servers, image, certificates, wrong):
+    """By the query and by the object; whoever trusts any server may go on."""
+    path, expected = image
+    folder, reason = wrong
+    uri = x509_server(servers, folder, path)
+    query = f"{uri}?tls-certificates={certificates}"
+    assert fails(query) == \
+        f"{query}: cannot connect: the server's certificate {reason}"
+    assert fails(x509_object(certificates), uri) == \
+        f"{uri}: cannot connect: the server's certificate {reason}"
+    check(disksum, expected, x509_object(certificates, "verify-peer=off"), uri)
+    check(disksum, expected, f"{query}&tls-verify-peer=false")
+
+
+@pytest.mark.parametrize("kind", ["authority", "host"])
+def test_server_certificate_through_qemu(disksum, fails, servers, image, certificates,
+                                         tmp_path, kind):
     path, expected = image
     folder = tmp_path / "server"
     shutil.copytree(certificates, folder)
-    if kind == "host":
-        issue(folder, "server", "elsewhere.example", "192.0.2.1")
-    else:
-        issue(folder, "server", more='activation_date="{}-01-01 00:00:00"\n'
-              'expiration_date="{}-01-01 00:00:00"\n'.format(
-                  *((2001, 2002) if kind == "expired" else (2091, 2092))))
-    uri, _ = servers.nbdkit_tcp("--tls=require", f"--tls-certificates={folder}",
-                                "file", path, scheme="nbds")
-    assert "can not connect" in fails(f"{uri}?tls-certificates={certificates}")
-    assert "can not connect" in fails(x509_object(certificates), uri)
-    check(disksum, expected, x509_object(certificates, "verify-peer=off"), uri)
+    good = x509_server(servers, folder, path)
+    bad = x509_server(servers, impostor(folder, kind), path)
+
+    def source(uri):
+        port = re.search(r":(\d+)/", uri)[1]
+        return ["--image-opts", "driver=raw,file.driver=nbd,file.server.type=inet,"
+                f"file.server.host=localhost,file.server.port={port},"
+                "file.tls-creds=tls0"]
+
+    credentials = x509_object(certificates)
+    check(disksum, expected, credentials, *source(good))
+    assert fails(credentials, *source(bad)).endswith(
+        "certificate hasn't got a known issuer" if kind == "authority" else
+        "Certificate does not match the hostname localhost")
+
+
+def test_revoked_certificate(disksum, fails, servers, image, certificates, tmp_path):
+    path, expected = image
+    folder = tmp_path / "pki"
+    shutil.copytree(certificates, folder)
+    uri = x509_server(servers, folder, path, query=f"?tls-certificates={folder}")
+    check(disksum, expected, uri)
+    revoke(folder, "server")
+    assert fails(uri).endswith("the server's certificate has been revoked")
+
+
+def test_server_goes_while_its_certificate_is_looked_at(fails, certificates, tmp_path):
+    """It shows a certificate that is refused, once."""
+    server = Impostor(make_certificates(tmp_path), once=True)
+    uri = f"nbds://127.0.0.1:{server.port}/?tls-certificates={certificates}"
+    assert fails(uri).endswith("the server's certificate cannot be verified")
+
+
+# --- what nobody verifies ---------------------------------------------------
+
+@pytest.fixture
+def missing(request, tmp_path, certificates):
+    """Makes a directory that has no authority that can be read."""
+    def make(kind):
+        folder = tmp_path / "certificates"
+        if kind == "empty":
+            folder.mkdir()
+        elif kind != "none":
+            shutil.copytree(certificates, folder)
+        if kind == "file":
+            folder = folder / "ca-cert.pem"
+        elif kind == "unreadable":
+            (folder / "ca-cert.pem").chmod(0)
+        elif kind == "closed":
+            folder.chmod(0)
+            request.addfinalizer(lambda: folder.chmod(0o700))
+        return folder
+    return make
+
+
+def as_user():
+    """A wrapper under which modes of files count, also for root."""
+    if os.getuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("no setpriv")
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
+
+
+@pytest.mark.parametrize("kind, reason", [
+    ("none", "No such file or directory"), ("empty", "No such file or directory"),
+    ("file", "Not a directory"), ("unreadable", "Permission denied"),
+    ("closed", "Permission denied")])
+def test_no_authority(fails, servers, image, certificates, missing, kind, reason):
+    path, _ = image
+    uri = x509_server(servers, certificates, path)
+    folder = missing(kind)
+    expected = ": cannot connect: cannot verify the server: " \
+        f"{folder}/ca-cert.pem: {reason}"
+    for args in [f"{uri}?tls-certificates={folder}"], [x509_object(folder), uri]:
+        assert fails(*args, wrapper=as_user()).endswith(expected)
+
+
+@pytest.mark.parametrize("name", ["ca-crl.pem", "client-cert.pem", "client-key.pem"])
+def test_unreadable_file(fails, servers, image, certificates, tmp_path, name):
+    """libnbd would go on as if it was not there."""
+    folder = tmp_path / "pki"
+    shutil.copytree(certificates, folder)
+    uri = x509_server(servers, certificates, image[0],
+                      query=f"?tls-certificates={folder}")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to("nowhere")
+    assert f"{folder}/{name}: " in fails(uri)
+    (folder / name).unlink()
+    (folder / name).touch(mode=0)
+    assert fails(uri, wrapper=as_user()).endswith(f"{folder}/{name}: Permission denied")
+
+
+def test_no_directory(fails, servers, image, certificates):
+    uri = x509_server(servers, certificates, image[0])
+    assert re.fullmatch(re.escape(uri) + r": cannot connect: libnbd [0-9.]+ does not "
+                        "verify the server without the certificate of an authority; "
+                        "give tls-certificates=DIRECTORY in the URI", fails(uri))
+    for query in "?tls-certificates=", "?tls-certificates", "?tls-certificates=%00/x":
+        assert fails(uri + query).endswith(
+            "cannot connect: tls-certificates needs a directory")
+
+
+@pytest.mark.parametrize("place", [".pki/libnbd", ".config/pki/libnbd"])
+def test_directory_at_home(disksum, fails, servers, image, certificates, tmp_path, place):
+    """libnbd looks there for users other than root."""
+    path, expected = image
+    home = tmp_path / "home"
+    shutil.copytree(certificates, home / place)
+    uri = x509_server(servers, certificates, path)
+    bad = x509_server(servers, impostor(shutil.copytree(certificates, tmp_path / "bad"),
+                                        "authority"), path)
+    if os.getuid() == 0:
+        assert "does not verify the server" in fails(uri)
+        return
+    check(disksum, expected, uri)
+    assert fails(bad).endswith("certificate is of an unknown authority")
+
+
+@pytest.mark.parametrize("transport", ["unix", "vsock"])
+@pytest.mark.parametrize("kind", ["authority", "right"])
+def test_sockets(disksum, fails, servers, image, certificates, tmp_path, transport, kind):
+    """No name of a server, so libnbd verifies nothing."""
+    path, expected = image
+    folder = shutil.copytree(certificates, tmp_path / "server")
+    if kind != "right":
+        impostor(folder, kind)
+    uri, _ = servers.nbdkit("--tls=require", f"--tls-certificates={folder}",
+                            "file", path, scheme="nbds+unix")
+    if transport == "vsock":
+        uri = "nbds+vsock://1/?"
+    query = f"{uri}&tls-certificates={certificates}"
+    for args in [query], [x509_object(certificates), uri], [uri]:
+        assert re.search(": cannot connect: libnbd [0-9.]+ does not verify the "
+                         f"certificate of a server on a {transport} socket; give keys "
+                         r"\(tls-psk-file=FILE\), or tls-verify-peer=false$",
+                         fails(*args))
+    if transport == "unix":
+        check(disksum, expected, f"{query}&tls-verify-peer=false")
+        check(disksum, expected, x509_object(certificates, "verify-peer=off"), uri)
+
+
+@pytest.mark.parametrize("version, verifies", [
+    ("1.14.2", False), ("1.18.4", False), ("1.18.5", True), ("1.18.10", True),
+    ("1.19.9", False), ("1.20.2", False), ("1.20.3", True), ("1.20.10", True),
+    ("1.21.4", False), ("1.22.0", True), ("1.23.1", True), ("2.0.0", True),
+    ("unknown", False)])
+def test_versions_of_libnbd(disksum, fails, build, servers, image, certificates, tmp_path,
+                            version, verifies):
+    """Later ones verify themselves, but what was named must be there."""
+    path, expected = image
+    env = {"LD_PRELOAD": f"{build}/tests/libnbd-version.so", "LIBNBD_VERSION": version}
+    on_unix, _ = servers.nbdkit(
+        "--tls=require", f"--tls-certificates={certificates}", "file", path,
+        scheme="nbds+unix", query=f"&tls-certificates={certificates}")
+    no_directory = on_unix[:on_unix.index("&")]
+    for uri in on_unix, no_directory:
+        if verifies:
+            check(disksum, expected, uri, env=env)
+        else:
+            assert f"libnbd {version} does not verify" in fails(uri, env=env)
+    assert "cannot verify the server: " in fails(
+        f"nbds://localhost:1/?tls-certificates={tmp_path}", env=env)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("query, word", [
+    ("tls-certificate=DIR", "tls-certificate"),
+    ("tls-certificatess=DIR", "tls-certificatess"),
+    ("TLS-certificates=DIR", "TLS-certificates"),
+    ("tls_certificates=DIR", "tls_certificates"),
+    ("tls-certificates =DIR", "tls-certificates "),
+    ("tls%2dcertificate=DIR", "tls-certificate"),
+    ("tls-certificates=DIR&tls-hostname=localhost", "tls-hostname"),
+    ("tls-type=x509;tls-certificates=DIR", "tls-type"),
+    ("tls-certificates=DIR&foo", "foo"),
+    ("&&=x&verify-peer=false&tls-certificates=DIR", "verify-peer"),
+])
+def test_unknown_parameter(fails, servers, image, certificates, query, word):
+    """libnbd would ignore it."""
+    uri = x509_server(servers, certificates, image[0])
+    uri += "?" + query.replace("DIR", str(certificates)).replace(" ", "%20")
+    assert fails(uri) == \
+        f"{uri}: cannot connect: the URI has an unknown parameter '{word}'; those for " \
+        "TLS are tls-certificates, tls-psk-file and tls-verify-peer"
+    plain = uri.replace("nbds:", "nbd:")
+    assert f"'{word}'" in fails(plain) or "is for TLS" in fails(plain)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("query", [
+    "tls-certificates=DIR", "tls-certificates=/nowhere&tls-certificates=DIR",
+    "tls%2Dcertificates=DIR", "&=x&&tls-certificates=DIR&#?tls-certificate=x",
+    "tls-verify-peer=On;tls-certificates=DIR", "tls-certificates=DIR&tls-verify-peer=1"])
+def test_query(disksum, fails, servers, image, certificates, tmp_path, query):
+    """As libnbd takes it apart: the directory that is looked at is the one that is
+    used, whatever comes with it."""
+    path, expected = image
+    uri = x509_server(servers, certificates, path)
+    other = tmp_path / "a%b"
+    make_certificates(tmp_path)
+    shutil.copytree(tmp_path, other, ignore=lambda *_: ["a%b", "home"])
+    check(disksum, expected, f"{uri}?" + query.replace("DIR", str(certificates)))
+    assert fails(f"{uri}?" + query.replace("DIR", f"{tmp_path}/a%25b")).endswith(
+        "the server's certificate is of an unknown authority")
+
+
+def test_verify_peer_of_the_uri(disksum, fails, servers, image, certificates):
+    path, expected = image
+    uri = x509_server(servers, certificates, path)
+    for word in "0", "false", "No", "off", "F":
+        check(disksum, expected, f"{uri}?tls-verify-peer={word}")
+    for word in "", "flase", "00", "disable":
+        assert fails(f"{uri}?tls-verify-peer={word}").endswith(
+            f"tls-verify-peer must be true or false, not '{word}'")
+    assert "does not verify" in fails(f"{uri}?tls-verify-peer=yes")
+    assert "does not verify" in fails(f"{uri}?tls-verify-peer=no&tls-verify-peer=yes")
+
+
+def test_the_uri_takes_the_place_of_the_object(disksum, fails, servers, image,
+                                               certificates, tmp_path):
+    """verify-peer=off is said of the object's own certificates."""
+    path, expected = image
+    folder = shutil.copytree(certificates, tmp_path / "server")
+    impostor(folder, "authority")
+    uri = x509_server(servers, folder, path)
+    query = f"{uri}?tls-certificates={certificates}"
+    for text in ["tls-creds-x509,id=a,dir=/x,verify-peer=off",
+                 "tls-creds-psk,id=a,dir=/x,verify-peer=off", "tls-creds-anon,id=a"]:
+        assert fails(f"--object={text}", query).endswith("is of an unknown authority")
+        check(disksum, expected, f"--object={text}",
+              f"{uri}?tls-certificates={folder}")
+    assert fails(f"{query}&tls-psk-file=/x").endswith(
+        "cannot connect: tls-certificates and tls-psk-file exclude each other")
+
+
+# --- a server without TLS, or with less of it -------------------------------
+
+def test_server_without_tls(disksum, fails, servers, image, certificates):
+    path, expected = image
+    uri, _ = servers.nbdkit_tcp("file", path)
+    check(disksum, expected, uri)
+    secure = uri.replace("nbd:", "nbds:")
+    for query in f"?tls-certificates={certificates}", "?tls-verify-peer=false":
+        assert "server refused TLS" in fails(secure + query)
+    old, _ = servers.nbdkit_tcp("--oldstyle", "file", path, scheme="nbds",
+                                query=f"?tls-certificates={certificates}")
+    assert "oldstyle" in fails(old)
+
+
+def test_tls_without_nbds(disksum, fails, servers, image, certificates):
+    """Somebody forgot the s, and would read in the clear."""
+    path, _ = image
+    uri, _ = servers.nbdkit_tcp("file", path)
+    for query in f"tls-certificates={certificates}", "tls-psk-file=/x", "tls-verify-peer=1":
+        assert fails(f"{uri}?{query}").endswith(
+            f": cannot connect: the parameter '{query[:query.index('=')]}' is for TLS, "
+            "which the scheme nbds:// asks for")
+
+
+class Impostor:
+    """Answers STARTTLS as an NBD server does, and then with a certificate."""
+
+    def __init__(self, folder, once=False, version=None):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if version:
+            self.context.maximum_version = version
+        self.context.load_cert_chain(folder / "server-cert.pem", folder / "server-key.pem")
+        self.once = once
+        self.error = None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            client, _ = self.listener.accept()
+            with client:
+                if self.once:
+                    self.listener.close()
+                client.sendall(b"NBDMAGICIHAVEOPT" + struct.pack(">H", 1))
+                client.recv(20, socket.MSG_WAITALL)
+                client.sendall(struct.pack(">QIII", 0x3E889045565A9, 5, 1, 0))
+                try:
+                    self.context.wrap_socket(client, server_side=True).close()
+                except OSError as error:
+                    self.error = error
+            if self.once:
+                return
 
 
 def test_client_certificate(fails, servers, image, certificates, tmp_path):
@@ -112,10 +439,10 @@ def test_client_certificate(fails, servers, image, certificates, tmp_path):
         "--tls-verify-peer", "file", path, scheme="nbds")
     folder = make_certificates(tmp_path)
     shutil.copy(certificates / "ca-cert.pem", folder)
-    assert "can not connect" in fails(x509_object(folder), uri)
+    assert "cannot connect" in fails(x509_object(folder), uri)
     for name in "client-cert.pem", "client-key.pem":
         (folder / name).unlink()
-    assert "can not connect" in fails(x509_object(folder), uri)
+    assert "cannot connect" in fails(x509_object(folder), uri)
 
 
 @pytest.mark.sanitizer
@@ -130,7 +457,7 @@ def test_qom_type(disksum, fails, servers, image, certificates, tmp_path):
                  f"secret,{rest},qom-type=tls-creds-x509", f"tls-creds-x509,{rest},"]:
         check(disksum, expected, f"--object={text}", "--object=secret,id=s,data=x", uri)
     # The last one counts: this is no credentials.
-    assert "can not connect" in fails(
+    assert "cannot connect" in fails(
         f"--object=tls-creds-x509,{rest},qom-type=secret", uri)
 
 
@@ -194,7 +521,26 @@ def test_psk(disksum, fails, servers, image, keys):
     folder, other = keys("keys", "alice"), keys("other", "alice")
     uri = psk_server(servers, folder, path, "alice@")
     check(disksum, expected, f"{uri}&tls-psk-file={folder}/keys.psk")
-    assert "can not connect" in fails(f"{uri}&tls-psk-file={other}/keys.psk")
+    assert "cannot connect" in fails(f"{uri}&tls-psk-file={other}/keys.psk")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_key_against_a_certificate(fails, certificates, keys, version):
+    """Who has no key does not get away with a certificate."""
+    server = Impostor(certificates, version=version)
+    line = fails(f"nbds://alice@127.0.0.1:{server.port}/"
+                 f"?tls-psk-file={keys('keys', 'alice')}/keys.psk")
+    assert "cannot connect: gnutls_handshake: " in line
+
+
+def test_key_without_a_user(disksum, fails, servers, image, keys):
+    path, expected = image
+    folder = keys("keys", "alice")
+    uri = psk_server(servers, folder, path) + f"&tls-psk-file={folder}/keys.psk"
+    check(disksum, expected, uri, env={"LOGNAME": "alice"})
+    assert fails(uri, env={"LOGNAME": "bob"}).endswith(
+        "; name the user of the key: USER@ after the :// of the URI, or username=USER "
+        "in the object")
 
 
 @pytest.mark.parametrize("user, option", [("alice", ",username=alice"), ("qemu", "")])
@@ -207,8 +553,8 @@ def test_psk_object(disksum, fails, servers, image, keys, user, option):
         return f"--object=tls-creds-psk,id=tls0,endpoint=client,dir={where}{how}"
 
     check(disksum, expected, psk_object(folder), uri)
-    assert "can not connect" in fails(psk_object(other), uri)
-    assert "can not connect" in fails(psk_object(folder, ",username=bob"), uri)
+    assert "cannot connect" in fails(psk_object(other), uri)
+    assert "cannot connect" in fails(psk_object(folder, ",username=bob"), uri)
 
 
 def test_server_killed(fails, servers, image, certificates):

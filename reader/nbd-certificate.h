@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is wrong with the certificate of a server. libnbd refuses it, and does
+ * not say why.
+ */
+#ifndef READER_NBD_CERTIFICATE_H
+#define READER_NBD_CERTIFICATE_H
+
+#include "reader/nbd-uri.h"
+
+/* Whether libnbd's reason is that. */
+bool nbd_certificate_refused(const char *reason);
+
+/*
+ * Connect to the server once more, by the authorities in the directory (NULL:
+ * those of the system), and go away when the certificate came. The words fit
+ * after "the server's certificate"; never NULL.
+ */
+const char *nbd_certificate_problem(const struct nbd_uri *uri,
+                                    const char *directory);
+
+#endif
