@@ -15,11 +15,12 @@ struct nbd_server_options {
                            * known */
     int error_fd;         /* its stderr */
     int end_signal;       /* what ends it */
+    unsigned timeout;     /* seconds that it may take to start; 0: for ever */
 };
 
 /* Start a server on a socket of its own, in a process group of its own. It ends
- * with all its children when it is stopped, and when this process is gone. Only
- * from the first thread of the process, while it is alone. */
+ * with all that it started when it is stopped, and when this process is gone.
+ * Only from the first thread of the process, while it is alone. */
 int nbd_server_start(const struct nbd_server_options *options, const char *name,
                      struct nbd_server **server, struct error *error);
 
@@ -28,11 +29,12 @@ pid_t nbd_server_pid(const struct nbd_server *server);
 /* A path to its socket, for this process. */
 const char *nbd_server_socket(const struct nbd_server *server);
 
-/* Connecting failed: if that is because the server ended, say so instead. */
+/* Connecting failed: if that is because the server ended, and all that it
+ * started, say so instead. */
 void nbd_server_explain(struct nbd_server *server, const char *name,
                         struct error *error);
 
-/* All connections are there: forget the socket. */
+/* All connections are there, or failed: forget the socket. */
 void nbd_server_hide(struct nbd_server *server);
 
 /* End it, and wait for that. NULL is accepted. */

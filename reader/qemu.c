@@ -240,6 +240,7 @@ int qemu_open(const struct qemu_options *o, struct reader **reader,
     struct nbd_server_options server = {
         .package = "qemu-utils",
         .end_signal = SIGKILL, /* it may be waiting; it has nothing to write */
+        .timeout = o->nbd->timeout,
     };
     struct nbd_options nbd = *o->nbd;
     struct arguments a;

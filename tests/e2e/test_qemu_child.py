@@ -57,7 +57,7 @@ def test_folder_of_the_socket_is_private(disksum, folder, vmdk, tmp_path):
             ["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode:
         pytest.skip("no strace here")
     log = tmp_path / "strace"
-    disksum(vmdk, umask=0, wrapper=["strace", "-o", log,
+    disksum(vmdk, umask=0, wrapper=["strace", "-f", "-o", log,
                                     "-e", "trace=mkdir,mkdirat,chmod,fchmodat"])
     made = [line for line in log.read_text().splitlines()
             if "disksum-" in line]

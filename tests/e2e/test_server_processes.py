@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The processes of a server that disksum starts: none of them stays, nor a
+directory of its socket, however disksum ends."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import BUILD, sums
+from test_nbd import image  # noqa: F401 (a fixture)
+from test_nbd_command import (  # noqa: F401 (a fixture)
+    children_with, folder_for_sockets, wait_until)
+
+
+def is_running(number):
+    """Whether a 'sleep' of that many seconds runs."""
+    return any(pathlib.Path(path).read_bytes().startswith(b"sleep\0")
+               for path in children_with(number))
+
+
+def wait_for_none(*words):
+    for word in words:
+        wait_until(lambda: not children_with(word))
+
+
+# Servers that leave children: in a session of their own, or by a second fork.
+# The socket stays with the last one, so disksum waits for an answer.
+DETACHED = {
+    "setsid": "setsid sleep {0} & wait",
+    "child of a child": "(setsid sleep {0} &) ; sleep {0}",
+    "leader gone": "(setsid sh -c 'sleep {0} & sleep {0}' &) ; exit 0",
+}
+
+
+def start_detached(script, number, folder):
+    return subprocess.Popen(
+        [BUILD / "disksum", "--", "[", "sh", "-c", script.format(number), "]"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, **folder})
+
+
+def check_detached(script, number, folder, end):
+    with start_detached(script, number, folder) as process:
+        wait_until(lambda: is_running(number))
+        process.send_signal(end)
+    wait_for_none(number)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", DETACHED)
+def test_detached_children_end_with_us(folder_for_sockets, how, end):
+    check_detached(DETACHED[how], f"4321.{end:03}{len(how)}", folder_for_sockets, end)
+
+
+def test_children_that_ignore_signals(folder_for_sockets):
+    """They are killed."""
+    script = "trap '' TERM; (setsid sh -c 'sleep {0}; sleep {0}' &); sleep {0}"
+    check_detached(script, "4321.6", folder_for_sockets, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("how", DETACHED)
+def test_detached_children_end_with_the_image(fails, folder_for_sockets, how):
+    number = f"4321.5{len(how)}"
+    assert "does not answer" in fails(
+        "--timeout=1", "--", "[", "sh", "-c", DETACHED[how].format(number), "]",
+        env=folder_for_sockets)
+    assert not children_with(number)
+
+
+# --- killed at any moment ----------------------------------------------------
+
+def strace_works():
+    return shutil.which("strace") and subprocess.run(
+        ["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def calls_of(command, log, env):
+    """The system calls of the first process, in order, as strace counts them."""
+    subprocess.run(["strace", "-o", log, *command], env=env, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return [line.split("(")[0] for line in log.read_text().splitlines()
+            if re.match(r"\w+\(", line)]
+
+
+@pytest.mark.skipif(not strace_works(), reason="no strace here")
+@pytest.mark.parametrize("kind", ["command", "qemu"])
+def test_killed_at_any_moment(image, folder_for_sockets, tmp_path, kind):
+    """SIGKILL after each system call, from the first that makes a process or
+    socket to the last."""
+    path, _ = image
+    link = tmp_path / "disk"
+    link.symlink_to(path)
+    number = f"4321.7{len(kind)}"
+    what = ["--image-opts", f"driver=raw,file.driver=file,file.filename={link}"]
+    if kind == "command":
+        what = ["--", "[", "sh", "-c", f"setsid sleep {number} 3>&- &"
+                f"LISTEN_PID=$$ exec nbdkit -r file {link}", "]"]
+    command = [BUILD / "disksum", "-t", "1", *what]
+    env = {**os.environ, **folder_for_sockets}
+    calls = calls_of(command, tmp_path / "log", env)
+    first = next(n for n, call in enumerate(calls) if call in ("socketpair", "socket", "mkdir"))
+    for n in range(first, len(calls)):
+        done = subprocess.run(
+            ["strace", "-o", "/dev/null", "-e", f"inject=all:signal=KILL:when={n + 1}",
+             *command], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert done.returncode in (0, -signal.SIGKILL), calls[n]
+        wait_for_none(str(link), number)
+        wait_until(lambda: not list(pathlib.Path(env["TMPDIR"]).iterdir()))
+
+
+def test_group_is_killed(folder_for_sockets):
+    """What a shell does with a job."""
+    number = "4321.81"
+    process = subprocess.Popen(
+        [BUILD / "disksum", "--", "[", "sh", "-c", f"setsid sleep {number} & wait", "]"],
+        env={**os.environ, **folder_for_sockets}, start_new_session=True)
+    wait_until(lambda: is_running(number))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_for_none(number)
+
+
+# --- the watcher -------------------------------------------------------------
+
+def children_of(pid):
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+        except OSError:
+            pass
+    return found
+
+
+@pytest.fixture
+def waiting(folder_for_sockets):
+    """A disksum that waits for its server, its watcher, and the server's word."""
+    word = "4321.91"
+    process = subprocess.Popen(
+        [BUILD / "disksum", "--", "[", "sleep", word, "]"], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={**os.environ, **folder_for_sockets})
+    try:
+        wait_until(lambda: is_running(word))
+        yield process, children_of(process.pid)[0], word
+    finally:
+        process.kill()
+        process.wait()
+    wait_for_none(word)
+
+
+def test_watcher_keeps_nothing_open(waiting):
+    """Neither the user's streams nor anything else of ours."""
+    def links():
+        folder = pathlib.Path(f"/proc/{watcher}/fd")
+        return sorted(re.sub(r":.*\d.*", "", os.readlink(path)) for path in folder.iterdir())
+    process, watcher, _ = waiting
+    wait_until(lambda: links() == ["anon_inode:[signalfd]", "socket"])
+
+
+def test_watcher_is_asked_to_end(waiting):
+    """It has work to do."""
+    process, watcher, word = waiting
+    for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+        os.kill(watcher, number)
+    assert children_of(watcher) and process.poll() is None
+    process.terminate()
+    process.wait()
+    wait_for_none(word)
+
+
+def test_watcher_is_killed(waiting):
+    """The server goes, and disksum says so."""
+    process, watcher, word = waiting
+    os.kill(watcher, signal.SIGKILL)
+    assert process.wait(60) == 1
+    wait_for_none(word)
+
+
+# --- whether the server is there ---------------------------------------------
+
+def test_shell_leaves_the_socket_to_a_child(disksum, image, folder_for_sockets):
+    """And ends: that is not the server's end."""
+    path, expected = image
+    for end in "exit 0", "exit 7", "kill -9 $$":
+        script = f"sh -c 'LISTEN_PID=$$ exec nbdkit -r file {path}' & {end}"
+        result = disksum("--", "[", "sh", "-c", script, "]", env=folder_for_sockets)
+        assert sums(result.stdout) == [expected]
+    assert not children_with(str(path))
+
+
+def test_child_has_the_socket_and_ends(fails, folder_for_sockets):
+    """The status is that of the command, once nobody is left."""
+    assert fails("--", "[", "sh", "-c", "sleep 0.25 & exit 5", "]",
+                 env=folder_for_sockets).endswith(": the server ended with exit status 5")
+
+
+def test_child_without_the_socket_lives(fails, folder_for_sockets):
+    """Somebody is there, so it is not said that the server ended."""
+    number = "4321.92"
+    line = fails("--", "[", "sh", "-c", f"sleep {number} 3>&- & exit 5", "]",
+                 env=folder_for_sockets)
+    assert "can not connect" in line and "ended with" not in line
+    assert not children_with(number)
+
+
+def test_program_that_is_not_loaded(fails, build, folder_for_sockets, image):
+    path, _ = image
+    env = {**folder_for_sockets, "LD_PRELOAD": f"{build}/tests/hanging-exec.so"}
+    for what, program in ((["--", "[", "nbdkit", "file", path, "]"], "nbdkit"),
+                          (["--image-opts", f"driver=raw,file.filename={path}"],
+                           "qemu-nbd")):
+        start = time.monotonic()
+        assert f": can not run '{program}': timed out" in fails("--timeout=1", *what, env=env)
+        assert time.monotonic() - start >= 1
+        assert not children_with(str(path))
+
+
+# --- the directory of the socket -----------------------------------------------
+
+def test_no_tmpdir(disksum, image):
+    path, expected = image
+    result = disksum("--", "[", "nbdkit", "file", path, "]", env={"TMPDIR": ""})
+    assert sums(result.stdout) == [expected]
+
+
+@pytest.mark.parametrize("kind, cause", [
+    ("missing", "No such file or directory"), ("file", "Not a directory"),
+    ("long", "File name too long"), ("closed", "Permission denied")])
+def test_bad_tmpdir(fails, image, tmp_path, kind, cause):
+    path, _ = image
+    folder = tmp_path / kind
+    wrapper = []
+    if kind == "file":
+        folder.touch()
+    if kind == "long":
+        folder = tmp_path / ("x" * 100)
+        folder.mkdir()
+    if kind == "closed":
+        folder.mkdir(0o555)
+        if os.getuid() == 0:
+            if not shutil.which("setpriv"):
+                pytest.skip("root may write everywhere")
+            wrapper = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
+    for what in (["--", "[", "nbdkit", "file", path, "]"],
+                 ["--image-opts", f"driver=raw,file.filename={path}"]):
+        assert fails(*what, env={"TMPDIR": str(folder)}, wrapper=wrapper).endswith(
+            f": cannot make a socket in '{folder}': {cause}")
+    assert kind in ("missing", "file") or not list(folder.iterdir())
