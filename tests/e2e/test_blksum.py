@@ -62,7 +62,7 @@ def test_cache_of_blksum(blksum, disksum, fails, build, tmp_path):
     expected = f"{checksum(content)}  disk\n"
     # Direct reads fail.
     no_ring = {"env": {"DISKSUM_READS": "ring"},
-               "wrapper": [build / "tests/no-io-uring", "setup"]}
+               "wrapper": [build / "tests/refuse-calls", "EPERM", "io_uring_setup"]}
     assert b"can not set up reads" in blksum("disk", **no_ring).stderr
     for options in ["-c"], ["--cache"], ["-T", "writeback"]:
         assert blksum(*options, "disk", **no_ring).stdout.decode() == expected

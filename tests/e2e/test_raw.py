@@ -111,7 +111,7 @@ def test_cold_cache(disksum, images):
 def test_refused_io_uring(disksum, fails, images, build, call):
     """In a container that forbids io_uring, threads read; the ring alone is an
     error, which shows that it was refused."""
-    wrapper = [build / "tests/no-io-uring", call]
+    wrapper = [build / "tests/refuse-calls", "EPERM", f"io_uring_{call}"]
     out = disksum("-T", "none", *images.paths, wrapper=wrapper).stdout
     assert sums(out) == images.checksums(65536)
     big = max(images.paths, key=os.path.getsize)
