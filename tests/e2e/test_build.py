@@ -42,16 +42,6 @@ def test_soname(build):
     assert "libblkhash.so.1]" in run("readelf", "-d", build / "libblkhash.so")
 
 
-def test_archive_is_polite(build):
-    """The static library has no names that a program could have, too."""
-    out = run("nm", "-g", "--defined-only", build / "libblkhash.a",
-              stderr=subprocess.DEVNULL)
-    names = {line.split()[2] for line in out.splitlines()
-             if len(line.split()) == 3}
-    assert names
-    assert not {name for name in names if not name.startswith("blkhash_")}
-
-
 def test_command_uses_the_public_library(build):
     out = run("nm", "-D", "--undefined-only", build / "disksum")
     assert "blkhash_root_final" in out
@@ -139,34 +129,94 @@ def outside(installed):
             "LD_LIBRARY_PATH": str(find(installed, "libblkhash.so.1").parent)}
 
 
-def test_static_library(installed, tmp_path):
-    """pkg-config tells all that a static program needs of others."""
-    source = tmp_path / "sum.c"
-    source.write_text("""
-        #include <blkhash.h>
-        #include <stdio.h>
-        int main(void)
-        {
-            struct blkhash *h = blkhash_new(65536, "sha256");
-            unsigned char md[BLKHASH_MAX_MD_SIZE];
-            unsigned int len;
+# A program of the five functions that most callers need.
+CALLER = """
+    #include <blkhash.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    int main(void)
+    {
+        struct blkhash *h = blkhash_new(65536, "sha256");
+        unsigned char md[BLKHASH_MAX_MD_SIZE];
+        unsigned int len;
 
-            if (blkhash_update(h, "hello", 5) || blkhash_final(h, md, &len))
-                return 1;
-            for (unsigned int i = 0; i < len; i++)
-                printf("%02x", md[i]);
-            blkhash_free(h);
-            return 0;
-        }""")
-    env = outside(installed)
-    flags = run("pkg-config", "--cflags", "--libs", "--static", "blkhash",
-                env=env).split()
-    flags = ["-l:libblkhash.a" if f == "-lblkhash" else f for f in flags]
-    run("cc", "-Wall", "-Wextra", "-Werror", source, "-o", tmp_path / "sum",
-        *flags)
-    del env["LD_LIBRARY_PATH"]
-    out = run(tmp_path / "sum", env=env)
+        if (!h || blkhash_update(h, "hello", 5) || blkhash_zero(h, 0) ||
+            blkhash_final(h, md, &len))
+            return 1;
+        for (unsigned int i = 0; i < len; i++)
+            printf("%02x", md[i]);
+        blkhash_free(h);
+        return 0;
+    }
+    """
+
+
+def check_caller(program, env):
+    out = run(program, env=env)
     assert out.startswith("337355fe") and out.endswith("45e6")
+
+
+def link_static(installed, source, program):
+    """pkg-config tells all that a static program needs of others."""
+    flags = run("pkg-config", "--cflags", "--libs", "--static", "blkhash",
+                env=outside(installed)).split()
+    flags = ["-l:libblkhash.a" if f == "-lblkhash" else f for f in flags]
+    run("cc", "-Wall", "-Wextra", "-Werror", source, "-o", program, *flags)
+
+
+def test_caller_by_meson(installed, tmp_path):
+    """A project that wants a version of this library, which other projects of
+    the name have had, too, builds with it."""
+    (tmp_path / "caller.c").write_text(CALLER)
+    (tmp_path / "meson.build").write_text("""
+        project('caller', 'c', default_options: ['werror=true'])
+        executable('caller', 'caller.c',
+            dependencies: dependency('blkhash', version: '>=0.4.1'))
+        """)
+    env = outside(installed)
+    run("meson", "setup", tmp_path / "build", tmp_path, env=env)
+    run("ninja", "-C", tmp_path / "build", env=env)
+    check_caller(tmp_path / "build/caller", env)
+
+
+def test_versions_agree(disksum, installed):
+    version = run("pkg-config", "--modversion", "blkhash",
+                  env=outside(installed)).strip()
+    assert disksum("--version").stdout == f"disksum {version}\n"
+
+
+def test_static_library(installed, tmp_path):
+    source, program = tmp_path / "sum.c", tmp_path / "sum"
+    source.write_text(CALLER)
+    link_static(installed, source, program)
+    assert "libblkhash" not in run("readelf", "-d", program)
+    check_caller(program, None)
+
+
+def test_archive_is_polite(installed):
+    """The static library has no names that a program could have, too."""
+    out = run("nm", "-g", "--defined-only", find(installed, "libblkhash.a"),
+              stderr=subprocess.DEVNULL)
+    names = {line.split()[2] for line in out.splitlines()
+             if len(line.split()) == 3}
+    assert names
+    assert not {name for name in names if not name.startswith("blkhash_")}
+
+
+def test_program_with_names_of_ours(installed, root, tmp_path):
+    """Functions of a static program that are named as those inside of the
+    library do no harm."""
+    names = re.findall(r"^#define (\w+) ", "\n".join(
+        (root / "lib" / header).read_text()
+        for header in ("names.h", "blake3-names.h")), re.M)
+    ours = [name for name in names if not name.endswith("_H")]
+    assert {"queue_new", "digest_open", "blake3_hasher_init"} <= set(ours)
+    source, program = tmp_path / "sum.c", tmp_path / "sum"
+    source.write_text(CALLER + "\n".join(
+        f"void {name}(void);\nvoid {name}(void) {{ abort(); }}"
+        for name in ours))
+    link_static(installed, source, program)
+    check_caller(program, None)
 
 
 def test_header_is_for_cxx_too(root, tmp_path):

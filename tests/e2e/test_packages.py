@@ -23,10 +23,15 @@ def copy_of_the_tree(root, folder):
 
 
 def versions(root):
+    """Of meson.build, debian/changelog, and rpm/disksum.spec."""
     meson = re.search(r"version: '(.*?)'", (root / "meson.build").read_text())
     changelog = re.match(r"disksum \((.*)-\d+\) ",
                          (root / "debian/changelog").read_text())
-    return meson[1], changelog[1]
+    spec = (root / "rpm/disksum.spec").read_text()
+    return [meson[1], changelog[1],
+            re.search(r"^Version:\s*(.*)$", spec, re.M)[1],
+            re.search(r"^%changelog\n.* - (.*)-\d+$", spec, re.M)[1],
+            *re.findall(r"disksum-([\d.]+)(?:/|\.tar\.gz)", spec)]
 
 
 # --- Debian --------------------------------------------------------------
@@ -48,6 +53,14 @@ CONTENT = {
         lib/TUPLE/libblkhash.so
         lib/TUPLE/pkgconfig/blkhash.pc
         share/man/man3/blkhash.3.gz""",
+}
+
+
+# The library of another project has the same names for developers: blkhash.h,
+# libblkhash.so and blkhash.pc. For programs it is libblkhash.so.0, beside ours.
+CONFLICTS = {
+    "debian": {"libblkhash-dev": "blkhash-dev"},
+    "rpm": {"libblkhash-devel": "blkhash-devel"},
 }
 
 
@@ -81,6 +94,8 @@ def test_debian(root, tmp_path):
     assert sorted(packages) == sorted(CONTENT)
     for name, path in packages.items():
         assert files_of(path) == CONTENT[name].replace("TUPLE", tuple).split()
+        assert run("dpkg-deb", "-f", path, "Conflicts").strip() == \
+            CONFLICTS["debian"].get(name, "")
 
     # Installed elsewhere, they pass the tests for those who install them.
     installed = tmp_path / "installed"
@@ -121,7 +136,13 @@ def test_rpm(root):
     assert out.splitlines() == [f"{name} {version}" for name in
                                 ("disksum", "libblkhash", "libblkhash-devel")]
     assert "%check" in run("rpmspec", "-P", root / "rpm/disksum.spec")
+    out = run("rpmspec", "-q", "--qf", "[%{name} %{conflicts}\n]",
+              root / "rpm/disksum.spec")
+    conflicts = dict(map(str.split, out.splitlines()))
+    assert {name: other for name, other in conflicts.items()
+            if other != "(none)"} == CONFLICTS["rpm"]
 
 
-def test_versions(root):
-    assert len(set(versions(root))) == 1
+def test_versions(disksum, root):
+    command = disksum("--version").stdout.split()[1]
+    assert set(versions(root)) == {command}
