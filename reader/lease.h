@@ -4,8 +4,9 @@
  * for writing, and tells when somebody wants to. That one waits until the lease
  * is given back, which the handler of SIGIO in lease.c does at once.
  *
- * The handler is installed with the first lease, for the whole process. It runs
- * in any thread; leases are taken and given back while there is one only.
+ * The handler is installed with the first lease, for the whole process. It may
+ * run in any thread that does not block SIGIO; leases are taken and given back
+ * while there is one thread only.
  */
 #ifndef READER_LEASE_H
 #define READER_LEASE_H

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/signals.h"
+
 /* Large enough that moving the window costs little: it interrupts every CPU
  * that runs a thread of ours. Small enough not to look like a lot of memory. */
 #define WINDOW_SIZE (32 << 20)
@@ -17,30 +19,35 @@ static __thread struct window *this_window;
 static size_t page_size;
 static bool handler_installed;
 
-/* mmap() is not on POSIX's list of functions for signal handlers, but it is a
- * plain system call on Linux; the signal is the thread's own, not one that
- * interrupts anything. */
-static void handle_sigbus(int signal, siginfo_t *info, void *context)
+/* Put zeros in the place of a page that is gone. mmap() is not on POSIX's list
+ * of functions for signal handlers, but it is a plain system call on Linux; the
+ * signal is the thread's own, not one that interrupts anything. */
+static bool replace_page(struct window *w, uintptr_t address)
 {
-    struct window *w = this_window;
-    uintptr_t address = (uintptr_t)info->si_addr;
+    void *page = (void *)(address / page_size * page_size);
+
+    if (!w || !w->base || address < (uintptr_t)w->base ||
+        address >= (uintptr_t)w->base + w->length)
+        return false;
+    w->failed = 1;
+    return mmap(page, page_size, PROT_READ,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page;
+}
+
+static void handle_sigbus(int number, siginfo_t *info, void *context)
+{
     int saved_errno = errno;
 
     (void)context;
-    if (w && w->base && address >= (uintptr_t)w->base &&
-        address < (uintptr_t)w->base + w->length) {
-        void *page = (void *)(address / page_size * page_size);
-
-        w->failed = 1;
-        if (mmap(page, page_size, PROT_READ,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
-            errno = saved_errno;
-            return;
-        }
-    }
-    /* Not ours: what would have happened without us, when the instruction is
-     * tried again. */
-    (void)sigaction(signal, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
+    if (signal_was_sent(info))
+        signal_end_by(number);
+    else if (info->si_code == BUS_MCEERR_AO)
+        ; /* memory failed that nobody has touched; whoever does gets his own */
+    else if (!replace_page(this_window, (uintptr_t)info->si_addr))
+        /* Not ours: what would have happened without us, when the instruction
+         * is tried again. */
+        (void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL },
+                        NULL);
     errno = saved_errno;
 }
 

@@ -10,9 +10,9 @@
  * What was computed from a window is worth nothing if window_failed() says so
  * afterwards; a read then tells the reason.
  *
- * The handler is installed with the first window, for the whole process, and
- * passes on a SIGBUS that has another cause. Threads that use windows must not
- * block SIGBUS.
+ * The handler is installed with the first window, for the whole process. A
+ * SIGBUS that has another cause, or that a process sent, ends this one as ever.
+ * Threads that use windows must not block SIGBUS.
  */
 #ifndef READER_WINDOW_H
 #define READER_WINDOW_H

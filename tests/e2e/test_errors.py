@@ -2,6 +2,7 @@
 """Every failure: exit status 1, no checksum, one line that names the file, the
 place and the cause."""
 
+import ctypes
 import os
 import pathlib
 import random
@@ -366,6 +367,51 @@ def test_death_by_signal(build, tmp_path, number, what):
     process.send_signal(number)
     assert process.communicate() == (b"", b"")
     assert process.returncode == -number
+    os.close(ours)
+
+
+def signal_thread(pid, thread, number):
+    """A signal to the process, or to a thread: the number of one in /proc."""
+    if thread is None:
+        os.kill(pid, number)
+    else:
+        tids = sorted(map(int, os.listdir(f"/proc/{pid}/task")))
+        assert ctypes.CDLL(None).tgkill(pid, tids[thread], int(number)) == 0
+
+
+@pytest.mark.parametrize("number, thread", [
+    (signal.SIGBUS, None), (signal.SIGBUS, 0), (signal.SIGBUS, 1),
+    (signal.SIGBUS, -1),
+    # Workers leave it, as most signals, to the first thread.
+    (signal.SIGIO, None), (signal.SIGIO, 0)])
+@pytest.mark.parametrize("what", ["hole", "pipe", "buffered", "direct"])
+def test_signals_with_handlers(build, tmp_path, what, thread, number):
+    """Sent by somebody they mean what they mean everywhere, whatever the thread
+    does that gets them. The first image is there to install the handlers."""
+    write_image(tmp_path / "first", "100k:A")
+    with open(tmp_path / "disk", "wb") as f:
+        f.truncate(8 << 40)
+    args = {"hole": ["disk"], "pipe": ["-"], "buffered":
+            ["--no-extents", "disk"], "direct":
+            ["--no-extents", "-T", "none", "disk"]}[what]
+    ours, theirs = os.pipe()
+    with subprocess.Popen(
+            [build / "disksum", "-t", "4", "--block-size=512",
+             f"--progress={theirs}", "first", *args], pass_fds=[theirs], cwd=tmp_path,
+            env={**os.environ, "DISKSUM_READS": "threads" if what == "direct"
+                 else "view"},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) as process:
+        os.close(theirs)
+        seen = b""
+        while b"100/100\n0/100\n" not in seen:
+            seen += os.read(ours, 100)
+            assert process.poll() is None
+        while len(os.listdir(f"/proc/{process.pid}/task")) < 5:
+            time.sleep(0.01)  # all workers are there
+        signal_thread(process.pid, thread, number)
+        assert process.wait() == -number
+        assert process.stderr.read() == b""
     os.close(ours)
 
 

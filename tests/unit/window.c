@@ -2,8 +2,12 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "reader/reader.h"
@@ -73,6 +77,69 @@ static void check_truncated_file(void)
     window_close(&w);
 }
 
+static void send_plain(unsigned char *in_window)
+{
+    (void)in_window;
+    kill(getpid(), SIGBUS);
+}
+
+/* Whatever address it has. */
+static void send_queued(unsigned char *in_window)
+{
+    siginfo_t info = { .si_signo = SIGBUS, .si_code = SI_QUEUE };
+
+    info.si_addr = in_window;
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info);
+}
+
+/* Memory failed, which the kernel found before us. */
+static void tell_of_memory(unsigned char *in_window)
+{
+    siginfo_t info = { .si_signo = SIGBUS, .si_code = BUS_MCEERR_AO };
+
+    info.si_addr = in_window;
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info);
+}
+
+static void touch_elsewhere(unsigned char *in_window)
+{
+    const volatile unsigned char *p =
+        mmap(NULL, 2 * SIZE, PROT_READ, MAP_SHARED, fd, 0);
+
+    (void)in_window;
+    (void)p[SIZE + SIZE / 2]; /* beyond the end of the file */
+}
+
+/* What is no page of a window ends the process, at once. 0: it goes on. */
+static int signal_that_ends(void (*cause)(unsigned char *in_window))
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct reader reader = { 0 };
+        struct window w = { 0 };
+        unsigned char *p =
+            (unsigned char *)window_get(&w, &reader, fd, 0, SIZE, false);
+
+        cause(p);
+        _exit(window_failed(&w));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    return 0;
+}
+
+static void check_other_signals(void)
+{
+    assert_int_equal(signal_that_ends(send_plain), SIGBUS);
+    assert_int_equal(signal_that_ends(send_queued), SIGBUS);
+    assert_int_equal(signal_that_ends(touch_elsewhere), SIGBUS);
+    assert_int_equal(signal_that_ends(tell_of_memory), 0);
+}
+
 /* One test: the handler is installed once for a process, and cmocka puts its
  * own in that place with every test. */
 static void test_window(void **state)
@@ -80,6 +147,7 @@ static void test_window(void **state)
     (void)state;
     check_bytes_in_place();
     check_truncated_file();
+    check_other_signals();
 }
 
 int main(void)
