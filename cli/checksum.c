@@ -233,6 +233,7 @@ int checksum_begin(struct checksum *c, const struct options *o,
     int err;
 
     *c = (struct checksum){ .name = name };
+    message_know_name(name);
     err = open_input(o, name, &c->input, &c->error);
     if (err)
         return err;
@@ -251,4 +252,5 @@ void checksum_end(struct checksum *c)
     image_close(c->input.image);
     c->input.image = NULL;
     error_clear(&c->error);
+    message_know_name(NULL);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/utf8.h"
-#include "common/password.h"
+#include "common/url.h"
 
 #define CONSTRUCTION "blkhash"
 
@@ -79,9 +79,13 @@ static bool add_hex(struct json_object *object, const char *key,
 
 static bool add_name(struct json_object *object, const char *name)
 {
-    return add_text(object, "filename", name) &&
-           (utf8_valid(name) ||
-            add_hex(object, "filename-hex", name, strlen(name)));
+    char *masked = mask_name(name);
+    bool ok = masked && add_text(object, "filename", masked) &&
+              (utf8_valid(masked) ||
+               add_hex(object, "filename-hex", masked, strlen(masked)));
+
+    free(masked);
+    return ok;
 }
 
 static bool add_digest(struct json_object *object, const char *digest)
@@ -145,15 +149,11 @@ static bool add_result(struct json_object *object, const struct options *o,
            add_seconds(object, c->seconds);
 }
 
-static bool add_error(struct json_object *object, const struct error *error)
+static bool add_error(struct json_object *object, const struct checksum *c)
 {
-    char *text = strdup(error_message(error));
-    bool ok;
+    char *text = mask_text(error_message(&c->error), c->name);
+    bool ok = text && add_text(object, "error", text);
 
-    if (!text)
-        return false;
-    mask_passwords(text);
-    ok = add_text(object, "error", text);
     free(text);
     return ok;
 }
@@ -165,7 +165,7 @@ bool json_write(FILE *f, const struct options *o, const struct checksum *c)
     bool ok = object && add_name(object, c->name);
 
     if (ok && c->error.code)
-        ok = add_error(object, &c->error);
+        ok = add_error(object, c);
     else if (ok)
         ok = add_result(object, o, c);
     if (ok)

@@ -10,7 +10,7 @@
 
 #include "cli/progress.h"
 #include "cli/utf8.h"
-#include "common/password.h"
+#include "common/url.h"
 
 /* Characters that are not printed as they are: controls, and those that change
  * the order or the place of what follows. */
@@ -42,15 +42,29 @@ static void print_safe(const char *line)
     }
 }
 
+static const char *known_name;
+
+void message_know_name(const char *name)
+{
+    known_name = name;
+}
+
+static char *masked_line(const char *format, va_list args)
+{
+    char *line, *masked;
+
+    if (vasprintf(&line, format, args) < 0)
+        return NULL;
+    masked = mask_text(line, known_name);
+    free(line);
+    return masked;
+}
+
 static void print_line(const char *format, va_list args)
 {
-    char *line;
+    char *line = masked_line(format, args);
 
     progress_clear();
-    if (vasprintf(&line, format, args) < 0)
-        line = NULL;
-    if (line)
-        mask_passwords(line);
     flockfile(stderr);
     fputs(PROGRAM ": ", stderr);
     print_safe(line ? line : "out of memory");

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Lines on stderr. Names and messages may hold anything that a file name or an
- * image may hold: control characters and escape sequences are made harmless.
+ * image may hold: control characters and escape sequences are made harmless,
+ * and secrets are masked.
  */
 #ifndef CLI_MESSAGE_H
 #define CLI_MESSAGE_H
 
 #define PROGRAM "disksum"
+
+/* The name of the image that messages are about, or NULL: where it ends is not
+ * guessed then, if it has a secret. It must stay. */
+void message_know_name(const char *name);
 
 /* Print "disksum: message\n". */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));

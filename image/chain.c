@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/password.h"
+#include "common/url.h"
 #include "common/units.h"
 #include "image/layer.h"
 #include "reader/nbd.h"
@@ -29,7 +29,7 @@ static int backing_path(const struct layer *layer, const char *base_path,
     const char *path = path_of_name(name);
     const char *slash;
 
-    if (!path && has_password(name)) {
+    if (!path && has_secret(name)) {
         /* It would stand in the arguments of qemu-nbd. */
         return error_set(error, EPERM,
                          "%s: the name of its backing file has a password, "
