@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/parse-sum.h"
 #include "cli/sums.h"
+#include "common/url.h"
 
 /* Lines that --warn names when none is well-formed: it is no list. */
 #define MAX_NAMED 20
@@ -115,9 +116,13 @@ static void verify(struct list *list, const struct sum *sum,
 {
     struct checksum c;
 
-    if (!sum->md_len) {
-        message("%s: %" PRIu64 ": has an error for %s, and no checksum",
-                list->name, list->line, sum->name);
+    if (!sum->md_len || has_mask(sum->name)) {
+        message("%s: %" PRIu64 ": %s %s%s", list->name, list->line,
+                sum->md_len ? "the secret was masked when the list was made in"
+                            : "has an error for",
+                sum->name,
+                sum->md_len ? "; give it by --object, not in the name"
+                            : ", and no checksum");
         list->unread++;
         verdict(list, sum, "FAILED open or read");
         return;

@@ -5,15 +5,16 @@
 #include <string.h>
 
 #include "common/units.h"
+#include "common/url.h"
 
 static bool wants_escapes(const char *name)
 {
     return strpbrk(name, "\\\n\r") != NULL;
 }
 
-static void write_name(FILE *f, const char *name, bool escape)
+static void write_escaped(FILE *f, const char *text, size_t len, bool escape)
 {
-    for (const char *p = name; *p; p++) {
+    for (const char *p = text; p < text + len; p++) {
         if (!escape)
             putc(*p, f);
         else if (*p == '\\')
@@ -25,6 +26,22 @@ static void write_name(FILE *f, const char *name, bool escape)
         else
             putc(*p, f);
     }
+}
+
+/* Lists are kept, and shown to others: there are no secrets in them. */
+static void write_name(FILE *f, const char *name, bool escape)
+{
+    const char *p = name;
+    struct secrets secrets;
+    struct span secret;
+
+    secrets_begin(&secrets, name);
+    while (secrets_next(&secrets, &secret)) {
+        write_escaped(f, p, secret.start - p, escape);
+        fputs(SECRET_MASK, f);
+        p = secret.start + secret.len;
+    }
+    write_escaped(f, p, strlen(p), escape);
 }
 
 static void write_hex(FILE *f, const struct engine_result *r)

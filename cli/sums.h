@@ -2,7 +2,8 @@
 /*
  * Lines of a list of checksums, as GNU's sha256sum writes them. A name with a
  * backslash, newline or carriage return is escaped, and the line then starts
- * with a backslash; where lines end in a NUL, nothing is escaped.
+ * with a backslash; where lines end in a NUL, nothing is escaped. Secrets in
+ * names are masked.
  */
 #ifndef CLI_SUMS_H
 #define CLI_SUMS_H

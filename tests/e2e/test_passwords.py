@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Passwords in names are shown nowhere: in no message, line, verdict or JSON, be
+they escaped or not. (The parser: tests/unit/url.c.)"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from conftest import BUILD
+from oracle import checksum, write_image
+from test_nbd_command import wait_until
+
+# Each has the word that is looked for at both ends.
+PASSWORDS = ["swordfish", "swordfish'swordfish", "swordfish/swordfish",
+             "swordfish#swordfish", "swordfish swordfish", "swordfish@swordfish",
+             'swordfish"?\\ä\udcff\nswordfish', "1/swordfish", "swordfish://swordfish",
+             "swordfish%20,,swordfish", "x https://swordfish"]
+
+
+def hidden(result):
+    return "swordfish" not in result.stdout and \
+        "swordfish" not in result.stderr and "***" in result.stdout + result.stderr
+
+
+@pytest.fixture(params=PASSWORDS, ids=map(str, range(len(PASSWORDS))))
+def password(request):
+    return request.param
+
+
+def test_in_messages(disksum, password):
+    for name in [f"https://alice:{password}@127.0.0.1:1/x",
+                 f"ssh://alice:{password}@127.0.0.1:1/x",
+                 f"nbds://alice:x{password}@127.0.0.1:1/x"]:
+        for options in [], ["-f", "vmdk"], ["--json"], ["-v"], ["-c"]:
+            result = disksum("--timeout=4", *options, name, check=False)
+            assert result.returncode == 1 and result.stdout.count("\n") <= 1
+            assert hidden(result), result
+    result = disksum(f"--threads=https://alice:{password}@h/", check=False)
+    assert result.returncode == 2 and hidden(result)
+
+
+def test_in_names_of_lines(disksum, tmp_path, password):
+    """A file under such a name, as a program that mirrors a server makes them:
+    its lines and verdicts, in every form."""
+    name = f"https://alice:{password}@host/disk"
+    path = os.fsencode(f"{tmp_path}/./{name}")
+    os.makedirs(os.path.dirname(path))
+    content = write_image(path, "64k:A")
+    for options in [], ["--tag"], ["-z"], ["--json"], ["-v"]:
+        result = disksum(*options, f"./{name}", cwd=tmp_path, check=False)
+        assert result.returncode == 0 and hidden(result), options
+        assert checksum(content) in result.stdout
+        if options == ["--json"]:
+            line = json.loads(result.stdout)
+            assert line["filename"].startswith("./https://alice:***@")
+            assert "filename-hex" not in line
+    # Who writes it into a list himself gets it back no more than others.
+    text = json.dumps({"filename-hex": os.fsencode(f"./{name}").hex(),
+                       "checksum": checksum(content)})
+    result = disksum("-c", input=text, cwd=tmp_path)
+    assert result.stdout.endswith(": OK\n") and hidden(result)
+
+
+def test_in_hex(disksum, tmp_path):
+    """The rest of the name is no UTF-8: its bytes are told, but for the password."""
+    [line] = map(json.loads, disksum(
+        "--json", b"https://a:sword\xfffish@h/\xff", check=False).stdout.splitlines())
+    assert line["filename"] == "https://a:***@h/\ufffd"
+    assert bytes.fromhex(line["filename-hex"]) == b"https://a:***@h/\xff"
+
+
+def test_in_a_backing_chain(disksum, tmp_path, password):
+    name = f"./https://alice:{password}@host/disk"
+    path = os.fsencode(f"{tmp_path}/{name}")
+    os.makedirs(os.path.dirname(path))
+    write_image(path, "64k:A")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-u", "-F", "raw",
+                    "-b", os.fsencode(name), tmp_path / "top.qcow2", "64k"],
+                   check=True)
+    result = disksum("--json", "top.qcow2", cwd=tmp_path)
+    assert hidden(result)
+    [below] = json.loads(result.stdout)["backing-chain"]
+    assert below["filename"].startswith("./https://alice:***@")
+    os.unlink(path)
+    for options in [], ["--json"]:
+        result = disksum(*options, "top.qcow2", cwd=tmp_path, check=False)
+        assert result.returncode == 1 and hidden(result)
+
+
+def test_in_a_command(disksum, servers, tmp_path, password):
+    write_image(tmp_path / "disk", "64k:A")
+    for word in f"https://alice:{password}@host/", f"password={password}":
+        for options in [], ["--tag"], ["--json"], ["-v"]:
+            result = disksum(*options, "--", "[", "sh", "-c", 'exec nbdkit file "$0"',
+                             tmp_path / "disk", word, "]", check=False)
+            assert result.returncode == 0 and hidden(result)
+
+
+def catches_sigusr1(pid):
+    with open(f"/proc/{pid}/status") as f:
+        caught = re.search(r"SigCgt:\s*(\w+)", f.read())[1]
+    return int(caught, 16) & 1 << signal.SIGUSR1 - 1
+
+
+def test_in_progress(tmp_path, password):
+    """What a signal asks for."""
+    name = f"https://alice:{password}@host/disk"
+    path = os.fsencode(f"{tmp_path}/./{name}")
+    os.makedirs(os.path.dirname(path))
+    with open(path, "wb") as f:
+        f.truncate(1 << 42)
+    with subprocess.Popen([BUILD / "disksum", "--no-extents", path],
+                          stderr=subprocess.PIPE) as process:
+        try:
+            os.set_blocking(process.stderr.fileno(), False)
+            said = b""
+
+            def is_told():
+                nonlocal said
+                process.send_signal(signal.SIGUSR1)
+                said += process.stderr.read() or b""
+                return b"\n" in said
+
+            wait_until(lambda: catches_sigusr1(process.pid))
+            wait_until(is_told)
+        finally:
+            process.kill()
+    assert b"swordfish" not in said and b"***" in said
+
+
+def test_mask_in_a_list(disksum, tmp_path):
+    """Nobody is asked for it with the mask as a password."""
+    name = "https://alice:***@host/disk"
+    for line in f"{'0' * 64}  {name}\n", json.dumps(
+            {"filename": name, "checksum": "0" * 64}):
+        result = disksum("-c", input=line, check=False)
+        assert result.returncode == 1
+        assert result.stdout == f"{name}: FAILED open or read\n"
+        assert "'standard input': 1: the secret was masked when the list was " \
+            f"made in {name}; give it by --object, not in the name\n" \
+            in result.stderr
+
+
+@pytest.mark.parametrize("name", [
+    "nbd://127.0.0.1:1/a@b", "https://127.0.0.1:1/disk@1", "ssh://alice@127.0.0.1:1/a@b",
+    "file.filename=/a@b:c,driver=raw"])
+def test_names_without_passwords(disksum, name):
+    """They can be read."""
+    result = disksum("--timeout=4", "--json", name, check=False)
+    assert json.loads(result.stdout)["filename"] == name
+    assert name in result.stderr
