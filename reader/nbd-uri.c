@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/url.h"
+
 /* What libnbd takes when the URI does not say. */
 #define DEFAULT_HOST "localhost"
 #define DEFAULT_PORT "10809"
@@ -172,6 +174,12 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
                      : memmem(text, scheme_len, "+vsock", 6) ? NBD_VSOCK
                                                              : NBD_TCP,
     };
+    /* libnbd takes it for a part of another word, and names that in messages.
+     */
+    if (has_secret(text))
+        return error_set(error, EINVAL,
+                         "%s: NBD has no passwords; leave it out of the URI",
+                         text);
     err = parse_authority(uri, authority, authority_len, error);
     if (!err && *query == '?')
         err = parse_query(uri, query + 1, strcspn(query + 1, "#"), error);
