@@ -31,12 +31,6 @@ static size_t input_room(const struct read *read)
                                                            : sizeof(uint64_t));
 }
 
-/* The read for units has no memory before job_place_input(). */
-static bool awaits_memory(const struct read *read)
-{
-    return read->buf == NULL;
-}
-
 static struct read *last_read(struct job *job)
 {
     return job->read_count ? &job->reads[job->read_count - 1] : NULL;
@@ -59,13 +53,13 @@ static struct read *new_read(struct job *job)
 int job_add_read(struct job *job, const struct extent *extent)
 {
     bool is_zero = extent->kind == EXTENT_ZERO;
+    enum read_kind kind = is_zero ? READ_ZEROS : READ_DATA;
     struct reader *reader = is_zero ? NULL : extent->reader;
     bool hole = !is_zero && extent->hole;
-    unsigned char *buf = job->buf + job->len;
     struct read *read = last_read(job);
 
-    if (read && read->reader == reader && read->hole == hole &&
-        read->buf + read->len == buf &&
+    if (read && read->kind == kind && read->reader == reader &&
+        read->hole == hole &&
         (is_zero || read->offset + read->len == extent->host_offset)) {
         read->len += extent->length;
     } else {
@@ -74,9 +68,10 @@ int job_add_read(struct job *job, const struct extent *extent)
             return ENOMEM;
         *read = (struct read){
             .reader = reader,
-            .buf = buf,
+            .buf = job->buf + job->len,
             .len = extent->length,
             .offset = extent->host_offset,
+            .kind = kind,
             .hole = hole,
             .owner = job,
         };
@@ -107,7 +102,7 @@ static int add_input(struct job *job, const struct extent *extent)
     if (end > reader->size)
         end = reader->size;
 
-    if (read && awaits_memory(read) && read->reader == reader &&
+    if (read && read->kind == READ_INPUT && read->reader == reader &&
         start >= read->offset && start <= read->offset + read->len) {
         if (end > read->offset + read->len)
             read->len = end - read->offset;
@@ -120,6 +115,7 @@ static int add_input(struct job *job, const struct extent *extent)
         .reader = reader,
         .len = end - start,
         .offset = start,
+        .kind = READ_INPUT,
         .owner = job,
     };
     return 0;
@@ -162,7 +158,7 @@ int job_place_input(struct job *job)
     size_t size = 0;
 
     for (size_t i = 0; i < job->read_count; i++) {
-        if (awaits_memory(&job->reads[i]))
+        if (job->reads[i].kind == READ_INPUT)
             size += input_room(&job->reads[i]);
     }
     if (size > job->input_room) {
@@ -180,7 +176,7 @@ int job_place_input(struct job *job)
     for (size_t i = 0; i < job->read_count; i++) {
         struct read *read = &job->reads[i];
 
-        if (awaits_memory(read)) {
+        if (read->kind == READ_INPUT) {
             read->buf = job->input + size;
             size += input_room(read);
         }

@@ -104,10 +104,4 @@ int job_place_input(struct job *job);
 /* Keep the first one of two, where both are in one object. */
 void false_hole_merge(struct false_hole *hole, const struct false_hole *other);
 
-/* Whether a read is for units; all others go where their data is hashed. */
-static inline bool job_is_input(const struct job *job, const struct read *read)
-{
-    return read->buf < job->buf || read->buf >= job->buf + job->capacity;
-}
-
 #endif

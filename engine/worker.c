@@ -96,12 +96,13 @@ static void place_blocks(const struct worker *w, struct job *job)
 
     for (size_t i = 0; i < job->read_count; i++) {
         const struct read *read = &job->reads[i];
-        size_t at = read->buf - job->buf;
         size_t left = read->len;
         const unsigned char *p = read->view;
+        size_t at;
 
         if (!p)
             continue;
+        at = read->buf - job->buf; /* input has no view */
         while (left) {
             size_t in_block = at % size;
             size_t n = size - in_block;
@@ -207,7 +208,7 @@ static void count(struct worker *w, const struct job *job,
     w->counts.decoded += found->decoded;
     false_hole_merge(&w->false_hole, &found->false_hole);
     for (size_t i = 0; i < job->read_count; i++) {
-        if (job->reads[i].reader)
+        if (job->reads[i].kind != READ_ZEROS)
             w->counts.read += job->reads[i].len;
     }
 }
@@ -317,14 +318,14 @@ static bool try_reads(struct worker *w, struct job *job, enum way way)
     for (size_t i = 0; i < job->read_count; i++) {
         struct read *read = &job->reads[i];
 
-        if (!read->reader) {
+        if (read->kind == READ_ZEROS) {
             prepare(job);
             memset(read->buf, 0, read->len);
             read->done = read->len;
             continue;
         }
         /* A job that has to wait does not keep the window. */
-        if (all && way == WAY_VIEW && !job_is_input(job, read))
+        if (all && way == WAY_VIEW && read->kind == READ_DATA)
             read->view = read->reader->ops->view(read, &w->window, viewed);
         if (read->view) {
             viewed = true;

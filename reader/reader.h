@@ -26,6 +26,13 @@ struct reader_extent {
     bool hole;
 };
 
+/* What a read is for. */
+enum read_kind {
+    READ_DATA,  /* bytes of the guest's disk */
+    READ_ZEROS, /* the same, but zeros: there is no reader */
+    READ_INPUT, /* compressed bytes, to be decoded */
+};
+
 /* A read of len bytes at offset, into buf. The caller owns it and the buffer;
  * they must stay in place from submit to reap. */
 struct read {
@@ -33,7 +40,8 @@ struct read {
     unsigned char *buf;
     size_t len;
     uint64_t offset;
-    bool hole; /* of the caller: the object said so */
+    enum read_kind kind; /* of the caller */
+    bool hole;           /* of the caller: the object said so */
 
     const unsigned char *view; /* where the bytes are, if not in buf */
     size_t done;               /* less than len: the object ended */
