@@ -103,15 +103,13 @@ static bool is_full(const struct slot *slot, const struct job *job,
            extent->length > job->capacity - job->len;
 }
 
-static int image_next(struct source *source, struct slot *slot, struct job *job,
-                      struct error *error)
+/* Plan extents until the slot is full. */
+static int fill(struct image_source *s, struct slot *slot, struct job *job,
+                struct error *error)
 {
-    struct image_source *s = (struct image_source *)source;
-    uint64_t start = s->offset;
-
     while (s->offset < s->image->size) {
         struct extent extent;
-        bool at_edge = job->len % source->block_size == 0;
+        bool at_edge = job->len % s->source.block_size == 0;
         int err;
 
         err = current_extent(s, &extent, error);
@@ -125,10 +123,22 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
         if (err)
             return err;
     }
-    slot->length = s->offset - start;
-    if (job_place_input(job))
-        return error_set(error, ENOMEM, "%s: out of memory", s->source.name);
     return 0;
+}
+
+static int image_next(struct source *source, struct slot *slot, struct job *job,
+                      struct error *error)
+{
+    struct image_source *s = (struct image_source *)source;
+    uint64_t start = s->offset;
+    int err = fill(s, slot, job, error);
+
+    slot->length = s->offset - start;
+    if (job_place_input(job)) {
+        job->read_count = job->unit_count = 0;
+        err = error_set(error, ENOMEM, "%s: out of memory", s->source.name);
+    }
+    return err;
 }
 
 static void image_source_free(struct source *source)

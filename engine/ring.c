@@ -37,9 +37,10 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
         slot->mds = malloc(ring->slot_blocks * ring->md_size);
     if (!slot->mds) {
         error_set(&error, ENOMEM, "%s: out of memory", ring->source->name);
-        ring_fail(ring, &error);
+        ring_fail(ring, NULL, &error);
         return RING_END;
     }
+    slot->number = ring->planned;
     slot->length = 0;
     slot->hole = 0;
     slot->run_count = 0;
@@ -49,11 +50,10 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
     job->read_count = 0;
     job->unit_count = 0;
 
-    if (ring->source->next(ring->source, slot, job, &error)) {
-        ring_fail(ring, &error);
-        return RING_END;
-    }
-    if (slot->length == 0) {
+    if (ring->source->next(ring->source, slot, job, &job->fault)) {
+        /* An error before it, in the slot, would come first. */
+        end(ring);
+    } else if (slot->length == 0) {
         end(ring);
         return RING_END;
     }
@@ -104,50 +104,75 @@ static int commit_slot(struct ring *ring, const struct slot *slot)
     return err;
 }
 
-void ring_commit(struct ring *ring, struct slot *slot)
+/* Called with the lock. */
+static void fail(struct ring *ring, uint64_t number, struct error *error)
 {
-    int err = 0;
-
-    pthread_mutex_lock(&ring->lock);
-    slot->hashed = true;
-    if (ring->committing) {
-        pthread_mutex_unlock(&ring->lock);
-        return;
+    if (!ring->stopped || number < ring->error_slot) {
+        error_clear(&ring->error);
+        error_move(&ring->error, error);
+        ring->error_slot = number;
     }
+    ring->stopped = true;
+    pthread_cond_broadcast(&ring->space);
+}
 
-    ring->committing = true;
-    while (!err && !ring->stopped && ring->committed < ring->planned) {
+/* Commit all slots at the head that are hashed. Called, and returns, with the
+ * lock. */
+static void commit_hashed(struct ring *ring)
+{
+    while (!ring->stopped && ring->committed < ring->planned) {
         struct slot *head = &ring->slots[ring->committed % ring->count];
+        int err;
 
         if (!head->hashed)
             break;
         pthread_mutex_unlock(&ring->lock);
         err = commit_slot(ring, head);
         pthread_mutex_lock(&ring->lock);
+        if (err) {
+            struct error error = ERROR_INIT;
+
+            error_set(&error, err, "%s: can not compute the digest: %s",
+                      ring->source->name, strerror(err));
+            fail(ring, head->number, &error);
+            error_clear(&error);
+            break;
+        }
         ring->committed++;
         ring->done += head->length;
         ring->hole += head->hole;
         pthread_cond_broadcast(&ring->space);
     }
-    ring->committing = false;
-    pthread_mutex_unlock(&ring->lock);
-
-    if (err) {
-        struct error error = ERROR_INIT;
-
-        error_set(&error, err, "%s: can not compute the digest: %s",
-                  ring->source->name, strerror(err));
-        ring_fail(ring, &error);
-    }
 }
 
-void ring_fail(struct ring *ring, struct error *error)
+void ring_commit(struct ring *ring, struct slot *slot)
 {
     pthread_mutex_lock(&ring->lock);
-    ring->stopped = true;
-    error_move(&ring->error, error);
-    pthread_cond_broadcast(&ring->space);
+    slot->hashed = true;
+    if (!ring->committing) {
+        ring->committing = true;
+        commit_hashed(ring);
+        ring->committing = false;
+    }
     pthread_mutex_unlock(&ring->lock);
+}
+
+bool ring_wants(struct ring *ring, const struct slot *slot)
+{
+    bool wanted;
+
+    pthread_mutex_lock(&ring->lock);
+    wanted = !ring->stopped || slot->number < ring->error_slot;
+    pthread_mutex_unlock(&ring->lock);
+    return wanted;
+}
+
+void ring_fail(struct ring *ring, const struct slot *slot, struct error *error)
+{
+    pthread_mutex_lock(&ring->lock);
+    fail(ring, slot ? slot->number : ring->planned, error);
+    pthread_mutex_unlock(&ring->lock);
+    error_clear(error);
 }
 
 int ring_init(struct ring *ring, struct source *source,

@@ -6,8 +6,12 @@
  *
  * Workers plan slots in order, one at a time, and finish them in any order.
  * Digests enter the root from the head of the ring, by the worker that finishes
- * the head. The first error stops everything: no more slots are planned or
- * committed, and nobody waits.
+ * the head.
+ *
+ * An error stops planning and committing, and wakes who waits. The slots before
+ * that of the error are all planned already. They are still read and decoded,
+ * for one of them may have an error, too: of several, that of the first slot
+ * counts, as if there were one thread.
  */
 #ifndef ENGINE_RING_H
 #define ENGINE_RING_H
@@ -31,8 +35,9 @@ struct ring {
     uint64_t planned, committed;
     bool committing; /* a worker feeds the root */
     bool ended;      /* the source has no more */
-    bool stopped;    /* by an error */
+    bool stopped;    /* by the error */
     struct error error;
+    uint64_t error_slot; /* its number */
     uint64_t done, hole; /* bytes of the guest's disk that are committed */
 };
 
@@ -56,10 +61,14 @@ enum ring_plan {
  */
 enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait);
 
+/* Whether it still matters what is in a slot: there is no error before it. */
+bool ring_wants(struct ring *ring, const struct slot *slot);
+
 /* The digests of a slot are there. */
 void ring_commit(struct ring *ring, struct slot *slot);
 
-/* Stop for an error, which is moved. */
-void ring_fail(struct ring *ring, struct error *error);
+/* Stop for an error of a slot (NULL: of the next that would be planned), which
+ * is moved. */
+void ring_fail(struct ring *ring, const struct slot *slot, struct error *error);
 
 #endif

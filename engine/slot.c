@@ -183,3 +183,13 @@ int job_place_input(struct job *job)
     }
     return 0;
 }
+
+bool job_has_input(const struct job *job, const struct unit *unit)
+{
+    const struct read *read = &job->reads[unit->read];
+    uint64_t end = unit->extent.host_offset + unit->extent.host_length;
+
+    if (end > read->offset + read->len)
+        end = read->offset + read->len; /* of the object, too */
+    return end <= read->offset + read->done;
+}

@@ -31,6 +31,7 @@ struct run {
 };
 
 struct slot {
+    uint64_t number; /* of slots before it */
     uint64_t length; /* of the guest's disk, in bytes */
     uint64_t hole;   /* the part of length in runs of zero blocks */
     struct run runs[SLOT_RUNS];
@@ -60,7 +61,8 @@ struct job {
     size_t unit_count, unit_room;
     unsigned char *input; /* compressed bytes, read for the units */
     size_t input_room;
-    struct job *next; /* free in a worker */
+    struct error fault; /* why it could not be planned further, if any */
+    struct job *next;   /* free in a worker */
 };
 
 /* Add blocks to the runs of a slot; there must be room for one more run. */
@@ -72,7 +74,9 @@ void slot_add_zero(struct slot *slot, uint64_t blocks);
 struct source {
     /*
      * Plan the next slot, and the reads of the job, or the data itself. Both
-     * come empty; a slot of length 0 is the end. 0 or a positive errno value.
+     * come empty; a slot of length 0 is the end. 0 or a positive errno value:
+     * the reads planned so far are those before the fault, and there is no next
+     * call.
      */
     int (*next)(struct source *source, struct slot *slot, struct job *job,
                 struct error *error);
@@ -100,6 +104,9 @@ int job_add_unit(struct job *job, const struct extent *extent);
 /* When all reads are added: give those for units their memory. ENOMEM is the
  * only error. */
 int job_place_input(struct job *job);
+
+/* Whether all bytes of a unit are there, as far as its object goes. */
+bool job_has_input(const struct job *job, const struct unit *unit);
 
 /* Keep the first one of two, where both are in one object. */
 void false_hole_merge(struct false_hole *hole, const struct false_hole *other);

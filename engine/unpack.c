@@ -54,31 +54,24 @@ static int unpack_unit(struct unpacker *u, struct job *job,
     return err;
 }
 
-int unpack(struct unpacker *u, struct job *job, uint64_t *bytes,
+int unpack(struct unpacker *u, struct job *job, const struct unit *unit,
            struct error *error)
 {
-    *bytes = 0;
-    if (job->unit_count && !u->decoder) {
-        u->decoder = decoder_new();
-        if (!u->decoder)
-            return error_set(error, ENOMEM, "out of memory");
-    }
-    for (size_t i = 0; i < job->unit_count; i++) {
-        const struct unit *unit = &job->units[i];
-        const struct extent *e = &unit->extent;
-        int err = unpack_unit(u, job, unit);
+    const struct extent *e = &unit->extent;
+    int err = ENOMEM;
 
-        if (err == ENOMEM)
-            return error_set(error, err, "%s: out of memory", e->reader->name);
-        if (err)
-            return error_set(error, err,
-                             "%s: the compressed cluster at offset %" PRIu64
-                             ", for guest offset %" PRIu64
-                             ", can not be decoded",
-                             e->reader->name, e->host_offset, e->offset);
-        *bytes += e->length;
-    }
-    return 0;
+    if (!u->decoder)
+        u->decoder = decoder_new();
+    if (u->decoder)
+        err = unpack_unit(u, job, unit);
+    if (err == ENOMEM)
+        error_set(error, err, "%s: out of memory", e->reader->name);
+    else if (err)
+        error_set(error, err,
+                  "%s: the compressed cluster at offset %" PRIu64
+                  ", for guest offset %" PRIu64 ", can not be decoded",
+                  e->reader->name, e->host_offset, e->offset);
+    return err;
 }
 
 void unpacker_free(struct unpacker *u)

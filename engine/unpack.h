@@ -13,11 +13,8 @@ struct unpacker {
     size_t padded_room;
 };
 
-/*
- * Decode the units of a job, whose reads are all there, into its buffer. *bytes
- * becomes the number of bytes that they have.
- */
-int unpack(struct unpacker *u, struct job *job, uint64_t *bytes,
+/* Decode a unit into the buffer of its job. Its bytes must be there. */
+int unpack(struct unpacker *u, struct job *job, const struct unit *unit,
            struct error *error);
 
 void unpacker_free(struct unpacker *u);

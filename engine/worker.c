@@ -15,74 +15,13 @@
 #include <time.h>
 
 #include "common/memory.h"
+#include "engine/fault.h"
 
 /* Slots with less data do not tell which way is better. */
 #define WAY_LEAST 65536
 
 /* Direct I/O wants the memory aligned, too. */
 #define BUFFER_ALIGNMENT 4096
-
-/* How near a place is told where reads fail. */
-#define FAULT_PIECE 4096
-
-/* Read so many bytes of a read again. */
-static bool try_again(struct read *read, size_t at, size_t len)
-{
-    struct read piece = {
-        .reader = read->reader,
-        .buf = read->buf + at,
-        .offset = read->offset + at,
-        .len = len,
-    };
-
-    piece.reader->ops->read_rest(&piece);
-    if (piece.done == len)
-        return true;
-    read->error = piece.error;
-    read->reason = piece.reason;
-    return false;
-}
-
-/* A server tells that a read failed, not where: look for the place, by halves.
- * If all can be read now, the read itself is the place. */
-static void find_fault(struct read *read)
-{
-    size_t at = read->done, end = read->len;
-
-    while (end - at > FAULT_PIECE) {
-        size_t half = (end - at) / 2;
-
-        half += FAULT_PIECE - 1;
-        half -= half % FAULT_PIECE;
-        if (try_again(read, at, half))
-            at += half;
-        else
-            end = at + half;
-    }
-    if (!try_again(read, at, end - at))
-        read->done = at;
-}
-
-static void fail_read(struct worker *w, struct read *read)
-{
-    struct error error = ERROR_INIT;
-    uint64_t offset;
-
-    if (read->error)
-        find_fault(read);
-    offset = read->offset + read->done;
-
-    if (read->error)
-        error_set(&error, read->error,
-                  "%s: read error at offset %" PRIu64 ": %s",
-                  read->reader->name, offset, read_reason(read));
-    else
-        error_set(&error, EIO,
-                  "%s: the file ended at offset %" PRIu64
-                  ", before its size: it shrank while it was read",
-                  read->reader->name, offset);
-    ring_fail(w->ring, &error);
-}
 
 /* Where the blocks are. One that lies across the end of a view is put together
  * in the buffer. */
@@ -152,10 +91,8 @@ static int hash(struct worker *w, struct job *job, struct found *found,
     size_t whole = job->len / w->block_size;
     size_t rest = job->len % w->block_size;
     unsigned char *mds = job->slot->mds;
-    int err = unpack(&w->unpacker, job, &found->decoded, error);
+    int err;
 
-    if (err)
-        return err;
     check_holes(job, found);
     place_blocks(w, job);
     err = blkhash_leaf_hashv(w->leaf, (const void *const *)job->blocks, whole,
@@ -183,18 +120,48 @@ static void read_views(struct job *job)
     }
 }
 
-/* Whether all reads of a job gave what they should. */
-static bool check_reads(struct worker *w, const struct job *job)
+/* A read for units came back: decode them, as far as it goes. */
+static int decode_units(struct worker *w, struct job *job, size_t n,
+                        size_t *unit, struct found *found, struct error *error)
 {
+    for (; *unit < job->unit_count && job->units[*unit].read == n; ++*unit) {
+        const struct unit *u = &job->units[*unit];
+        int err;
+
+        if (!job_has_input(job, u))
+            return read_fault(&job->reads[n], error);
+        err = unpack(&w->unpacker, job, u, error);
+        if (err)
+            return err;
+        found->decoded += u->extent.length;
+    }
+    return 0;
+}
+
+/* Check that all reads of a job gave what they should, and decode its units, in
+ * the order of the guest's disk: so the first fault there is the one that is
+ * found. The last is where planning met one. */
+static int take_in(struct worker *w, struct job *job, struct found *found,
+                   struct error *error)
+{
+    size_t unit = 0;
+
     for (size_t i = 0; i < job->read_count; i++) {
         struct read *read = &job->reads[i];
+        int err = 0;
 
-        if (read->done < read->len) {
-            fail_read(w, read);
-            return false;
-        }
+        if (read->done < read->len)
+            find_fault(read);
+        if (read->kind == READ_INPUT)
+            err = decode_units(w, job, i, &unit, found, error);
+        if (!err && read->done < read->len)
+            err = read_fault(read, error);
+        if (err)
+            return err;
     }
-    return true;
+    if (job->fault.code)
+        error_move(error, &job->fault);
+    return error->code;
 }
 
 static void count(struct worker *w, const struct job *job,
@@ -213,32 +180,50 @@ static void count(struct worker *w, const struct job *job,
     }
 }
 
-/* All reads of a job came back: hash it and hand in its digests. */
-static void finish(struct worker *w, struct job *job, struct found *found)
+/* Nothing of a job is in flight any more. */
+static void release(struct worker *w, struct job *job)
 {
-    struct error error = ERROR_INIT;
-    bool ok = check_reads(w, job);
-    int err = 0;
+    error_clear(&job->fault);
+    job->next = w->free;
+    w->free = job;
+}
+
+static int take_in_and_hash(struct worker *w, struct job *job,
+                            struct found *found, struct error *error)
+{
+    int err;
 
     *found = (struct found){ .zero_blocks = 0 };
-    if (ok) {
-        err = hash(w, job, found, &error);
+    err = take_in(w, job, found, error);
+    return err ? err : hash(w, job, found, error);
+}
+
+/* All reads of a job came back: hash it and hand in its digests. True: that
+ * was done. */
+static bool finish(struct worker *w, struct job *job, struct found *found)
+{
+    struct error error = ERROR_INIT;
+    bool hashed = false;
+
+    *found = (struct found){ .zero_blocks = 0 };
+    if (ring_wants(w->ring, job->slot)) {
+        int err = take_in_and_hash(w, job, found, &error);
+
         if (window_failed(&w->window)) {
             error_clear(&error);
             read_views(job);
-            *found = (struct found){ .zero_blocks = 0 };
-            ok = check_reads(w, job);
-            err = ok ? hash(w, job, found, &error) : 0;
+            err = take_in_and_hash(w, job, found, &error);
+        }
+        if (err) {
+            ring_fail(w->ring, job->slot, &error);
+        } else {
+            count(w, job, found);
+            ring_commit(w->ring, job->slot);
+            hashed = true;
         }
     }
-    if (err) {
-        ring_fail(w->ring, &error);
-    } else if (ok) {
-        count(w, job, found);
-        ring_commit(w->ring, job->slot);
-    }
-    job->next = w->free;
-    w->free = job;
+    release(w, job);
+    return hashed;
 }
 
 /* The queue for a reader, which is made when it is first needed. NULL: it can
@@ -356,17 +341,19 @@ static void start(struct worker *w, struct job *job)
     uint64_t before = measure ? cpu_time() : 0;
     struct found found;
 
+    /* What is not hashed is not looked at in place. */
+    if (job->fault.code)
+        way = WAY_COPY;
     job->reads_left = 0;
     if (try_reads(w, job, way)) {
-        finish(w, job, &found);
         /* What is small, or was decoded, says nothing about a way. */
-        if (job->len >= WAY_LEAST && job->unit_count == 0)
+        if (finish(w, job, &found) && job->len >= WAY_LEAST &&
+            job->unit_count == 0)
             ways_note(w->ways, way, measure ? cpu_time() - before : 0, job->len,
                       found.zero_blocks * w->block_size);
     } else if (submit(w, job, &error)) {
-        ring_fail(w->ring, &error);
-        job->next = w->free;
-        w->free = job;
+        ring_fail(w->ring, job->slot, &error);
+        release(w, job);
     }
 }
 
@@ -438,7 +425,7 @@ static void fail_memory(struct worker *w)
     struct error error = ERROR_INIT;
 
     error_set(&error, ENOMEM, "%s: out of memory", w->ring->source->name);
-    ring_fail(w->ring, &error);
+    ring_fail(w->ring, NULL, &error);
 }
 
 void worker_run(struct worker *w)
@@ -487,6 +474,7 @@ void worker_free(struct worker *w)
         free(w->jobs[i].reads);
         free(w->jobs[i].units);
         free(w->jobs[i].input);
+        error_clear(&w->jobs[i].fault);
     }
     free(w->jobs);
     unpacker_free(&w->unpacker);

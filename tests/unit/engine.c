@@ -176,6 +176,38 @@ static void test_read_errors(void **state)
     }
 }
 
+/* Many faults, that are met in any order: the first on the disk counts. */
+static void test_first_of_several_faults(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct memory_reader m;
+        struct engine_options options = random_options();
+        struct error error = ERROR_INIT;
+        struct engine_result r;
+        uint64_t first;
+        char expected[100];
+
+        memory_reader_init(&m, bytes, SIZE);
+        m.unit = UNIT;
+        m.reverse = random_number() % 4;
+        m.partial = random_number() % 2;
+        m.fail_read = random_number() % SIZE;
+        m.fail_from = random_number() % SIZE;
+        m.fail_extent = random_number() % SIZE;
+        first = m.fail_read < m.fail_from ? m.fail_read : m.fail_from;
+        if (m.fail_extent <= first)
+            snprintf(expected, sizeof(expected), "memory: no extents");
+        else
+            snprintf(expected, sizeof(expected),
+                     "memory: read error at offset %u: Input/output error",
+                     (unsigned)first);
+        assert_int_equal(checksum(&m, &options, &r, &error), EIO);
+        assert_string_equal(error_message(&error), expected);
+        error_clear(&error);
+    }
+}
+
 static void test_object_that_ends_early(void **state)
 {
     (void)state;
@@ -234,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_serial),
         cmocka_unit_test(test_asks_once_per_extent),
         cmocka_unit_test(test_read_errors),
+        cmocka_unit_test(test_first_of_several_faults),
         cmocka_unit_test(test_object_that_ends_early),
         cmocka_unit_test(test_extent_errors),
         cmocka_unit_test(test_change),

@@ -28,8 +28,10 @@ static int memory_extent(struct reader *r, uint64_t offset, uint64_t length,
     uint64_t end = offset + 1;
 
     m->extent_calls++;
-    if (m->fail_extent >= offset && m->fail_extent < offset + length)
+    if (m->fail_extent == offset)
         return error_set(error, EIO, "%s: no extents", r->name);
+    if (m->fail_extent > offset && m->fail_extent - offset < length)
+        length = m->fail_extent - offset;
     extent->hole = is_hole(m, offset);
     if (!m->holes)
         end = offset + length;
@@ -53,6 +55,10 @@ static void read_bytes(struct read *read)
     const struct memory_reader *m = to_memory(read->reader);
     uint64_t end = read->offset + read->len;
 
+    if (m->fail_from < end) {
+        end = m->fail_from > read->offset ? m->fail_from : read->offset;
+        read->error = EIO;
+    }
     if (m->fail_read >= read->offset && m->fail_read < end) {
         end = m->fail_read;
         read->error = EIO;
@@ -65,7 +71,8 @@ static void read_bytes(struct read *read)
 
 static void memory_read_rest(struct read *read)
 {
-    to_memory(read->reader)->rest_calls++;
+    __atomic_fetch_add(&to_memory(read->reader)->rest_calls, 1,
+                       __ATOMIC_RELAXED); /* several threads find faults */
     read_bytes(read);
 }
 
@@ -180,6 +187,7 @@ void memory_reader_init(struct memory_reader *m, const void *bytes,
         .bytes = bytes,
         .fail_extent = NEVER,
         .fail_read = NEVER,
+        .fail_from = NEVER,
         .end = NEVER,
     };
 }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/fault.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* How near a place is told where reads fail. */
+#define FAULT_PIECE 4096
+
+/* Read so many bytes of a read again. */
+static bool try_again(struct read *read, size_t at, size_t len)
+{
+    struct read piece = {
+        .reader = read->reader,
+        .buf = read->buf + at,
+        .offset = read->offset + at,
+        .len = len,
+    };
+
+    piece.reader->ops->read_rest(&piece);
+    if (piece.done == len)
+        return true;
+    read->error = piece.error;
+    read->reason = piece.reason;
+    return false;
+}
+
+/* A server tells that a read failed, not where: look for the place, by halves.
+ * If all can be read now, the read itself is the place. */
+void find_fault(struct read *read)
+{
+    size_t at = read->done, end = read->len;
+
+    if (!read->error)
+        return; /* the object ended */
+    while (end - at > FAULT_PIECE) {
+        size_t half = (end - at) / 2;
+
+        half += FAULT_PIECE - 1;
+        half -= half % FAULT_PIECE;
+        if (try_again(read, at, half))
+            at += half;
+        else
+            end = at + half;
+    }
+    if (!try_again(read, at, end - at))
+        read->done = at;
+}
+
+int read_fault(const struct read *read, struct error *error)
+{
+    uint64_t offset = read->offset + read->done;
+
+    if (read->error)
+        return error_set(error, read->error,
+                         "%s: read error at offset %" PRIu64 ": %s",
+                         read->reader->name, offset, read_reason(read));
+    return error_set(error, EIO,
+                     "%s: the file ended at offset %" PRIu64
+                     ", before its size: it shrank while it was read",
+                     read->reader->name, offset);
+}
