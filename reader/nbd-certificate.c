@@ -169,11 +169,9 @@ static void load_authorities(gnutls_certificate_credentials_t credentials,
 
 /* Set up as libnbd does it. */
 static bool set_up(gnutls_session_t session, int fd, const char *host,
-                   gnutls_certificate_credentials_t credentials, int64_t end)
+                   gnutls_certificate_credentials_t credentials)
 {
-    int64_t left = end - now_ms();
-
-    if (left <= 0 || gnutls_set_default_priority(session) < 0 ||
+    if (gnutls_set_default_priority(session) < 0 ||
         gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, strlen(host)) <
             0 ||
         gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials) <
@@ -181,8 +179,20 @@ static bool set_up(gnutls_session_t session, int fd, const char *host,
         return false;
     gnutls_session_set_verify_cert(session, host, 0);
     gnutls_transport_set_int(session, fd);
-    gnutls_handshake_set_timeout(session, (unsigned)left);
     return true;
+}
+
+/* 0 or a negative code of GnuTLS. */
+static int shake_hands(gnutls_session_t session, int fd, int64_t end)
+{
+    for (;;) {
+        int r = gnutls_handshake(session);
+        bool writes = gnutls_record_get_direction(session) == 1;
+
+        if (r == 0 || gnutls_error_is_fatal(r) ||
+            !wait_for(fd, writes ? POLLOUT : POLLIN, end))
+            return r;
+    }
 }
 
 static const char *verdict(int fd, const char *host,
@@ -191,17 +201,14 @@ static const char *verdict(int fd, const char *host,
 {
     gnutls_session_t session;
     const char *words = NULL;
-    int r;
 
-    if (gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NO_SIGNAL) < 0)
+    if (gnutls_init(&session,
+                    GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
         return NULL;
-    if (set_up(session, fd, host, credentials, end)) {
-        do
-            r = gnutls_handshake(session);
-        while (r < 0 && !gnutls_error_is_fatal(r) && now_ms() < end);
-        if (r == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
-            words = words_of(gnutls_session_get_verify_cert_status(session));
-    }
+    if (set_up(session, fd, host, credentials) &&
+        shake_hands(session, fd, end) ==
+            GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
+        words = words_of(gnutls_session_get_verify_cert_status(session));
     gnutls_deinit(session);
     return words;
 }

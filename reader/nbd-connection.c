@@ -99,8 +99,10 @@ static int set_tls(struct nbd_handle *nbd, const struct nbd_tls *tls)
     return nbd_set_tls_verify_peer(nbd, tls->verify);
 }
 
-static int set_options(struct nbd_handle *nbd, const struct nbd_tls *tls)
+static int set_options(struct nbd_handle *nbd, const struct nbd_target *target)
 {
+    const struct nbd_tls *tls = target->tls;
+
     /* The URI is the user's own, so it may name files. Buffers are cleared by
      * nobody: what was not read is not looked at. The last block of an export
      * may be short; whether it can be read then is for the server to say. */
@@ -131,7 +133,7 @@ static int start_connecting(struct nbd_connection *c,
         if (err)
             return err;
     }
-    if (set_options(c->nbd, c->tls) == -1)
+    if (set_options(c->nbd, target) == -1)
         return connect_error(c, error);
     if (target->uri)
         r = nbd_aio_connect_uri(c->nbd, target->uri);

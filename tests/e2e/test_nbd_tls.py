@@ -133,23 +133,32 @@ def test_server_certificate(disksum, fails, servers, image, certificates, wrong)
 
 
 @pytest.mark.parametrize("kind", ["authority", "host"])
+@pytest.mark.parametrize("where", ["inet", "unix"])
 def test_server_certificate_through_qemu(disksum, fails, servers, image, certificates,
-                                         tmp_path, kind):
+                                         tmp_path, where, kind):
+    """QEMU verifies it by itself, also on a unix socket."""
     path, expected = image
     folder = tmp_path / "server"
     shutil.copytree(certificates, folder)
-    good = x509_server(servers, folder, path)
-    bad = x509_server(servers, impostor(folder, kind), path)
+    (tmp_path / "empty").mkdir()
 
-    def source(uri):
-        port = re.search(r":(\d+)/", uri)[1]
-        return ["--image-opts", "driver=raw,file.driver=nbd,file.server.type=inet,"
-                f"file.server.host=localhost,file.server.port={port},"
-                "file.tls-creds=tls0"]
+    def source():
+        arguments = ["--tls=require", f"--tls-certificates={folder}", "file", path]
+        if where == "inet":
+            port = re.search(r":(\d+)/", servers.nbdkit_tcp(*arguments)[0])[1]
+            server = f"file.server.host=localhost,file.server.port={port}"
+        else:
+            path_of_socket = servers.nbdkit(*arguments)[0].split("=")[1]
+            server = f"file.server.path={path_of_socket},file.tls-hostname=localhost"
+        return ["--image-opts", f"driver=raw,file.driver=nbd,file.server.type={where},"
+                f"{server},file.tls-creds=tls0"]
 
     credentials = x509_object(certificates)
-    check(disksum, expected, credentials, *source(good))
-    assert fails(credentials, *source(bad)).endswith(
+    good = source()
+    check(disksum, expected, credentials, *good)
+    assert "Unable to access credentials" in fails(x509_object(tmp_path / "empty"), *good)
+    impostor(folder, kind)
+    assert fails(credentials, *source()).endswith(
         "certificate hasn't got a known issuer" if kind == "authority" else
         "Certificate does not match the hostname localhost")
 
