@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "reader/nbd-uri.h"
+
+/* What a URI has, where it is not what libnbd takes otherwise. */
+struct parts {
+    bool tls;
+    enum nbd_transport transport;
+    bool has_user;
+    const char *host, *port;
+    const char *socket, *certificates, *psk_file, *verify_peer;
+};
+
+static void assert_same(const char *text, const char *a, const char *b)
+{
+    if (!a != !b || (a && strcmp(a, b) != 0))
+        fail_msg("%s: '%s' is not '%s'", text, a ? a : "NULL", b ? b : "NULL");
+}
+
+static void assert_parts(const char *text, const struct parts *expected)
+{
+    struct error error = ERROR_INIT;
+    struct nbd_uri uri;
+
+    assert_int_equal(nbd_uri_parse(text, &uri, &error), 0);
+    assert_int_equal(uri.tls, expected->tls);
+    assert_int_equal(uri.transport, expected->transport);
+    assert_int_equal(uri.has_user, expected->has_user);
+    assert_same(text, uri.host, expected->host ? expected->host : "localhost");
+    assert_same(text, uri.port, expected->port ? expected->port : "10809");
+    assert_same(text, uri.socket, expected->socket);
+    assert_same(text, uri.certificates, expected->certificates);
+    assert_same(text, uri.psk_file, expected->psk_file);
+    assert_same(text, uri.verify_peer, expected->verify_peer);
+    nbd_uri_free(&uri);
+}
+
+static void test_authority(void **state)
+{
+    (void)state;
+    assert_parts("nbd://", &(struct parts){ 0 });
+    assert_parts("nbd:///:5@a", &(struct parts){ 0 });
+    assert_parts("nbd://host", &(struct parts){ .host = "host" });
+    assert_parts("nbds://a.b:1/x",
+                 &(struct parts){ .tls = true, .host = "a.b", .port = "1" });
+    assert_parts("nbd://h%6fst?", &(struct parts){ .host = "host" });
+    assert_parts("nbds://user@[::1]:12", &(struct parts){ .tls = true,
+                                                          .has_user = true,
+                                                          .host = "::1",
+                                                          .port = "12" });
+    assert_parts("nbds://[fe80::1]/@:5",
+                 &(struct parts){ .tls = true, .host = "fe80::1" });
+    assert_parts("nbds+vsock://3:4", &(struct parts){ .tls = true,
+                                                      .transport = NBD_VSOCK,
+                                                      .host = "3",
+                                                      .port = "4" });
+}
+
+static void test_query(void **state)
+{
+    (void)state;
+    assert_parts("nbds://?tls-certificates=a%20b%2",
+                 &(struct parts){ .tls = true, .certificates = "a b%2" });
+    assert_parts("nbd+unix:///a?socket=/b;c=d&socket=/x%26%3fy",
+                 &(struct parts){ .transport = NBD_UNIX, .socket = "/x&?y" });
+    assert_parts("nbds+unix://@/?socket=%00a;tls-psk-file=k",
+                 &(struct parts){ .tls = true,
+                                  .transport = NBD_UNIX,
+                                  .has_user = true,
+                                  .socket = "",
+                                  .psk_file = "k" });
+    assert_parts("nbds://?&=x&&tls-psk-file=x&#?tls-psk-file=y",
+                 &(struct parts){ .tls = true, .psk_file = "x" });
+    assert_parts("nbds://#?tls-psk-file=y", &(struct parts){ .tls = true });
+    assert_parts("nbds://?tls-verify-peer;tls-verify-peer=a=b",
+                 &(struct parts){ .tls = true, .verify_peer = "a=b" });
+}
+
+static void test_refused(void **state)
+{
+    static const struct {
+        const char *text, *word;
+    } cases[] = {
+        { "nbd://?tls-verify-peer=no", "the parameter 'tls-verify-peer'" },
+        { "nbd://?socket=a&SOCKET=a", "unknown parameter 'SOCKET'" },
+        { "nbds://?tls-certificates=a;x&tls=y", "unknown parameter 'tls'" },
+        { "nbds://?tls-psk-file=a&c;d=e", "unknown parameter 'c'" },
+        { "nbds://a/?b?tls-psk-file=c", "unknown parameter 'b?tls-psk-file'" },
+        { "nbds://?%74ls-psk-files", "unknown parameter 'tls-psk-files'" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct error error = ERROR_INIT;
+        struct nbd_uri uri;
+
+        assert_int_equal(nbd_uri_parse(cases[i].text, &uri, &error), EINVAL);
+        assert_non_null(strstr(error_message(&error), cases[i].word));
+        nbd_uri_free(&uri);
+        error_clear(&error);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_authority),
+        cmocka_unit_test(test_query),
+        cmocka_unit_test(test_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
