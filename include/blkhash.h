@@ -74,7 +74,8 @@ const char *const *blkhash_digests(void);
 
 /*
  * A checksum in the making. One thread at a time may use it; the threads
- * inside are its own affair. They do not follow a fork(): in the child, a
+ * inside are its own affair, and block all signals but those that an
+ * instruction of their own raises. They do not follow a fork(): in the child, a
  * stream made before can neither be used nor freed.
  */
 struct blkhash;
@@ -84,7 +85,7 @@ struct blkhash;
  * blkhash_digests(), in upper or lower case, or another name that OpenSSL has
  * for one of them. Free with blkhash_free().
  *
- * Errors: EINVAL, ENOTSUP, ENOMEM, EAGAIN (a thread did not start).
+ * Errors: EINVAL, ENOTSUP, ENOMEM, EIO, EAGAIN (a thread did not start).
  */
 struct blkhash *blkhash_new(size_t block_size, const char *digest_name);
 
@@ -92,9 +93,11 @@ struct blkhash *blkhash_new(size_t block_size, const char *digest_name);
  * Add len bytes. The caller owns buf and may change it when the call returns.
  * Any length, any alignment. The fastest: whole blocks, 1 MiB or more.
  *
- * Errors: EINVAL (also after blkhash_final), EOVERFLOW: the length would pass
- * 2^63 - 1 bytes, and nothing was added. After any other error the stream is
- * of no use: further updates, and blkhash_final(), return that error again.
+ * Errors: EINVAL (also after blkhash_final()), and EOVERFLOW: the length would
+ * pass 2^63 - 1 bytes. Nothing was added then, and the stream goes on. EIO and
+ * ENOMEM may come from the bytes of an earlier call, for these are hashed
+ * later. After them the stream is of no use: further updates, and
+ * blkhash_final(), return that error again.
  */
 int blkhash_update(struct blkhash *h, const void *buf, size_t len);
 
@@ -110,8 +113,10 @@ int blkhash_zero(struct blkhash *h, size_t len);
 /*
  * The checksum of all that was added. md has room for BLKHASH_MAX_MD_SIZE
  * bytes; *md_len, unless md_len is NULL, becomes the number of bytes written.
- * Waits for asynchronous updates; their completions can still be fetched. A
- * second call is an error (EINVAL).
+ * Waits for asynchronous updates; their completions can still be fetched.
+ *
+ * Errors: EINVAL (also for a second call), and EIO and ENOMEM as in
+ * blkhash_update().
  */
 int blkhash_final(struct blkhash *h, unsigned char *md, unsigned int *md_len);
 
@@ -152,14 +157,15 @@ int blkhash_options_set_threads(struct blkhash_options *o, unsigned threads);
 
 /*
  * How many pieces of work may be unfinished, and how many asynchronous updates
- * may be unfinished or not yet fetched: 1 to BLKHASH_MAX_QUEUE_DEPTH. A piece is
- * a run of zeros and up to 256 KiB of data after it (or one block, where that is
- * more), and finished when its digests are part of the checksum. Memory for
- * copies is this times the data of a piece. Default: 16, or four a thread where
- * that is more.
+ * may be unfinished or not yet fetched: 1 to BLKHASH_MAX_QUEUE_DEPTH. A piece
+ * is a run of zeros and up to 256 KiB of data after it (or one block, where
+ * that is more), and finished when its digests are part of the checksum. Memory
+ * for copies is this times the data of a piece. Default: 16, or four a thread
+ * where that is more.
  */
 int blkhash_options_set_queue_depth(struct blkhash_options *o, unsigned depth);
 
+/* NULL is accepted. */
 void blkhash_options_free(struct blkhash_options *o);
 
 /* As blkhash_new(), with options. The caller keeps o. */
@@ -199,7 +205,7 @@ int blkhash_completion_fd(struct blkhash *h, int *fd);
 
 /*
  * Fetch up to max completions into out, without waiting; *count becomes their
- * number, 0 when none is there. Not in the order of the updates.
+ * number, 0 when none is there. They need not come in the order of the updates.
  */
 int blkhash_completions(struct blkhash *h, struct blkhash_completion *out,
                         unsigned max, unsigned *count);
@@ -208,10 +214,12 @@ int blkhash_completions(struct blkhash *h, struct blkhash_completion *out,
 
 /*
  * Digests of blocks. Any number of threads may use one leaf at the same time.
+ * In the child of a fork() it can be used where no thread was inside at the
+ * fork.
  */
 struct blkhash_leaf;
 
-/* Errors: EINVAL, ENOTSUP, ENOMEM. Free with blkhash_leaf_free(). */
+/* Errors: EINVAL, ENOTSUP, ENOMEM, EIO. Free with blkhash_leaf_free(). */
 struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
                                       const char *digest_name);
 
@@ -228,9 +236,9 @@ const char *blkhash_leaf_kernel(const struct blkhash_leaf *leaf);
 /*
  * Hash the len bytes at buf as blocks one after the other. The last is shorter
  * when len is no multiple of the block size, which is right only at the end of
- * the content. mds gets the digests, blkhash_leaf_md_size() bytes each. Blocks
- * of zeros are found and cost a look only; *zero_blocks, unless NULL, becomes
- * their number. Several blocks are hashed at once: give 16 or more.
+ * the content. mds gets the digests, blkhash_leaf_md_size() bytes each. Whole
+ * blocks of zeros are found and cost a look only; *zero_blocks, unless NULL,
+ * becomes their number. Several blocks are hashed at once: give 16 or more.
  *
  * Allocates nothing, except when more threads than ever before are in here at
  * the same time. Errors: EINVAL, EIO, ENOMEM.
@@ -253,13 +261,14 @@ void blkhash_leaf_free(struct blkhash_leaf *leaf);
 /* The checksum from the digests. One thread at a time may use it. */
 struct blkhash_root;
 
-/* Errors: EINVAL, ENOTSUP, ENOMEM. Free with blkhash_root_free(). */
+/* Errors: EINVAL, ENOTSUP, ENOMEM, EIO. Free with blkhash_root_free(). */
 struct blkhash_root *blkhash_root_new(size_t block_size,
                                       const char *digest_name);
 
 /*
- * Add the digests of count blocks, in order. EOVERFLOW: there would be more
- * blocks than content can have, and nothing was added.
+ * Add the digests of count blocks, in order. Errors: EINVAL, and EOVERFLOW:
+ * there would be more blocks than content can have. Nothing was added then.
+ * After EIO or ENOMEM the root is of no use: it returns that error again.
  */
 int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
                          size_t count);
@@ -267,15 +276,15 @@ int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
 /*
  * Add a run of whole blocks of zeros. The call hashes a digest for each before
  * it returns: 2^18 blocks take some milliseconds, 2^44 take days. A caller that
- * may have to stop adds a long run in parts; the checksum is the same. Errors as
- * in blkhash_root_digests().
+ * may have to stop adds a long run in parts; the checksum is the same. Errors
+ * as in blkhash_root_digests().
  */
 int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks);
 
 /*
  * The checksum. length is that of the content, at most 2^63 - 1; EINVAL when
- * the blocks that were added are not as many as it has. md and md_len as in
- * blkhash_final(). A second call is an error.
+ * the blocks that were added are not as many as it has, or for a second call.
+ * md and md_len as in blkhash_final().
  */
 int blkhash_root_final(struct blkhash_root *r, uint64_t length,
                        unsigned char *md, unsigned int *md_len);

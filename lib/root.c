@@ -138,12 +138,14 @@ int blkhash_root_final(struct blkhash_root *r, uint64_t length,
     unsigned char le64[8];
     int err;
 
-    if (!r || !md || r->finished || length > INT64_MAX ||
+    if (!r || !md || r->finished)
+        return EINVAL;
+    if (r->error)
+        return r->error;
+    if (length > INT64_MAX ||
         r->blocks != length / r->block_size + (length % r->block_size != 0))
         return EINVAL;
 
-    if (r->error)
-        return r->error;
     for (int i = 0; i < 8; i++)
         le64[i] = length >> (8 * i);
     r->finished = true;

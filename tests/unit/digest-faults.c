@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How the kernel for SHA-256 is chosen, where OpenSSL fails, and how often the
- * environment is looked at (--wrap).
+ * What becomes of it when OpenSSL fails: its functions go through the test
+ * (--wrap). And how often the library looks at the environment.
  */
 #include "test.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -58,6 +59,8 @@ char *__wrap_secure_getenv(const char *name)
     looks++;
     return __real_secure_getenv(name);
 }
+
+/* --- the choice of a kernel --------------------------------------------- */
 
 /* Slower than OpenSSL by far, and never wrong. */
 static void compress(struct sha256_state *state, const uint8_t *const data[],
@@ -136,12 +139,76 @@ static void test_environment_is_read_once(void **state)
     assert_int_equal(looks, 1);
 }
 
+/* --- hashing ------------------------------------------------------------ */
+
+/* The first error stays, whatever is called then, and however often. */
+static void test_stream_fails(void **state)
+{
+    static unsigned char buf[1 << 20];
+
+    (void)state;
+    memset(buf, 'x', sizeof(buf));
+    for (failing = INIT; failing <= UPDATE; failing++) {
+        enum step step = failing;
+        unsigned char md[BLKHASH_MAX_MD_SIZE];
+        struct blkhash *h;
+
+        failing = NONE;
+        h = blkhash_new(4096, "sha512");
+        assert_non_null(h);
+        failing = step;
+        assert_int_equal(blkhash_update(h, buf, sizeof(buf)), EIO);
+        failing = NONE;
+        assert_int_equal(blkhash_update(h, buf, 1), EIO);
+        assert_int_equal(blkhash_zero(h, 1), EIO);
+        assert_int_equal(blkhash_async_update(h, buf, 1, NULL), EIO);
+        assert_int_equal(blkhash_final(h, md, NULL), EIO);
+        blkhash_free(h);
+        failing = step;
+    }
+    failing = NONE;
+}
+
+static void test_root_fails(void **state)
+{
+    struct blkhash_root *root = blkhash_root_new(4096, "sha512");
+    unsigned char md[BLKHASH_MAX_MD_SIZE] = { 0 };
+
+    (void)state;
+    assert_int_equal(blkhash_root_digests(root, md, 1), 0);
+    failing = UPDATE;
+    assert_int_equal(blkhash_root_zero(root, 1000), EIO);
+    failing = NONE;
+    assert_int_equal(blkhash_root_zero(root, 1), EIO);
+    assert_int_equal(blkhash_root_digests(root, md, 1), EIO);
+    assert_int_equal(blkhash_root_digests(root, NULL, 0), EIO);
+    assert_int_equal(blkhash_root_final(root, 1003 * 4096, md, NULL), EIO);
+    assert_int_equal(blkhash_root_final(root, 1, md, NULL), EIO);
+    blkhash_root_free(root);
+}
+
+static void test_new_fails(void **state)
+{
+    (void)state;
+    failing = INIT;
+    assert_null(blkhash_new(4096, "sha512"));
+    assert_int_equal(errno, EIO);
+    assert_null(blkhash_leaf_new(4096, "sha512"));
+    assert_int_equal(errno, EIO);
+    assert_null(blkhash_root_new(4096, "sha512"));
+    assert_int_equal(errno, EIO);
+    failing = NONE;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_failing_candidate),
         cmocka_unit_test(test_all_fail),
         cmocka_unit_test(test_environment_is_read_once),
+        cmocka_unit_test(test_stream_fails),
+        cmocka_unit_test(test_root_fails),
+        cmocka_unit_test(test_new_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
