@@ -366,11 +366,6 @@ def test_no_qemu(fails, vmdk, tmp_path):
         "No such file or directory"
 
 
-def test_no_folder_for_the_socket(fails, vmdk, tmp_path):
-    assert fails(vmdk, env={"TMPDIR": str(tmp_path / "no")}) == \
-        f"{vmdk}: can not make a socket: No such file or directory"
-
-
 @pytest.mark.sanitizer
 def test_broken(fails, vmdk):
     os.truncate(vmdk, 512)
