@@ -131,6 +131,7 @@ static int start(struct nbd_server *s, const struct nbd_server_options *o,
         .become = become,
         .arg = o,
         .end_signal = o->end_signal,
+        .lends_terminal = o->lends_terminal,
     };
     int milliseconds = o->timeout ? (int)o->timeout * 1000 : -1;
     struct watch_report report;

@@ -15,6 +15,7 @@ struct nbd_server_options {
                            * known */
     int error_fd;         /* its stderr */
     int end_signal;       /* what ends it */
+    bool lends_terminal;  /* it may ask the user for a password */
     unsigned timeout;     /* seconds that it may take to start; 0: for ever */
 };
 
@@ -34,7 +35,8 @@ const char *nbd_server_socket(const struct nbd_server *server);
 void nbd_server_explain(struct nbd_server *server, const char *name,
                         struct error *error);
 
-/* All connections are there, or failed: forget the socket. */
+/* All connections are there, or failed: forget the socket, and take back the
+ * terminal. */
 void nbd_server_hide(struct nbd_server *server);
 
 /* End it, and wait for that. NULL is accepted. */

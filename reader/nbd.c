@@ -349,6 +349,7 @@ int nbd_open_command(char *const *command, const char *name,
         .command = command,
         .error_fd = STDERR_FILENO,
         .end_signal = SIGTERM,
+        .lends_terminal = true,
         .timeout = options->timeout,
     };
 

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "reader/descendants.h"
+#include "reader/terminal.h"
 
 /* What does not end when it is asked to is killed after so long; and what can
  * not be killed (it waits for a dead disk, or is another user's) is left after
@@ -50,12 +51,13 @@
 struct watcher {
     const struct watch_job *job;
     int fd;        /* to the process that is watched */
-    int signal_fd; /* SIGCHLD */
+    int signal_fd; /* SIGCHLD, and the terminal's signals */
     int result_fd; /* of the server: an errno value, or the end if it runs */
     bool ours_gone;
     pid_t server; /* 0: none, or it ended */
     struct watch_report report;
     struct private_socket socket;
+    struct terminal terminal;
 };
 
 static int64_t now_ms(void)
@@ -96,10 +98,10 @@ static void close_from(int first)
 
 /* Nothing of what we have open may be kept open by the watcher. What it needs
  * moves to the front: none of it is among the standard streams, which are
- * open. */
+ * open, so only the last can be where it belongs. */
 static void close_others(struct watcher *w)
 {
-    int *kept[] = { &w->fd, &w->signal_fd, &w->result_fd };
+    int *kept[] = { &w->fd, &w->signal_fd, &w->result_fd, &w->terminal.fd };
     int count = 0;
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
@@ -130,12 +132,15 @@ static bool has_children(struct watcher *w)
     }
 }
 
+/* Those that are there; what the terminal sent is passed on. */
 static void take_signals(struct watcher *w)
 {
     struct signalfd_siginfo info;
 
-    while (read(w->signal_fd, &info, sizeof(info)) == sizeof(info))
-        ;
+    while (read(w->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo != SIGCHLD && info.ssi_code == SI_KERNEL)
+            terminal_signal(&w->terminal, info.ssi_signo);
+    }
 }
 
 static void wait_for_signal(struct watcher *w, int milliseconds)
@@ -268,6 +273,7 @@ static void serve(struct watcher *w, enum watch_request request)
         return; /* the report comes with the result */
     case WATCH_CONNECTED:
         private_socket_remove_name(&w->socket);
+        terminal_close(&w->terminal);
         break;
     case WATCH_HAS_ENDED:
         w->report.ended = wait_for_end(w, true, ENDING_MS);
@@ -295,7 +301,8 @@ static void watch(struct watcher *w)
             { .fd = w->signal_fd, .events = POLLIN },
             { .fd = w->result_fd, .events = POLLIN },
         };
-        int ready = poll(fds, sizeof(fds) / sizeof(*fds), -1);
+        int ready = poll(fds, sizeof(fds) / sizeof(*fds),
+                         terminal_timeout(&w->terminal));
 
         if (ready < 0)
             continue;
@@ -303,6 +310,8 @@ static void watch(struct watcher *w)
             take_signals(w);
             has_children(w);
         }
+        if (ready == 0)
+            terminal_tick(&w->terminal);
         if (fds[2].revents)
             take_result(w);
         if (fds[0].revents)
@@ -312,10 +321,13 @@ static void watch(struct watcher *w)
 
 static int make_signal_fd(void)
 {
+    static const int numbers[] = { SIGCHLD, SIGHUP,  SIGINT, SIGQUIT,
+                                   SIGTSTP, SIGTTIN, SIGTTOU };
     sigset_t set;
 
     sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        sigaddset(&set, numbers[i]);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -323,15 +335,20 @@ static int make_signal_fd(void)
 static void watcher_main(int fd, const struct watch_job *job)
 {
     struct watcher w = { .job = job, .fd = fd, .result_fd = -1 };
+    pid_t home = getpgrp();
 
     setpgid(0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     w.signal_fd = make_signal_fd();
     w.report.error = w.signal_fd < 0 ? errno : private_socket_make(&w.socket);
+    w.terminal.fd = -1;
+    if (job->lends_terminal)
+        terminal_open(&w.terminal, home);
     strcpy(w.report.path, w.socket.path);
     send_report(&w);
     watch(&w);
     private_socket_remove_name(&w.socket);
+    terminal_close(&w.terminal);
     end_all(&w);
     _exit(EXIT_SUCCESS);
 }

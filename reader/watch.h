@@ -17,6 +17,7 @@ struct watch_job {
     int (*become)(const void *arg, int socket_fd);
     const void *arg;
     int end_signal;      /* what ends it */
+    bool lends_terminal; /* it may ask the user for something */
 };
 
 struct watch {
@@ -28,7 +29,7 @@ struct watch {
 enum watch_request {
     WATCH_RUN,       /* take the socket's name away, and start the server */
     WATCH_RUN_NAMED, /* start the server; the name stays for now */
-    WATCH_CONNECTED, /* take the name away */
+    WATCH_CONNECTED, /* take the name away, and the terminal back */
     WATCH_HAS_ENDED, /* the server is about to end: wait a little for that */
 };
 

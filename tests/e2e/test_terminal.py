@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A server that disksum starts may ask for a password on the terminal: it gets
+what the user types, job control works, and the shell has its terminal back."""
+
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import time
+
+import pytest
+
+from conftest import BUILD
+from test_nbd import image  # noqa: F401 (a fixture)
+from test_nbd_command import (  # noqa: F401 (a fixture)
+    children_with, folder_for_sockets, wait_until)
+
+PASSWORD = "open sesame"
+
+pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
+
+
+class Terminal:
+    """A pseudo terminal, and the program that leads its session."""
+
+    def __init__(self, command, env):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvpe(command[0], list(map(str, command)), {**os.environ, **env})
+        self.seen = ""
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def read_until(self, pattern):
+        """What is shown up to a match of the pattern, which is returned."""
+        deadline = time.monotonic() + 60
+        while not (match := re.search(pattern, self.seen)):
+            left = deadline - time.monotonic()
+            assert left > 0 and select.select([self.fd], [], [], left)[0], self.seen
+            try:
+                self.seen += os.read(self.fd, 4096).decode(errors="replace")
+            except OSError as e:  # nobody has it open any more
+                raise AssertionError(self.seen) from e
+        self.seen = self.seen[match.end():]
+        return match
+
+    def close(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+@pytest.fixture
+def server(image, tmp_path):
+    """A command whose server asks for the password, and the checksum."""
+    path, expected = image
+    script = tmp_path / "server"
+    script.write_text(f"""#!/bin/bash
+printf 'Password: ' >/dev/tty
+read -rs password </dev/tty || exit 8
+[ "$password" = "{PASSWORD}" ] || exit 9
+LISTEN_PID=$$ exec nbdkit -r file {path}
+""")
+    script.chmod(0o755)
+    return [BUILD / "disksum", "--", "[", script, "]"], expected
+
+
+@pytest.fixture
+def start(folder_for_sockets, server):
+    """Starts programs on terminals. None of a server is left in the end."""
+    terminals = []
+
+    def run(*command, **env):
+        terminals.append(Terminal(command, {**folder_for_sockets, **env}))
+        return terminals[-1]
+    yield run
+    for terminal in terminals:
+        terminal.close()
+    wait_until(lambda: not children_with(str(server[0][3])))
+
+
+@pytest.fixture
+def shell(start):
+    """An interactive shell, which controls jobs."""
+    terminal = start("bash", "--norc", "--noprofile", "-i", PS1="ready> ", TERM="dumb")
+    terminal.read_until("ready> ")
+    terminal.type("bind 'set enable-bracketed-paste off'\n")
+    terminal.read_until("ready> ")
+    return terminal
+
+
+def line(command):
+    return " ".join(map(str, command)) + "\n"
+
+
+def run_in_shell(shell, command):
+    shell.type(line(command))
+    shell.read_until("Password: ")
+
+
+def expect_status(shell, status):
+    """The shell has the terminal, in its own modes."""
+    shell.read_until("ready> ")
+    shell.type("echo status-$?-$(stty -a | grep -o '[-]*echo\\b')\n")
+    assert shell.read_until(r"status-(\d+-\S+)")[1] == f"{status}-echo"
+    shell.read_until("ready> ")
+
+
+def test_password(shell, server):
+    command, expected = server
+    run_in_shell(shell, command)
+    shell.type(PASSWORD + "\n")
+    shell.read_until(f"{expected}  ")
+    expect_status(shell, 0)
+
+
+def test_wrong_password(shell, server):
+    run_in_shell(shell, server[0])
+    shell.type("open\n")
+    shell.read_until("the server ended with exit status 9")
+    expect_status(shell, 1)
+
+
+@pytest.mark.parametrize("key, number", [("\x03", signal.SIGINT), ("\x1c", signal.SIGQUIT)])
+def test_interrupt(shell, server, key, number):
+    """It ends disksum, too."""
+    shell.type("ulimit -c 0\n")
+    shell.read_until("ready> ")
+    run_in_shell(shell, server[0])
+    shell.type(key)
+    expect_status(shell, 128 + number)
+    wait_until(lambda: not children_with(str(server[0][3])))
+
+
+def test_stop_and_continue(shell, server):
+    command, expected = server
+    run_in_shell(shell, command)
+    for _ in range(2):
+        shell.type("\x1a")
+        shell.read_until("Stopped")
+        expect_status(shell, 128 + signal.SIGTSTP)
+        shell.type("fg\n")
+        shell.read_until(re.escape(str(command[0])))
+    shell.type(PASSWORD + "\n")
+    shell.read_until(f"{expected}  ")
+    expect_status(shell, 0)
+
+
+def test_background(shell, server):
+    """It stops as if it had asked itself, and goes on in the foreground."""
+    command, expected = server
+    shell.type(line(command).rstrip() + " &\n")
+    shell.read_until("Password: ")
+    shell.type("wait $!\n")
+    shell.read_until("Stopped")
+    shell.read_until("ready> ")
+    shell.type("fg\n")
+    shell.read_until(re.escape(str(command[0])))
+    shell.type(PASSWORD + "\n")
+    shell.read_until(f"{expected}  ")
+    expect_status(shell, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed(shell, server, number):
+    run_in_shell(shell, server[0])
+    pid = next(int(path.split("/")[2]) for path in children_with(str(server[0][3]))
+               if open(path.replace("cmdline", "stat")).read().split()[3] == str(shell.pid))
+    os.kill(pid, number)
+    expect_status(shell, 128 + number)
+
+
+def test_script_has_its_terminal_back(start, server, tmp_path):
+    """Where no shell controls jobs: after success, failure and death."""
+    command, expected = server
+    script = tmp_path / "script"
+    wait = "until [ $(ps -o tpgid= -p $$) = $(ps -o pgid= -p $$) ]; do sleep 0.05; done"
+    script.write_text(f"""
+{line(command)}read a </dev/tty; echo "got $a"
+{line(command)}read b </dev/tty; echo "got $b"
+sh -c '{line(command).strip()} & echo "pid $!"; wait $!'
+{wait}; echo ready; read c </dev/tty; echo "got $c"
+""")
+    terminal = start("sh", script)
+    terminal.read_until("Password: ")
+    terminal.type(PASSWORD + "\nfirst\n")
+    terminal.read_until(f"{expected}  ")
+    terminal.read_until("got first")
+    terminal.read_until("Password: ")
+    terminal.type("wrong\nsecond\n")
+    terminal.read_until("exit status 9")
+    terminal.read_until("got second")
+    pid = int(terminal.read_until(r"pid (\d+)")[1])
+    terminal.read_until("Password: ")
+    os.kill(pid, signal.SIGKILL)
+    terminal.read_until("ready")
+    terminal.type("third\n")
+    terminal.read_until("got third")
+
+
+def test_stop_without_job_control(start, server):
+    """Nobody would continue it: it goes on by itself."""
+    command, expected = server
+    terminal = start(*command)
+    terminal.read_until("Password: ")
+    terminal.type("\x1a" + PASSWORD + "\n")
+    terminal.read_until(f"{expected}  ")
+
+
+def test_qemu_never_gets_it(start, server, tmp_path, monkeypatch, image):
+    fake = tmp_path / "bin" / "qemu-nbd"
+    fake.parent.mkdir()
+    fake.write_text(f"#!/bin/sh\nread line </dev/tty && echo $line >{tmp_path}/line\n")
+    fake.chmod(0o755)
+    terminal = start(BUILD / "disksum", "--timeout=1", "--image-opts",
+                     f"driver=raw,file.filename={image[0]}",
+                     PATH=f"{fake.parent}:{os.environ['PATH']}")
+    terminal.type("secret\n")
+    terminal.read_until("the server does not answer")
+    assert not (tmp_path / "line").exists()
