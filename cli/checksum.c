@@ -2,6 +2,7 @@
 #include "cli/checksum.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
@@ -68,81 +69,133 @@ void checksum_take_stdin(void)
     stdin_taken = true;
 }
 
-/* A file that was redirected from its beginning is read like a named one; all
- * else from front to back. */
-static bool stdin_is_file(void)
-{
-    struct stat st;
-
-    return fstat(STDIN_FILENO, &st) == 0 &&
-           (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)) &&
-           lseek(STDIN_FILENO, 0, SEEK_CUR) == 0 &&
-           access("/dev/stdin", R_OK) == 0;
-}
-
 /* The path of the file on standard input, where the names in an image start
- * from; "/dev/stdin" if it is not to be had. */
+ * from; NULL if it has none, or none here. */
 static const char *stdin_path(char path[PATH_MAX])
 {
     ssize_t n = readlink("/proc/self/fd/0", path, PATH_MAX);
     struct stat named, given;
 
     if (n <= 0 || n == PATH_MAX || *path != '/')
-        return "/dev/stdin";
+        return NULL;
     path[n] = 0;
     if (fstat(STDIN_FILENO, &given) != 0 || stat(path, &named) != 0 ||
         given.st_dev != named.st_dev || given.st_ino != named.st_ino)
-        return "/dev/stdin";
+        return NULL;
     return path;
 }
 
-static int open_image(const struct options *o, const char *path,
-                      const char *name, struct image **image,
-                      struct error *error)
+/* A worker has one connection. */
+static struct nbd_options nbd_options(const struct options *o)
 {
-    struct image_options options = o->image;
     struct nbd_options nbd = o->nbd;
+
+    if (nbd.connections > o->engine.threads)
+        nbd.connections = o->engine.threads;
+    return nbd;
+}
+
+static int open_image(const struct options *o, const char *name,
+                      struct image **image, struct error *error)
+{
+    const struct nbd_options nbd = nbd_options(o);
+    struct image_options options = o->image;
     struct reader *reader;
     int err;
 
-    /* A worker has one connection. */
-    if (nbd.connections > o->engine.threads)
-        nbd.connections = o->engine.threads;
     options.nbd = &nbd;
-    options.image_opts &= path == name;
     if (!o->command)
-        return image_open(path, name, &options, image, error);
+        return image_open(name, name, &options, image, error);
     err = nbd_open_command(o->command, name, &nbd, &reader, error);
     if (err)
         return err;
     return image_open_reader(reader, &options, image, error);
 }
 
+/* --- standard input ----------------------------------------------------- */
+
+/* What cannot be read as a file is read from front to back, and only once. */
+static int open_stdin_pipe(const struct options *o, const char *what,
+                           struct engine_input *input, struct error *error)
+{
+    const char *format = o->image.format;
+
+    if (o->image.snapshot || (format && strcmp(format, "raw") != 0))
+        return error_set(error, EINVAL,
+                         "%s: %s can only be read as a raw image", input->name,
+                         what);
+    if (stdin_taken)
+        return error_set(error, EINVAL, "%s: standard input was read already",
+                         input->name);
+    checksum_take_stdin();
+    input->probe = !format;
+    return 0;
+}
+
+/* A file that was redirected from its beginning, by its descriptor: its name,
+ * if it still has one, may not be for us to open. */
+static int open_stdin_file(const struct options *o, struct engine_input *input,
+                           struct error *error)
+{
+    const struct file_options files = {
+        .cache = o->image.cache,
+        .force_share = o->image.force_share,
+    };
+    const struct nbd_options nbd = nbd_options(o);
+    struct image_options options = o->image;
+    struct error cause = ERROR_INIT;
+    char buffer[PATH_MAX];
+    const char *path;
+    struct reader *reader;
+    int err = file_open_fd(STDIN_FILENO, input->name, &files, &reader, &cause);
+
+    if (err == ESPIPE) {
+        error_clear(&cause);
+        return open_stdin_pipe(o, "a file that does not know its size", input,
+                               error);
+    }
+    if (err) {
+        error_move(error, &cause);
+        return err;
+    }
+    options.nbd = &nbd;
+    options.image_opts = false;
+    path = stdin_path(buffer);
+    return image_open_file(reader, path ? path : "/dev/stdin", path, &options,
+                           &input->image, error);
+}
+
+static int open_stdin(const struct options *o, struct engine_input *input,
+                      struct error *error)
+{
+    int flags = fcntl(STDIN_FILENO, F_GETFL);
+    struct stat st;
+
+    if (flags < 0 || fstat(STDIN_FILENO, &st) != 0)
+        return error_set(error, errno, "%s: %s", input->name, strerror(errno));
+    if ((flags & O_ACCMODE) == O_WRONLY)
+        return error_set(error, EBADF, "%s: is not open for reading",
+                         input->name);
+    if (S_ISDIR(st.st_mode))
+        return error_set(error, EISDIR, "%s: is a directory", input->name);
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return open_stdin_pipe(o, "a pipe", input, error);
+    if (lseek(STDIN_FILENO, 0, SEEK_CUR) != 0)
+        return open_stdin_pipe(o, "a file that is not at its beginning", input,
+                               error);
+    return open_stdin_file(o, input, error);
+}
+
 static int open_input(const struct options *o, const char *name,
                       struct engine_input *input, struct error *error)
 {
-    const char *format = o->image.format;
-    const char *path = name;
-    char real_path[PATH_MAX];
-
     *input = (struct engine_input){ .name = name, .fd = STDIN_FILENO };
-    if (strcmp(name, "-") == 0) {
-        if (!stdin_is_file()) {
-            if (o->image.snapshot || (format && strcmp(format, "raw") != 0))
-                return error_set(error, EINVAL,
-                                 "%s: a pipe can only be read as a raw image",
-                                 name);
-            if (stdin_taken)
-                return error_set(error, EINVAL,
-                                 "%s: standard input was read already", name);
-            checksum_take_stdin();
-            input->probe = !format;
-            return 0;
-        }
-        path = stdin_path(real_path);
-    }
-    return open_image(o, path, name, &input->image, error);
+    if (strcmp(name, "-") == 0)
+        return open_stdin(o, input, error);
+    return open_image(o, name, &input->image, error);
 }
+
+/* --- a checksum --------------------------------------------------------- */
 
 static int run(const struct options *o, const struct engine_input *input,
                struct engine_result *result, struct error *error)

@@ -267,6 +267,19 @@ int image_open_reader(struct reader *reader,
     return open_source(reader, &source, NULL, options, image, error);
 }
 
+int image_open_file(struct reader *reader, const char *path,
+                    const char *base_path, const struct image_options *options,
+                    struct image **image, struct error *error)
+{
+    const struct layer_source source = {
+        .path = path,
+        .name = reader->name,
+        .format = options->format,
+    };
+
+    return open_source(reader, &source, base_path, options, image, error);
+}
+
 void image_close(struct image *image)
 {
     if (!image)

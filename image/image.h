@@ -96,6 +96,13 @@ int image_open_reader(struct reader *reader,
                       const struct image_options *options, struct image **image,
                       struct error *error);
 
+/* The same for a reader of a file that is open already. path is for QEMU,
+ * should it have to open the file; names in the image start from base_path, its
+ * own name, unless that is NULL: then relative ones are errors. */
+int image_open_file(struct reader *reader, const char *path,
+                    const char *base_path, const struct image_options *options,
+                    struct image **image, struct error *error);
+
 /* A name that QEMU would hand to another protocol than "file": NULL, or else
  * the path after an optional "file:". */
 const char *path_of_name(const char *name);

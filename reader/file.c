@@ -25,6 +25,7 @@
 struct file {
     struct reader reader;
     int fd;
+    bool shared; /* with whoever opened it: offset, flags, locks */
     bool direct;
     bool leased;
     struct lease lease; /* of a regular file, where there is one */
@@ -332,9 +333,15 @@ static int file_check_unchanged(struct reader *r, struct error *error)
 
 static void file_close(struct reader *r)
 {
-    end_lease(to_file(r));
-    if (to_file(r)->fd >= 0)
-        close(to_file(r)->fd);
+    struct file *f = to_file(r);
+
+    end_lease(f);
+    if (f->shared) {
+        lock_release(f->fd);
+        (void)lseek(f->fd, 0, SEEK_SET);
+    }
+    if (f->fd >= 0)
+        close(f->fd);
     free(r->name);
     free(r);
 }
@@ -350,17 +357,50 @@ static const struct reader_ops file_ops = {
     .close = file_close,
 };
 
+/* How many bytes are found at an offset, of some; -1: errno says why not. */
+static ssize_t look_at(const struct file *f, uint64_t offset)
+{
+    _Alignas(DIRECT_ALIGNMENT) char buf[DIRECT_ALIGNMENT];
+
+    return pread(f->fd, buf, sizeof(buf), offset);
+}
+
+/*
+ * Some files do not know their size, because their content is made when it is
+ * read: those of procfs, and of some file systems of FUSE, say 0, those of
+ * sysfs say that they have a page. They take no space. A file that changes just
+ * now is found in the end.
+ */
+static int check_size_is_true(const struct file *f, struct error *error)
+{
+    uint64_t size = f->stat.st_size;
+    ssize_t behind = look_at(f, size);
+    bool less = size && !f->stat.st_blocks && look_at(f, size - 1) == 0;
+    struct stat now;
+
+    if (behind < 0 && !size)
+        return error_set(error, errno, "%s: read error at offset 0: %s",
+                         f->reader.name, strerror(errno));
+    if (behind <= 0 && !less)
+        return 0;
+    if (fstat(f->fd, &now) == 0 && (uint64_t)now.st_size != size)
+        return 0;
+    return error_set(error, ESPIPE,
+                     "%s: reports a size of %" PRIu64 ", but has %scontent; "
+                     "give it as standard input: disksum < FILE",
+                     f->reader.name, size,
+                     less   ? "less "
+                     : size ? "more "
+                            : "");
+}
+
 static int get_size(struct file *f, struct error *error)
 {
     f->reader.id = (struct object_id){ f->stat.st_dev, f->stat.st_ino };
     if (S_ISREG(f->stat.st_mode)) {
-        /* Files of /proc say that they are empty, and have no end. */
-        if (lseek(f->fd, 0, SEEK_END) < 0)
-            return error_set(error, errno, "%s: has no size: %s",
-                             f->reader.name, strerror(errno));
         f->reader.size = f->stat.st_size;
         f->reader.allocated = (uint64_t)f->stat.st_blocks * 512; /* stat(2) */
-        return 0;
+        return check_size_is_true(f, error);
     }
     f->reader.id = (struct object_id){ f->stat.st_rdev, 0 };
     if (ioctl(f->fd, BLKGETSIZE64, &f->reader.size) != 0)
@@ -369,10 +409,31 @@ static int get_size(struct file *f, struct error *error)
     return 0;
 }
 
+static void set_direct(struct file *f, bool direct)
+{
+    f->direct = direct;
+    f->reader.alignment = direct ? DIRECT_ALIGNMENT : 1;
+    f->reader.queue_group = direct ? &direct_queues : &buffered_queues;
+}
+
+/* The flags are not ours to change. */
+static int check_cache(struct file *f, enum cache_mode cache,
+                       struct error *error)
+{
+    set_direct(f, fcntl(f->fd, F_GETFL) & O_DIRECT);
+    if (cache == CACHE_DIRECT && !f->direct)
+        return error_set(error, EINVAL,
+                         "%s: can not be opened again, which direct I/O needs",
+                         f->reader.name);
+    return 0;
+}
+
 static int set_cache(struct file *f, enum cache_mode cache, struct error *error)
 {
     bool direct = cache != CACHE_BUFFERED;
 
+    if (f->shared)
+        return check_cache(f, cache, error);
     if (fcntl(f->fd, F_SETFL, direct ? O_DIRECT : 0) != 0) {
         if (cache != CACHE_AVOIDED)
             return error_set(error, errno,
@@ -381,9 +442,7 @@ static int set_cache(struct file *f, enum cache_mode cache, struct error *error)
                              f->reader.name, strerror(errno));
         return set_cache(f, CACHE_BUFFERED, error);
     }
-    f->direct = direct;
-    f->reader.alignment = direct ? DIRECT_ALIGNMENT : 1;
-    f->reader.queue_group = direct ? &direct_queues : &buffered_queues;
+    set_direct(f, direct);
     return 0;
 }
 
@@ -398,35 +457,61 @@ static int lock(struct file *f, bool force_share, struct error *error)
     return err;
 }
 
-int file_open(const char *path, const char *name,
-              const struct file_options *options, struct reader **reader,
-              struct error *error)
+static struct file *file_new(const char *name, struct error *error)
 {
     struct file *f = calloc(1, sizeof(*f));
-    int err;
 
     if (f)
         f->reader.name = strdup(name);
     if (!f || !f->reader.name) {
         free(f);
-        return error_set(error, ENOMEM, "%s: out of memory", name);
+        error_set(error, ENOMEM, "%s: out of memory", name);
+        return NULL;
     }
     f->fd = -1;
     f->reader.ops = &file_ops;
+    return f;
+}
 
-    err = open_disk(path, name, &f->fd, &f->stat, error);
+/* Make a reader of a file that is open, unless err is set; else close it. */
+static int finish(struct file *f, int err, const struct file_options *options,
+                  struct reader **reader, struct error *error)
+{
     if (!err)
         err = lock(f, options->force_share, error);
     if (!err) {
         watch_writers(f, options->force_share);
-        err = set_cache(f, options->cache, error);
+        err = get_size(f, error);
     }
     if (!err)
-        err = get_size(f, error);
-    if (err) {
+        err = set_cache(f, options->cache, error);
+    if (err)
         file_close(&f->reader);
-        return err;
-    }
-    *reader = &f->reader;
-    return 0;
+    else
+        *reader = &f->reader;
+    return err;
+}
+
+int file_open(const char *path, const char *name,
+              const struct file_options *options, struct reader **reader,
+              struct error *error)
+{
+    struct file *f = file_new(name, error);
+
+    if (!f)
+        return error->code;
+    return finish(f, open_disk(path, name, &f->fd, &f->stat, error), options,
+                  reader, error);
+}
+
+int file_open_fd(int fd, const char *name, const struct file_options *options,
+                 struct reader **reader, struct error *error)
+{
+    struct file *f = file_new(name, error);
+
+    if (!f)
+        return error->code;
+    return finish(
+        f, open_disk_again(fd, name, &f->fd, &f->shared, &f->stat, error),
+        options, reader, error);
 }

@@ -103,3 +103,15 @@ int lock_as_reader(int fd, const char *name, bool force_share,
                       error);
     return 0;
 }
+
+void lock_release(int fd)
+{
+    struct flock lock = {
+        .l_type = F_UNLCK,
+        .l_whence = SEEK_SET,
+        .l_start = PERMISSION_BASE,
+        .l_len = 2 * (UNSHARED_BASE - PERMISSION_BASE),
+    };
+
+    (void)fcntl(fd, F_OFD_SETLK, &lock);
+}

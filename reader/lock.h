@@ -18,4 +18,7 @@
 int lock_as_reader(int fd, const char *name, bool force_share,
                    struct error *error);
 
+/* Give the locks back before that: others have the same open file. */
+void lock_release(int fd);
+
 #endif

@@ -112,3 +112,28 @@ int open_disk(const char *path, const char *name, int *fd, struct stat *st,
     close(handle);
     return err;
 }
+
+int open_disk_again(int descriptor, const char *name, int *fd, bool *shared,
+                    struct stat *st, struct error *error)
+{
+    int flags = fcntl(descriptor, F_GETFL);
+
+    if (flags < 0 || fstat(descriptor, st) != 0)
+        return error_set(error, errno, "%s: %s", name, strerror(errno));
+    if (check_type(st, name, error))
+        return error->code;
+    if ((flags & O_ACCMODE) == O_WRONLY)
+        return error_set(error, EBADF, "%s: is not open for reading", name);
+
+    *shared = false;
+    *fd = reopen(descriptor);
+    if (*fd >= 0 && is_same(*fd, st))
+        return 0;
+    if (*fd >= 0)
+        close(*fd);
+    *shared = true;
+    *fd = fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (*fd < 0)
+        return error_set(error, errno, "%s: %s", name, strerror(errno));
+    return 0;
+}

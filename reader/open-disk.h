@@ -7,6 +7,7 @@
 #ifndef READER_OPEN_DISK_H
 #define READER_OPEN_DISK_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "common/error.h"
@@ -17,5 +18,13 @@
  */
 int open_disk(const char *path, const char *name, int *fd, struct stat *st,
               struct error *error);
+
+/*
+ * Open the disk that a descriptor is of once more. Where that cannot be, as
+ * without /proc or the permission, *fd is a duplicate, and *shared is true:
+ * offset, flags, locks and leases are also those of the one who opened it.
+ */
+int open_disk_again(int descriptor, const char *name, int *fd, bool *shared,
+                    struct stat *st, struct error *error);
 
 #endif

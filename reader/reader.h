@@ -167,4 +167,11 @@ int file_open(const char *path, const char *name,
               const struct file_options *options, struct reader **reader,
               struct error *error);
 
+/*
+ * The same for what a descriptor is of, which stays open, and at its beginning.
+ * ESPIPE: it does not know its size, and can only be read from front to back.
+ */
+int file_open_fd(int fd, const char *name, const struct file_options *options,
+                 struct reader **reader, struct error *error);
+
 #endif

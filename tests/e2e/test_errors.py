@@ -226,10 +226,39 @@ def test_block_device_fails(fails, device_and_file, options, reads):
     assert int(offset.split(":")[0]) >= 1 << 20
 
 
-def test_file_without_size(fails):
-    """It says that it is empty, and is not."""
-    assert fails("-f", "raw", "/proc/cpuinfo") == \
-        "/proc/cpuinfo: has no size: Invalid argument"
+PAGE = os.sysconf("SC_PAGESIZE")
+SYSFS = "/sys/kernel/mm/transparent_hugepage/enabled"
+
+
+@pytest.mark.parametrize("options", [[], ["-f", "raw"], ["-T", "writeback"]])
+@pytest.mark.parametrize("name, says", [
+    ("/proc/version", "0, but has content"),
+    ("/proc/cpuinfo", "0, but has content"),
+    (SYSFS, f"{PAGE}, but has less content")])
+def test_size_that_is_not_true(fails, disksum, options, name, says):
+    """As of files that are made when they are read: by name there is no
+    checksum of an empty disk; as standard input they are read to their end."""
+    if not os.path.exists(name):
+        pytest.skip(f"no {name}")
+    assert fails(*options, name) == f"{name}: reports a size of {says}; " \
+        "give it as standard input: disksum < FILE"
+    with open(name, "rb") as f:
+        out = disksum(*options, stdin=f).stdout
+    assert sums(out) == [checksum(pathlib.Path(name).read_bytes())]
+
+
+def test_size_that_is_not_true_in_a_chain(fails, tmp_path):
+    Image(size=1 << 16, backing=b"/proc/version",
+          backing_format=b"raw").write(tmp_path / "disk")
+    assert fails(tmp_path / "disk").startswith(
+        f"{tmp_path}/disk: can not open its backing file: /proc/version: "
+        "reports a size of 0, but has content")
+
+
+def test_empty_file_that_can_not_be_read(fails):
+    """Nothing is known of it: it is no empty disk."""
+    assert fails("-f", "raw", "/proc/self/mem") == \
+        "/proc/self/mem: read error at offset 0: Input/output error"
 
 
 # --- files that change ---------------------------------------------------

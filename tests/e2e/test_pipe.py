@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Standard input: pipes, sockets, redirected files."""
 
+import fcntl
 import os
 import random
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from conftest import sums
 from oracle import checksum, random_spec, write_image
 from qcow2_image import Image
+from test_locks import locked
 
 
 @pytest.mark.sanitizer
@@ -149,7 +151,8 @@ def test_redirected_file_that_is_gone(disksum, fails, tmp_path):
         (tmp_path / "disk (deleted)").write_bytes(bytes(512))
         assert sums(disksum(stdin=f).stdout) == [checksum(content)]
         (tmp_path / "o/top").unlink()
-        assert "can not open its backing file: /dev/base: " in fails(stdin=top)
+        assert fails(stdin=top) == "-: can not open its backing file 'base': " \
+            "a relative name, and the image is in no folder"
 
 
 @pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img")
@@ -166,6 +169,97 @@ def test_redirected_container(disksum, tmp_path, gone):
         result = disksum("--json", stdin=f)
     assert f'"checksum":"{checksum(content)}"' in result.stdout
     assert '"format":"vmdk"' in result.stdout
+
+
+@pytest.fixture
+def not_for_us(disksum, tmp_path):
+    """Run disksum with a file as standard input that it may not open."""
+    wrapper = []
+    if os.getuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("root may read everything")
+        wrapper = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
+
+    def run(*args, flags=0):
+        fd = os.open(tmp_path / "disk", os.O_RDONLY | flags)
+        os.chmod(tmp_path / "disk", 0)
+        before = fcntl.fcntl(fd, fcntl.F_GETFL)
+        result = disksum(*args, stdin=fd, wrapper=wrapper, check=False)
+        # Nothing of what others have, too, is another now.
+        assert fcntl.fcntl(fd, fcntl.F_GETFL) == before
+        assert os.lseek(fd, 0, os.SEEK_CUR) == 0
+        assert locked(tmp_path / "disk") == 0
+        os.close(fd)
+        os.chmod(tmp_path / "disk", 0o600)
+        return result
+    return run
+
+
+@pytest.mark.parametrize("options, holes", [
+    ([], True), (["-U"], True), (["--no-extents"], False)])
+def test_redirected_file_that_is_not_for_us(not_for_us, tmp_path, options,
+                                            holes):
+    """It is read all the same, by the descriptor, and as a file."""
+    content = write_image(tmp_path / "disk", "100k:A 50M:- 77:B")
+    result = not_for_us("-v", *options, "-", "-")
+    assert sums(result.stdout) == [checksum(content)] * 2, result.stderr
+    assert ("50 MiB of holes" in result.stderr) == holes
+
+
+def test_direct_reads_of_a_file_that_is_not_for_us(not_for_us, tmp_path):
+    content = write_image(tmp_path / "disk", "100k:A")
+    result = not_for_us("-T", "none")
+    assert (result.returncode, result.stdout, result.stderr) == (
+        1, "", "disksum: -: can not be opened again, which direct I/O needs\n")
+    for options in [], ["-T", "none"]:
+        result = not_for_us(*options, flags=os.O_DIRECT)
+        assert (sums(result.stdout), result.stderr) == ([checksum(content)], "")
+
+
+def test_redirected_file_without_proc(disksum, build, tmp_path):
+    """qcow2 and all; where it is, nobody knows."""
+    content = overlay(tmp_path / "o")
+    env = {"LD_PRELOAD": f"{build}/tests/no-proc.so"}
+    with open(tmp_path / "o/base", "rb") as f:
+        assert sums(disksum(stdin=f, env=env).stdout) == [checksum(content)]
+    with open(tmp_path / "o/top", "rb") as f:
+        result = disksum(stdin=f, env=env, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "'base': a relative name, and the image is in no folder" in \
+        result.stderr
+
+
+@pytest.mark.parametrize("redirection, says", [
+    ("<.", "is a directory"), (">disk", "is not open for reading"),
+    (">>disk", "is not open for reading"), ("<&-", "is not open for reading")])
+def test_redirected_in_vain(build, tmp_path, redirection, says):
+    result = subprocess.run(
+        ["sh", "-c", f'exec "$0" 0{redirection}', build / "disksum"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"disksum: -: {says}\n"
+
+
+def test_redirected_to_and_fro(build, tmp_path):
+    content = write_image(tmp_path / "disk", "100k:A")
+    result = subprocess.run(["sh", "-c", f'exec "$0" -q <>disk',
+                             build / "disksum"], cwd=tmp_path,
+                            stdout=subprocess.PIPE)
+    assert result.stdout.decode() == f"{checksum(content)}  -\n"
+
+
+@pytest.mark.parametrize("option", [["-f", "qcow2"], ["-l", "1"]])
+def test_only_raw_from_front_to_back(fails, tmp_path, option):
+    says = "can only be read as a raw image"
+    assert fails(*option, input=b"x" * 512) == f"-: a pipe {says}"
+    write_image(tmp_path / "disk", "100k:A")
+    with open(tmp_path / "disk", "rb", buffering=0) as f:
+        f.seek(512)
+        assert fails(*option, stdin=f) == \
+            f"-: a file that is not at its beginning {says}"
+    with open("/proc/version", "rb") as f:
+        assert fails(*option, stdin=f) == \
+            f"-: a file that does not know its size {says}"
 
 
 def test_redirected_from_the_middle(disksum, tmp_path):
