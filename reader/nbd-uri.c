@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "reader/nbd-uri.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/url.h"
 
 #include "common/url.h"
 
@@ -12,37 +13,23 @@
 #define DEFAULT_HOST "localhost"
 #define DEFAULT_PORT "10809"
 
-static int hex_digit(char c)
-{
-    return isdigit((unsigned char)c) ? c - '0' : tolower(c) - 'a' + 10;
-}
-
-/* What len bytes of a URI stand for. NULL when out of memory. */
-static char *decode(const char *text, size_t len)
-{
-    char *decoded = malloc(len + 1);
-    char *end = decoded;
-
-    if (!decoded)
-        return NULL;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '%' && i + 2 < len &&
-            isxdigit((unsigned char)text[i + 1]) &&
-            isxdigit((unsigned char)text[i + 2])) {
-            *end++ =
-                (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
-            i += 2;
-        } else {
-            *end++ = text[i];
-        }
-    }
-    *end = '\0';
-    return decoded;
-}
-
 static int out_of_memory(const struct nbd_uri *uri, struct error *error)
 {
     return error_set(error, ENOMEM, "%s: out of memory", uri->text);
+}
+
+/* What a part of the URI stands for. */
+static int decode(const struct nbd_uri *uri, const char *text, size_t len,
+                  char **decoded, struct error *error)
+{
+    *decoded = url_decode((struct span){ .start = text, .len = len });
+    if (*decoded)
+        return 0;
+    if (errno == ENOMEM)
+        return out_of_memory(uri, error);
+    return error_set(error, EINVAL,
+                     "%s: cannot connect: the URI has a NUL byte (%%00)",
+                     uri->text);
 }
 
 /* Where the value of a parameter belongs. NULL: libnbd does not know it. */
@@ -101,14 +88,12 @@ static int parse_parameter(struct nbd_uri *uri, const char *text, size_t len,
 
     if (name_len == 0)
         return 0;
-    name = decode(text, name_len);
-    value = decode(text + value_start, len - value_start);
-    if (name && value) {
+    err = decode(uri, text, name_len, &name, error);
+    if (err)
+        return err;
+    err = decode(uri, text + value_start, len - value_start, &value, error);
+    if (!err)
         err = set_parameter(uri, name, value, error);
-    } else {
-        free(value);
-        err = out_of_memory(uri, error);
-    }
     free(name);
     return err;
 }
@@ -135,52 +120,50 @@ static int parse_query(struct nbd_uri *uri, const char *query, size_t len,
     return 0;
 }
 
-static int parse_authority(struct nbd_uri *uri, const char *text, size_t len,
-                           struct error *error)
+/* "HOST", "HOST:PORT", "[IPv6]:PORT" or parts of these. */
+static int parse_host(struct nbd_uri *uri, const char *host, size_t len,
+                      struct error *error)
 {
-    const char *at = memchr(text, '@', len);
-    const char *host = at ? at + 1 : text;
-    const char *end = text + len;
-    const char *bracket = memchr(host, ']', (size_t)(end - host));
+    const char *end = host + len;
+    const char *bracket = *host == '[' ? memchr(host, ']', len) : NULL;
     const char *after = bracket ? bracket : host;
     const char *colon = memchr(after, ':', (size_t)(end - after));
-    const char *host_end = colon ? colon : end;
+    const char *host_end = bracket ? bracket : colon ? colon : end;
     const char *port = colon ? colon + 1 : end;
 
-    uri->has_user = at != NULL;
-    if (bracket && *host == '[') {
-        host++;
-        host_end = bracket;
-    }
-    uri->host = host == host_end ? strdup(DEFAULT_HOST)
-                                 : decode(host, (size_t)(host_end - host));
+    host += bracket != NULL;
     uri->port = port == end ? strdup(DEFAULT_PORT)
                             : strndup(port, (size_t)(end - port));
-    return uri->host && uri->port ? 0 : out_of_memory(uri, error);
+    if (!uri->port)
+        return out_of_memory(uri, error);
+    if (host < host_end)
+        return decode(uri, host, (size_t)(host_end - host), &uri->host, error);
+    uri->host = strdup(DEFAULT_HOST);
+    return uri->host ? 0 : out_of_memory(uri, error);
+}
+
+static enum nbd_transport transport_of(struct span scheme)
+{
+    if (memmem(scheme.start, scheme.len, "+unix", 5))
+        return NBD_UNIX;
+    return memmem(scheme.start, scheme.len, "+vsock", 6) ? NBD_VSOCK : NBD_TCP;
 }
 
 int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
 {
-    const char *authority = strstr(text, "://") + 3;
-    size_t authority_len = strcspn(authority, "/?#");
-    const char *query = authority + strcspn(authority, "?#");
-    size_t scheme_len = (size_t)(authority - text) - 3;
+    struct url url;
+    const char *query;
     int err;
 
-    *uri = (struct nbd_uri){
-        .text = text,
-        .tls = strncmp(text, "nbds", 4) == 0,
-        .transport = memmem(text, scheme_len, "+unix", 5)    ? NBD_UNIX
-                     : memmem(text, scheme_len, "+vsock", 6) ? NBD_VSOCK
-                                                             : NBD_TCP,
-    };
-    /* libnbd takes it for a part of another word, and names that in messages.
-     */
-    if (has_secret(text))
-        return error_set(error, EINVAL,
-                         "%s: NBD has no passwords; leave it out of the URI",
-                         text);
-    err = parse_authority(uri, authority, authority_len, error);
+    *uri = (struct nbd_uri){ .text = text };
+    if (!url_parse(text, &url))
+        return error_set(error, EINVAL, "%s: not a URI", text);
+    uri->tls = strncmp(text, "nbds", 4) == 0;
+    uri->transport = transport_of(url.scheme);
+    uri->has_user = url.user.start != NULL;
+    err =
+        parse_host(uri, url.host.start, strcspn(url.host.start, "/?#"), error);
+    query = url.host.start + strcspn(url.host.start, "?#");
     if (!err && *query == '?')
         err = parse_query(uri, query + 1, strcspn(query + 1, "#"), error);
     return err;

@@ -245,7 +245,7 @@ def test_no_directory(fails, servers, image, certificates):
     assert re.fullmatch(re.escape(uri) + r": cannot connect: libnbd [0-9.]+ does not "
                         "verify the server without the certificate of an authority; "
                         "give tls-certificates=DIRECTORY in the URI", fails(uri))
-    for query in "?tls-certificates=", "?tls-certificates", "?tls-certificates=%00/x":
+    for query in "?tls-certificates=", "?tls-certificates":
         assert fails(uri + query).endswith(
             "cannot connect: tls-certificates needs a directory")
 

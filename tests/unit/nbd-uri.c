@@ -67,7 +67,7 @@ static void test_query(void **state)
                  &(struct parts){ .tls = true, .certificates = "a b%2" });
     assert_parts("nbd+unix:///a?socket=/b;c=d&socket=/x%26%3fy",
                  &(struct parts){ .transport = NBD_UNIX, .socket = "/x&?y" });
-    assert_parts("nbds+unix://@/?socket=%00a;tls-psk-file=k",
+    assert_parts("nbds+unix://@/?socket;tls-psk-file=k",
                  &(struct parts){ .tls = true,
                                   .transport = NBD_UNIX,
                                   .has_user = true,
@@ -90,6 +90,7 @@ static void test_refused(void **state)
         { "nbds://?tls-certificates=a;x&tls=y", "unknown parameter 'tls'" },
         { "nbds://?tls-psk-file=a&c;d=e", "unknown parameter 'c'" },
         { "nbds://a/?b?tls-psk-file=c", "unknown parameter 'b?tls-psk-file'" },
+        { "nbd+unix://?socket=%00a", "NUL byte" },
         { "nbds://?%74ls-psk-files", "unknown parameter 'tls-psk-files'" },
     };
 
