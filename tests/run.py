@@ -4,9 +4,9 @@
 
     tests/run.py [SUITE]...
 
-A suite is a build and what runs on it: 'release' everything, 'asan' (address
-and undefined behaviour) and 'tsan' (threads) the unit tests and the end-to-end
-tests that are marked for it.
+A suite is a build and what runs on it: 'release' everything; 'asan' (addresses),
+'tsan' (threads) and 'clang' (the other compiler, and what it knows of undefined
+behaviour) the unit tests and the end-to-end tests that are marked for it.
 """
 
 import concurrent.futures
@@ -21,14 +21,20 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).parents[1]
 
+
+def sanitizer_suite(folder, sanitizer, compiler=None):
+    """A build with a sanitizer, by the default compiler or this one."""
+    return (folder, [f"-Db_sanitize={sanitizer}", "-Db_lundef=false",
+                     "-Dbuildtype=debugoptimized"],
+            ["-m", "sanitizer"], {"CC": compiler} if compiler else {})
+
+
+# The folder of a build, its options, those of pytest, and the environment.
 SUITES = {
-    "release": ("build", [], []),
-    "asan": ("build-asan", ["-Db_sanitize=address,undefined",
-                            "-Db_lundef=false", "-Dbuildtype=debugoptimized"],
-             ["-m", "sanitizer"]),
-    "tsan": ("build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false",
-                            "-Dbuildtype=debugoptimized"],
-             ["-m", "sanitizer"]),
+    "release": ("build", [], [], {}),
+    "asan": sanitizer_suite("build-asan", "address"),
+    "tsan": sanitizer_suite("build-tsan", "thread"),
+    "clang": sanitizer_suite("build-clang", "undefined", "clang"),
 }
 
 # The first report of a sanitizer ends the program that it is about.
@@ -50,7 +56,7 @@ class Count:
         return text + (f", {self.skipped} skipped" if self.skipped else "")
 
 
-def build(folder, options):
+def build(folder, options, environment):
     """Every warning is an error."""
     options = ["-Dtests=true", "-Dwerror=true", *options]
     if (ROOT / folder / "build.ninja").exists():
@@ -58,8 +64,8 @@ def build(folder, options):
     else:
         command = ["meson", "setup", folder, *options]
     for step in command, ["ninja", "-C", folder]:
-        done = subprocess.run(step, cwd=ROOT, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
+        done = subprocess.run(step, cwd=ROOT, env={**os.environ, **environment},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
             print(done.stdout.decode(errors="replace"))
             print(f"FAILED: {' '.join(step)}")
@@ -157,8 +163,8 @@ def run_end_to_end(folder, options):
 
 
 def run_suite(name):
-    folder, build_options, test_options = SUITES[name]
-    if not build(folder, build_options):
+    folder, build_options, test_options, environment = SUITES[name]
+    if not build(folder, build_options, environment):
         return Count(failed=1)
     unit = run_unit_tests(folder)
     print(f"{name}, unit tests: {unit}", flush=True)
