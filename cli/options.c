@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "blkhash.h"
 #include "cli/help.h"
@@ -327,6 +328,15 @@ static char *join(char **words, int count)
     return text;
 }
 
+/* A word that means something else may also be a file, which a shell put there
+ * for "*". */
+static bool is_file(const char *word)
+{
+    struct stat st;
+
+    return lstat(word, &st) == 0;
+}
+
 /* What follows the options: images, or a command in brackets, mostly after
  * "--", without which it can have no options. */
 static enum options_result parse_images(struct options *o, int argc,
@@ -342,6 +352,11 @@ static enum options_result parse_images(struct options *o, int argc,
         o->image_count = argc - first;
         return OPTIONS_RUN;
     }
+    if (strcmp(argv[first - 1], "--") != 0 && is_file("[")) {
+        usage_message("'[' is a file here, and begins a command; write ./[ for "
+                      "the file, or -- before the command");
+        return OPTIONS_BAD;
+    }
     if (strcmp(argv[last], "]") != 0 || last - first < 2) {
         usage_message("a command has the form -- [ COMMAND ARG... ]");
         return OPTIONS_BAD;
@@ -356,10 +371,28 @@ static enum options_result parse_images(struct options *o, int argc,
     return OPTIONS_RUN;
 }
 
+/* "disksum checksum", in the place of "qemu-img checksum". False: nobody knows
+ * whether a file is meant. */
+static bool skip_subcommand(int *argc, char ***argv)
+{
+    char **words = *argv;
+
+    if (*argc < 2 || strcmp(words[1], "checksum") != 0)
+        return true;
+    if (is_file(words[1])) {
+        usage_message("'%s' is a file here, and a subcommand; write ./%s for "
+                      "the file, or leave out the word",
+                      words[1], words[1]);
+        return false;
+    }
+    words[1] = words[0];
+    *argv += 1;
+    *argc -= 1;
+    return true;
+}
+
 enum options_result options_parse(struct options *o, int argc, char **argv)
 {
-    /* "disksum checksum", in the place of "qemu-img checksum". */
-    bool subcommand = argc > 1 && strcmp(argv[1], "checksum") == 0;
     bool blksum = is_blksum(argv[0]);
     enum options_result result;
 
@@ -367,11 +400,8 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
     engine_default_options(&o->engine);
     o->nbd.connections = NBD_DEFAULT_CONNECTIONS;
     o->nbd.timeout = NBD_DEFAULT_TIMEOUT;
-    if (subcommand) {
-        argv[1] = argv[0];
-        argv++;
-        argc--;
-    }
+    if (!skip_subcommand(&argc, &argv))
+        return OPTIONS_BAD;
     o->objects = calloc(argc, sizeof(*o->objects));
     if (!o->objects)
         return out_of_memory();

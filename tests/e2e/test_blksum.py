@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from conftest import sums
 from oracle import checksum, write_image
 from qcow2_image import Image
 
@@ -86,15 +87,41 @@ def test_only_that_name(build, disksum, tmp_path):
 
 def test_checksum_as_a_command(disksum, tmp_path):
     """A script that calls 'qemu-img checksum' can call 'disksum checksum'."""
+    content = write_image(tmp_path / "disk", "100k:A")
+    out = disksum("disk", cwd=tmp_path).stdout
+    for arguments in ["-f", "raw", "-T", "none", "disk"], ["disk"]:
+        assert disksum("checksum", *arguments, cwd=tmp_path).stdout == out
+    for arguments in [], ["-"]:
+        assert disksum("checksum", *arguments, input=content,
+                       cwd=tmp_path).stdout == out.replace("disk", "-")
+
+
+@pytest.mark.parametrize("rest", [
+    [], ["disk"], ["-f", "raw", "disk"], ["-U"], ["checksum"], ["--", "disk"]])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_file_called_checksum(disksum, tmp_path, rest, kind):
+    """Of 'disksum *' no image is left out without a word."""
     write_image(tmp_path / "disk", "100k:A")
-    write_image(tmp_path / "checksum", "100k:B")
-    out = disksum("checksum", "-f", "raw", "-T", "none", "disk",
-                  cwd=tmp_path).stdout
-    assert out == disksum("disk", cwd=tmp_path).stdout
-    assert disksum("./checksum", cwd=tmp_path).stdout != out
-    for arguments in (["disk", "checksum"], ["checksum", "checksum"],
-                      ["--", "checksum"]):
-        assert disksum(*arguments, cwd=tmp_path).stdout.endswith("  checksum\n")
+    if kind == "file":
+        write_image(tmp_path / "checksum", "100k:B")
+    else:
+        (tmp_path / "checksum").symlink_to("nowhere")
+    result = disksum("checksum", *rest, input="", cwd=tmp_path, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == \
+        "disksum: 'checksum' is a file here, and a subcommand; write " \
+        "./checksum for the file, or leave out the word\n" \
+        "Try 'disksum --help' for more information.\n"
+
+
+@pytest.mark.parametrize("arguments", [
+    ["./checksum", "disk"], ["--", "checksum", "disk"], ["-U", "checksum",
+                                                         "disk"]])
+def test_image_called_checksum(disksum, tmp_path, arguments):
+    contents = [write_image(tmp_path / "checksum", "100k:B"),
+                write_image(tmp_path / "disk", "100k:A")]
+    out = disksum(*arguments, cwd=tmp_path).stdout
+    assert sums(out) == [checksum(content) for content in contents]
 
 
 def test_quiet(disksum, tmp_path):

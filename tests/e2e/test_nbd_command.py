@@ -111,8 +111,24 @@ def test_command_without_dashes(disksum, image, folder_for_sockets):
 
 def test_bracket_can_be_a_file(disksum, image, tmp_path):
     path, expected = image
-    shutil.copy(path, tmp_path / "[")
+    for name in "[", "disk", "]":
+        shutil.copy(path, tmp_path / name)
     assert sums(disksum("[", cwd=tmp_path).stdout) == [expected]
+    assert sums(disksum("[", "disk", cwd=tmp_path).stdout) == [expected] * 2
+    assert sums(disksum("./[", "disk", "]", cwd=tmp_path).stdout) == \
+        [expected] * 3
+
+
+@pytest.mark.parametrize("words", [["[", "]"], ["[", "touch", "]"]])
+def test_files_in_brackets_are_no_command(disksum, tmp_path, words):
+    """As 'disksum *' may give them: nothing is started."""
+    for word in words:
+        (tmp_path / word).write_bytes(b"")
+    result = disksum(*words, cwd=tmp_path, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        "disksum: '[' is a file here, and begins a command; write ./[ for the "
+        "file, or -- before the command\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
