@@ -5,6 +5,7 @@
  */
 #include "reader/nbd-certificate.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include "common/bytes.h"
 
 /* It is only for a message. */
-#define PATIENCE_MS 10000
+#define MOST_PATIENCE 10000
 
 /* Of NBD's handshake. */
 #define OPTION_STARTTLS 5
@@ -75,8 +76,10 @@ static int connect_to(const struct addrinfo *address, int64_t end)
 
     if (fd < 0)
         return -1;
-    (void)connect(fd, address->ai_addr, address->ai_addrlen);
-    if (wait_for(fd, POLLOUT, end) &&
+    /* A refusal may come at once, and is told only once. */
+    if ((connect(fd, address->ai_addr, address->ai_addrlen) == 0 ||
+         errno == EINPROGRESS) &&
+        wait_for(fd, POLLOUT, end) &&
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &len) == 0 &&
         failure == 0)
         return fd;
@@ -214,13 +217,16 @@ static const char *verdict(int fd, const char *host,
 }
 
 const char *nbd_certificate_problem(const struct nbd_uri *uri,
-                                    const char *directory)
+                                    const char *directory, int64_t patience)
 {
-    int64_t end = now_ms() + PATIENCE_MS;
+    bool decide = patience < 0 || patience > MOST_PATIENCE;
+    int64_t end = now_ms() + (decide ? MOST_PATIENCE : patience);
     gnutls_certificate_credentials_t credentials;
     const char *words = NULL;
-    int fd = uri->transport == NBD_TCP ? connect_by_name(uri, end) : -1;
+    int fd = -1;
 
+    if (uri->transport == NBD_TCP && patience != 0)
+        fd = connect_by_name(uri, end);
     if (fd >= 0 && start_tls(fd, end) &&
         gnutls_certificate_allocate_credentials(&credentials) >= 0) {
         load_authorities(credentials, directory);

@@ -6,6 +6,8 @@
 #ifndef READER_NBD_CERTIFICATE_H
 #define READER_NBD_CERTIFICATE_H
 
+#include <stdint.h>
+
 #include "reader/nbd-uri.h"
 
 /* Whether libnbd's reason is that. */
@@ -13,10 +15,11 @@ bool nbd_certificate_refused(const char *reason);
 
 /*
  * Connect to the server once more, by the authorities in the directory (NULL:
- * those of the system), and go away when the certificate came. The words fit
- * after "the server's certificate"; never NULL.
+ * those of the system), and go away when the certificate came, or after the
+ * milliseconds (-1: it decides). The words fit after "the server's
+ * certificate"; never NULL.
  */
 const char *nbd_certificate_problem(const struct nbd_uri *uri,
-                                    const char *directory);
+                                    const char *directory, int64_t patience);
 
 #endif

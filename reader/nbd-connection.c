@@ -37,8 +37,9 @@ struct nbd_connection {
     struct nbd_handle *nbd;
     char *name;
     const struct nbd_tls *tls; /* until it is complete; NULL: none */
-    int timeout;               /* milliseconds; -1: none */
-    int wake_fd;               /* wakes the driver from its poll() */
+    bool quiet;
+    int timeout; /* milliseconds; -1: none */
+    int wake_fd; /* wakes the driver from its poll() */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* answers came, or nobody drives */
@@ -78,8 +79,10 @@ static const char *reason(void)
 static int connect_error(const struct nbd_connection *c, struct error *error)
 {
     int err = nbd_get_errno();
-    char *better = c->tls ? nbd_tls_explain(c->tls, reason()) : NULL;
+    char *better = NULL;
 
+    if (c->tls && !c->quiet)
+        better = nbd_tls_explain(c->tls, reason(), c->timeout);
     err = error_set(error, err ? err : EPROTO, "%s: cannot connect: %s",
                     c->name, better ? better : reason());
     free(better);
@@ -157,6 +160,7 @@ int nbd_connection_begin(const struct nbd_target *target,
         target->options->timeout ? (int)target->options->timeout * 1000 : -1;
     c->at_once = target->options->answers_at_once;
     c->tls = target->tls;
+    c->quiet = target->quiet;
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->name = strdup(target->name);
     if (!c->name || c->wake_fd < 0)

@@ -17,6 +17,7 @@ struct nbd_target {
     const char *uri;           /* this, */
     const char *socket;        /* or the path of a unix socket */
     const struct nbd_tls *tls; /* of the URI; NULL: not over TLS */
+    bool quiet; /* no words are looked for that say why it failed */
     const struct nbd_options *options;
 };
 

@@ -237,7 +237,8 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
 
 /* --- why it failed ------------------------------------------------------ */
 
-char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason)
+char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason,
+                      int64_t patience)
 {
     char *text = NULL;
 
@@ -253,7 +254,8 @@ char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason)
             return NULL;
     } else if (nbd_certificate_refused(reason)) {
         if (asprintf(&text, "the server's certificate %s",
-                     nbd_certificate_problem(tls->uri, tls->certificates)) < 0)
+                     nbd_certificate_problem(tls->uri, tls->certificates,
+                                             patience)) < 0)
             return NULL;
     }
     return text;

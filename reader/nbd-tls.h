@@ -6,6 +6,8 @@
 #ifndef READER_NBD_TLS_H
 #define READER_NBD_TLS_H
 
+#include <stdint.h>
+
 #include "reader/nbd-uri.h"
 #include "reader/nbd.h"
 
@@ -30,8 +32,9 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
 /*
  * Better words for libnbd's reason why a connection failed, to be freed, or
  * NULL: there are none. Asks the server again where libnbd does not say what
- * is wrong with its certificate, for some seconds at most.
+ * is wrong with its certificate, for some milliseconds at most; -1: it decides.
  */
-char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason);
+char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason,
+                      int64_t patience);
 
 #endif

@@ -161,12 +161,14 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
 {
     struct nbd_connection *more[NBD_MAX_CONNECTIONS];
     unsigned wanted = target->options->connections;
+    struct nbd_target quiet = *target;
     int64_t end = milliseconds() + MORE_LEAST_MS + MORE_TIMES * first_took;
     unsigned begun = 0;
 
+    quiet.quiet = true;
     while (n->count + begun < wanted) {
         struct error ignored = ERROR_INIT;
-        int err = nbd_connection_begin(target, &more[begun], &ignored);
+        int err = nbd_connection_begin(&quiet, &more[begun], &ignored);
 
         error_clear(&ignored);
         if (err)
