@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 
@@ -52,6 +53,20 @@ class Server:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def signal_at_read(self, log, number):
+        """Send a signal as soon as the server is asked for bytes, some times, of
+        which its log (nbdkit's filter) tells. Join the thread that does it."""
+        def run():
+            deadline = time.monotonic() + 60
+            while log.read_text().count(" Read ") < 4:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            self.signal(number)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
 
     def stop(self):
         if self.process.poll() is None:

@@ -433,22 +433,29 @@ def test_metadata_error(fails, servers, image, tmp_path):
 
 
 @pytest.fixture
-def slow_server(servers, image):
+def read_log(tmp_path):
+    path = tmp_path / "read.log"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def slow_server(servers, image, read_log):
     """A server that answers after a while, which leaves time to end it."""
     path, _ = image
-    return servers.nbdkit("--filter=delay", "--filter=noextents", "file", path,
-                          "delay-read=300ms")
+    return servers.nbdkit("--filter=log", "--filter=delay",
+                          "--filter=noextents", "file", path,
+                          f"logfile={read_log}", "delay-read=300ms")
 
 
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("options", [["-t", "1"], ["-t", "4"],
                                      ["-t", "4", "--connections=1"]])
-def test_server_killed(fails, slow_server, options):
+def test_server_killed(fails, slow_server, read_log, options):
     uri, server = slow_server
-    timer = threading.Timer(0.8, server.signal, [signal.SIGKILL])
-    timer.start()
+    thread = server.signal_at_read(read_log, signal.SIGKILL)
     line = fails("--read-size=64k", "--queue-depth=2", *options, uri)
-    timer.join()
+    thread.join()
     assert re.search(r": read error at offset \d+: Connection reset by peer$",
                      line)
 
@@ -468,15 +475,14 @@ def test_end_found_by_another_thread(fails, build, slow_server):
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("options", [["-t", "1"], ["-t", "4"],
                                      ["-t", "4", "--connections=1"]])
-def test_server_stalls(fails, slow_server, options):
+def test_server_stalls(fails, slow_server, read_log, options):
     uri, server = slow_server
-    timer = threading.Timer(0.8, server.signal, [signal.SIGSTOP])
-    timer.start()
+    thread = server.signal_at_read(read_log, signal.SIGSTOP)
     start = time.monotonic()
     line = fails("--timeout=1", "--read-size=64k", "--queue-depth=2", *options,
                  uri)
-    timer.join()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60  # not the default of 120
+    thread.join()
     assert re.search(r": read error at offset \d+: Connection timed out$", line)
 
 
@@ -488,9 +494,13 @@ def test_server_does_not_greet(fails, servers, image):
 
 
 def test_slow_is_not_stalled(disksum, servers, image):
+    """Each answer is there in time, all of them together are not."""
     path, expected = image
-    uri, _ = servers.nbdkit("--filter=delay", "file", path, "delay-read=400ms")
-    check(disksum, expected, "--timeout=1", "--read-size=256k", uri)
+    uri, _ = servers.nbdkit("--filter=delay", "file", path, "delay-read=100ms")
+    start = time.monotonic()
+    check(disksum, expected, "--timeout=1", "--read-size=256k", "-t", "1",
+          "--queue-depth=1", uri)
+    assert time.monotonic() - start > 1
 
 
 @pytest.mark.parametrize("options", [["--connections=0"],

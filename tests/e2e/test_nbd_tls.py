@@ -568,15 +568,16 @@ def test_psk_object(disksum, fails, servers, image, keys, user, option):
     assert "cannot connect" in fails(psk_object(folder, ",username=bob"), uri)
 
 
-def test_server_killed(fails, servers, image, certificates):
+def test_server_killed(fails, servers, image, certificates, tmp_path):
     path, _ = image
+    log = tmp_path / "read.log"
+    log.touch()
     uri, server = servers.nbdkit_tcp(
         "--tls=require", f"--tls-certificates={certificates}",
-        "--filter=delay", "--filter=noextents", "file", path,
-        "delay-read=300ms", scheme="nbds",
+        "--filter=log", "--filter=delay", "--filter=noextents", "file", path,
+        f"logfile={log}", "delay-read=300ms", scheme="nbds",
         query=f"?tls-certificates={certificates}")
-    timer = threading.Timer(1, server.signal, [signal.SIGKILL])
-    timer.start()
+    thread = server.signal_at_read(log, signal.SIGKILL)
     line = fails("--read-size=64k", "--queue-depth=2", "-t", "2", uri)
-    timer.join()
+    thread.join()
     assert re.search(r": read error at offset \d+: \w", line)

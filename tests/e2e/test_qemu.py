@@ -565,17 +565,19 @@ def test_killed_while_it_opens(folder, silent):
 
 
 @pytest.mark.sanitizer
-def test_qemu_is_killed(fails, raw):
-    process = subprocess.Popen([BUILD / "disksum", *SLOW, slow_image(raw)],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with process:
-        def servers():
-            return [path for path in children_with(str(raw))
+def test_qemu_is_killed(raw):
+    ours, theirs = os.pipe()
+    with subprocess.Popen(
+            [BUILD / "disksum", f"--progress={theirs}", *SLOW, slow_image(raw)],
+            pass_fds=[theirs], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE) as process:
+        os.close(theirs)
+        os.read(ours, 100)  # it begins to read
+        [server] = [path for path in children_with(str(raw))
                     if b"qemu-nbd" in open(path, "rb").read()]
-        wait_until(servers)
-        time.sleep(0.5)
-        os.kill(int(servers()[0].split("/")[2]), signal.SIGKILL)
+        os.kill(int(server.split("/")[2]), signal.SIGKILL)
         out, err = process.communicate()
+    os.close(ours)
     assert process.returncode == 1
     assert out == b""
     assert err.count(b"\n") == 1
