@@ -83,6 +83,11 @@ static int look_at_file(const char *directory, const char *name, bool *absent)
         err = errno;
         *absent =
             lstat(path, &st) == -1 && (errno == ENOENT || errno == ENOTDIR);
+    } else if (stat(path, &st) == -1) {
+        err = errno;
+    } else if (!S_ISREG(st.st_mode)) {
+        /* libnbd would wait for somebody to write into a pipe. */
+        err = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
     }
     free(path);
     return err;

@@ -57,6 +57,7 @@ static int set_parameter(struct nbd_uri *uri, const char *name, char *value,
                          struct error *error)
 {
     char **parameter = find_parameter(uri, name);
+    const char *rest = uri->text + strlen("nbd");
 
     if (parameter && (uri->tls || parameter == &uri->socket)) {
         free(*parameter);
@@ -66,9 +67,9 @@ static int set_parameter(struct nbd_uri *uri, const char *name, char *value,
     free(value);
     if (parameter)
         return error_set(error, EINVAL,
-                         "%s: cannot connect: the parameter '%s' is for TLS, "
-                         "which the scheme nbds:// asks for",
-                         uri->text, name);
+                         "%s: cannot connect: the parameter '%s' needs TLS; "
+                         "use nbds%.*s://",
+                         uri->text, name, (int)strcspn(rest, ":"), rest);
     return error_set(error, EINVAL,
                      "%s: cannot connect: the URI has an unknown parameter "
                      "'%s'; those for TLS are tls-certificates, tls-psk-file "

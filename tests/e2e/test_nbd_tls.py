@@ -197,6 +197,9 @@ def missing(request, tmp_path, certificates):
             folder = folder / "ca-cert.pem"
         elif kind == "unreadable":
             (folder / "ca-cert.pem").chmod(0)
+        elif kind in ("folder", "pipe"):
+            (folder / "ca-cert.pem").unlink()
+            (os.mkdir if kind == "folder" else os.mkfifo)(folder / "ca-cert.pem")
         elif kind == "closed":
             folder.chmod(0)
             request.addfinalizer(lambda: folder.chmod(0o700))
@@ -216,7 +219,8 @@ def as_user():
 @pytest.mark.parametrize("kind, reason", [
     ("none", "No such file or directory"), ("empty", "No such file or directory"),
     ("file", "Not a directory"), ("unreadable", "Permission denied"),
-    ("closed", "Permission denied")])
+    ("closed", "Permission denied"), ("folder", "Is a directory"),
+    ("pipe", "Invalid argument")])
 def test_no_authority(fails, servers, image, certificates, missing, kind, reason):
     path, _ = image
     uri = x509_server(servers, certificates, path)
@@ -335,7 +339,7 @@ def test_unknown_parameter(fails, servers, image, certificates, query, word):
         f"{uri}: cannot connect: the URI has an unknown parameter '{word}'; those for " \
         "TLS are tls-certificates, tls-psk-file and tls-verify-peer"
     plain = uri.replace("nbds:", "nbd:")
-    assert f"'{word}'" in fails(plain) or "is for TLS" in fails(plain)
+    assert f"'{word}'" in fails(plain) or "needs TLS" in fails(plain)
 
 
 @pytest.mark.sanitizer
@@ -405,8 +409,10 @@ def test_tls_without_nbds(disksum, fails, servers, image, certificates):
     uri, _ = servers.nbdkit_tcp("file", path)
     for query in f"tls-certificates={certificates}", "tls-psk-file=/x", "tls-verify-peer=1":
         assert fails(f"{uri}?{query}").endswith(
-            f": cannot connect: the parameter '{query[:query.index('=')]}' is for TLS, "
-            "which the scheme nbds:// asks for")
+            f": cannot connect: the parameter '{query[:query.index('=')]}' needs TLS; "
+            "use nbds://")
+    assert fails("nbd+unix:///?socket=/x&tls-psk-file=/x").endswith(
+        "'tls-psk-file' needs TLS; use nbds+unix://")
 
 
 class Impostor:
