@@ -15,6 +15,7 @@
 #include "cli/message.h"
 #include "cli/progress.h"
 #include "image/image.h"
+#include "reader/confine.h"
 
 static volatile sig_atomic_t report_wanted;
 
@@ -107,6 +108,7 @@ static int open_image(const struct options *o, const char *name,
     if (!o->command)
         return image_open(name, name, &options, image, error);
     err = nbd_open_command(o->command, name, &nbd, &reader, error);
+    confine_this_process();
     if (err)
         return err;
     return image_open_reader(reader, &options, image, error);

@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/sums.h"
+#include "reader/confine.h"
 
 /* A standard stream that the caller closed must not become the descriptor of
  * an image: put something there that fails when it is used. */
@@ -70,6 +71,9 @@ int main(int argc, char **argv)
     hold_standard_streams();
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
+        /* A server that the user starts is the user's own. */
+        if (!options.command)
+            confine_this_process();
         status = do_all(&options);
         break;
     case OPTIONS_DONE:

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "reader/confine.h"
 #include "reader/watch.h"
 
 /* Where systemd's socket activation starts. */
@@ -78,6 +79,7 @@ static int become(const void *options, int socket_fd)
 {
     const struct nbd_server_options *o = options;
     sigset_t none;
+    int err;
 
     dup2(o->error_fd, STDERR_FILENO); /* first: it may be LISTEN_FD */
     dup2(STDERR_FILENO, STDOUT_FILENO);
@@ -86,6 +88,9 @@ static int become(const void *options, int socket_fd)
     set_environment();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    err = o->confined ? confine_qemu(o->network) : 0;
+    if (err)
+        return -err;
     execvp(o->command[0], o->command);
     return errno;
 }
@@ -119,6 +124,11 @@ static int say_not_run(const struct nbd_server_options *o, const char *name,
 {
     bool missing = o->package && err == ENOENT;
 
+    if (err < 0)
+        return error_set(error, -err,
+                         "%s: cannot keep '%s' from writing: this kernel has "
+                         "neither Landlock nor seccomp filters for it: %s",
+                         name, o->command[0], strerror(-err));
     return error_set(error, err, "%s: can not run '%s'%s%s: %s", name,
                      o->command[0], missing ? ", of the package " : "",
                      missing ? o->package : "", cause(err));

@@ -17,6 +17,8 @@ struct nbd_server_options {
     int end_signal;       /* what ends it */
     bool lends_terminal;  /* it may ask the user for a password */
     unsigned timeout;     /* seconds that it may take to start; 0: for ever */
+    bool confined;        /* it may not write anything: reader/confine.h */
+    bool network;         /* confined: but make connections */
 };
 
 /* Start a server on a socket of its own, in a process group of its own. It ends

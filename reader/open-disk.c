@@ -35,6 +35,11 @@ static const char *not_a_disk(mode_t mode)
     }
 }
 
+bool may_be_disk(mode_t mode)
+{
+    return !not_a_disk(mode);
+}
+
 static int check_type(const struct stat *st, const char *name,
                       struct error *error)
 {

@@ -12,6 +12,10 @@
 
 #include "common/error.h"
 
+/* Whether what stat() tells of may be a disk: a regular file or a block
+ * device. */
+bool may_be_disk(mode_t mode);
+
 /*
  * Open a disk by its name, for reading, and tell what it is. Whoever holds a
  * write lease on the file is waited for. name is for messages.

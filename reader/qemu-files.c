@@ -3,18 +3,46 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reader/open-disk.h"
+
+/* Whether the process got a descriptor from us, as we got it from the user. Its
+ * standard streams, and what is not closed on exec. */
+static bool is_inherited(int fd, const struct stat *theirs)
+{
+    int flags = fcntl(fd, F_GETFD);
+    struct stat ours;
+
+    return fd <= STDERR_FILENO ||
+           (flags >= 0 && !(flags & FD_CLOEXEC) && fstat(fd, &ours) == 0 &&
+            ours.st_dev == theirs->st_dev && ours.st_ino == theirs->st_ino);
+}
+
 /* Whether a descriptor of another process may be a disk. */
-static bool is_disk(const char *link)
+static bool is_disk(int fd, const char *link)
 {
     struct stat st;
 
-    return stat(link, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+    return stat(link, &st) == 0 && may_be_disk(st.st_mode) &&
+           !is_inherited(fd, &st);
+}
+
+/* Confinement does not let QEMU open one. Should it have found a way, its disk
+ * is no longer what it was. */
+static int check_read_only(const char *link, const char *name,
+                           struct error *error)
+{
+    struct stat st;
+
+    if (lstat(link, &st) != 0 || !(st.st_mode & S_IWUSR)) /* proc(5) */
+        return 0;
+    return error_set(error, EPERM, "%s: QEMU opened it for writing", name);
 }
 
 static int add(struct qemu_files *files, const char *link, bool force_share,
@@ -29,6 +57,8 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
     if (n < 0)
         return 0;
     name[n] = '\0';
+    if (check_read_only(link, name, error))
+        return error->code;
     list = realloc(files->list, (files->count + 1) * sizeof(*list));
     if (!list)
         return error_set(error, ENOMEM, "%s: out of memory", name);
@@ -58,11 +88,8 @@ int qemu_files_open(struct qemu_files *files, pid_t pid, bool force_share,
     while (dir && !err && (entry = readdir(dir))) {
         int fd = atoi(entry->d_name);
 
-        /* Its standard streams are ours. */
-        if (fd <= STDERR_FILENO)
-            continue;
         snprintf(link, sizeof(link), "%s/%d", folder, fd);
-        if (is_disk(link))
+        if (is_disk(fd, link))
             err = add(files, link, force_share, known, error);
     }
     if (dir)

@@ -19,10 +19,14 @@
 /* Arguments beside the objects, and the NULL. */
 #define MORE_ARGUMENTS 10
 
+/* Above the descriptors that a server gets by a fixed number. */
+#define FIRST_INHERITED 10
+
 struct arguments {
     char **list;
     size_t count;
     char *file; /* the last of them, which messages repeat */
+    int fd;     /* that it names, or -1 */
     bool failed;
 };
 
@@ -63,8 +67,9 @@ static char *escape(const char *text)
     return escaped;
 }
 
-/* A descriptor of ours is another one in QEMU. */
-static char *own_path(const char *path)
+/* A descriptor of ours is inherited, but its number may be the one that the
+ * socket gets. (QEMU, confined, can not look into our /proc.) */
+static char *own_path(const char *path, int *fd)
 {
     static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
     const char *number = NULL;
@@ -80,16 +85,19 @@ static char *own_path(const char *path)
     }
     if (!number)
         return strdup(path);
-    if (asprintf(&own, "/proc/%ld/fd/%s", (long)getpid(), number) < 0)
+    *fd = fcntl(atoi(number), F_DUPFD, FIRST_INHERITED);
+    if (*fd < 0)
+        return strdup(path);
+    if (asprintf(&own, "/proc/self/fd/%d", *fd) < 0)
         return NULL;
     return own;
 }
 
 /* A file by an option string: there, no character of its name means anything,
  * and force-share can be said. */
-static char *file_argument(const struct qemu_options *o)
+static char *file_argument(const struct qemu_options *o, int *fd)
 {
-    char *path = own_path(o->path);
+    char *path = own_path(o->path, fd);
     char *name = path ? escape(path) : NULL;
     char *format = escape(o->format ? o->format : "");
     char *text = NULL;
@@ -167,7 +175,7 @@ static void add_all(struct arguments *a, const struct qemu_options *o)
     if (!o->path)
         add_option(a, "--format", o->format);
     add(a, strdup("--"));
-    a->file = o->path ? file_argument(o) : other_argument(o);
+    a->file = o->path ? file_argument(o, &a->fd) : other_argument(o);
     add(a, a->file);
 }
 
@@ -176,6 +184,8 @@ static void arguments_free(struct arguments *a)
     for (size_t i = 0; i < a->count; i++)
         free(a->list[i]);
     free(a->list);
+    if (a->fd >= 0)
+        close(a->fd);
 }
 
 static int arguments_make(struct arguments *a, const struct qemu_options *o,
@@ -183,6 +193,7 @@ static int arguments_make(struct arguments *a, const struct qemu_options *o,
 {
     *a = (struct arguments){
         .list = calloc(o->object_count + MORE_ARGUMENTS, sizeof(*a->list)),
+        .fd = -1,
     };
     if (a->list)
         add_all(a, o);
@@ -241,6 +252,8 @@ int qemu_open(const struct qemu_options *o, struct reader **reader,
         .package = "qemu-utils",
         .end_signal = SIGKILL, /* it may be waiting; it has nothing to write */
         .timeout = o->nbd->timeout,
+        .confined = true,
+        .network = !o->path,
     };
     struct nbd_options nbd = *o->nbd;
     struct arguments a;

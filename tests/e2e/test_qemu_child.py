@@ -89,25 +89,37 @@ def test_secret_in_a_file_is_not_seen(raw, tmp_path):
 
 @pytest.fixture
 def arguments(tmp_path, monkeypatch):
-    """A function for the arguments of the last qemu-nbd."""
-    log = tmp_path / "arguments"
+    """A function for the arguments of a qemu-nbd, and a descriptor for the one that
+    tells them: it may open no file for writing."""
+    log = open(tmp_path / "arguments", "w+b")
     wrapper = tmp_path / "bin" / "qemu-nbd"
     wrapper.parent.mkdir()
-    wrapper.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" >{log}\n"
+    wrapper.write_text(f"#!/bin/bash\nprintf '%s\\n' \"$@\" >&{log.fileno()}\n"
                        f"exec {shutil.which('qemu-nbd')} \"$@\"\n")
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
-    return lambda: log.read_text().splitlines()
+
+    def read():
+        log.seek(0)
+        lines = log.read().decode().splitlines()
+        log.seek(0)
+        log.truncate()
+        return lines
+    yield read, log.fileno()
+    log.close()
 
 
 @pytest.mark.parametrize("options, cache", [
     ([], "writeback"), (["-T", "none"], "none"), (["-T", "writeback"], "writeback")])
 def test_cache_mode(disksum, raw, vmdk, arguments, options, cache):
+    read, fd = arguments
     for image in [vmdk], ["--image-opts", f"driver=vmdk,file.filename={vmdk}"]:
-        assert sums(disksum(*options, *image).stdout) == [checksum(raw)]
-        assert f"--cache={cache}" in arguments()
-        assert "--read-only" in arguments()
-        assert arguments()[-2] == "--"
+        done = disksum(*options, *image, pass_fds=[fd])
+        assert sums(done.stdout) == [checksum(raw)]
+        told = read()
+        assert f"--cache={cache}" in told
+        assert "--read-only" in told
+        assert told[-2] == "--"
 
 
 # --- little of everything --------------------------------------------------
