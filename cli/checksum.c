@@ -131,6 +131,7 @@ static int open_stdin_pipe(const struct options *o, const char *what,
                          input->name);
     checksum_take_stdin();
     input->probe = !format;
+    input->max_size = o->image.max_size;
     return 0;
 }
 

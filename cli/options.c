@@ -25,6 +25,8 @@ enum {
     OPT_BLOCK_SIZE,
     OPT_LIST_DIGESTS,
     OPT_STANDALONE,
+    OPT_TRUST_NAMES,
+    OPT_MAX_SIZE,
     OPT_NO_EXTENTS,
     OPT_OBJECT,
     OPT_IMAGE_OPTS,
@@ -56,6 +58,8 @@ static const struct option long_options[] = {
     { "timeout", required_argument, NULL, OPT_TIMEOUT },
     { "list-digests", no_argument, NULL, OPT_LIST_DIGESTS },
     { "standalone", no_argument, NULL, OPT_STANDALONE },
+    { "trust-names", no_argument, NULL, OPT_TRUST_NAMES },
+    { "max-size", required_argument, NULL, OPT_MAX_SIZE },
     { "no-extents", no_argument, NULL, OPT_NO_EXTENTS },
     { "cache", no_argument, NULL, OPT_CACHE },
     { "check", no_argument, NULL, 'c' },
@@ -248,6 +252,13 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
     case OPT_STANDALONE:
         o->image.standalone = true;
         break;
+    case OPT_TRUST_NAMES:
+        o->image.trust_names = true;
+        break;
+    case OPT_MAX_SIZE:
+        ok =
+            parse_number("maximum size", arg, 1, INT64_MAX, &o->image.max_size);
+        break;
     case OPT_NO_EXTENTS:
         o->image.no_extents = true;
         break;
@@ -413,6 +424,11 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
         return result;
     if (tls_objects_parse(o->objects, o->image.object_count, &o->nbd))
         return out_of_memory();
+    if (o->image.standalone && o->image.trust_names) {
+        usage_message("the --standalone and --trust-names options are mutually "
+                      "exclusive");
+        return OPTIONS_BAD;
+    }
     o->progress.never = o->list.quiet;
     result = parse_images(o, argc, argv);
     if (result != OPTIONS_RUN)

@@ -8,9 +8,10 @@
 _disksum_options="-a -c -d -f -h -l -p -q -t -v -w -z -T -U -V
     --algorithm= --block-size= --cache --check --connections= --digest=
     --force-share --format= --help --ignore-missing --image-opts --json
-    --list-digests --no-extents --object= --output= --progress --queue-depth=
-    --quiet --read-size= --snapshot= --source-cache= --standalone --status
-    --strict --tag --threads= --timeout= --verbose --version --warn --zero"
+    --list-digests --max-size= --no-extents --object= --output= --progress
+    --queue-depth= --quiet --read-size= --snapshot= --source-cache= --standalone
+    --status --strict --tag --threads= --timeout= --trust-names --verbose
+    --version --warn --zero"
 _disksum_formats="raw qcow2 vmdk vhdx vpc vdi qed parallels luks dmg bochs cloop
     qcow"
 _disksum_block_sizes="4k 16k 64k 256k 1M 4M 16M"

@@ -142,8 +142,7 @@ static int make_parts(struct engine *e, const struct engine_input *input)
     if (e->image)
         err = image_source_new(e->image, o->block_size, &e->source);
     else
-        err = pipe_source_new(input->fd, input->name, o->block_size,
-                              input->probe, &e->source);
+        err = pipe_source_new(input, o->block_size, &e->source);
     if (err)
         return err;
 

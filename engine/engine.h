@@ -66,8 +66,9 @@ struct engine;
 struct engine_input {
     struct image *image;
     int fd;
-    bool probe;       /* fd: refuse a container that is recognised */
-    const char *name; /* for messages */
+    bool probe;        /* fd: refuse a container that is recognised */
+    uint64_t max_size; /* fd: more bytes are an error; 0: no limit */
+    const char *name;  /* for messages */
 };
 
 /* Make an engine for one input. The caller keeps what the input and the

@@ -26,6 +26,7 @@ struct pipe_source {
     int fd;
     uint64_t offset;
     bool probe;
+    uint64_t max_size;
     bool ended; /* a terminal would go on after its first end */
 
     /* What was read and had no room, of a pipe that has packets. */
@@ -110,6 +111,11 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
         job->len += n;
         s->offset += n;
         s->ended = n == 0;
+        if (s->offset > s->max_size)
+            return error_set(error, EFBIG,
+                             "%s: there are more than %" PRIu64
+                             " bytes, which --max-size allows",
+                             source->name, s->max_size);
     }
     if (s->probe && first) {
         const char *format = probe_magic(job->buf, job->len);
@@ -139,7 +145,7 @@ static void pipe_free(struct source *source)
     free(source);
 }
 
-int pipe_source_new(int fd, const char *name, size_t block_size, bool probe,
+int pipe_source_new(const struct engine_input *input, size_t block_size,
                     struct source **source)
 {
     struct pipe_source *s = calloc(1, sizeof(*s));
@@ -149,14 +155,15 @@ int pipe_source_new(int fd, const char *name, size_t block_size, bool probe,
     s->source = (struct source){
         .next = pipe_next,
         .free = pipe_free,
-        .name = name,
+        .name = input->name,
         .block_size = block_size,
     };
-    s->fd = fd;
-    s->probe = probe;
+    s->fd = input->fd;
+    s->probe = input->probe;
+    s->max_size = input->max_size ? input->max_size : UINT64_MAX;
 #ifdef F_SETPIPE_SZ
     /* Not a pipe, or more than a user may have: it works as it is. */
-    fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE);
+    fcntl(s->fd, F_SETPIPE_SZ, PIPE_SIZE);
 #endif
     *source = &s->source;
     return 0;

@@ -88,8 +88,7 @@ struct source {
 
 int image_source_new(struct image *image, size_t block_size,
                      struct source **source);
-/* probe: refuse a container that is recognised by its first bytes. */
-int pipe_source_new(int fd, const char *name, size_t block_size, bool probe,
+int pipe_source_new(const struct engine_input *input, size_t block_size,
                     struct source **source);
 
 /* Add the read of a DATA or ZERO extent to a job, joined to the last one where

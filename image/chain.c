@@ -4,13 +4,14 @@
  * finds them.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/url.h"
 #include "common/units.h"
-#include "image/layer.h"
+#include "image/recorded.h"
 #include "reader/nbd.h"
 
 /* More than anybody uses; QEMU itself gets into trouble before (it opens a
@@ -20,15 +21,22 @@
 /* --- backing files ------------------------------------------------------ */
 
 /* The path of a backing file, or what QEMU takes for one: relative to the
- * folder of the name under which the image that names it was opened. An export
- * has no folder: the name must not choose another server. */
+ * directory of the name under which the image that names it was opened. An
+ * export is in no directory: the name must not choose another server. */
 static int backing_path(const struct layer *layer, const char *base_path,
-                        char **below, struct error *error)
+                        bool trust_names, char **below, struct error *error)
 {
     const char *name = layer->backing_name;
     const char *path = path_of_name(name);
-    const char *slash;
+    bool has_place = path && (path != name || *path == '/');
+    bool relative = path && !has_place;
+    bool foreign = !path || (relative && base_path && !nbd_is_uri(base_path) &&
+                             !path_of_name(base_path));
 
+    *below = NULL;
+    if (foreign && !trust_names)
+        return recorded_refuse(layer->reader->name, "backing file", name,
+                               error);
     if (!path && has_secret(name)) {
         /* It would stand in the arguments of qemu-nbd. */
         return error_set(error, EPERM,
@@ -38,19 +46,16 @@ static int backing_path(const struct layer *layer, const char *base_path,
                          layer->reader->name);
     } else if (!path) {
         *below = strdup(name);
-    } else if (path != name || *path == '/') {
-        /* After "file:" QEMU takes the current folder. */
+    } else if (has_place) {
+        /* After "file:" QEMU takes the current directory. */
         *below = plain_path(path);
-    } else if (!base_path || !path_of_name(base_path)) {
+    } else if (!base_path || nbd_is_uri(base_path)) {
         return error_set(error, EINVAL,
                          "%s: can not open its backing file '%s': a relative "
                          "name, and the image is in no folder",
                          layer->reader->name, name);
-    } else if (!(slash = strrchr(base_path, '/'))) {
-        *below = strdup(path);
-    } else if (asprintf(below, "%.*s%s", (int)(slash + 1 - base_path),
-                        base_path, path) < 0) {
-        *below = NULL;
+    } else {
+        (void)recorded_path(base_path, path, below);
     }
     if (!*below)
         return error_set(error, ENOMEM, "%s: out of memory",
@@ -70,17 +75,24 @@ static int warn_probed(struct image *image, const struct layer *layer,
                       layer->backing->format);
 }
 
-/* QEMU takes it for raw, and so does who asks for the same checksum. */
-static int warn_hidden(struct image *image, const struct layer *layer,
+/* The disk that the user means may be another one than what was read. */
+static int warn_format(struct image *image, const struct layer *layer,
                        struct error *error)
 {
-    if (!layer->hidden_format)
-        return 0;
-    return image_warn(image, error,
-                      "%s: warning: it ends like a %s image, and is read as "
-                      "raw, as QEMU does; -f %s reads the disk in it",
-                      layer->reader->name, layer->hidden_format,
-                      layer->hidden_format);
+    if (layer->hidden_format)
+        return image_warn(image, error,
+                          "%s: warning: it looks like a %s image, but is read "
+                          "as raw; -f %s reads the disk in it, -f raw stops "
+                          "this warning",
+                          layer->reader->name, layer->hidden_format,
+                          layer->hidden_format);
+    if (layer->unpinned)
+        return image_warn(image, error,
+                          "%s: warning: it is read as %s, by a look at it; the "
+                          "guest that writes a raw disk can make it look so: "
+                          "say -f %s, or -f raw",
+                          layer->reader->name, layer->format, layer->format);
+    return 0;
 }
 
 /* Exports are known by their URIs. */
@@ -115,7 +127,8 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     struct error cause = ERROR_INIT;
     struct layer_source source;
     char *below;
-    int err = backing_path(layer, *path, &below, error);
+    int err =
+        backing_path(layer, *path, options->image->trust_names, &below, error);
 
     if (err)
         return err;
@@ -126,6 +139,7 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
         .path = below,
         .name = below,
         .format = layer->backing_format,
+        .recorded = true,
     };
     err = layer_open(NULL, &source, options, &layer->backing, &cause);
     if (err) {
@@ -138,7 +152,7 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     if (!err && !layer->backing_format)
         err = warn_probed(image, layer, error);
     if (!err)
-        err = warn_hidden(image, layer->backing, error);
+        err = warn_format(image, layer->backing, error);
     return err;
 }
 
@@ -187,6 +201,17 @@ static int open_chain(struct image *image, const char *base_path,
 
 /* --- images ------------------------------------------------------------- */
 
+static int check_size(const struct image *image,
+                      const struct image_options *options, struct error *error)
+{
+    if (!options->max_size || image->top->size <= options->max_size)
+        return 0;
+    return error_set(error, EFBIG,
+                     "%s: the disk has %" PRIu64
+                     " bytes, more than --max-size allows",
+                     image->name, image->top->size);
+}
+
 static int open_source(struct reader *reader, const struct layer_source *source,
                        const char *base_path,
                        const struct image_options *options,
@@ -210,8 +235,10 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     err = layer_open(reader, source, &layer_options, &i->top, error);
     if (!err) {
         i->name = i->top->reader->name;
-        err = warn_hidden(i, i->top, error);
+        err = warn_format(i, i->top, error);
     }
+    if (!err)
+        err = check_size(i, options, error);
     if (!err)
         err = open_chain(i, base_path, options, error);
     if (!err)

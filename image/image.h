@@ -74,9 +74,11 @@ struct image_options {
     size_t object_count;
     const struct nbd_options *nbd; /* NULL: the defaults */
     enum cache_mode cache;
-    bool force_share; /* also when another process writes it */
-    bool standalone;  /* an image that refers to another file is an error */
-    bool no_extents;  /* read what the host says is a hole */
+    bool force_share;  /* also when another process writes it */
+    bool standalone;   /* an image that refers to another file is an error */
+    bool trust_names;  /* follow names in images that are no plain file */
+    uint64_t max_size; /* of the disk; a larger one is an error. 0: none */
+    bool no_extents;   /* read what the host says is a hole */
 };
 
 /*

@@ -34,11 +34,12 @@ struct layer {
     uint64_t size;                /* of the guest's disk: whole sectors */
     uint32_t largest_cluster;     /* that may be compressed */
     const char *hidden_format;    /* read as raw, it may be this; or NULL */
-    char *backing_name;           /* as the image has it; NULL: none */
-    char *backing_format;         /* NULL: probe */
-    struct layer *backing;        /* opened by the chain */
-    void *format_data;            /* of the format */
-    struct extent extent;         /* the last that was mapped */
+    bool unpinned;         /* probed, where a guest may have written it */
+    char *backing_name;    /* as the image has it; NULL: none */
+    char *backing_format;  /* NULL: probe */
+    struct layer *backing; /* opened by the chain */
+    void *format_data;     /* of the format */
+    struct extent extent;  /* the last that was mapped */
 };
 
 /* What a format needs to know to open a layer. */
@@ -56,6 +57,7 @@ struct layer_source {
     const char *name;   /* for messages */
     const char *format; /* NULL: probe */
     bool image_opts;    /* the path is an option string of QEMU's */
+    bool recorded;      /* an image has the path, the user did not type it */
 };
 
 /*
@@ -66,6 +68,9 @@ int layer_open(struct reader *reader, const struct layer_source *source,
                const struct layer_options *options, struct layer **layer,
                struct error *error);
 void layer_close(struct layer *layer);
+
+/* Close what a layer has, but do not free the layer. */
+void layer_clear(struct layer *layer);
 
 /*
  * Open functions fill a layer whose reader is set, and leave what they did to

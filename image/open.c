@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "image/layer.h"
 #include "image/probe.h"
+#include "image/recorded.h"
 #include "reader/nbd.h"
 #include "reader/qemu.h"
 
@@ -33,28 +35,64 @@ static format_open *find_format(const char *name)
     return NULL;
 }
 
-/* What nobody asked for. */
-static const struct nbd_options nbd_defaults = {
-    .connections = NBD_DEFAULT_CONNECTIONS,
-    .timeout = NBD_DEFAULT_TIMEOUT,
-};
-
-static const struct nbd_options *nbd_options(
-    const struct layer_options *options)
+/* How to reach a server. For a name that an image chose, without anything of
+ * the user's that could tell the server who asks, or let it in. */
+static struct nbd_options nbd_options(const struct layer_source *source,
+                                      const struct layer_options *options)
 {
+    static const struct nbd_options defaults = {
+        .connections = NBD_DEFAULT_CONNECTIONS,
+        .timeout = NBD_DEFAULT_TIMEOUT,
+    };
     const struct nbd_options *nbd = options->image->nbd;
 
-    return nbd ? nbd : &nbd_defaults;
+    if (!nbd)
+        nbd = &defaults;
+    if (!source->recorded)
+        return *nbd;
+    return (struct nbd_options){
+        .connections = nbd->connections,
+        .timeout = nbd->timeout,
+        .recorded = true,
+    };
+}
+
+/* A name that QEMU has to open: with another protocol, or an option string. */
+static bool is_for_qemu(const struct layer_source *source)
+{
+    return source->image_opts ||
+           (!path_of_name(source->path) && !nbd_is_uri(source->path));
+}
+
+/* One in which all that QEMU opens may be named. */
+static bool is_description(const struct layer_source *source)
+{
+    return source->image_opts || strncmp(source->path, "json:", 5) == 0;
+}
+
+/* Where a server has disks, not files: a guest may write all of it. */
+static bool is_export(const char *path)
+{
+    static const char *const files[] = { "http:", "https:", "ftp:",   "ftps:",
+                                         "ssh:",  "nfs:",   "gluster" };
+
+    if (path_of_name(path))
+        return false;
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        if (strncmp(path, files[i], strlen(files[i])) == 0)
+            return false;
+    }
+    return true;
 }
 
 /* QEMU knows less of URIs than libnbd. */
-static int check_uri(const struct layer_source *source, const char *format,
-                     struct error *error)
+static int check_uri(const struct layer_source *source, struct error *error)
 {
-    const char *uri = source->path;
+    const char *uri = source->path, *format = source->format;
 
-    if (source->image_opts || !nbd_is_uri(uri) ||
-        strncmp(uri, "nbd:", 4) == 0 || strncmp(uri, "nbd+unix:", 9) == 0)
+    if (source->image_opts || !nbd_is_uri(uri) || !format ||
+        find_format(format) || strncmp(uri, "nbd:", 4) == 0 ||
+        strncmp(uri, "nbd+unix:", 9) == 0)
         return 0;
     return error_set(error, ENOTSUP,
                      "%s: a %s image is read by QEMU, which can not open this "
@@ -63,16 +101,17 @@ static int check_uri(const struct layer_source *source, const char *format,
                      source->name, format, format);
 }
 
-/* A layer that has the disk as QEMU reads it, with all below it. */
-static int open_through_qemu(struct layer *layer,
-                             const struct layer_source *source,
-                             const char *format,
-                             const struct layer_options *options,
-                             struct error *error)
+/* What QEMU opens, raw or with all below it. foreign: names in it that are no
+ * plain files are followed. */
+static int start_qemu(struct layer *layer, const struct layer_source *source,
+                      const char *format, const struct layer_options *options,
+                      bool foreign, struct error *error)
 {
-    static const struct layer_options no_options;
     const struct image_options *image = options->image;
+    const struct nbd_options nbd = nbd_options(source, options);
     bool is_file = layer->container;
+    /* The user's secrets are for what the user named. */
+    bool trusted = !source->recorded && !foreign;
     const struct qemu_options qemu = {
         .name = source->name,
         .path = is_file ? source->path : NULL,
@@ -81,9 +120,10 @@ static int open_through_qemu(struct layer *layer,
         .format = format,
         .snapshot = options->snapshot,
         .objects = image->objects,
-        .object_count = image->object_count,
+        .object_count = trusted ? image->object_count : 0,
         .files = options->files,
-        .nbd = nbd_options(options),
+        .network = !is_file || foreign,
+        .nbd = &nbd,
     };
     int err;
 
@@ -91,13 +131,23 @@ static int open_through_qemu(struct layer *layer,
         return error_set(error, EPERM,
                          "%s: is read by QEMU, which may open other files",
                          source->name);
-    err = is_file ? 0 : check_uri(source, format, error);
-    if (!err)
-        err = qemu_open(&qemu, &layer->reader, error);
+    err = qemu_open(&qemu, &layer->reader, error);
     if (err)
         return err;
-    err = qemu_files_open(&layer->qemu_files, qemu_pid(layer->reader),
-                          options->files.force_share, layer->container, error);
+    return qemu_files_open(&layer->qemu_files, qemu_pid(layer->reader),
+                           options->files.force_share, layer->container, error);
+}
+
+/* A layer that has the disk as QEMU reads it, with all below it. */
+static int open_through_qemu(struct layer *layer,
+                             const struct layer_source *source,
+                             const char *format,
+                             const struct layer_options *options, bool foreign,
+                             struct error *error)
+{
+    static const struct layer_options no_options;
+    int err = start_qemu(layer, source, format, options, foreign, error);
+
     if (err)
         return err;
     layer->format = format ? format : "qemu";
@@ -109,23 +159,64 @@ static int reopen_through_qemu(struct layer *layer,
                                const struct layer_source *source,
                                const char *format,
                                const struct layer_options *options,
-                               struct error *error)
+                               bool foreign, struct error *error)
 {
     struct error cause = ERROR_INIT;
     int err;
 
+    qemu_files_close(&layer->qemu_files);
     layer->reader->ops->close(layer->reader);
     layer->reader = NULL;
-    err = open_through_qemu(layer, source, format, options, &cause);
-    if (err && !source->format)
+    err = open_through_qemu(layer, source, format, options, foreign, &cause);
+    if (err)
         error_set(error, err,
-                  "%s. (If the server ended with its first client: -f %s saves "
-                  "the look at the format)",
+                  "%s. (A %s image is opened a second time, by QEMU: a server "
+                  "that ends with its first client cannot be used)",
                   error_message(&cause), format);
-    else if (err)
-        error_move(error, &cause);
     error_clear(&cause);
     return err;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), n = strlen(end);
+
+    return len >= n && strcmp(text + len - n, end) == 0;
+}
+
+/* Whether this is where raw disks are: a guest that writes one can make it look
+ * like any format. */
+static bool may_be_a_guests(const char *path)
+{
+    struct stat st;
+
+    return ends_with(path, ".raw") || ends_with(path, ".img") ||
+           (stat(path, &st) == 0 && S_ISBLK(st.st_mode));
+}
+
+/*
+ * The format of a layer, when nobody said it. What comes from a server is the
+ * bytes of a disk, whatever a guest made them look like.
+ */
+static int choose_format(struct layer *layer, const struct layer_source *source,
+                         const char **format, struct error *error)
+{
+    const char *path = source->path;
+    const char *hidden;
+    int err = probe_format(layer->reader, path, format, &hidden, error);
+
+    if (err)
+        return err;
+    if (!path || is_export(path)) {
+        layer->hidden_format = hidden;
+        if (strcmp(*format, "raw") != 0)
+            layer->hidden_format = *format;
+        *format = "raw";
+        return 0;
+    }
+    layer->hidden_format = hidden;
+    layer->unpinned = strcmp(*format, "raw") != 0 && may_be_a_guests(path);
+    return 0;
 }
 
 /* Open a layer whose reader is there. */
@@ -134,49 +225,66 @@ static int open_format(struct layer *layer, const struct layer_source *source,
 {
     const char *format = source->format;
     format_open *open;
+    bool foreign;
+    int err = format ? 0 : choose_format(layer, source, &format, error);
 
-    if (!format) {
-        int err =
-            probe_format(layer->reader, &format, &layer->hidden_format, error);
-
-        if (err)
-            return err;
-    }
+    if (err)
+        return err;
     open = find_format(format);
     if (open) {
         layer->format = format;
         return open(layer, options, error);
     }
     if (!source->path) {
-        if (!source->format)
-            return probe_refuse(format, source->name, error);
         return error_set(error, ENOTSUP,
                          "%s: format '%s' is not supported here; start the "
                          "server first, and give its URI",
                          source->name, format);
     }
-    if (nbd_is_uri(source->path))
-        return reopen_through_qemu(layer, source, format, options, error);
+    err = recorded_check(layer->reader, source->path, format, options, &foreign,
+                         error);
+    if (err)
+        return err;
+    if (!path_of_name(source->path))
+        return reopen_through_qemu(layer, source, format, options, foreign,
+                                   error);
     /* Our reader stays, to see whether the file changes. */
     layer->container = layer->reader;
     layer->reader = NULL;
-    return open_through_qemu(layer, source, format, options, error);
+    return open_through_qemu(layer, source, format, options, foreign, error);
+}
+
+/* An export in a format that is QEMU's, and has no names to be looked at. A
+ * server may serve a single client. */
+static bool is_left_to_qemu(const struct layer_source *source)
+{
+    return nbd_is_uri(source->path) && source->format &&
+           !find_format(source->format) && !recorded_has_names(source->format);
 }
 
 static int open_source(struct layer *layer, const struct layer_source *source,
                        const struct layer_options *options, struct error *error)
 {
-    bool is_nbd = source->path && nbd_is_uri(source->path);
+    const struct nbd_options nbd = nbd_options(source, options);
+    struct layer_options raw_options = *options;
     int err;
 
+    raw_options.snapshot = NULL;
     if (layer->reader)
         return open_format(layer, source, options, error);
-    if (source->image_opts || (!path_of_name(source->path) && !is_nbd) ||
-        (is_nbd && source->format && !find_format(source->format)))
-        return open_through_qemu(layer, source, source->format, options, error);
-    if (is_nbd)
-        err = nbd_open_uri(source->path, nbd_options(options), &layer->reader,
-                           error);
+    err = check_uri(source, error);
+    if (err)
+        return err;
+    if (is_left_to_qemu(source))
+        return open_through_qemu(layer, source, source->format, options, false,
+                                 error);
+    if (is_for_qemu(source) && is_description(source))
+        return open_through_qemu(layer, source, source->format, options, false,
+                                 error);
+    if (is_for_qemu(source))
+        err = start_qemu(layer, source, "raw", &raw_options, false, error);
+    else if (nbd_is_uri(source->path))
+        err = nbd_open_uri(source->path, &nbd, &layer->reader, error);
     else
         err = file_open(source->path, source->name, &options->files,
                         &layer->reader, error);
@@ -212,7 +320,7 @@ static void reader_close(struct reader *reader)
         reader->ops->close(reader);
 }
 
-void layer_close(struct layer *layer)
+void layer_clear(struct layer *layer)
 {
     if (layer->ops)
         layer->ops->close(layer);
@@ -222,5 +330,10 @@ void layer_close(struct layer *layer)
     qemu_files_close(&layer->qemu_files);
     free(layer->backing_name);
     free(layer->backing_format);
+}
+
+void layer_close(struct layer *layer)
+{
+    layer_clear(layer);
     free(layer);
 }

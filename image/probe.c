@@ -23,28 +23,30 @@ struct magic {
         format, offset, sizeof(bytes) - 1, bytes                               \
     }
 
-/* The first that matches. */
+/* Formats that have a magic, and no more. */
 static const struct magic magics[] = {
     MAGIC("qed", 0, "QED\0"),
     MAGIC("vmdk", 0, "KDMV"),
     MAGIC("vmdk", 0, "COWD"),
-    MAGIC("vmdk", 0, "# Disk DescriptorFile"),
     MAGIC("vhdx", 0, "vhdxfile"),
     MAGIC("vpc", 0, "conectix"),
     MAGIC("vdi", 64, "\x7f\x10\xda\xbe"),
-    MAGIC("luks", 0, "LUKS\xba\xbe"),
-    MAGIC("parallels", 0, "WithoutFreeSpace"),
-    MAGIC("parallels", 0, "WithouFreSpacExt"),
-    MAGIC("bochs", 0, "Bochs Virtual HD Image"),
-    MAGIC("cloop", 0, "#!/bin/sh\n#V2.0 Format\nmodprobe cloop"),
+    /* Version 1. Of version 2 QEMU knows nothing: it is the content of a disk,
+     * as cryptsetup makes it. */
+    MAGIC("luks", 0, "LUKS\xba\xbe\0\1"),
+    MAGIC("cloop", 0,
+          "#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r -t "
+          "iso9660 /dev/cloop $1\n"),
 };
 
 /* Bytes of the start that are looked at. */
 #define PROBE_SIZE 512
 
-/* A .dmg, and a VPC image of fixed size, end with 512 bytes that start so. */
+/* A DMG image, and a VPC image of fixed size, end with 512 bytes that start so.
+ * QEMU goes by the name for the one, and by nothing for the other. */
 #define TRAILER_SIZE 512
 #define DMG_MAGIC "koly"
+#define DMG_SUFFIX ".dmg"
 #define VPC_MAGIC "conectix"
 
 /* The same magic for two formats; QEMU goes by the version. */
@@ -58,6 +60,33 @@ static const char *probe_qcow(const unsigned char *p, size_t len)
     if (version == 0)
         return NULL;
     return version == 1 ? "qcow" : "qcow2";
+}
+
+static bool has(const unsigned char *p, size_t len, size_t offset,
+                const void *bytes, size_t count)
+{
+    return len >= offset + count && memcmp(p + offset, bytes, count) == 0;
+}
+
+/* The version is a part of the magic. */
+static bool is_parallels(const unsigned char *p, size_t len)
+{
+    static const char version[] = { 2, 0, 0, 0 };
+
+    return (has(p, len, 0, "WithoutFreeSpace", 16) ||
+            has(p, len, 0, "WithouFreSpacExt", 16)) &&
+           has(p, len, 16, version, sizeof(version));
+}
+
+/* So are its type and subtype here. Each is a string of C. */
+static bool is_bochs(const unsigned char *p, size_t len)
+{
+    static const char version_1[] = { 0, 0, 1, 0 },
+                      version_2[] = { 0, 0, 2, 0 };
+
+    return has(p, len, 0, "Bochs Virtual HD Image", 23) &&
+           has(p, len, 32, "Redolog", 8) && has(p, len, 48, "Growing", 8) &&
+           (has(p, len, 64, version_1, 4) || has(p, len, 64, version_2, 4));
 }
 
 static bool starts_with(const char *p, const char *end, const char *start)
@@ -113,10 +142,13 @@ const char *probe_magic(const void *buf, size_t len)
     for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++) {
         const struct magic *m = &magics[i];
 
-        if (len >= m->offset + m->length &&
-            memcmp(p + m->offset, m->bytes, m->length) == 0)
+        if (has(p, len, m->offset, m->bytes, m->length))
             return m->format;
     }
+    if (is_parallels(p, len))
+        return "parallels";
+    if (is_bochs(p, len))
+        return "bochs";
     if (len > PROBE_SIZE)
         len = PROBE_SIZE;
     return is_vmdk_text(buf, (const char *)buf + len) ? "vmdk" : NULL;
@@ -131,28 +163,49 @@ int probe_refuse(const char *format, const char *name, struct error *error)
                      name, format);
 }
 
-int probe_format(struct reader *r, const char **format, const char **hidden,
-                 struct error *error)
+static bool is_dmg_name(const char *path)
 {
-    unsigned char buf[PROBE_SIZE];
-    int err = metadata_read(r, 0, buf, sizeof(buf), error);
+    size_t len = path ? strlen(path) : 0;
+
+    return len > strlen(DMG_SUFFIX) &&
+           strcmp(path + len - strlen(DMG_SUFFIX), DMG_SUFFIX) == 0;
+}
+
+/* What raw bytes may be. The text of a VMDK image that is of another version
+ * than QEMU knows is raw to QEMU. */
+static const char *find_hidden(const unsigned char *start,
+                               const unsigned char *end)
+{
+    if (memcmp(end, VPC_MAGIC, strlen(VPC_MAGIC)) == 0)
+        return "vpc";
+    if (memcmp(end, DMG_MAGIC, strlen(DMG_MAGIC)) == 0)
+        return "dmg";
+    if (starts_with((const char *)start, (const char *)start + PROBE_SIZE,
+                    "# Disk DescriptorFile"))
+        return "vmdk";
+    return NULL;
+}
+
+int probe_format(struct reader *r, const char *path, const char **format,
+                 const char **hidden, struct error *error)
+{
+    unsigned char start[PROBE_SIZE], end[TRAILER_SIZE] = { 0 };
+    int err = metadata_read(r, 0, start, sizeof(start), error);
 
     *hidden = NULL;
     if (err)
         return err;
-    *format = probe_magic(buf, sizeof(buf));
+    *format = probe_magic(start, sizeof(start));
     if (*format)
         return 0;
-
-    *format = "raw";
-    if (r->size < TRAILER_SIZE)
-        return 0;
-    err = metadata_read(r, r->size - TRAILER_SIZE, buf, TRAILER_SIZE, error);
-    if (err)
-        return err;
-    if (memcmp(buf, DMG_MAGIC, strlen(DMG_MAGIC)) == 0)
+    if (is_dmg_name(path)) {
         *format = "dmg";
-    else if (memcmp(buf, VPC_MAGIC, strlen(VPC_MAGIC)) == 0)
-        *hidden = "vpc";
-    return 0;
+        return 0;
+    }
+    *format = "raw";
+    if (r->size >= TRAILER_SIZE)
+        err = metadata_read(r, r->size - TRAILER_SIZE, end, sizeof(end), error);
+    if (!err)
+        *hidden = find_hidden(start, end);
+    return err;
 }

@@ -6,11 +6,12 @@
 #include "reader/reader.h"
 
 /*
- * The format of what the reader has, by its first bytes and the last: a name of
- * qemu-img's, "raw" when no container is recognised. *hidden is NULL, or the
- * format of a container that QEMU takes for raw, too.
+ * The format of what the reader has: a name of qemu-img's, "raw" when no
+ * container is recognised. By its first bytes, as QEMU's probing has it, and by
+ * the end of its path, which may be NULL: .dmg. *hidden is NULL, or the format
+ * of a container that QEMU takes for raw, too.
  */
-int probe_format(struct reader *reader, const char **format,
+int probe_format(struct reader *reader, const char *path, const char **format,
                  const char **hidden, struct error *error);
 
 /*

@@ -324,6 +324,11 @@ static int check_bitmaps(struct qcow2 *q, const struct extension *e,
         directory_size > QCOW2_MAX_BITMAP_DIRECTORY)
         return qcow2_broken(q, EINVAL, error,
                             "the bitmaps extension is out of bounds");
+    if (directory_offset >= q->layer->reader->size)
+        return qcow2_broken(q, EINVAL, error,
+                            "the directory of its bitmaps begins beyond the "
+                            "end of the file: at %" PRIu64,
+                            directory_offset);
     return 0;
 }
 

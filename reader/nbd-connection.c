@@ -106,10 +106,10 @@ static int set_options(struct nbd_handle *nbd, const struct nbd_target *target)
 {
     const struct nbd_tls *tls = target->tls;
 
-    /* The URI is the user's own, so it may name files. Buffers are cleared by
+    /* A URI of the user's own may name files. Buffers are cleared by
      * nobody: what was not read is not looked at. The last block of an export
      * may be short; whether it can be read then is for the server to say. */
-    if (nbd_set_uri_allow_local_file(nbd, true) == -1 ||
+    if (nbd_set_uri_allow_local_file(nbd, !target->options->recorded) == -1 ||
         nbd_set_pread_initialize(nbd, false) == -1 ||
         nbd_set_strict_mode(nbd, nbd_get_strict_mode(nbd) &
                                      ~LIBNBD_STRICT_ALIGN) == -1 ||

@@ -304,7 +304,12 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
     struct nbd_uri parts;
     int err = nbd_uri_parse(uri, &parts, error);
 
-    if (!err && parts.tls)
+    if (!err && parts.tls && options->recorded)
+        err = error_set(error, EPERM,
+                        "%s: a server over TLS gets credentials of yours, "
+                        "which an image cannot ask for",
+                        uri);
+    else if (!err && parts.tls)
         err = open_over_tls(&parts, &target, reader, error);
     else if (!err)
         err = open_target(&target, reader, error);

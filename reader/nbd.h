@@ -23,6 +23,10 @@ struct nbd_options {
      * but ends the connection. Other servers may refuse to answer at once. */
     bool answers_at_once;
 
+    /* An image has the URI, the user did not type it: it may name no files of
+     * this host, and gets no credentials. */
+    bool recorded;
+
     /* TLS, for a URI that names no credentials. NULL: libnbd's defaults. */
     char *tls_certificates; /* a folder of X.509 files */
     char *tls_username;

@@ -253,7 +253,7 @@ int qemu_open(const struct qemu_options *o, struct reader **reader,
         .end_signal = SIGKILL, /* it may be waiting; it has nothing to write */
         .timeout = o->nbd->timeout,
         .confined = true,
-        .network = !o->path,
+        .network = o->network,
     };
     struct nbd_options nbd = *o->nbd;
     struct arguments a;

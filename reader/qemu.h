@@ -23,6 +23,7 @@ struct qemu_options {
     char *const *objects; /* --object as the user gave them */
     size_t object_count;
     struct file_options files;
+    bool network; /* it may make connections */
     const struct nbd_options *nbd;
 };
 

@@ -305,7 +305,7 @@ def test_qcow2(disksum, servers, image, tmp_path, options):
     for uri, _ in (servers.nbdkit("file", qcow2), servers.qemu_nbd(qcow2),
                    servers.nbdkit("--filter=noextents", "file", qcow2)):
         check(disksum, expected, "-f", "qcow2", uri)
-        check(disksum, expected, "-t", "4", "--queue-depth=3", uri)
+        check(disksum, expected, "-t", "4", "--queue-depth=3", "-f", "qcow2", uri)
     # As raw, it is the container.
     check(disksum, checksum(qcow2), "-f", "raw", uri)
 
@@ -323,7 +323,7 @@ def test_qcow2_with_backing_file(disksum, servers, image, tmp_path):
     qemu_img("convert", "-O", "raw", top, flat)
     uri, _ = servers.nbdkit("file", top)
     for options in [], ["-T", "none"], ["-t", "1", "--queue-depth=1"]:
-        check(disksum, checksum(flat), *options, uri)
+        check(disksum, checksum(flat), *options, "-f", "qcow2", uri)
 
 
 @pytest.mark.parametrize("name", ["base.raw", "socket-1", "../base.raw"])
@@ -337,7 +337,7 @@ def test_relative_backing_name(fails, servers, image, tmp_path, name):
     tcp, _ = servers.nbdkit_tcp("file", top)
     for source in [uri], [tcp], [tcp.rstrip("/")], \
             ["--", "[", "nbdkit", "file", top, "]"]:
-        line = fails(*source)
+        line = fails("-f", "qcow2", *source)
         assert line.endswith(f": can not open its backing file '{name}': a "
                              "relative name, and the image is in no folder")
 

@@ -44,7 +44,7 @@ def test_raw_control_bytes(fails, tmp_path):
 def test_help_and_version(disksum):
     text = disksum("--help").stdout
     assert text.startswith("Usage: disksum ")
-    assert "can not be compared" in text
+    assert "cannot be compared" in text
     # A screen, and the prompt.
     assert len(text.splitlines()) < 24
     assert max(map(len, text.splitlines())) <= 80

@@ -55,21 +55,85 @@ def test_qcow2_from_a_pipe(fails, tmp_path):
         "-: a pipe can only be read as a raw image"
 
 
-@pytest.mark.parametrize("format, start, end", [
-    ("dmg", b"", b"koly" + bytes(508)),
-    ("bochs", b"Bochs Virtual HD Image\0", b""),
-    ("cloop", b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop", b""),
-    ("vmdk", b"COWD", b""),
-    ("vmdk", b"# Disk DescriptorFile\n", b""),
-    ("parallels", b"WithouFreSpacExt", b""),
-    ("luks", b"LUKS\xba\xbe\0\1", b""),
-    ("luks", b"LUKS\xba\xbe\0\2", b"")])
-def test_magic(fails, tmp_path, format, start, end):
+BOCHS = b"Bochs Virtual HD Image".ljust(32, b"\0") + \
+    b"Redolog".ljust(16, b"\0") + b"Growing".ljust(16, b"\0") + b"\0\0\2\0"
+CLOOP = b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && " \
+    b"mount -r -t iso9660 /dev/cloop $1\n"
+
+
+@pytest.mark.parametrize("format, start, size", [
+    ("bochs", BOCHS, 4096),
+    ("bochs", BOCHS[:66] + b"\1\0", 4096),
+    ("cloop", CLOOP, 4096),
+    ("vmdk", b"COWD", 4096),
+    ("parallels", b"WithouFreSpacExt\2\0\0\0", 4096),
+    ("parallels", b"WithoutFreeSpace\2\0\0\0", 4096),
+    ("luks", b"LUKS\xba\xbe\0\1", 4096)])
+def test_magic(fails, tmp_path, format, start, size):
     path = tmp_path / "image"
-    path.write_bytes(start + bytes(4096 - len(start)) + end)
+    path.write_bytes(start.ljust(size, b"\0"))
     assert refused(fails(path, env=NO_QEMU), path)
     # Nor does QEMU find an image in it.
     assert fails(path).startswith(f"{path}: QEMU: ")
+
+
+@pytest.mark.parametrize("start", [
+    BOCHS[:23], BOCHS[:48], BOCHS[:66] + b"\3\0", BOCHS.replace(b"Grow", b"grow"),
+    CLOOP[:38], CLOOP[:-1] + b" ", b"WithouFreSpacExt", b"WithoutFreeSpace\1\0\0\0",
+    b"LUKS\xba\xbe\0\2"])
+def test_content_of_a_disk(disksum, tmp_path, start):
+    """What begins like a container, and is none to QEMU. Version 2 of LUKS is what
+    cryptsetup makes on a disk."""
+    path = tmp_path / "image"
+    path.write_bytes(start.ljust(4096, b"\0"))
+    info = subprocess.run(["qemu-img", "info", "--output=json", path],
+                          capture_output=True, text=True, check=True)
+    assert '"format": "raw"' in info.stdout
+    assert sums(disksum(path).stdout) == [checksum(path)]
+
+
+def test_dmg_by_its_name(disksum, fails, tmp_path):
+    """QEMU looks for the trailer around the end, and only under this name."""
+    content = bytes(4096) + b"koly" + bytes(508)
+    path, named = tmp_path / "image", tmp_path / "image.dmg"
+    path.write_bytes(content)
+    done = disksum(path, check=False)
+    assert sums(done.stdout) == [checksum(content)]
+    assert "looks like a dmg image, but is read as raw" in done.stderr
+    for padding in 0, 1, 511, 4096:
+        named.write_bytes(content + bytes(padding))
+        assert fails(named).startswith(f"{named}: QEMU: ")
+        assert sums(disksum("-f", "raw", named).stdout) == [checksum(named)]
+
+
+def test_vmdk_text_of_another_version(disksum, tmp_path):
+    path = tmp_path / "image"
+    path.write_bytes(b"# Disk DescriptorFile\nversion=4\n".ljust(1024))
+    done = disksum(path, check=False)
+    assert sums(done.stdout) == [checksum(path)]
+    assert "looks like a vmdk image, but is read as raw" in done.stderr
+
+
+FLAT = 'RW 2048 FLAT "flat" 0\n'
+
+
+@pytest.mark.parametrize("extents", [
+    "", "# no extent\n", 'RDONLY 2048 FLAT "flat" 0\n', "RW 2048 ZERO\n",
+    "NOACCESS 2048\n", 'RW 0 FLAT "flat" 0\n', 'RW 2048 NOTHING "flat" 0\n',
+    FLAT + 'RDONLY 2048 FLAT "flat" 0\n', FLAT + "RW 2048 ZERO\n",
+    FLAT + "RW" + 3000 * " " + '2048 FLAT "flat" 0\n', FLAT + "RW 2048"])
+def test_vmdk_of_which_qemu_shows_a_part(disksum, fails, tmp_path, extents):
+    (tmp_path / "flat").write_bytes(b"disk" * 262144)
+    path = tmp_path / "image"
+    head = "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n" \
+        'createType="monolithicFlat"\n'
+    path.write_text(head + FLAT)
+    assert sums(disksum(path).stdout) == [checksum(tmp_path / "flat")]
+    path.write_text(head + extents)
+    for options in [], ["-f", "vmdk"]:
+        line = fails(*options, path)
+        assert "QEMU would leave out an extent" in line or \
+            line == f"{path}: this VMDK image has no extents"
 
 
 # What stands before the version in the text that describes a VMDK image.
@@ -81,12 +145,15 @@ def test_magic(fails, tmp_path, format, start, end):
 def test_vmdk_text(disksum, tmp_path, text):
     """Taken for VMDK when QEMU's probing takes it for that."""
     path = tmp_path / "image"
-    path.write_bytes(text.encode() + b"createType=\n".ljust(1024))
+    path.write_bytes(text.encode() +
+                     b'createType="monolithicFlat"\nCID=1\nparentCID=ffffffff\n'
+                     b'RW 2048 FLAT "flat" 0\n'.ljust(1024))
+    (tmp_path / "flat").write_bytes(bytes(1 << 20))
     info = subprocess.run(["qemu-img", "info", "--output=json", path],
                           capture_output=True, text=True)
     done = disksum(path, env=NO_QEMU, check=False)
-    if info.returncode == 0:
-        assert '"format": "raw"' in info.stdout
+    assert info.returncode == 0
+    if '"format": "raw"' in info.stdout:
         assert sums(done.stdout) == [checksum(path)]
     else:
         assert refused(done.stderr.removeprefix("disksum: ").rstrip(), path)
@@ -100,8 +167,9 @@ def test_fixed_vpc(disksum, tmp_path):
                     "subformat=fixed,force_size=on", raw, path], check=True)
     done = disksum(path, check=False)
     assert sums(done.stdout) == [checksum(path)]
-    assert done.stderr == f"disksum: {path}: warning: it ends like a vpc " \
-        "image, and is read as raw, as QEMU does; -f vpc reads the disk in it\n"
+    assert done.stderr == f"disksum: {path}: warning: it looks like a " \
+        "vpc image, but is read as raw; -f vpc reads the disk in it, -f raw " \
+        "stops this warning\n"
     for options, content in (["-f", "raw"], path), (["-f", "vpc"], raw):
         done = disksum(*options, path)
         assert (sums(done.stdout), done.stderr) == ([checksum(content)], "")
@@ -117,3 +185,19 @@ def test_almost_a_magic(disksum, tmp_path):
             b"\0QFI\xfb", b"conectiX":
         path.write_bytes(content)
         assert sums(disksum(path).stdout) == [checksum(content)]
+
+
+@pytest.mark.parametrize("name", ["disk.raw", "disk.img", "disk.qcow2", "device"])
+def test_probed_where_raw_disks_are(disksum, loop_device, tmp_path, name):
+    """A guest that writes a raw disk can make it look like another format."""
+    path = tmp_path / name
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"],
+                   check=True)
+    if name == "device":
+        path.write_bytes(path.read_bytes().ljust(1 << 20, b"\0"))
+        path = loop_device(path)
+    done = disksum(path, check=False)
+    assert sums(done.stdout) == [checksum(bytes(1 << 20))]
+    assert ("say -f qcow2, or -f raw" in done.stderr) == (name != "disk.qcow2")
+    assert disksum("-f", "qcow2", path).stderr == ""
+    assert disksum("-q", path).stderr == ""

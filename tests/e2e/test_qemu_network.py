@@ -155,7 +155,14 @@ def test_http_below_a_qcow2(ask, raw, vmdk):
         top = raw.with_name("top.qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b",
                         f"{url}/disk.vmdk", "-F", "vmdk", top], check=True)
-        assert sums(ask(top)) == [checksum(raw)]
+        assert sums(ask("--trust-names", top)) == [checksum(raw)]
+        # What is relative to a URL is a URL.
+        shutil.copy(raw, raw.with_name("a"))
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "a", "-F",
+                        "raw", raw.with_name("b")], check=True)
+        assert sums(ask("--trust-names", f"{url}/b")) == [checksum(raw)]
+        assert ask(f"{url}/b") == f"{url}/b: its backing file 'a' is not a " \
+            "plain file; --trust-names follows such a name"
 
 
 def test_http_error(ask, raw):

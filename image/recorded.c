@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The walk from an image that QEMU reads to all files that QEMU opens for it.
+ * It knows just enough of the formats to find the names. Where QEMU would find
+ * none, as in an image that is broken, none are found, or too many: only names
+ * that are missed could do harm.
+ */
+#include "image/recorded.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/bytes.h"
+#include "image/probe.h"
+#include "image/vmdk-descriptor.h"
+#include "reader/open-disk.h"
+
+/* Files that one image may lead to: more than the descriptors of a process. A
+ * descriptor that names itself over and over would have no end. */
+#define MAX_FILES 100000
+
+/* How deep they may lie. QEMU opens each from within the one before. */
+#define MAX_DEPTH 200
+
+/* QEMU takes no longer name of a backing file. */
+#define MAX_NAME 1023
+
+struct walk {
+    const struct layer_options *options;
+    bool *foreign;
+    unsigned files;
+    unsigned depth;
+};
+
+int recorded_refuse(const char *image, const char *what, const char *name,
+                    struct error *error)
+{
+    return error_set(error, EPERM,
+                     "%s: its %s '%s' is not a plain file; --trust-names "
+                     "follows such a name",
+                     image, what, name);
+}
+
+int recorded_path(const char *base, const char *name, char **path)
+{
+    const char *slash = base ? strrchr(base, '/') : NULL;
+
+    if (*name == '/' || !slash)
+        *path = strdup(name);
+    else if (asprintf(path, "%.*s%s", (int)(slash + 1 - base), base, name) < 0)
+        *path = NULL;
+    return *path ? 0 : ENOMEM;
+}
+
+static int out_of_memory(const struct reader *r, struct error *error)
+{
+    return error_set(error, ENOMEM, "%s: out of memory", r->name);
+}
+
+static int check_image(struct walk *w, struct reader *r, const char *path,
+                       const char *format, struct error *error);
+
+/* --- a name ------------------------------------------------------------- */
+
+/* What stands in the image is no plain file. */
+static int refuse(struct walk *w, const struct reader *r, const char *what,
+                  const char *name, struct error *error)
+{
+    if (!w->options->image->trust_names)
+        return recorded_refuse(r->name, what, name, error);
+    *w->foreign = true;
+    return 0;
+}
+
+/* Where a name leads to, in *path; NULL: nowhere that this host may go without
+ * being told to. "file:" is QEMU's word for a name that begins where the
+ * process stands. */
+static int find(struct walk *w, const struct reader *r, const char *base,
+                const char *what, const char *name, char **path,
+                struct error *error)
+{
+    const char *plain = path_of_name(name);
+    bool placed = plain && (plain != name || *plain == '/' ||
+                            (base && path_of_name(base)));
+    struct stat st;
+
+    *path = NULL;
+    if (!placed)
+        return refuse(w, r, what, name, error);
+    if (recorded_path(plain == name ? base : NULL, plain, path))
+        return out_of_memory(r, error);
+    /* One that is missing is for QEMU to report. */
+    if (stat(*path, &st) != 0 || may_be_disk(st.st_mode))
+        return 0;
+    free(*path);
+    *path = NULL;
+    return error_set(error, EPERM,
+                     "%s: its %s '%s' is not a regular file or block device",
+                     r->name, what, name);
+}
+
+/* Follow a name to the image that it names. format: NULL when QEMU probes. */
+static int follow(struct walk *w, const struct reader *r, const char *base,
+                  const char *what, const char *name, const char *format,
+                  struct error *error)
+{
+    struct error cause = ERROR_INIT;
+    struct reader *next;
+    char *path;
+    int err = find(w, r, base, what, name, &path, error);
+
+    if (err || !path)
+        return err;
+    if (++w->files > MAX_FILES || w->depth == MAX_DEPTH) {
+        err = error_set(error, ELOOP, "%s: it leads to too many other files",
+                        r->name);
+    } else if (file_open(path, path, &w->options->files, &next, &cause) == 0) {
+        w->depth++;
+        err = check_image(w, next, path, format, error);
+        w->depth--;
+        next->ops->close(next);
+    }
+    /* QEMU opens it next, and has the words for what is wrong with it. */
+    error_clear(&cause);
+    free(path);
+    return err;
+}
+
+/* --- formats ------------------------------------------------------------ */
+
+static int check_backing(struct walk *w, struct reader *r, const char *base,
+                         uint64_t offset, uint32_t length, const char *format,
+                         struct error *error)
+{
+    char name[MAX_NAME + 1] = { 0 };
+    int err;
+
+    if (offset == 0 || length == 0 || length > MAX_NAME)
+        return 0;
+    err = metadata_read(r, offset, name, length, error);
+    if (err || !*name)
+        return err;
+    return follow(w, r, base, "backing file", name, format, error);
+}
+
+/* The header of version 1; its numbers are big-endian. */
+static int check_qcow(struct walk *w, struct reader *r, const char *base,
+                      struct error *error)
+{
+    unsigned char h[20];
+    int err = metadata_read(r, 0, h, sizeof(h), error);
+
+    if (err)
+        return err;
+    return check_backing(w, r, base, get_be64(h + 8), get_be32(h + 16), NULL,
+                         error);
+}
+
+/* QEMU's docs/interop/qed_spec.txt; its numbers are little-endian. */
+#define QED_HEADER_SIZE 64
+#define QED_BACKING_FILE 0x01
+#define QED_BACKING_IS_RAW 0x04
+
+static int check_qed(struct walk *w, struct reader *r, const char *base,
+                     struct error *error)
+{
+    unsigned char h[QED_HEADER_SIZE];
+    int err = metadata_read(r, 0, h, sizeof(h), error);
+    uint64_t features;
+
+    if (err)
+        return err;
+    features = get_le64(h + 16);
+    if (!(features & QED_BACKING_FILE))
+        return 0;
+    return check_backing(w, r, base, get_le32(h + 56), get_le32(h + 60),
+                         features & QED_BACKING_IS_RAW ? "raw" : NULL, error);
+}
+
+/* Our own parser finds its names, and opens its data file. */
+static int check_qcow2(struct walk *w, struct reader *r, const char *base,
+                       struct error *error)
+{
+    struct layer layer = { .reader = r };
+    int err = qcow2_open(&layer, w->options, error);
+
+    if (!err && layer.backing_name)
+        err = follow(w, r, base, "backing file", layer.backing_name,
+                     layer.backing_format, error);
+    layer.reader = NULL;
+    layer_clear(&layer);
+    return err;
+}
+
+struct vmdk_walk {
+    struct walk *walk;
+    struct reader *reader;
+    const char *base;
+};
+
+static int check_extent(void *arg, const char *type, const char *name,
+                        struct error *error)
+{
+    struct vmdk_walk *v = arg;
+    bool sparse = strcmp(type, "FLAT") != 0 && strcmp(type, "VMFS") != 0;
+
+    /* One that has a header can have a descriptor of its own. */
+    return follow(v->walk, v->reader, v->base, "extent", name,
+                  sparse ? "vmdk" : "raw", error);
+}
+
+static int check_parent(void *arg, const char *name, struct error *error)
+{
+    struct vmdk_walk *v = arg;
+
+    return follow(v->walk, v->reader, v->base, "parent", name, NULL, error);
+}
+
+static int check_vmdk(struct walk *w, struct reader *r, const char *base,
+                      struct error *error)
+{
+    struct vmdk_walk v = { .walk = w, .reader = r, .base = base };
+    const struct vmdk_names names = {
+        .extent = check_extent,
+        .parent = check_parent,
+        .arg = &v,
+    };
+
+    return vmdk_descriptor_names(r, &names, error);
+}
+
+typedef int check_names(struct walk *w, struct reader *r, const char *base,
+                        struct error *error);
+
+/* NULL: there are no names in the format. */
+static check_names *find_check(const char *format)
+{
+    static const struct {
+        const char *format;
+        check_names *check;
+    } checks[] = { { "qcow", check_qcow },
+                   { "qcow2", check_qcow2 },
+                   { "qed", check_qed },
+                   { "vmdk", check_vmdk },
+                   { NULL, NULL } };
+
+    for (size_t i = 0; checks[i].format; i++) {
+        if (strcmp(format, checks[i].format) == 0)
+            return checks[i].check;
+    }
+    return NULL;
+}
+
+static int check_image(struct walk *w, struct reader *r, const char *path,
+                       const char *format, struct error *error)
+{
+    check_names *check;
+
+    if (!format) {
+        const char *hidden;
+        int err = probe_format(r, path, &format, &hidden, error);
+
+        if (err)
+            return err;
+    }
+    check = find_check(format);
+    return check ? check(w, r, path, error) : 0;
+}
+
+bool recorded_has_names(const char *format)
+{
+    return find_check(format) != NULL;
+}
+
+int recorded_check(struct reader *reader, const char *path, const char *format,
+                   const struct layer_options *options, bool *foreign,
+                   struct error *error)
+{
+    struct walk w = { .options = options, .foreign = foreign };
+
+    *foreign = false;
+    return check_image(&w, reader, path, format, error);
+}

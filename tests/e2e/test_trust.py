@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The author of an image, a guest and a server choose nothing: not what is
+written, not what is opened, not where connections go."""
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+import pytest
+
+from conftest import BUILD, sums
+from oracle import checksum
+from qcow2_image import BITMAPS, EXT_BITMAPS, Image
+
+SIZE = 1 << 20
+
+
+def qemu_img(*args):
+    subprocess.run(["qemu-img", *map(os.fspath, args)], check=True,
+                   stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture(params=["landlock", "no landlock"])
+def kernel(request):
+    """What stands before the command, for a kernel with and without Landlock."""
+    if request.param == "landlock":
+        return []
+    return [BUILD / "tests/refuse-calls", "ENOSYS", "landlock_create_ruleset"]
+
+
+# --- images that write -----------------------------------------------------
+
+class Victim:
+    """An image of this host that another names, in a chain: what a guest has not
+    written yet, a copy-on-read filter writes into it. A bit that a program which
+    opens it for writing clears is set."""
+
+    def __init__(self, folder):
+        self.base = folder / "victim.raw"
+        self.path = folder / "victim.qcow2"
+        self.base.write_bytes(b"disk" * (SIZE // 4))
+        image = Image(SIZE, backing=os.fsencode(self.base), backing_format=b"raw")
+        image.header["autoclear_features"] = 1 << 7
+        image.write(self.path)
+        self.sums = self.state()
+
+    def state(self):
+        return [hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in (self.base, self.path)]
+
+    def node(self):
+        """A graph that writes into it, whatever locks there are."""
+        return {"driver": "copy-on-read", "read-only": False, "file": {
+            "driver": "qcow2", "read-only": False, "file": {
+                "driver": "file", "filename": str(self.path), "locking": "off",
+                "read-only": False}}}
+
+    def name(self):
+        return "json:" + json.dumps(self.node(), separators=(",", ":"))
+
+
+@pytest.fixture
+def victim(tmp_path):
+    victim = Victim(tmp_path)
+    yield victim
+    assert victim.state() == victim.sums
+
+
+def hostile(path, name):
+    """A qcow2 image that records a name and no format."""
+    Image(SIZE, backing=name.encode()).write(path)
+    return path
+
+
+def hostile_qed(path, name):
+    name = name.encode()
+    header = b"QED\0" + struct.pack("<IIIQQQQQII", 65536, 4, 1, 1, 0, 0, 65536, SIZE,
+                                    72, len(name))
+    assert len(header) == 64
+    path.write_bytes((header.ljust(72, b"\0") + name).ljust(5 * 65536, b"\0"))
+    return path
+
+
+def hostile_qcow(path, name):
+    name = name.encode()
+    path.write_bytes((b"QFI\xfb" + struct.pack(">IQIIQBBHIQ", 1, 48, len(name), 0, SIZE,
+                                               12, 9, 0, 0, 4096) + name)
+                     .ljust(65536, b"\0"))
+    return path
+
+
+DESCRIPTOR = """# Disk DescriptorFile
+version=1
+CID=12345678
+parentCID={cid}
+createType="monolithicFlat"
+{lines}
+"""
+
+
+def hostile_vmdk(path, name):
+    """The extent is in a file, says the descriptor. QEMU knows no way to write a
+    quote in a name, but needs none."""
+    text = name.replace('"', "'")
+    path.write_text(DESCRIPTOR.format(
+        cid="ffffffff", lines=f'RW {SIZE // 512} FLAT "{text}" 0'))
+    return path
+
+
+def hostile_vmdk_parent(path, name):
+    flat = path.with_suffix(".flat")
+    flat.write_bytes(bytes(SIZE))
+    text = name.replace('"', "'")
+    path.write_text(DESCRIPTOR.format(
+        cid="87654321", lines=f'RW {SIZE // 512} FLAT "{flat}" 0\n'
+        f'parentFileNameHint="{text}"'))
+    return path
+
+
+MAKERS = [hostile, hostile_qed, hostile_qcow, hostile_vmdk, hostile_vmdk_parent]
+
+
+def run(disksum, *args, **kwargs):
+    """It may succeed, or fail in one line."""
+    done = disksum(*args, check=False, **kwargs)
+    assert done.returncode in (0, 1)
+    if done.returncode:
+        assert not sums(done.stdout)
+    return done
+
+
+@pytest.mark.parametrize("options", [[], ["--trust-names"], ["-U"]])
+@pytest.mark.parametrize("make", MAKERS)
+def test_image_does_not_write(disksum, victim, tmp_path, kernel, make, options):
+    path = make(tmp_path / "image", victim.name())
+    run(disksum, *options, path, wrapper=kernel)
+
+
+@pytest.mark.parametrize("options", [[], ["--trust-names"]])
+def test_second_image_of_a_chain_does_not_write(disksum, victim, tmp_path, kernel,
+                                                options):
+    below = hostile(tmp_path / "below.qcow2", victim.name())
+    top = tmp_path / "top.qcow2"
+    Image(SIZE, backing=b"below.qcow2", backing_format=b"qcow2").write(top)
+    qed = hostile_qed(tmp_path / "top.qed", str(below))
+    for path in top, qed:
+        run(disksum, *options, path, wrapper=kernel)
+
+
+@pytest.mark.parametrize("options", [[], ["--trust-names"]])
+def test_image_in_an_export_does_not_write(disksum, victim, servers, tmp_path, kernel,
+                                           options):
+    path = hostile(tmp_path / "image", victim.name())
+    uri, _ = servers.nbdkit("file", path)
+    run(disksum, *options, "-f", "qcow2", uri, wrapper=kernel)
+    run(disksum, *options, "-f", "qcow2", "--", "[", "nbdkit", "file", path, "]",
+        wrapper=kernel)
+
+
+def test_image_in_a_list_does_not_write(disksum, victim, tmp_path, kernel):
+    path = hostile(tmp_path / "image", victim.name())
+    for name in path, victim.name():
+        line = f"{'0' * 64}  {name}\n"
+        for options in [], ["--trust-names"]:
+            disksum("-c", *options, input=line, check=False, wrapper=kernel)
+
+
+def test_typed_description_does_not_write(disksum, victim, tmp_path, kernel):
+    """Neither what the user wrote himself, nor an image that it opens."""
+    path = hostile(tmp_path / "image", victim.name())
+    for args in [victim.name()], ["--image-opts", f"driver=qcow2,file.filename={path}"]:
+        run(disksum, *args, wrapper=kernel)
+
+
+# --- names that images record ----------------------------------------------
+
+@contextlib.contextmanager
+def listener(path):
+    """A socket of this host, and a list of who connected to it."""
+    came = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    came.append(client)
+                    client.close()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield came
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+FOREIGN = ["nbd+unix:///?socket=SOCKET", "nbds+unix://alice@/?socket=SOCKET",
+           "nbd:unix:SOCKET", "json:{'driver':'nbd','server.type':'unix',"
+           "'server.path':'SOCKET'}", "https://127.0.0.1:1/x", "ssh://127.0.0.1/x",
+           "fat:/etc", "a:b"]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_recorded_name_is_refused(fails, tmp_path, make, name):
+    socket_path = tmp_path / "s"
+    name = name.replace("SOCKET", str(socket_path))
+    path = make(tmp_path / "image", name)
+    with listener(socket_path) as came:
+        line = fails(path)
+        for word in "image: its ", name, "is not a plain file; --trust-names follows":
+            assert word in line
+        assert not came
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_recorded_name_below_is_refused(fails, tmp_path, make):
+    """Of a chain, the second image that QEMU would read."""
+    below = make(tmp_path / "below", "nbd+unix:///?socket=/x")
+    above = hostile_qed(tmp_path / "above", str(below))
+    assert "--trust-names follows such a name" in fails(above)
+
+
+def test_recorded_name_is_followed_when_trusted(disksum, servers, tmp_path):
+    disk = tmp_path / "disk"
+    disk.write_bytes(b"disk" * (SIZE // 4))
+    uri, _ = servers.nbdkit("file", disk)
+    for make in hostile, hostile_qed, hostile_qcow:
+        path = make(tmp_path / "image", uri)
+        done = disksum("--trust-names", path, check=False)
+        assert sums(done.stdout) == [checksum(disk)]
+
+
+def test_trusted_name_gets_no_credentials(fails, servers, tmp_path):
+    """Neither those that it names, nor those of the user, nor a file."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    subprocess.run(["psktool", "-u", "alice", "-p", keys / "keys.psk"], check=True,
+                   stdout=subprocess.DEVNULL)
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(SIZE))
+    uri, _ = servers.nbdkit("--tls=require", f"--tls-psk={keys}/keys.psk", "file", disk,
+                            scheme="nbds+unix", path="alice@/")
+    typed = f"--object=tls-creds-psk,id=t,endpoint=client,dir={keys},username=alice"
+    for name, options in ((f"{uri}&tls-psk-file={keys}/keys.psk", []), (uri, [typed])):
+        path = hostile(tmp_path / "image", name)
+        assert "--trust-names follows" in fails(*options, path)
+        line = fails("--trust-names", *options, path)
+        assert "which an image cannot ask for" in line
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_recorded_fifo_is_not_opened(fails, tmp_path, make):
+    """Who waits to write into it goes on waiting."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    path = make(tmp_path / "image", str(fifo))
+    with subprocess.Popen(["sh", "-c", f"exec echo lost >{fifo}"]) as writer:
+        try:
+            line = fails(path)
+            assert "FIFO" in line or "is not a regular file or block device" in line
+            assert writer.poll() is None
+            assert fifo.read_bytes() == b"lost\n"
+        finally:
+            writer.kill()
+
+
+def test_vmdk_that_names_itself(fails, tmp_path):
+    path = tmp_path / "image"
+    header = struct.pack("<4sIIQQQQI", b"KDMV", 1, 3, 0, 128, 1, 20, 512)
+    text = DESCRIPTOR.format(cid="ffffffff", lines=50 * f'RW 2048 SPARSE "{path}"\n')
+    path.write_bytes(header.ljust(512, b"\0") + text.encode().ljust(10240, b"\0"))
+    assert fails(path).endswith(": it leads to too many other files")
+
+
+# --- bytes of a guest ------------------------------------------------------
+
+@pytest.mark.parametrize("format", ["qcow2", "vmdk", "vdi", "vpc"])
+def test_export_is_raw(disksum, servers, tmp_path, format):
+    """Whatever a guest made it look like."""
+    path = tmp_path / "disk"
+    qemu_img("create", "-q", "-f", format, path, str(SIZE))
+    uri, _ = servers.nbdkit("file", path)
+    for args in [uri], ["--", "[", "nbdkit", "file", path, "]"]:
+        done = disksum(*args, check=False)
+        assert sums(done.stdout) == [checksum(path)]
+        assert done.stderr.count("\n") == 1
+        assert f"it looks like a {format} image, but is read as raw; -f {format} " \
+            "reads the disk in it" in done.stderr
+        assert disksum("-f", "raw", *args).stdout == done.stdout
+
+
+def test_export_names_no_local_file(disksum, servers, tmp_path):
+    """A guest that writes the header of an overlay into its disk."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"password" * 64)
+    path = hostile(tmp_path / "disk", str(secret))
+    uri, _ = servers.nbdkit("file", path)
+    done = disksum(uri, check=False)
+    assert sums(done.stdout) == [checksum(path)]
+
+
+def test_backing_export_without_a_format_is_raw(disksum, servers, tmp_path):
+    below = tmp_path / "below"
+    qemu_img("create", "-q", "-f", "qcow2", below, str(SIZE))
+    uri, _ = servers.nbdkit("file", below)
+    path = hostile(tmp_path / "image", uri)
+    done = disksum("--trust-names", path, check=False)
+    content = below.read_bytes().ljust(SIZE, b"\0")
+    assert sums(done.stdout) == [checksum(content[:SIZE])]
+
+
+# --- bounds ----------------------------------------------------------------
+
+def test_max_size(disksum, fails, servers, tmp_path):
+    path, image = tmp_path / "disk", tmp_path / "image"
+    path.write_bytes(bytes(SIZE))
+    qemu_img("create", "-q", "-f", "qcow2", image, "1T")
+    uri, _ = servers.nbdkit("file", path)
+    for args in [path], [uri], ["-"]:
+        kwargs = {"input": bytes(SIZE)} if args == ["-"] else {}
+        expected = [checksum(path)]
+        assert sums(disksum("--max-size=1M", *args, **kwargs).stdout) == expected
+        line = fails(f"--max-size={SIZE - 1}", *args, **kwargs)
+        assert line.startswith(f"{args[0]}: ") and "--max-size allows" in line
+    assert fails("--max-size=1023G", image) == f"{image}: the disk has " \
+        f"{1 << 40} bytes, more than --max-size allows"
+    done = disksum("--max-size=0", path, check=False)
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("beyond", [0, 65536, 1 << 40])
+def test_bitmap_directory_beyond_the_end(fails, tmp_path, beyond):
+    path = tmp_path / "image"
+    Image(SIZE).write(path)
+    end = -(-path.stat().st_size // 65536) * 65536
+    image = Image(SIZE)
+    image.header["autoclear_features"] = BITMAPS
+    image.extension(EXT_BITMAPS, struct.pack(">IIQQ", 1, 0, 512, end + beyond))
+    image.write(path)
+    info = subprocess.run(["qemu-img", "info", path], capture_output=True)
+    assert info.returncode == 1
+    assert "the directory of its bitmaps begins beyond the end" in fails(path)
+
+
+def test_standalone_and_trust(disksum, tmp_path):
+    done = disksum("--standalone", "--trust-names", tmp_path / "x", check=False)
+    assert done.returncode == 2
+    assert "mutually exclusive" in done.stderr
