@@ -65,8 +65,17 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
-/* Memory of all jobs for compressed clusters, when it is up to the image. */
-#define COMPRESSED_MEMORY (128 * MiB)
+/* The most that is taken beside what the options ask for, which is the slots of
+ * all jobs: for rounds of reads, lists of them, and larger slots. */
+#define EXTRA_MEMORY (128 * MiB)
+
+/* A round of reads is best as large as the compressed bytes of a slot, which
+ * may be twice the decoded ones, but need not be larger than this. */
+#define BEST_ROUND (4 * MiB)
+
+/* Of an image without compressed clusters, for small pieces that are not
+ * aligned. */
+#define LEAST_ROUND (64 * KiB)
 
 /* Slots that end at a page can be read by direct I/O as they are. Not where
  * that would make them much larger. */
@@ -96,18 +105,74 @@ static size_t slot_blocks(const struct engine *e)
     return align_blocks(blocks ? blocks : 1, o);
 }
 
-/* A job for compressed clusters has their bytes beside those of the slot: the
- * length of a cluster is told in sectors, up to twice its size. Large clusters,
- * and many threads, leave less of the queue. */
-static unsigned queue_depth(const struct engine *e)
+static bool may_be_compressed(const struct engine *e)
+{
+    return e->image && e->image->largest_cluster;
+}
+
+static size_t slot_size(const struct engine *e)
+{
+    return slot_blocks(e) * e->options.block_size;
+}
+
+/* The memory for a round of a job. */
+static size_t round_size(const struct engine *e)
 {
     const struct engine_options *o = &e->options;
-    uint64_t job = 3 * (uint64_t)slot_blocks(e) * o->block_size;
-    uint64_t depth = COMPRESSED_MEMORY / (job * o->threads);
+    uint64_t share = EXTRA_MEMORY / ((uint64_t)o->threads * o->queue_depth);
+    size_t best = 2 * slot_size(e) < BEST_ROUND ? 2 * slot_size(e) : BEST_ROUND;
+    size_t least = LEAST_ROUND;
 
-    if (!e->image || !e->image->largest_cluster || depth >= o->queue_depth)
-        return o->queue_depth;
-    return depth ? depth : 1;
+    if (may_be_compressed(e)) {
+        least = job_least_round(e->image->largest_cluster);
+        share = best; /* the queue is made short enough */
+    }
+    if (share > best)
+        share = best;
+    return share > least ? share : least;
+}
+
+/* The size of a slot that the options ask for. */
+static size_t asked_size(const struct engine_options *o)
+{
+    return o->read_size > o->block_size ? o->read_size : o->block_size;
+}
+
+/* What a job may need beside a slot of the size that was asked for. Most of it
+ * is up to the image. */
+static uint64_t extra_memory(const struct engine *e)
+{
+    const struct engine_options *o = &e->options;
+    size_t asked = asked_size(o);
+    size_t slot = slot_size(e);
+    uint64_t extra = job_list_size(o->block_size);
+
+    if (slot > asked)
+        extra += slot - asked;
+    if (may_be_compressed(e))
+        extra += round_size(e) + job_unit_list_size(slot);
+    return extra;
+}
+
+/* Large clusters, large blocks and many threads leave less of the queue, and in
+ * the end of the threads. */
+static void limit_memory(struct engine *e)
+{
+    struct engine_options *o = &e->options;
+    uint64_t extra = extra_memory(e);
+    uint64_t asked = (uint64_t)o->threads * o->queue_depth * asked_size(o);
+    uint64_t depth = EXTRA_MEMORY / (extra * o->threads);
+    uint64_t threads;
+
+    if (depth >= o->queue_depth)
+        return;
+    o->queue_depth = depth ? depth : 1;
+    /* A worker may have a part of a cluster beside its job. */
+    if (e->image)
+        extra += e->image->largest_cluster;
+    threads = (EXTRA_MEMORY + asked) / extra;
+    if (threads < o->threads)
+        o->threads = threads ? threads : 1;
 }
 
 /* No more threads than slots: an image of one is done before a second thread
@@ -116,7 +181,7 @@ static unsigned queue_depth(const struct engine *e)
 static unsigned thread_count(const struct engine *e)
 {
     const struct engine_options *o = &e->options;
-    uint64_t size = slot_blocks(e) * o->block_size;
+    uint64_t size = slot_size(e);
     uint64_t slot = size < DEFAULT_READ_SIZE ? size : DEFAULT_READ_SIZE;
     uint64_t slots;
 
@@ -159,8 +224,8 @@ static int make_parts(struct engine *e, const struct engine_input *input)
         struct thread *t = &e->threads[e->workers++];
 
         t->engine = e;
-        err = worker_init(&t->worker, &e->ring, e->leaf, o,
-                          slot_blocks(e) * o->block_size);
+        err = worker_init(&t->worker, &e->ring, e->leaf, o, slot_size(e),
+                          round_size(e));
     }
     if (err)
         return err;
@@ -185,7 +250,7 @@ int engine_new(const struct engine_options *options,
     pthread_cond_init(&e->all_there, NULL);
 
     e->options.threads = thread_count(e);
-    e->options.queue_depth = queue_depth(e);
+    limit_memory(e);
     err = make_parts(e, input);
     if (err) {
         engine_free(e);

@@ -13,10 +13,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* A slot ends after about so many reads, however small: this bounds the time
- * under the lock. */
-#define SLOT_READS 64
-
 /* A slot ends after so much hole: its digests take some milliseconds, and the
  * progress moves on. */
 #define SLOT_HOLE (16 * GiB)
@@ -134,10 +130,6 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
     int err = fill(s, slot, job, error);
 
     slot->length = s->offset - start;
-    if (job_place_input(job)) {
-        job->read_count = job->unit_count = 0;
-        err = error_set(error, ENOMEM, "%s: out of memory", s->source.name);
-    }
     return err;
 }
 

@@ -47,8 +47,8 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
     slot->hashed = false;
     job->slot = slot;
     job->len = 0;
-    job->read_count = 0;
-    job->unit_count = 0;
+    job->read_count = job->round = job->round_end = 0;
+    job->unit_count = job->units_done = 0;
 
     if (ring->source->next(ring->source, slot, job, &job->fault)) {
         /* An error before it, in the slot, would come first. */

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/bytes.h"
+#include "common/units.h"
 
 void slot_add_zero(struct slot *slot, uint64_t blocks)
 {
@@ -21,15 +23,6 @@ void slot_add_data(struct slot *slot, size_t blocks)
 }
 
 /* --- reads -------------------------------------------------------------- */
-
-/* Of the memory for input; less is enough where reads need none. */
-#define INPUT_ALIGNMENT 4096
-
-static size_t input_room(const struct read *read)
-{
-    return round_up(read->len, read->reader->alignment > 1 ? INPUT_ALIGNMENT
-                                                           : sizeof(uint64_t));
-}
 
 static struct read *last_read(struct job *job)
 {
@@ -89,6 +82,9 @@ void false_hole_merge(struct false_hole *hole, const struct false_hole *other)
 
 /* --- units -------------------------------------------------------------- */
 
+/* Neighbours share a read up to this length. */
+#define LONGEST_INPUT (2 * MiB)
+
 /* The bytes of a compressed cluster, and around them what makes the read fast.
  * Clusters that were written one after the other share sectors. */
 static int add_input(struct job *job, const struct extent *extent)
@@ -104,9 +100,12 @@ static int add_input(struct job *job, const struct extent *extent)
 
     if (read && read->kind == READ_INPUT && read->reader == reader &&
         start >= read->offset && start <= read->offset + read->len) {
-        if (end > read->offset + read->len)
+        if (end <= read->offset + read->len)
+            return 0;
+        if (end <= read->offset + LONGEST_INPUT) {
             read->len = end - read->offset;
-        return 0;
+            return 0;
+        }
     }
     read = new_read(job);
     if (!read)
@@ -153,32 +152,109 @@ int job_add_unit(struct job *job, const struct extent *extent)
     return 0;
 }
 
-int job_place_input(struct job *job)
+/* --- rounds ------------------------------------------------------------- */
+
+/* Of the memory for input; less is enough where reads need none. */
+#define INPUT_ALIGNMENT 4096
+
+/* What queues keep for a read in flight, about. */
+#define READ_COST 512
+
+/* A read that is not aligned goes through memory with the bytes around it. Long
+ * ones do so by pieces, or only with both ends. */
+#define LARGEST_BOUNCE MiB
+
+size_t job_list_size(size_t block_size)
 {
-    size_t size = 0;
+    return (SLOT_READS + block_size / SECTOR_SIZE) * sizeof(struct read);
+}
 
-    for (size_t i = 0; i < job->read_count; i++) {
-        if (job->reads[i].kind == READ_INPUT)
-            size += input_room(&job->reads[i]);
-    }
-    if (size > job->input_room) {
-        void *input;
+size_t job_unit_list_size(size_t slot_size)
+{
+    return slot_size / SECTOR_SIZE * sizeof(struct unit);
+}
 
-        free(job->input);
-        job->input = NULL;
-        job->input_room = 0;
-        if (posix_memalign(&input, INPUT_ALIGNMENT, size))
-            return ENOMEM;
-        job->input = input;
-        job->input_room = size;
+size_t job_least_round(size_t cluster_size)
+{
+    return READ_COST + 2 * cluster_size + 2 * READER_MAX_ALIGNMENT;
+}
+
+/* The memory for read number n, which has input for units from *unit on: its
+ * own bytes, and beyond the end of its object the zeros that units have. */
+static size_t input_room(const struct job *job, size_t n, size_t *unit)
+{
+    const struct read *read = &job->reads[n];
+    uint64_t end = read->offset + read->len;
+
+    for (; *unit < job->unit_count && job->units[*unit].read == n; ++*unit) {
+        const struct extent *e = &job->units[*unit].extent;
+
+        if (e->host_offset + e->host_length > end)
+            end = e->host_offset + e->host_length;
     }
-    size = 0;
-    for (size_t i = 0; i < job->read_count; i++) {
-        struct read *read = &job->reads[i];
+    return round_up(end - read->offset, read->reader->alignment > 1
+                                            ? INPUT_ALIGNMENT
+                                            : sizeof(uint64_t));
+}
+
+static size_t bounce_size(const struct read *read)
+{
+    size_t alignment = read->kind == READ_DATA ? read->reader->alignment : 1;
+    size_t size = read->offset % alignment + read->len;
+
+    if (read->offset % alignment == 0 && read->len % alignment == 0)
+        return 0;
+    size = round_up(size, alignment);
+    return size < LARGEST_BOUNCE ? size : LARGEST_BOUNCE;
+}
+
+static int make_input_room(struct job *job, size_t size)
+{
+    void *input;
+
+    if (size <= job->input_room)
+        return 0;
+    free(job->input);
+    job->input = NULL;
+    job->input_room = 0;
+    if (posix_memalign(&input, INPUT_ALIGNMENT, size))
+        return ENOMEM;
+    job->input = input;
+    job->input_room = size;
+    return 0;
+}
+
+int job_next_round(struct job *job, size_t size)
+{
+    size_t unit = job->units_done;
+    size_t cost = 0, input = 0;
+    size_t n = job->round_end;
+
+    job->round = n;
+    for (; n < job->read_count; n++) {
+        const struct read *read = &job->reads[n];
+        size_t room = read->kind == READ_INPUT ? input_room(job, n, &unit) : 0;
+
+        cost += READ_COST + room + bounce_size(read);
+        if (n > job->round && cost > size)
+            break;
+        input += room;
+    }
+    job->round_end = n;
+    if (make_input_room(job, input))
+        return ENOMEM;
+
+    unit = job->units_done;
+    input = 0;
+    for (n = job->round; n < job->round_end; n++) {
+        struct read *read = &job->reads[n];
 
         if (read->kind == READ_INPUT) {
-            read->buf = job->input + size;
-            size += input_room(read);
+            size_t room = input_room(job, n, &unit);
+
+            read->buf = job->input + input;
+            memset(read->buf + read->len, 0, room - read->len);
+            input += room;
         }
     }
     return 0;

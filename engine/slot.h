@@ -9,6 +9,11 @@
  * A job is what a worker needs to get there: a buffer, and the reads that fill
  * it. The buffer belongs to the worker, which takes the one that it used last,
  * so that data comes and goes in the worker's own cache.
+ *
+ * What is read beside the slot's own bytes is up to the image and the server:
+ * compressed clusters, and what lies around small pieces where reads must be
+ * aligned. So the reads of a job are done in rounds, of which each needs little
+ * memory. One round does for most jobs.
  */
 #ifndef ENGINE_SLOT_H
 #define ENGINE_SLOT_H
@@ -23,6 +28,10 @@
 /* Enough that data which alternates with holes fills the buffer: each run has
  * at least a block, and a buffer of default size 16 of them. */
 #define SLOT_RUNS 64
+
+/* A slot ends after about so many reads, however small: this bounds the time
+ * under the lock. */
+#define SLOT_READS 64
 
 /* Zero blocks, and blocks of data after them; either may be 0. */
 struct run {
@@ -56,10 +65,12 @@ struct job {
     size_t len; /* data, packed: the zero blocks have no place */
     struct read *reads;
     size_t read_count, read_room;
-    size_t reads_left; /* in flight */
+    size_t round, round_end; /* the reads of this round */
+    size_t reads_left;       /* in flight */
     struct unit *units;
     size_t unit_count, unit_room;
-    unsigned char *input; /* compressed bytes, read for the units */
+    size_t units_done;    /* decoded */
+    unsigned char *input; /* compressed bytes, read for units of this round */
     size_t input_room;
     struct error fault; /* why it could not be planned further, if any */
     struct job *next;   /* free in a worker */
@@ -100,9 +111,24 @@ int job_add_read(struct job *job, const struct extent *extent);
  * joined to the one before where they touch. ENOMEM is the only error. */
 int job_add_unit(struct job *job, const struct extent *extent);
 
-/* When all reads are added: give those for units their memory. ENOMEM is the
+/* The memory of the list of reads, for blocks of this size, and with units for
+ * slots of this size. */
+size_t job_list_size(size_t block_size);
+size_t job_unit_list_size(size_t slot_size);
+
+/* The largest round that a single read can need, of a cluster of this size. */
+size_t job_least_round(size_t cluster_size);
+
+/* Take the next reads into a round that needs so many bytes of memory, and give
+ * those for units their part of it. A single read may need more. ENOMEM is the
  * only error. */
-int job_place_input(struct job *job);
+int job_next_round(struct job *job, size_t size);
+
+/* Whether no round follows. */
+static inline bool job_is_last_round(const struct job *job)
+{
+    return job->round_end == job->read_count;
+}
 
 /* Whether all bytes of a unit are there, as far as its object goes. */
 bool job_has_input(const struct job *job, const struct unit *unit);

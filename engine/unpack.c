@@ -17,35 +17,17 @@ static bool make_room(unsigned char **buf, size_t *room, size_t size)
     return *buf != NULL;
 }
 
-/* The compressed bytes of a unit. NULL when out of memory. */
-static const unsigned char *input_of(struct unpacker *u, const struct job *job,
-                                     const struct unit *unit)
-{
-    const struct read *read = &job->reads[unit->read];
-    size_t before = unit->extent.host_offset - read->offset;
-    size_t there = read->len - before;
-    size_t wanted = unit->extent.host_length;
-
-    if (there >= wanted)
-        return read->buf + before;
-    if (!make_room(&u->padded, &u->padded_room, wanted))
-        return NULL;
-    memcpy(u->padded, read->buf + before, there);
-    memset(u->padded + there, 0, wanted - there);
-    return u->padded;
-}
-
 static int unpack_unit(struct unpacker *u, struct job *job,
                        const struct unit *unit)
 {
     const struct extent *e = &unit->extent;
-    const unsigned char *in = input_of(u, job, unit);
+    const struct read *read = &job->reads[unit->read];
+    const unsigned char *in = read->buf + (e->host_offset - read->offset);
     unsigned char *out = job->buf + unit->at;
     bool whole = e->length == e->cluster_size;
     int err;
 
-    if (!in ||
-        (!whole && !make_room(&u->cluster, &u->cluster_room, e->cluster_size)))
+    if (!whole && !make_room(&u->cluster, &u->cluster_room, e->cluster_size))
         return ENOMEM;
     err = decode(u->decoder, e->codec, in, e->host_length,
                  whole ? out : u->cluster, e->cluster_size);
@@ -78,5 +60,4 @@ void unpacker_free(struct unpacker *u)
 {
     decoder_free(u->decoder);
     free(u->cluster);
-    free(u->padded);
 }

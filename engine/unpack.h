@@ -9,8 +9,6 @@ struct unpacker {
     struct decoder *decoder;
     unsigned char *cluster; /* one of which a part is wanted */
     size_t cluster_room;
-    unsigned char *padded; /* compressed bytes that end with their object */
-    size_t padded_room;
 };
 
 /* Decode a unit into the buffer of its job. Its bytes must be there. */

@@ -62,7 +62,6 @@ static void place_blocks(const struct worker *w, struct job *job)
 /* What hash() found out. */
 struct found {
     size_t zero_blocks;
-    uint64_t decoded;
     struct false_hole false_hole;
 };
 
@@ -106,60 +105,62 @@ static int hash(struct worker *w, struct job *job, struct found *found,
     return err;
 }
 
-/* Read again what was hashed from a view that failed. */
-static void read_views(struct job *job)
+/* Read what is in views, instead. False: nothing is. */
+static bool read_views(struct job *job)
 {
-    for (size_t i = 0; i < job->read_count; i++) {
+    bool any = false;
+
+    for (size_t i = job->round; i < job->round_end; i++) {
         struct read *read = &job->reads[i];
 
         if (read->view) {
             read->view = NULL;
             read->done = 0;
             read->reader->ops->read_rest(read);
+            any = true;
         }
     }
+    return any;
 }
 
-/* A read for units came back: decode them, as far as it goes. */
+/* Read number n came back, for units: decode them, as far as it goes. */
 static int decode_units(struct worker *w, struct job *job, size_t n,
-                        size_t *unit, struct found *found, struct error *error)
+                        struct error *error)
 {
-    for (; *unit < job->unit_count && job->units[*unit].read == n; ++*unit) {
-        const struct unit *u = &job->units[*unit];
+    for (; job->units_done < job->unit_count; job->units_done++) {
+        const struct unit *unit = &job->units[job->units_done];
         int err;
 
-        if (!job_has_input(job, u))
+        if (unit->read != n)
+            break;
+        if (!job_has_input(job, unit))
             return read_fault(&job->reads[n], error);
-        err = unpack(&w->unpacker, job, u, error);
+        err = unpack(&w->unpacker, job, unit, error);
         if (err)
             return err;
-        found->decoded += u->extent.length;
     }
     return 0;
 }
 
-/* Check that all reads of a job gave what they should, and decode its units, in
- * the order of the guest's disk: so the first fault there is the one that is
- * found. The last is where planning met one. */
-static int take_in(struct worker *w, struct job *job, struct found *found,
-                   struct error *error)
+/* Check that all reads of a round gave what they should, and decode its units,
+ * in the order of the guest's disk: so the first fault there is the one that is
+ * found. The last of a job is where planning met one. */
+static int take_in(struct worker *w, struct job *job, struct error *error)
 {
-    size_t unit = 0;
-
-    for (size_t i = 0; i < job->read_count; i++) {
+    for (size_t i = job->round; i < job->round_end; i++) {
         struct read *read = &job->reads[i];
         int err = 0;
 
         if (read->done < read->len)
             find_fault(read);
         if (read->kind == READ_INPUT)
-            err = decode_units(w, job, i, &unit, found, error);
+            err = decode_units(w, job, i, error);
         if (!err && read->done < read->len)
             err = read_fault(read, error);
         if (err)
             return err;
     }
-    if (job->fault.code)
+    if (job_is_last_round(job) && job->fault.code)
         error_move(error, &job->fault);
     return error->code;
 }
@@ -172,12 +173,13 @@ static void count(struct worker *w, const struct job *job,
     w->counts.hole += job->slot->hole;
     w->counts.zero += zero;
     w->counts.data += job->slot->length - job->slot->hole - zero;
-    w->counts.decoded += found->decoded;
     false_hole_merge(&w->false_hole, &found->false_hole);
     for (size_t i = 0; i < job->read_count; i++) {
         if (job->reads[i].kind != READ_ZEROS)
             w->counts.read += job->reads[i].len;
     }
+    for (size_t i = 0; i < job->unit_count; i++)
+        w->counts.decoded += job->units[i].extent.length;
 }
 
 /* Nothing of a job is in flight any more. */
@@ -188,42 +190,35 @@ static void release(struct worker *w, struct job *job)
     w->free = job;
 }
 
-static int take_in_and_hash(struct worker *w, struct job *job,
-                            struct found *found, struct error *error)
-{
-    int err;
-
-    *found = (struct found){ .zero_blocks = 0 };
-    err = take_in(w, job, found, error);
-    return err ? err : hash(w, job, found, error);
-}
-
-/* All reads of a job came back: hash it and hand in its digests. True: that
- * was done. */
+/* The last round of a job came back: hash the job and hand in its digests.
+ * True: that was done. */
 static bool finish(struct worker *w, struct job *job, struct found *found)
 {
     struct error error = ERROR_INIT;
-    bool hashed = false;
+    int err = take_in(w, job, &error);
+    bool failed;
 
     *found = (struct found){ .zero_blocks = 0 };
-    if (ring_wants(w->ring, job->slot)) {
-        int err = take_in_and_hash(w, job, found, &error);
-
-        if (window_failed(&w->window)) {
-            error_clear(&error);
-            read_views(job);
-            err = take_in_and_hash(w, job, found, &error);
-        }
-        if (err) {
-            ring_fail(w->ring, job->slot, &error);
-        } else {
-            count(w, job, found);
-            ring_commit(w->ring, job->slot);
-            hashed = true;
-        }
+    if (!err)
+        err = hash(w, job, found, &error);
+    /* A job with views has one round. Its first fault may be in one of them. */
+    failed = window_failed(&w->window);
+    if ((failed || err) && read_views(job)) {
+        error_clear(&error);
+        *found = (struct found){ .zero_blocks = 0 };
+        job->units_done = 0;
+        err = take_in(w, job, &error);
+        if (!err)
+            err = hash(w, job, found, &error);
+    }
+    if (err) {
+        ring_fail(w->ring, job->slot, &error);
+    } else {
+        count(w, job, found);
+        ring_commit(w->ring, job->slot);
     }
     release(w, job);
-    return hashed;
+    return !err;
 }
 
 /* The queue for a reader, which is made when it is first needed. NULL: it can
@@ -251,11 +246,12 @@ static struct worker_queue *queue_for(struct worker *w, struct reader *reader,
     return queues;
 }
 
-/* Leave what is missing of a job to the queues. First it is made sure that they
- * are there: a job is never half in flight. */
+/* Leave what is missing of a round to the queues. First it is made sure that
+ * they are there: a round is never half in flight. */
 static int submit(struct worker *w, struct job *job, struct error *error)
 {
-    for (size_t i = 0; i < job->read_count; i++) {
+    job->reads_left = 0;
+    for (size_t i = job->round; i < job->round_end; i++) {
         const struct read *read = &job->reads[i];
 
         if (read->done == read->len)
@@ -265,7 +261,7 @@ static int submit(struct worker *w, struct job *job, struct error *error)
         job->reads_left++;
     }
     w->in_flight++;
-    for (size_t i = 0; i < job->read_count;) {
+    for (size_t i = job->round; i < job->round_end;) {
         struct read *reads = &job->reads[i++];
         struct worker_queue *q;
         size_t count = 1;
@@ -273,7 +269,7 @@ static int submit(struct worker *w, struct job *job, struct error *error)
         if (reads->done == reads->len)
             continue;
         q = queue_for(w, reads->reader, error);
-        while (i < job->read_count && reads[count].done < reads[count].len &&
+        while (i < job->round_end && reads[count].done < reads[count].len &&
                reads[count].reader->queue_group == q->group) {
             count++;
             i++;
@@ -293,14 +289,14 @@ static void prepare(struct job *job)
     }
 }
 
-/* Get the bytes of a job, of data by this way. True: they are all there.
+/* Get the bytes of a round, of data by this way. True: they are all there.
  * Compressed bytes are copied: they are few for the work that follows. */
 static bool try_reads(struct worker *w, struct job *job, enum way way)
 {
     bool all = true;
     bool viewed = false;
 
-    for (size_t i = 0; i < job->read_count; i++) {
+    for (size_t i = job->round; i < job->round_end; i++) {
         struct read *read = &job->reads[i];
 
         if (read->kind == READ_ZEROS) {
@@ -333,27 +329,59 @@ static uint64_t cpu_time(void)
     return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
 }
 
+/* Begin the next round of a job. *there: all its bytes are there already. */
+static int begin_round(struct worker *w, struct job *job, enum way way,
+                       bool *there, struct error *error)
+{
+    if (job_next_round(job, w->round_size))
+        return error_set(error, ENOMEM, "%s: out of memory",
+                         w->ring->source->name);
+    /* A view would not last for more rounds, and what is not hashed is not
+     * looked at in one. */
+    if (!job_is_last_round(job) || job->fault.code)
+        way = WAY_COPY;
+    *there = try_reads(w, job, way);
+    return *there ? 0 : submit(w, job, error);
+}
+
+/* A round came back: go on, until bytes have to be waited for. True: the job is
+ * hashed. */
+static bool go_on(struct worker *w, struct job *job, struct found *found)
+{
+    struct error error = ERROR_INIT;
+    bool there = true;
+    int err = 0;
+
+    while (there && !err && ring_wants(w->ring, job->slot)) {
+        if (job_is_last_round(job))
+            return finish(w, job, found);
+        err = take_in(w, job, &error);
+        if (!err)
+            err = begin_round(w, job, WAY_COPY, &there, &error);
+    }
+    if (err)
+        ring_fail(w->ring, job->slot, &error);
+    if (err || there)
+        release(w, job);
+    return false;
+}
+
 static void start(struct worker *w, struct job *job)
 {
     struct error error = ERROR_INIT;
-    bool measure;
+    bool measure, there;
     enum way way = ways_next(w->ways, &measure);
     uint64_t before = measure ? cpu_time() : 0;
     struct found found;
 
-    /* What is not hashed is not looked at in place. */
-    if (job->fault.code)
-        way = WAY_COPY;
-    job->reads_left = 0;
-    if (try_reads(w, job, way)) {
-        /* What is small, or was decoded, says nothing about a way. */
-        if (finish(w, job, &found) && job->len >= WAY_LEAST &&
-            job->unit_count == 0)
-            ways_note(w->ways, way, measure ? cpu_time() - before : 0, job->len,
-                      found.zero_blocks * w->block_size);
-    } else if (submit(w, job, &error)) {
+    if (begin_round(w, job, way, &there, &error)) {
         ring_fail(w->ring, job->slot, &error);
         release(w, job);
+    } else if (there && go_on(w, job, &found)) {
+        /* What is small, or was decoded, says nothing about a way. */
+        if (job->len >= WAY_LEAST && job->unit_count == 0 && job->round == 0)
+            ways_note(w->ways, way, measure ? cpu_time() - before : 0, job->len,
+                      found.zero_blocks * w->block_size);
     }
 }
 
@@ -392,7 +420,7 @@ static void reap(struct worker *w, bool wait)
             struct found found;
 
             w->in_flight--;
-            finish(w, job, &found);
+            go_on(w, job, &found);
         }
     }
 }
@@ -450,7 +478,8 @@ void worker_run(struct worker *w)
 }
 
 int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
-                const struct engine_options *options, size_t slot_size)
+                const struct engine_options *options, size_t slot_size,
+                size_t round_size)
 {
     memset(w, 0, sizeof(*w));
     w->ring = ring;
@@ -458,6 +487,7 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
     w->block_size = options->block_size;
     w->depth = options->queue_depth;
     w->slot_size = slot_size;
+    w->round_size = round_size;
     w->ways = ways_here();
     w->jobs = calloc(w->depth, sizeof(*w->jobs));
     return w->jobs ? 0 : ENOMEM;

@@ -21,7 +21,8 @@ struct worker {
     size_t block_size;
     unsigned depth;
     size_t slot_size;
-    struct job *jobs; /* room for depth of them */
+    size_t round_size; /* memory for a round of reads */
+    struct job *jobs;  /* room for depth of them */
     unsigned job_count;
     struct job *free;   /* the one used last comes first */
     unsigned in_flight; /* jobs */
@@ -36,7 +37,8 @@ struct worker {
 
 /* Free with worker_free() also after an error (ENOMEM). */
 int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
-                const struct engine_options *options, size_t slot_size);
+                const struct engine_options *options, size_t slot_size,
+                size_t round_size);
 void worker_free(struct worker *w);
 
 /* Work until there is nothing more to do. Errors go to the ring. */

@@ -106,11 +106,15 @@ struct object_id {
     uint64_t inode;
 };
 
+/* The largest minimum of an NBD server. */
+#define READER_MAX_ALIGNMENT 65536
+
 struct reader {
     const struct reader_ops *ops;
     char *name; /* for messages */
     uint64_t size;
-    size_t alignment;   /* of offsets and lengths, for fast reads; 1: any */
+    size_t alignment;   /* of offsets and lengths, for fast reads: a power of
+                         * 2, up to READER_MAX_ALIGNMENT; 1: any */
     uint64_t allocated; /* bytes that are no hole, about; 0: not known */
     struct object_id id;
     const char *warning; /* what the user should know of it now, or NULL.

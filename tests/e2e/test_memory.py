@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Memory is bounded, whatever an image has: 256 MiB, and what the options ask
+for. These images want much more to be read than they have to show."""
+
+import random
+
+import pytest
+
+from conftest import sums
+from oracle import checksum
+from qcow2_compare import bounded_memory
+from qcow2_image import COPIED, Image, deflate
+
+FAR = 128 << 10     # from one cluster to the next, in the file
+
+
+def scattered(path, size, bits, kind):
+    """All clusters of a disk are one of eight, which take turns and lie far
+    from each other: no two reads are joined. Returns what the guest sees."""
+    image = Image(size, cluster_bits=bits)
+    rnd = random.Random(1)
+    cluster = 1 << bits
+    contents = [rnd.randbytes(16) * (cluster // 16) for _ in range(8)]
+    places = []
+    for content in contents:
+        image.end = -(-image.end // FAR) * FAR
+        data = content if kind == "plain" else deflate(content)
+        places.append(image.allocate(len(data)))
+        image.put(places[-1], data)
+    for guest in range(size >> bits):
+        place = places[guest % 8]
+        if kind == "plain":
+            image.disk.entry(guest, place | COPIED)
+        elif kind == "compressed":
+            image.disk.compressed(guest, deflate(contents[guest % 8]),
+                                  offset=place)
+        else:   # as many sectors as an entry can tell
+            image.disk.compressed(guest, b"", offset=place,
+                                  sectors=(1 << (bits - 8)) - 1)
+    image.length = -(-image.end // FAR) * FAR
+    image.write(path)
+    return b"".join(contents[n % 8] for n in range(size >> bits))
+
+
+IMAGES = {
+    "small clusters": (32 << 20, 9, "compressed"),
+    "small clusters, not compressed": (32 << 20, 9, "plain"),
+    "long clusters": (64 << 20, 16, "long"),
+    "large clusters": (64 << 20, 21, "long"),
+}
+
+
+@pytest.mark.parametrize("options", [
+    ["-T", "none", "-t", "4", "--block-size", "16M"],
+    ["-T", "none", "-t", "16", "--queue-depth", "256"]], ids=" ".join)
+@pytest.mark.parametrize("name", IMAGES)
+def test_file(disksum, tmp_path, name, options):
+    path = tmp_path / "image"
+    content = scattered(path, *IMAGES[name])
+    out = disksum(*options, path, wrapper=bounded_memory()).stdout
+    assert sums(out) == [checksum(content, block_size(options))]
+
+
+@pytest.mark.parametrize("options", [
+    [], ["-t", "4", "--block-size", "16M"], ["-t", "16"]], ids=" ".join)
+@pytest.mark.parametrize("name", IMAGES)
+def test_server_with_large_blocks(disksum, servers, tmp_path, name, options):
+    """Each read becomes one of 64 KiB."""
+    path = tmp_path / "image"
+    size, *rest = IMAGES[name]
+    content = scattered(path, size // 2, *rest)
+    uri, _ = servers.nbdkit(
+        "--filter=blocksize-policy", "file", path, "blocksize-minimum=64k",
+        "blocksize-preferred=64k", "blocksize-maximum=32M",
+        "blocksize-error-policy=error")
+    out = disksum("-f", "qcow2", *options, uri, wrapper=bounded_memory()).stdout
+    assert sums(out) == [checksum(content, block_size(options))]
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("name", IMAGES)
+def test_rounds(disksum, tmp_path, name):
+    """Blocks whose reads are done in several rounds, by all ways."""
+    path = tmp_path / "image"
+    size, bits, kind = IMAGES[name]
+    content = scattered(path, size // 8, bits, kind)
+    for way in [], ["-T", "none"], ["-t", "1", "--queue-depth", "1"]:
+        out = disksum("--block-size", "8M", *way, path).stdout
+        assert sums(out) == [checksum(content, 8 << 20)]
+
+
+def block_size(options):
+    if "--block-size" not in options:
+        return 65536
+    return int(options[options.index("--block-size") + 1][:-1]) << 20
