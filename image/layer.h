@@ -69,9 +69,6 @@ int layer_open(struct reader *reader, const struct layer_source *source,
                struct error *error);
 void layer_close(struct layer *layer);
 
-/* Close what a layer has, but do not free the layer. */
-void layer_clear(struct layer *layer);
-
 /*
  * Open functions fill a layer whose reader is set, and leave what they did to
  * ops->close() when they fail after setting ops.

@@ -262,6 +262,30 @@ static bool is_left_to_qemu(const struct layer_source *source)
            !find_format(source->format) && !recorded_has_names(source->format);
 }
 
+/* The user's own credentials may be for any part of it. */
+static int open_description(struct layer *layer,
+                            const struct layer_source *source,
+                            const struct layer_options *options,
+                            struct error *error)
+{
+    bool foreign = false;
+    int err = 0;
+
+    /* One that an image records is trusted as a whole, or refused. */
+    if (!source->recorded)
+        err = recorded_check_description(source->path, !source->image_opts,
+                                         options, &foreign, error);
+    if (err)
+        return err;
+    if (foreign && options->image->object_count)
+        return error_set(error, EPERM,
+                         "%s: --trust-names follows a name in the image only "
+                         "without --object",
+                         source->name);
+    return open_through_qemu(layer, source, source->format, options, false,
+                             error);
+}
+
 static int open_source(struct layer *layer, const struct layer_source *source,
                        const struct layer_options *options, struct error *error)
 {
@@ -279,8 +303,7 @@ static int open_source(struct layer *layer, const struct layer_source *source,
         return open_through_qemu(layer, source, source->format, options, false,
                                  error);
     if (is_for_qemu(source) && is_description(source))
-        return open_through_qemu(layer, source, source->format, options, false,
-                                 error);
+        return open_description(layer, source, options, error);
     if (is_for_qemu(source))
         err = start_qemu(layer, source, "raw", &raw_options, false, error);
     else if (nbd_is_uri(source->path))
@@ -320,7 +343,7 @@ static void reader_close(struct reader *reader)
         reader->ops->close(reader);
 }
 
-void layer_clear(struct layer *layer)
+void layer_close(struct layer *layer)
 {
     if (layer->ops)
         layer->ops->close(layer);
@@ -330,10 +353,5 @@ void layer_clear(struct layer *layer)
     qemu_files_close(&layer->qemu_files);
     free(layer->backing_name);
     free(layer->backing_format);
-}
-
-void layer_close(struct layer *layer)
-{
-    layer_clear(layer);
     free(layer);
 }

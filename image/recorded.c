@@ -14,7 +14,9 @@
 #include <sys/stat.h>
 
 #include "common/bytes.h"
+#include "image/description.h"
 #include "image/probe.h"
+#include "image/qcow2-names.h"
 #include "image/vmdk-descriptor.h"
 #include "reader/open-disk.h"
 
@@ -75,6 +77,19 @@ static int refuse(struct walk *w, const struct reader *r, const char *what,
     return 0;
 }
 
+/* A file that is missing is for QEMU to report. */
+static int check_type(const struct reader *r, const char *what,
+                      const char *path, struct error *error)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || may_be_disk(st.st_mode))
+        return 0;
+    return error_set(error, EPERM,
+                     "%s: its %s '%s' is not a regular file or block device",
+                     r->name, what, path);
+}
+
 /* Where a name leads to, in *path; NULL: nowhere that this host may go without
  * being told to. "file:" is QEMU's word for a name that begins where the
  * process stands. */
@@ -85,21 +100,19 @@ static int find(struct walk *w, const struct reader *r, const char *base,
     const char *plain = path_of_name(name);
     bool placed = plain && (plain != name || *plain == '/' ||
                             (base && path_of_name(base)));
-    struct stat st;
+    int err;
 
     *path = NULL;
     if (!placed)
         return refuse(w, r, what, name, error);
     if (recorded_path(plain == name ? base : NULL, plain, path))
         return out_of_memory(r, error);
-    /* One that is missing is for QEMU to report. */
-    if (stat(*path, &st) != 0 || may_be_disk(st.st_mode))
-        return 0;
-    free(*path);
-    *path = NULL;
-    return error_set(error, EPERM,
-                     "%s: its %s '%s' is not a regular file or block device",
-                     r->name, what, name);
+    err = check_type(r, what, *path, error);
+    if (err) {
+        free(*path);
+        *path = NULL;
+    }
+    return err;
 }
 
 /* Follow a name to the image that it names. format: NULL when QEMU probes. */
@@ -180,18 +193,20 @@ static int check_qed(struct walk *w, struct reader *r, const char *base,
                          features & QED_BACKING_IS_RAW ? "raw" : NULL, error);
 }
 
-/* Our own parser finds its names, and opens its data file. */
+/* Not by our own reader, which refuses what QEMU reads with a key. The format
+ * that is recorded for the backing file is passed over: a raw one that looks
+ * like another may be refused, and none is missed. */
 static int check_qcow2(struct walk *w, struct reader *r, const char *base,
                        struct error *error)
 {
-    struct layer layer = { .reader = r };
-    int err = qcow2_open(&layer, w->options, error);
+    struct qcow2_names names;
+    int err = qcow2_find_names(r, &names, error);
 
-    if (!err && layer.backing_name)
-        err = follow(w, r, base, "backing file", layer.backing_name,
-                     layer.backing_format, error);
-    layer.reader = NULL;
-    layer_clear(&layer);
+    if (!err && *names.backing)
+        err = follow(w, r, base, "backing file", names.backing, NULL, error);
+    /* QEMU takes it for a path, whatever it begins with. */
+    if (!err && *names.data_file)
+        err = check_type(r, "data file", names.data_file, error);
     return err;
 }
 
@@ -283,4 +298,43 @@ int recorded_check(struct reader *reader, const char *path, const char *format,
 
     *foreign = false;
     return check_image(&w, reader, path, format, error);
+}
+
+/* --- descriptions ------------------------------------------------------- */
+
+static int check_file(struct walk *w, const char *path, const char *format,
+                      struct error *error)
+{
+    struct error cause = ERROR_INIT;
+    struct reader *r;
+    int err = 0;
+
+    /* With a protocol it is the user's own word. What cannot be opened is for
+     * QEMU to report. */
+    if (!path_of_name(path))
+        return 0;
+    path = path_of_name(path);
+    if (file_open(path, path, &w->options->files, &r, &cause) == 0) {
+        err = check_image(w, r, path, format, error);
+        r->ops->close(r);
+    }
+    error_clear(&cause);
+    return err;
+}
+
+int recorded_check_description(const char *text, bool is_json,
+                               const struct layer_options *options,
+                               bool *foreign, struct error *error)
+{
+    struct walk w = { .options = options, .foreign = foreign };
+    struct description d;
+    int err = description_read(text, is_json, &d);
+
+    *foreign = false;
+    if (err)
+        err = error_set(error, err, "%s: out of memory", text);
+    for (size_t i = 0; !err && i < d.file_count; i++)
+        err = check_file(&w, d.files[i], d.format, error);
+    description_free(&d);
+    return err;
 }

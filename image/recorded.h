@@ -34,4 +34,10 @@ int recorded_check(struct reader *reader, const char *path, const char *format,
                    const struct layer_options *options, bool *foreign,
                    struct error *error);
 
+/* The same for all files in an option string, or in a name that begins with
+ * json:. */
+int recorded_check_description(const char *text, bool is_json,
+                               const struct layer_options *options,
+                               bool *foreign, struct error *error);
+
 #endif

@@ -136,11 +136,6 @@ void confine_this_process(void)
     landlocked = landlock(private_socket_parent(), true) == 0;
 }
 
-const char *confine_mechanism(void)
-{
-    return landlocked ? "Landlock" : "nothing";
-}
-
 /* --- seccomp ------------------------------------------------------------ */
 
 /* Ways of open() and openat() that write or create; mask and value of their

@@ -22,9 +22,6 @@
  */
 void confine_this_process(void);
 
-/* How confine_this_process() did it, for people to read. */
-const char *confine_mechanism(void);
-
 /*
  * In the child that is about to become qemu-nbd: it writes nothing at all, and
  * without network it makes no sockets; the one that it inherits works. Against

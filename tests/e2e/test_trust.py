@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -227,6 +228,36 @@ def test_recorded_name_below_is_refused(fails, tmp_path, make):
     below = make(tmp_path / "below", "nbd+unix:///?socket=/x")
     above = hostile_qed(tmp_path / "above", str(below))
     assert "--trust-names follows such a name" in fails(above)
+
+
+@pytest.mark.parametrize("make, driver", [
+    (hostile, "qcow2"), (hostile_qed, "qed"), (hostile_vmdk, "vmdk")])
+def test_recorded_name_below_a_description_is_refused(fails, tmp_path, make, driver):
+    """The user wrote for QEMU which file it opens, but not what stands in that."""
+    socket_path = tmp_path / "a,b"
+    path = make(tmp_path / "c,d", f"nbd+unix:///?socket={socket_path}")
+    doubled = str(path).replace(",", ",,")
+    node = {"driver": driver, "file": {"driver": "file", "filename": str(path)}}
+    with listener(socket_path) as came:
+        for args in (["--image-opts", f"driver={driver},file.filename={doubled}"],
+                     ["--image-opts", f"file.driver=file,file.filename={doubled}"],
+                     ["json:" + json.dumps(node)],
+                     ["json:" + json.dumps(node).replace('"', "'")]):
+            assert "--trust-names follows such a name" in fails(*args)
+        assert not came
+        args = ["--image-opts", f"driver={driver},file.filename={doubled}"]
+        assert "only without --object" in fails(
+            "--trust-names", "--object", "secret,id=s,data=x", *args)
+
+
+def test_recorded_data_file_is_a_fifo(fails, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    image = Image(SIZE, data_file=os.fsencode(fifo))
+    image.write(tmp_path / "image")
+    args = ["--image-opts", f"driver=qcow2,file.filename={tmp_path / 'image'}"]
+    for options in [tmp_path / "image"], args:
+        assert re.search("FIFO|is not a regular file", fails(*options))
 
 
 def test_recorded_name_is_followed_when_trusted(disksum, servers, tmp_path):

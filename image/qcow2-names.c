@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "image/qcow2-names.h"
+
+#include <string.h>
+
+#include "common/bytes.h"
+#include "image/qcow2.h"
+
+#define HEADER_V2 72
+#define EXTENSION_DATA_FILE 0x44415441
+
+static int read_name(struct reader *r, uint64_t offset, uint64_t length,
+                     char name[QCOW2_MAX_NAME + 1], struct error *error)
+{
+    if (length > QCOW2_MAX_NAME)
+        length = QCOW2_MAX_NAME;
+    memset(name, 0, QCOW2_MAX_NAME + 1);
+    return metadata_read(r, offset, name, length, error);
+}
+
+/* The last of the extensions that name a data file counts. */
+static int read_extensions(struct reader *r, uint64_t offset, uint64_t end,
+                           struct qcow2_names *names, struct error *error)
+{
+    while (offset < end) {
+        unsigned char head[8];
+        int err = metadata_read(r, offset, head, sizeof(head), error);
+        uint32_t length = get_be32(head + 4);
+
+        if (err)
+            return err;
+        offset += sizeof(head);
+        if (get_be32(head) == 0 || sum_exceeds(offset, length, end))
+            break;
+        if (get_be32(head) == EXTENSION_DATA_FILE)
+            err = read_name(r, offset, length, names->data_file, error);
+        if (err)
+            return err;
+        offset += round_up(length, 8);
+    }
+    return 0;
+}
+
+int qcow2_find_names(struct reader *r, struct qcow2_names *names,
+                     struct error *error)
+{
+    unsigned char h[112];
+    int err = metadata_read(r, 0, h, sizeof(h), error);
+    uint64_t backing_at = get_be64(h + 8);
+    uint32_t cluster_bits = get_be32(h + 20);
+    uint32_t header = get_be32(h + 4) == 2 ? HEADER_V2 : get_be32(h + 100);
+    uint64_t end = backing_at;
+
+    memset(names, 0, sizeof(*names));
+    /* Else QEMU refuses it. */
+    if (err || cluster_bits > QCOW2_MAX_CLUSTER_BITS)
+        return err;
+    if (end == 0 || end > UINT64_C(1) << cluster_bits)
+        end = UINT64_C(1) << cluster_bits;
+    err = read_extensions(r, header, end, names, error);
+    if (!err && backing_at)
+        err = read_name(r, backing_at, get_be32(h + 16), names->backing, error);
+    return err;
+}
