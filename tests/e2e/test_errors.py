@@ -68,16 +68,21 @@ def test_writer_of_fifo_stays_blocked(disksum, build, tmp_path, place, no_proc):
     args = ["-c", tmp_path / "SUMS"] if place == "list" else [image]
     with subprocess.Popen(["sh", "-c", "echo all >fifo"],
                           cwd=tmp_path) as writer:
-        stat = pathlib.Path(f"/proc/{writer.pid}/stat")
-        while stat.read_text().rsplit(")", 1)[1].split()[0] != "S":
-            time.sleep(0.01)  # until it waits, in open()
-        result = disksum(*args, check=False, cwd=tmp_path,
-                         env=without_proc(build, no_proc))
-        assert result.returncode == 1
-        assert "is a FIFO, not a disk image" in result.stderr
-        assert writer.poll() is None
-        assert (tmp_path / "fifo").read_text() == "all\n"
-        assert writer.wait() == 0
+        try:
+            stat = pathlib.Path(f"/proc/{writer.pid}/stat")
+            while stat.read_text().rsplit(")", 1)[1].split()[0] != "S":
+                time.sleep(0.01)  # until it waits, in open()
+            result = disksum(*args, check=False, cwd=tmp_path,
+                             env=without_proc(build, no_proc))
+            assert result.returncode == 1
+            assert "is a FIFO, not a disk image" in result.stderr
+            assert writer.poll() is None
+            fifo = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+            assert writer.wait() == 0
+            assert os.read(fifo, 100) == b"all\n"
+            os.close(fifo)
+        finally:
+            writer.kill()
 
 
 LEASE_HOLDER = """
@@ -439,7 +444,11 @@ def test_signals_with_handlers(build, tmp_path, what, thread, number):
         while len(os.listdir(f"/proc/{process.pid}/task")) < 5:
             time.sleep(0.01)  # all workers are there
         signal_thread(process.pid, thread, number)
-        assert process.wait() == -number
+        try:
+            # It has work for an hour.
+            assert process.wait(timeout=60) == -number
+        finally:
+            process.kill()
         assert process.stderr.read() == b""
     os.close(ours)
 

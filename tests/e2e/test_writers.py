@@ -192,7 +192,6 @@ def test_open_file_that_qemu_reads(disksum, disk):
 
 # --- one that comes later -------------------------------------------------
 
-@pytest.mark.sanitizer
 @pytest.mark.parametrize("name", ["all", "data", "top", "base"])
 def test_opened_and_kept(chain, name):
     path = chain.with_name(name)
