@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/units.h"
 #include "image/layer.h"
 
 void extent_advance(struct extent *extent, uint64_t n)
@@ -46,6 +47,27 @@ static int layer_map(struct layer *layer, uint64_t offset, uint64_t length,
     return 0;
 }
 
+/*
+ * Holes are whole sectors here. A file system has larger blocks, but a server
+ * may tell of each byte alone, and each extent costs memory and time.
+ */
+static void to_sectors(uint64_t offset, uint64_t length,
+                       struct reader_extent *host)
+{
+    uint64_t rest = (offset + host->length) % SECTOR_SIZE;
+
+    if (rest == 0 || host->length == length)
+        return;
+    if (host->hole && host->length > rest) {
+        host->length -= rest;
+        return;
+    }
+    host->hole = false;
+    host->length += SECTOR_SIZE - rest;
+    if (host->length > length)
+        host->length = length;
+}
+
 /* Host bytes beyond the end of their object, and in its holes, are zeros. */
 static int map_host(const struct image *image, struct extent *extent,
                     struct error *error)
@@ -64,6 +86,7 @@ static int map_host(const struct image *image, struct extent *extent,
     err = r->ops->extent(r, extent->host_offset, extent->length, &host, error);
     if (err)
         return err;
+    to_sectors(extent->host_offset, extent->length, &host);
     extent->length = host.length;
     extent->hole = host.hole;
     if (host.hole && !image->no_extents)

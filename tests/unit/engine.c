@@ -135,19 +135,26 @@ static void test_serial(void **state)
 /* The reader is asked once for each extent, however many slots it spans. */
 static void test_asks_once_per_extent(void **state)
 {
+    static bool sectors[SIZE / SECTOR_SIZE + 1]; /* that are holes */
     struct memory_reader m;
     struct engine_options options;
     unsigned extents = 1;
 
     (void)state;
-    for (size_t i = 1; i < UNITS; i++)
-        extents += holes[i] != holes[i - 1];
+    for (size_t i = 0; i < sizeof(sectors); i++) {
+        size_t first = i * SECTOR_SIZE / UNIT;
+        size_t last = (i * SECTOR_SIZE + SECTOR_SIZE - 1) / UNIT;
+
+        sectors[i] = holes[first] && (last >= UNITS || holes[last]);
+        if (i > 0)
+            extents += sectors[i] != sectors[i - 1];
+    }
     engine_default_options(&options);
     options.read_size = 4096;
     options.block_size = 512;
     memory_reader_init(&m, bytes, SIZE);
-    m.unit = UNIT;
-    m.holes = holes;
+    m.unit = SECTOR_SIZE;
+    m.holes = sectors;
     check(&m, &options);
     assert_int_equal(m.extent_calls, extents);
 }
@@ -194,7 +201,7 @@ static void test_first_of_several_faults(void **state)
         m.partial = random_number() % 2;
         m.fail_read = random_number() % SIZE;
         m.fail_from = random_number() % SIZE;
-        m.fail_extent = random_number() % SIZE;
+        m.fail_extent = random_number() % SIZE / SECTOR_SIZE * SECTOR_SIZE;
         first = m.fail_read < m.fail_from ? m.fail_read : m.fail_from;
         if (m.fail_extent <= first)
             snprintf(expected, sizeof(expected), "memory: no extents");
@@ -237,7 +244,7 @@ static void test_extent_errors(void **state)
         memory_reader_init(&m, bytes, SIZE);
         m.unit = UNIT;
         m.holes = holes;
-        m.fail_extent = random_number() % SIZE;
+        m.fail_extent = random_number() % SIZE / SECTOR_SIZE * SECTOR_SIZE;
         assert_int_equal(checksum(&m, &options, &r, &error), EIO);
         assert_string_equal(error_message(&error), "memory: no extents");
         error_clear(&error);

@@ -25,7 +25,7 @@ static int memory_extent(struct reader *r, uint64_t offset, uint64_t length,
                          struct reader_extent *extent, struct error *error)
 {
     struct memory_reader *m = to_memory(r);
-    uint64_t end = offset + 1;
+    uint64_t end = offset + length;
 
     m->extent_calls++;
     if (m->fail_extent == offset)
@@ -33,11 +33,13 @@ static int memory_extent(struct reader *r, uint64_t offset, uint64_t length,
     if (m->fail_extent > offset && m->fail_extent - offset < length)
         length = m->fail_extent - offset;
     extent->hole = is_hole(m, offset);
-    if (!m->holes)
-        end = offset + length;
-    while (end < offset + length && is_hole(m, end) == extent->hole)
-        end++;
-    extent->length = end - offset;
+    if (m->holes) {
+        end = (offset / m->unit + 1) * m->unit;
+        while (!m->one_unit && end < offset + length &&
+               is_hole(m, end) == extent->hole)
+            end += m->unit;
+    }
+    extent->length = end - offset < length ? end - offset : length;
     return 0;
 }
 

@@ -17,6 +17,7 @@ struct memory_reader {
     const unsigned char *bytes; /* holes are zeros */
     uint64_t unit;              /* holes are at multiples of it */
     const bool *holes;          /* one a unit; NULL: none */
+    bool one_unit;              /* extent() tells of one unit at a time */
 
     bool reverse;         /* reads come back last first */
     bool partial;         /* try_read() gives a part */
