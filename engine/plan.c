@@ -13,15 +13,22 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* A slot ends after so much hole: its digests take some milliseconds, and the
- * progress moves on. */
+/* A slot ends after so much hole, and so many zero blocks: their digests take
+ * some milliseconds. Then the progress moves on, and an error is noticed. */
 #define SLOT_HOLE (16 * GiB)
+#define SLOT_ZERO_BLOCKS (256 * KiB)
+
+/* And about so many questions to the image: it may have holes in small parts,
+ * each of which is looked up in a table of its own. */
+#define SLOT_EXTENTS 4096
 
 struct image_source {
     struct source source;
     struct image *image;
     uint64_t offset;
     struct extent extent; /* around offset, or before it */
+    unsigned asked;       /* extents, for this slot */
+    uint64_t zero_blocks; /* in a slot, at most */
 };
 
 /* What is left of the extent at the current offset. */
@@ -36,10 +43,17 @@ static int current_extent(struct image_source *s, struct extent *rest,
 
         if (err)
             return err;
+        s->asked++;
     }
     *rest = s->extent;
     extent_advance(rest, s->offset - rest->offset);
     return 0;
+}
+
+/* Blocks of hole that a slot has room for. */
+static uint64_t hole_room(const struct image_source *s, const struct slot *slot)
+{
+    return s->zero_blocks - slot->hole / s->source.block_size;
 }
 
 /* Whole blocks of zeros at the current offset, which is at a block's edge. */
@@ -47,12 +61,11 @@ static bool add_hole(struct image_source *s, const struct extent *extent,
                      struct slot *slot)
 {
     uint64_t blocks = extent->length / s->source.block_size;
-    uint64_t limit = SLOT_HOLE / s->source.block_size;
 
     if (extent->kind != EXTENT_ZERO || blocks == 0)
         return false;
-    if (blocks > limit)
-        blocks = limit;
+    if (blocks > hole_room(s, slot))
+        blocks = hole_room(s, slot);
     slot_add_zero(slot, blocks);
     slot->hole += blocks * s->source.block_size;
     s->offset += blocks * s->source.block_size;
@@ -88,11 +101,12 @@ static int add_data(struct image_source *s, struct extent *extent,
 }
 
 /* Whether a slot ends before a block that begins with this extent. */
-static bool is_full(const struct slot *slot, const struct job *job,
-                    const struct extent *extent)
+static bool is_full(const struct image_source *s, const struct slot *slot,
+                    const struct job *job, const struct extent *extent)
 {
     if (job->len == job->capacity || job->read_count >= SLOT_READS ||
-        slot->run_count == SLOT_RUNS || slot->hole >= SLOT_HOLE)
+        slot->run_count == SLOT_RUNS || hole_room(s, slot) == 0 ||
+        s->asked > SLOT_EXTENTS)
         return true;
     /* A cluster that is cut is decoded twice. */
     return extent->kind == EXTENT_COMPRESSED &&
@@ -111,7 +125,7 @@ static int fill(struct image_source *s, struct slot *slot, struct job *job,
         err = current_extent(s, &extent, error);
         if (err)
             return err;
-        if (at_edge && is_full(slot, job, &extent))
+        if (at_edge && is_full(s, slot, job, &extent))
             break;
         if (at_edge && add_hole(s, &extent, slot))
             continue;
@@ -127,8 +141,10 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
 {
     struct image_source *s = (struct image_source *)source;
     uint64_t start = s->offset;
-    int err = fill(s, slot, job, error);
+    int err;
 
+    s->asked = 0;
+    err = fill(s, slot, job, error);
     slot->length = s->offset - start;
     return err;
 }
@@ -153,6 +169,9 @@ int image_source_new(struct image *image, size_t block_size,
         .size = image->size,
     };
     s->image = image;
+    s->zero_blocks = SLOT_HOLE / block_size;
+    if (s->zero_blocks > SLOT_ZERO_BLOCKS)
+        s->zero_blocks = SLOT_ZERO_BLOCKS;
     *source = &s->source;
     return 0;
 }
