@@ -66,6 +66,13 @@ static char *compose(const char *reason, const char *hint, const char *module)
     return text;
 }
 
+/* An option that its curl driver refuses makes QEMU complain of itself, too. */
+static bool is_reason(const char *line)
+{
+    return strncmp(line, "warning: ", 9) != 0 &&
+           (strncmp(line, "GLib: ", 6) != 0 || !strstr(line, "assertion"));
+}
+
 char *qemu_message(char *messages, const char *file, const char *name)
 {
     const char *reason = NULL, *module = NULL, *hint = NULL;
@@ -81,7 +88,7 @@ char *qemu_message(char *messages, const char *file, const char *name)
         }
         if (skip(&line, "qemu: "))
             module = line;
-        else if (is_message && strncmp(line, "warning: ", 9) != 0)
+        else if (is_message && is_reason(line))
             reason = line;
     }
     if (!reason)
