@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/check.h"
@@ -12,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/sums.h"
+#include "common/url.h"
 #include "reader/confine.h"
 
 /* A standard stream that the caller closed must not become the descriptor of
@@ -22,6 +24,24 @@ static void hold_standard_streams(void)
         if (fcntl(fd, F_GETFD) < 0)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     }
+}
+
+/* Other users of the host can see the arguments: wipe the secrets in them, and
+ * go on with copies. */
+static bool hide_secrets(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        char *copy;
+
+        if (!has_secret(argv[i]))
+            continue;
+        copy = strdup(argv[i]);
+        if (!copy)
+            return false;
+        wipe_secrets(argv[i]);
+        argv[i] = copy;
+    }
+    return true;
 }
 
 /* Print the checksum of one image, or say why there is none. */
@@ -66,6 +86,10 @@ int main(int argc, char **argv)
     struct options options;
     int status = EXIT_SUCCESS;
 
+    if (!hide_secrets(argc, argv)) {
+        message("out of memory");
+        return EXIT_FAILURE;
+    }
     checksum_catch_signals();
     signal(SIGCHLD, SIG_DFL); /* for the exit status of a server */
     hold_standard_streams();
