@@ -116,8 +116,7 @@ static size_t port_length(const char *p)
     return n <= 5 && atoi(p) <= MAX_PORT ? n : 0;
 }
 
-/* "PORT/". */
-static bool is_port(const char *p)
+bool url_has_port(const char *p)
 {
     size_t n = port_length(p);
 
@@ -132,15 +131,34 @@ static bool is_prose(const char *p)
     return !*p || *p == ' ' || (n && !isalnum((unsigned char)p[n]));
 }
 
-/* "HOST/" or "HOST:PORT/". */
-static bool is_host_with_path(const char *p)
+/* Length of "HOST"; 0: it is none. */
+static size_t host_length(const char *p)
 {
     size_t n = literal_length(p);
 
+    if (n)
+        return n;
     while (n <= MAX_HOST &&
            (isalnum((unsigned char)p[n]) || (p[n] && strchr(".-_", p[n]))))
         n++;
-    return n && (p[n] == '/' || (p[n] == ':' && is_port(p + n + 1)));
+    return n;
+}
+
+bool url_is_host(const char *text, size_t len)
+{
+    size_t n = host_length(text);
+
+    if (n && n < len && text[n] == ':')
+        n += 1 + port_length(text + n + 1);
+    return n > 0 && n == len;
+}
+
+/* "HOST/" or "HOST:PORT/". */
+static bool is_host_with_path(const char *p)
+{
+    size_t n = host_length(p);
+
+    return n && (p[n] == '/' || (p[n] == ':' && url_has_port(p + n + 1)));
 }
 
 /* What may be the password in what follows "SCHEME://", as far as an "@". The
@@ -158,7 +176,7 @@ static struct span find_password(struct span scheme, const char *p,
     separator = find_separator(p, at, is_iscsi(scheme));
     if (!separator || separator + 1 == at)
         return none;
-    if (is_port(separator + 1) &&
+    if (url_has_port(separator + 1) &&
         (nbd || memchr(p, '@', separator - p) || !is_host_with_path(at + 1)))
         return none;
     return span_between(separator + 1, at);
@@ -363,7 +381,7 @@ static size_t key_length(const struct secrets *s, const char *p, bool *is_rbd)
         if (*is_rbd)
             return s->rbd && s->rbd < p && p[-1] == ':' ? n : 0;
         if (strcmp(keys[i], "data") == 0)
-            return s->object && s->object < p ? n : 0;
+            return s->is_object ? n : 0;
         return n;
     }
     return 0;
@@ -396,7 +414,7 @@ static void begin(struct secrets *s, const char *start, const char *end,
         .is_json = memmem(start, len, "json:", 5) || (whole && *start == '{'),
         .last_at = memrchr(start, '@', len),
         .rbd = memmem(start, len, "rbd:", 4),
-        .object = memmem(start, len, "secret", 6),
+        .is_object = memmem(start, len, "secret", 6) != NULL,
     };
 }
 

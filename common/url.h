@@ -28,6 +28,12 @@ struct url {
 /* Take a text apart. False: it does not begin with "SCHEME://". */
 bool url_parse(const char *text, struct url *url);
 
+/* Whether so much of a text is "HOST", "HOST:" or "HOST:PORT". */
+bool url_is_host(const char *text, size_t len);
+
+/* Whether "PORT/" is at the front of a text. */
+bool url_has_port(const char *text);
+
 /* The text with its escapes (%2F) undone, to be freed. NULL, and the reason in
  * errno: ENOMEM; EINVAL, it has a NUL byte. */
 char *url_decode(struct span text);
@@ -45,11 +51,11 @@ struct secrets {
     const char *next; /* where to go on */
     bool whole;       /* it is one name */
     bool is_json;     /* strings begin and end with quotes, and escape these */
+    bool is_object;   /* it has the word "secret" */
 
     /* To look once, however often it matters. NULL: there is none. */
     const char *last_at;  /* the last "@" */
     const char *rbd;      /* the first "rbd:" */
-    const char *object;   /* the first "secret" */
     const char *limit;    /* where the next URL begins, or end, */
     const char *limit_at; /*     and the last "@" before that */
 };

@@ -11,6 +11,7 @@
 
 #include "reader/nbd-server.h"
 #include "reader/qemu-message.h"
+#include "reader/qemu-secrets.h"
 
 /* What a pipe holds of the messages. One line can be long: it has some words
  * for each file of a chain that loops. */
@@ -245,8 +246,8 @@ static void explain(const struct qemu_options *o, const struct arguments *a,
     free(reason);
 }
 
-int qemu_open(const struct qemu_options *o, struct reader **reader,
-              struct error *error)
+static int start(const struct qemu_options *o, struct reader **reader,
+                 struct error *error)
 {
     struct nbd_server_options server = {
         .package = "qemu-utils",
@@ -277,6 +278,19 @@ int qemu_open(const struct qemu_options *o, struct reader **reader,
     close(fds[0]);
     close(fds[1]);
     arguments_free(&a);
+    return err;
+}
+
+int qemu_open(const struct qemu_options *o, struct reader **reader,
+              struct error *error)
+{
+    struct qemu_secrets secrets;
+    int err = qemu_secrets_take(&secrets, o, error);
+
+    if (err)
+        return err;
+    err = start(&secrets.options, reader, error);
+    qemu_secrets_free(&secrets);
     return err;
 }
 

@@ -2,6 +2,7 @@
 """Images that QEMU reads from servers on this host: http, https and ssh, by the
 modules of the package qemu-block-extra."""
 
+import base64
 import contextlib
 import getpass
 import glob
@@ -9,17 +10,19 @@ import http.server
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+from urllib.parse import quote
 
 import pytest
 
-from conftest import sums
+from conftest import BUILD, sums
 from nbd_server import free_port
-from oracle import checksum
+from oracle import checksum, write_image
 from pki import make_certificates
 from test_qemu import folder, raw, vmdk  # noqa: F401 (fixtures)
 
@@ -71,11 +74,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
 
+    def is_refused(self):
+        """Who does not say what the server expects."""
+        if all(self.headers[key] == value
+               for key, value in self.server.expected.items()):
+            return False
+        self.answer(401, 0, [("WWW-Authenticate", 'Basic realm="images"')])
+        return True
+
     def do_HEAD(self):
+        if self.is_refused():
+            return
         path = self.file()
         self.answer(200 if path else 404, path.stat().st_size if path else 0)
 
     def do_GET(self):
+        if self.is_refused():
+            return
         path = self.file()
         if not path:
             self.answer(404, 0)
@@ -102,11 +117,12 @@ class WebServer(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def web_server(folder, certificates=None):
-    """Its URL."""
+def web_server(folder, certificates=None, **expected):
+    """Its URL; expected are headers that each request must have."""
     needs_module("curl")
     server = WebServer(("127.0.0.1", 0), Handler)
     server.folder = folder
+    server.expected = expected
     if certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificates / "server-cert.pem",
@@ -198,6 +214,173 @@ def test_http_error_later(ask, raw, monkeypatch, what):
     with web_server(raw.parent) as url:
         assert re.search(r"disk\.raw: read error at offset \d+: ",
                          ask("-f", "raw", f"{url}/disk.raw"))
+
+
+# --- passwords -------------------------------------------------------------
+
+@pytest.fixture
+def small(tmp_path):
+    """An image that QEMU reads at once."""
+    path = tmp_path / "disk.raw"
+    write_image(path, "1k:A 1k:B")
+    return path
+
+
+def basic(user, password):
+    text = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return f"Basic {text}"
+
+
+def with_password(url, user, password):
+    return url.replace("://", f"://{user}:{password}@")
+
+
+PASSWORDS = ["swordfish", "sword'fish", 'sword"fish', "sword/fish", "sword#fish?",
+             "sword fish", "sword@fish:", "sword%2Ffish", "sword,fish,,", "sw\\ord\n",
+             "schwärtfisch", "x" * 3000, "%", "***"]
+
+
+@pytest.mark.parametrize("password", PASSWORDS, ids=range(len(PASSWORDS)))
+def test_http_password(ask, small, password):
+    """The server takes this one only, written with escapes in a URL, by every way
+    to give a URL to QEMU."""
+    with web_server(small.parent, Authorization=basic("ice@x", password)) as url:
+        url = f"{with_password(url, 'ice%40x', quote(password, safe=''))}/disk.raw"
+        shown = re.sub(r":[^:]*@", ":***@", url)
+        assert ask(url) == ask("-f", "raw", url) == f"{checksum(small)}  {shown}\n"
+        options = "driver=raw,file.driver=http,file.url="
+        assert ask("--image-opts", f"{options}{url}") == \
+            f"{checksum(small)}  {options}{shown}\n"
+        text = json.dumps({"file": {"url": url, "driver": "http", "readahead": 65536},
+                           "driver": "raw"}).replace("/", "\\/")
+        assert sums(ask("-U", f"json:{text}")) == [checksum(small)]
+
+
+def test_http_password_that_is_wrong(ask, small):
+    with web_server(small.parent, Authorization=basic("alice", "swordfish")) as url:
+        for user, password in ("bob", "swordfish"), ("alice", "carp"), ("alice", ""):
+            line = ask(f"{with_password(url, user, password)}/disk.raw")
+            assert "401" in line and not re.search("swordfish|carp", line)
+
+
+@pytest.mark.parametrize("password", ["sword'fish", 'sword"\\fish', "sword fish", ",=",
+                                      "sword@fish:", "x@h", "%%4"])
+def test_http_password_without_escapes(ask, small, password):
+    """It is clear where it ends."""
+    with web_server(small.parent, Authorization=basic("alice", password)) as url:
+        url = with_password(url, "alice", password)
+        assert sums(ask(f"{url}/disk.raw")) == [checksum(small)]
+        text = json.dumps({"driver": "raw", "file.driver": "http",
+                           "file.url": f"{url}/disk.raw"})
+        assert sums(ask(f"json:{text}")) == [checksum(small)]
+
+
+def test_http_password_without_a_user(ask, small):
+    with web_server(small.parent, Authorization=basic("", "swordfish")) as url:
+        assert sums(ask(f"{with_password(url, '', 'swordfish')}/disk.raw")) == \
+            [checksum(small)]
+
+
+def test_http_cookie(ask, small):
+    with web_server(small.parent, Cookie="a=sword,fish; b=c") as url:
+        image = f"driver=raw,file.driver=http,file.url={url}/disk.raw"
+        assert ask("--image-opts", f"{image},file.cookie=a=sword,,fish; b=c") == \
+            f"{checksum(small)}  {image},file.cookie=***\n"
+        text = json.dumps({"driver": "raw", "file": {
+            "driver": "http", "url": f"{url}/disk.raw", "cookie": "a=sword,fish; b=c"}})
+        assert sums(ask(f"json:{text}")) == [checksum(small)]
+
+
+@pytest.mark.parametrize("definition", [
+    "secret,id=s,data=sword,,fish", "qom-type=secret,data=sword,,fish,id=s",
+    "secret,format=base64,data=c3dvcmQsZmlzaA==,id=s",
+    '{"qom-type": "secret", "id": "s", "data": "sw\\u006frd,fish"}'])
+def test_secret_in_an_object(ask, small, definition):
+    """As QEMU itself reads it."""
+    with web_server(small.parent, Authorization=basic("alice", "sword,fish")) as url:
+        assert sums(ask(
+            "--object", definition, "--image-opts",
+            f"driver=raw,file.driver=http,file.url={url}/disk.raw,"
+            "file.username=alice,file.password-secret=s")) == [checksum(small)]
+
+
+@pytest.mark.parametrize("name, reason", [
+    *[(f"https://alice:{password}@host/disk.raw",
+       "write / ? # and @ in it as %2F %3F %23 and %40")
+      for password in ["carp/pike", "carp?pike", "carp#pike", "c@a'r#carp/pike",
+                       "c@a r?pike", "80#/pike"]],
+    ("https://alice:carp%00pike@host/disk.raw", "a NUL byte"),
+    ("https://alice:carp%ffpike@host/disk.raw", "is not valid UTF-8"),
+    ("ssh://alice:carp@host/disk.raw", "give a key to ssh-agent"),
+    ("iscsi://alice%carp@host/iqn/1", "password-secret=ID"),
+    ("rbd:pool/image:id=alice:key=carp", "--object secret,id=ID,file=FILE"),
+    ('json:{"driver": "iscsi", "url": "iscsi://alice%carp@host/", "cookie": 1', "secret"),
+    ('json:{"driver": "rbd", "filename": "rbd:pool/image:key=carp"}', "secret")])
+def test_password_that_can_not_be_hidden(fails, tmp_path, monkeypatch, name, reason):
+    """No QEMU is started."""
+    if "UTF-8" not in reason:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    line = fails("-f", "vmdk", name) if "json:" not in name else fails(name)
+    assert reason in line and "***" in line
+    assert not re.search("carp|pike", line)
+
+
+def test_at_sign_that_ends_no_password(ask, small):
+    (small.parent / "a@b").mkdir()
+    (small.parent / "a@b/c").write_bytes(small.read_bytes())
+    with web_server(small.parent) as url:
+        assert sums(ask(f"{url}/a@b/c")) == [checksum(small)]
+    with web_server(small.parent, Authorization=basic("alice", "swordfish")) as url:
+        assert sums(ask(f"{with_password(url, 'alice', 'swordfish')}/a@b/c")) == \
+            [checksum(small)]
+
+
+def everybody_sees():
+    """The arguments and environments of all processes, by their files."""
+    seen = {}
+    for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
+        with contextlib.suppress(OSError), open(path, "rb") as f:
+            seen[path] = f.read()
+    return seen
+
+
+SECRETS = [
+    ["{private}"], ["-f", "raw", "{private}"],
+    ["--image-opts", "driver=raw,file.driver=http,file.url={private}"],
+    ['json:{{"driver": "http", "url": "{private}"}}'],
+    ["--image-opts", "driver=raw,file.driver=http,file.url={url},file.cookie={secret}"],
+    ["--object", "secret,id=s,data={secret}", "{url}"],
+    ['--object={{"qom-type":"secret","id":"s","data":"{secret}"}}', "{url}"]]
+
+
+@pytest.mark.parametrize("args", SECRETS, ids=range(len(SECRETS)))
+def test_secrets_in_no_arguments(small, monkeypatch, args):
+    """In no arguments and no environment, of whatever process, not even ours."""
+    here, go_on = threading.Event(), threading.Event()
+    whole = Handler.do_GET
+
+    def get(self):
+        here.set()
+        go_on.wait()
+        whole(self)
+
+    monkeypatch.setattr(Handler, "do_GET", get)
+    secret = secrets.token_hex()
+    with web_server(small.parent) as url:
+        words = {"url": f"{url}/disk.raw", "secret": secret,
+                 "private": f"{with_password(url, 'alice', secret)}/disk.raw"}
+        with subprocess.Popen(
+                [BUILD / "disksum", *[word.format(**words) for word in args]],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                assert here.wait(60)
+                seen = everybody_sees().values()
+            finally:
+                go_on.set()
+                process.kill()
+    assert not [text for text in seen if secret.encode() in text]
+    assert [text for text in seen if words["url"].encode() in text and
+            text.startswith(b"qemu-nbd\0")]
 
 
 # --- ssh -------------------------------------------------------------------

@@ -55,6 +55,7 @@ static void test_names(void **state)
         { "{\"qom-type\":\"secret\",\"data\":\"d\",\"id\":\"i\"}",
           "{\"qom-type\":\"secret\",\"data\":\"***\",\"id\":\"i\"}" },
         { "secret,data=a,,b=c,id=s", "secret,data=***,id=s" },
+        { "data=a,qom-type=secret,id=s", "data=***,qom-type=secret,id=s" },
         { "[ nbdkit ssh host=h password=p w ]",
           "[ nbdkit ssh host=h password=***" },
     };
@@ -318,6 +319,22 @@ static void test_parse(void **state)
     assert_false(url_parse("/a https://u:p@h", &url));
 }
 
+static void test_host(void **state)
+{
+    static const char *const good[] = { "a",    "a.b-c_d", "a:",
+                                        "a:80", "[::1]",   "[::1]:65535" };
+    static const char *const bad[] = { "",     ":80",     "a b",
+                                       "a'",   "a:65536", "a:b",
+                                       "[::1", "[::1]a",  "a:8a" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+        assert_true(url_is_host(good[i], strlen(good[i])));
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(url_is_host(bad[i], strlen(bad[i])));
+    assert_true(url_is_host("host/path", 4));
+}
+
 static void test_decode(void **state)
 {
     char *text = url_decode((struct span){ "a%2Fb%2fc%%4%zz%41%", 18 });
@@ -340,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_random_values),
         cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_host),
         cmocka_unit_test(test_decode),
     };
 
