@@ -7,8 +7,6 @@
 
 #include "common/url.h"
 
-#include "common/url.h"
-
 /* What libnbd takes when the URI does not say. */
 #define DEFAULT_HOST "localhost"
 #define DEFAULT_PORT "10809"
@@ -159,6 +157,12 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
     *uri = (struct nbd_uri){ .text = text };
     if (!url_parse(text, &url))
         return error_set(error, EINVAL, "%s: not a URI", text);
+    /* libnbd takes it for a part of another word, and names that in messages.
+     */
+    if (url.secret.len)
+        return error_set(error, EINVAL,
+                         "%s: NBD has no passwords; leave it out of the URI",
+                         text);
     uri->tls = strncmp(text, "nbds", 4) == 0;
     uri->transport = transport_of(url.scheme);
     uri->has_user = url.user.start != NULL;
