@@ -10,7 +10,7 @@
  *
  * (Soffer and Waisbard, "An Efficient Hash Function Construction for Sparse
  * Data", SECRYPT 2024.) It is not the digest H of the bytes themselves, and
- * can not be compared with the output of sha256sum. A block of zeros has a
+ * cannot be compared with the output of sha256sum. A block of zeros has a
  * known digest, so a hole of any size is hashed without looking at its bytes.
  *
  * There are three levels; each can be used alone:
@@ -50,7 +50,7 @@ extern "C" {
 /* The block size that tools print checksums for by default: 64 KiB. */
 #define BLKHASH_DEFAULT_BLOCK_SIZE 65536
 
-/* A block size is 1 byte to 16 MiB; it needs not be a power of two. */
+/* A block size is 1 byte to 16 MiB; it need not be a power of two. */
 #define BLKHASH_MAX_BLOCK_SIZE (16 * 1024 * 1024)
 
 /* The digest that tools use by default. */
@@ -121,9 +121,9 @@ int blkhash_zero(struct blkhash *h, size_t len);
 int blkhash_final(struct blkhash *h, unsigned char *md, unsigned int *md_len);
 
 /*
- * Free a stream, finished or not. Work that is left is not done, but waits
- * until no thread uses a buffer of an asynchronous update, which is soon. NULL
- * is accepted.
+ * Free a stream, finished or not. Work that is left is not done; the call waits
+ * only until no thread uses a buffer of an asynchronous update, which is soon.
+ * NULL is accepted.
  */
 void blkhash_free(struct blkhash *h);
 
@@ -148,9 +148,9 @@ int blkhash_options_set_block_size(struct blkhash_options *o, size_t size);
  *
  * With 1 there is no thread but the caller's, and the calls do the work. When
  * one returns, all of a caller's buffer that was not copied is hashed, and the
- * completion of an asynchronous update is there. What was copied waits for more
- * of its kind, or for blkhash_final(): less than 16 blocks, and at most 256 KiB
- * or one block. Runs of zeros wait until the queue is full, or for
+ * completion of an asynchronous update is there. What was copied may wait for
+ * more of its kind, or for blkhash_final(): less than 16 blocks, and a piece
+ * (see below) on top. Runs of zeros wait until the queue is full, or for
  * blkhash_final().
  */
 int blkhash_options_set_threads(struct blkhash_options *o, unsigned threads);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The shared library hides what is inside; an archive can not. Its inner
+ * The shared library hides what is inside; an archive cannot. Its inner
  * functions get a prefix here, so that libblkhash.a can be linked into any
  * program.
  */
