@@ -83,7 +83,7 @@ int qcow2_open(struct layer *layer, const struct layer_options *options,
 int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,
                   struct error *error);
 
-/* Add a warning to those that the user is shown. */
+/* Add a warning to those that the user is shown, unless it is there. */
 int image_warn(struct image *image, struct error *error, const char *format,
                ...) __attribute__((format(printf, 3, 4)));
 

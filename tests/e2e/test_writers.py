@@ -3,6 +3,7 @@
 read, also where it writes by a mapping, which may change no time."""
 
 import contextlib
+import fcntl
 import mmap
 import os
 import pathlib
@@ -27,6 +28,19 @@ def has_lease(path):
     inode = f":{os.stat(path).st_ino} "
     with open("/proc/locks") as f:
         return any(inode in line and " LEASE " in line for line in f)
+
+
+@pytest.fixture(autouse=True)
+def leases(tmp_path):
+    """The file system has them."""
+    with open(tmp_path / "leased", "wb"):
+        pass
+    with open(tmp_path / "leased", "rb") as f:
+        try:
+            fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError:
+            pytest.skip("no leases here")
+        fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_UNLCK)
 
 
 class Held:
