@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/url.h"
 #include "common/units.h"
 #include "image/recorded.h"
 #include "reader/nbd.h"
@@ -37,14 +36,7 @@ static int backing_path(const struct layer *layer, const char *base_path,
     if (foreign && !trust_names)
         return recorded_refuse(layer->reader->name, "backing file", name,
                                error);
-    if (!path && has_secret(name)) {
-        /* It would stand in the arguments of qemu-nbd. */
-        return error_set(error, EPERM,
-                         "%s: the name of its backing file has a password, "
-                         "which others could see; let QEMU open the image: "
-                         "--image-opts driver=qcow2,file.filename=...",
-                         layer->reader->name);
-    } else if (!path) {
+    if (!path) {
         *below = strdup(name);
     } else if (has_place) {
         /* After "file:" QEMU takes the current directory. */

@@ -281,6 +281,20 @@ def test_http_password_without_a_user(ask, small):
             [checksum(small)]
 
 
+def test_http_password_in_an_image(ask, small, tmp_path):
+    """Whoever trusts the name uses the password, and sees it in no list."""
+    top = tmp_path / "top.qcow2"
+    with web_server(small.parent, Authorization=basic("alice", "sword fish")) as url:
+        url = f"{with_password(url, 'alice', 'sword%20fish')}/disk.raw"
+        subprocess.run(["qemu-img", "create", "-q", "-u", "-f", "qcow2", "-b", url,
+                        "-F", "raw", top, "2k"], check=True)
+        line = json.loads(ask("--trust-names", "--json", top))
+        shown = url.replace("sword%20fish", "***")
+        assert line["checksum"] == checksum(small)
+        assert line["backing-chain"] == [{"filename": shown, "format": "raw"}]
+        assert f"its backing file '{shown}' is not a plain file" in ask(top)
+
+
 def test_http_cookie(ask, small):
     with web_server(small.parent, Cookie="a=sword,fish; b=c") as url:
         image = f"driver=raw,file.driver=http,file.url={url}/disk.raw"
