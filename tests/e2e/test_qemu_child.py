@@ -85,6 +85,15 @@ def test_secret_in_a_file_is_not_seen(raw, tmp_path):
     wait_until(lambda: not children_with(str(raw)))
 
 
+def test_secret_that_is_long(disksum, fails, raw, vmdk):
+    """What a pipe holds comes in whole, and more is refused."""
+    assert sums(disksum("--object", f"secret,id=s,data={'x' * 60000}",
+                        vmdk).stdout) == [checksum(raw)]
+    assert fails("--object", f"secret,id=s,data={'x' * 70000}", vmdk) == \
+        f"{vmdk}: a secret is too long for a pipe; give it by " \
+        "--object secret,id=ID,file=FILE"
+
+
 # --- what it is told -------------------------------------------------------
 
 @pytest.fixture
@@ -124,10 +133,12 @@ def test_cache_mode(disksum, raw, vmdk, arguments, options, cache):
 
 # --- little of everything --------------------------------------------------
 
-def test_few_descriptors(disksum, raw, vmdk):
+@pytest.mark.parametrize("number_of_secrets", [0, 5])
+def test_few_descriptors(disksum, raw, vmdk, number_of_secrets):
     """Right, or one line: with each number of them, until there are enough."""
+    objects = [f"--object=secret,id=s{n},data=x" for n in range(number_of_secrets)]
     for number in range(4, 40):
-        result = disksum("-t", "2", vmdk, check=False,
+        result = disksum("-t", "2", *objects, vmdk, check=False,
                          wrapper=["prlimit", f"--nofile={number}", "--"])
         if result.returncode == 0:
             assert sums(result.stdout) == [checksum(raw)]
