@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/units.h"
 #include "image/layer.h"
 #include "memory_reader.h"
 
-#define UNIT 10
+#define UNIT SECTOR_SIZE
 #define UNITS 100
 #define SIZE (UNITS * UNIT)
 
