@@ -111,18 +111,26 @@ static void compare(struct list *list, const struct sum *sum,
     }
 }
 
+static void say_unusable(const struct list *list, const struct sum *sum)
+{
+    message_know_name(sum->name);
+    if (!sum->md_len)
+        message("%s: %" PRIu64 ": has an error for %s, and no checksum",
+                list->name, list->line, sum->name);
+    else
+        message("%s: %" PRIu64 ": the secret in %s was masked when the list "
+                "was made; give it by --object, not in the name",
+                list->name, list->line, sum->name);
+    message_know_name(NULL);
+}
+
 static void verify(struct list *list, const struct sum *sum,
                    const struct options *o)
 {
     struct checksum c;
 
     if (!sum->md_len || has_mask(sum->name)) {
-        message("%s: %" PRIu64 ": %s %s%s", list->name, list->line,
-                sum->md_len ? "the secret was masked when the list was made in"
-                            : "has an error for",
-                sum->name,
-                sum->md_len ? "; give it by --object, not in the name"
-                            : ", and no checksum");
+        say_unusable(list, sum);
         list->unread++;
         verdict(list, sum, "FAILED open or read");
         return;

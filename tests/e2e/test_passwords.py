@@ -132,17 +132,17 @@ def test_in_progress(tmp_path, password):
     assert b"swordfish" not in said and b"***" in said
 
 
-def test_mask_in_a_list(disksum, tmp_path):
+@pytest.mark.parametrize("name", [
+    "https://alice:***@host/disk", "driver=raw,file.url=https://h/,file.cookie=***"])
+def test_mask_in_a_list(disksum, name):
     """Nobody is asked for it with the mask as a password."""
-    name = "https://alice:***@host/disk"
     for line in f"{'0' * 64}  {name}\n", json.dumps(
             {"filename": name, "checksum": "0" * 64}):
         result = disksum("-c", input=line, check=False)
         assert result.returncode == 1
         assert result.stdout == f"{name}: FAILED open or read\n"
-        assert "'standard input': 1: the secret was masked when the list was " \
-            f"made in {name}; give it by --object, not in the name\n" \
-            in result.stderr
+        assert f"'standard input': 1: the secret in {name} was masked when the " \
+            "list was made; give it by --object, not in the name\n" in result.stderr
 
 
 @pytest.mark.parametrize("name", [
