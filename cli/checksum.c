@@ -108,7 +108,7 @@ static int open_image(const struct options *o, const char *name,
     if (!o->command)
         return image_open(name, name, &options, image, error);
     err = nbd_open_command(o->command, name, &nbd, &reader, error);
-    confine_this_process();
+    confine_this_process(o->image.trust_names);
     if (err)
         return err;
     return image_open_reader(reader, &options, image, error);

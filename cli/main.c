@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/sums.h"
 #include "common/url.h"
+#include "image/image.h"
 #include "reader/confine.h"
 
 /* A standard stream that the caller closed must not become the descriptor of
@@ -81,6 +82,16 @@ static int do_all(const struct options *o)
     return status;
 }
 
+/* Whether an image may be at another host. A list can name any. */
+static bool may_connect(const struct options *o)
+{
+    bool remote = o->list.check || o->image.image_opts || o->image.trust_names;
+
+    for (int i = 0; !remote && i < o->image_count; i++)
+        remote = !path_of_name(o->images[i]);
+    return remote;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -97,7 +108,7 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         /* A server that the user starts is the user's own. */
         if (!options.command)
-            confine_this_process();
+            confine_this_process(may_connect(&options));
         status = do_all(&options);
         break;
     case OPTIONS_DONE:

@@ -129,11 +129,11 @@ static int landlock(const char *sockets, bool network)
 
 static bool landlocked;
 
-void confine_this_process(void)
+void confine_this_process(bool network)
 {
     if (landlocked || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return;
-    landlocked = landlock(private_socket_parent(), true) == 0;
+    landlocked = landlock(private_socket_parent(), network) == 0;
 }
 
 /* --- seccomp ------------------------------------------------------------ */

@@ -17,10 +17,11 @@
  * From now on this process, its threads and its children write to no file that
  * they open, and create, rename and remove nothing. The exception are sockets
  * and directories in the temporary directory, which the socket of a server
- * needs. Descriptors that are open stay as they are. Where the kernel has no
+ * needs. Without network they make no connections by TCP, where the kernel can
+ * do that. Descriptors that are open stay as they are. Where the kernel has no
  * Landlock, nothing happens. Only while there is one thread.
  */
-void confine_this_process(void);
+void confine_this_process(bool network);
 
 /*
  * In the child that is about to become qemu-nbd: it writes nothing at all, and
