@@ -304,7 +304,7 @@ def test_block_device(disksum, loop_device, options):
     subprocess.run(["dd", "status=none", "if=image.qcow2", f"of={device}", "conv=fsync"],
                    check=True)
     subprocess.run(["qemu-img", "convert", "-O", "raw", device, "raw"], check=True)
-    for way in ["-f", "qcow2"], [], ["-T", "none"]:
+    for way in ["-f", "qcow2"], ["-f", "qcow2", "-T", "none"], ["-q"]:
         assert sums(disksum(*way, device).stdout) == [checksum("raw")]
 
 

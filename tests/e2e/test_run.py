@@ -45,4 +45,4 @@ def test_unknown_suite(root):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert (done.returncode, done.stdout, done.stderr.decode()) == (
         2, b"", "run.py: no suite 'all'\n"
-        "usage: tests/run.py [release|asan|tsan]...\n")
+        "usage: tests/run.py [release|asan|tsan|clang]...\n")

@@ -207,7 +207,7 @@ def test_child_without_the_socket_lives(fails, folder_for_sockets):
     number = "4321.92"
     line = fails("--", "[", "sh", "-c", f"sleep {number} 3>&- & exit 5", "]",
                  env=folder_for_sockets)
-    assert "can not connect" in line and "ended with" not in line
+    assert "cannot connect" in line and "ended with" not in line
     assert not children_with(number)
 
 
