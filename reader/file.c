@@ -18,6 +18,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 
+#include "common/bytes.h"
 #include "reader/lease.h"
 #include "reader/lock.h"
 #include "reader/open-disk.h"
@@ -170,34 +171,61 @@ static void read_loop(int fd, struct read *read)
     }
 }
 
-/* Read the sectors around the range, and copy the range. */
-static void read_around(int fd, struct read *read)
+/* Memory for what is not aligned: enough for a slot of common size, and no more
+ * for a larger one. */
+#define BOUNCE_SIZE ((1 << 20) + 2 * DIRECT_ALIGNMENT)
+
+/* From the start of the sector of the first missing byte to the end of that of
+ * the last. */
+static size_t sectors_around(const struct read *read)
 {
     uint64_t start = read->offset + read->done;
-    uint64_t first = start - start % DIRECT_ALIGNMENT;
-    uint64_t end = read->offset + read->len;
-    size_t before = start - first;
-    struct read around = { .offset = first };
 
-    around.len = end - first;
-    if (!aligned(around.len))
-        around.len += DIRECT_ALIGNMENT - around.len % DIRECT_ALIGNMENT;
-    if (posix_memalign((void **)&around.buf, DIRECT_ALIGNMENT, around.len)) {
+    return round_up(start % DIRECT_ALIGNMENT + read->len - read->done,
+                    DIRECT_ALIGNMENT);
+}
+
+/* Read the sectors around the next bytes, size bytes of them at most, and copy
+ * what was asked for. */
+static void read_piece(int fd, struct read *read, unsigned char *bounce,
+                       size_t size)
+{
+    size_t before = (read->offset + read->done) % DIRECT_ALIGNMENT;
+    size_t left = read->len - read->done;
+    struct read around = {
+        .buf = bounce,
+        .len = sectors_around(read) < size ? sectors_around(read) : size,
+        .offset = read->offset + read->done - before,
+    };
+    size_t got;
+
+    read_loop(fd, &around);
+    got = around.done > before ? around.done - before : 0;
+    if (got > left)
+        got = left;
+    memcpy(read->buf + read->done, bounce + before, got);
+    read->done += got;
+    if (got < left)
+        read->error = around.error;
+}
+
+static void read_around(int fd, struct read *read)
+{
+    size_t size = sectors_around(read);
+    unsigned char *bounce;
+    size_t before;
+
+    if (size > BOUNCE_SIZE)
+        size = BOUNCE_SIZE;
+    if (posix_memalign((void **)&bounce, DIRECT_ALIGNMENT, size)) {
         read->error = ENOMEM;
         return;
     }
-    read_loop(fd, &around);
-    if (around.done > before) {
-        size_t got = around.done - before;
-
-        if (got > end - start)
-            got = end - start;
-        memcpy(read->buf + read->done, around.buf + before, got);
-        read->done += got;
-    }
-    if (read->done < read->len)
-        read->error = around.error;
-    free(around.buf);
+    do {
+        before = read->done;
+        read_piece(fd, read, bounce, size);
+    } while (!read->error && read->done > before && read->done < read->len);
+    free(bounce);
 }
 
 void file_read_rest(struct read *read)

@@ -89,6 +89,19 @@ def test_rounds(disksum, tmp_path, name):
         assert sums(out) == [checksum(content, 8 << 20)]
 
 
+def test_blocks_that_are_not_aligned(disksum, tmp_path, reads):
+    """Direct reads of them go through memory, which does not double it."""
+    path = tmp_path / "image"
+    content = random.Random(1).randbytes(1 << 20) * 128
+    path.write_bytes(content)
+    size = (16 << 20) - 512
+    out = disksum("-f", "raw", "-T", "none", "-t", "8", "--queue-depth", "1",
+                  "--read-size", "4k", "--block-size", str(size), path,
+                  env={"DISKSUM_READS": reads},
+                  wrapper=bounded_memory()).stdout
+    assert sums(out) == [checksum(content, size)]
+
+
 def block_size(options):
     if "--block-size" not in options:
         return 65536
