@@ -19,8 +19,8 @@
 /* here, if the image is not the descriptor alone. */
 #define EMBEDDED_AT 512
 
-/* The longest line of an extent, its name included; longer ones have blanks to
- * hide something. */
+/* The longest line of an extent up to the end of its name; longer ones have
+ * blanks to hide something. */
 #define MAX_LINE 2000
 
 #define HEADER_SIZE 36 /* the part of an extent's header that is used here */
@@ -48,25 +48,25 @@ static int check_line(struct descriptor *d, const char *line,
     static const char *const accesses[] = { "RW", "RDONLY", "NOACCESS", NULL };
     static const char *const types[] = { "FLAT",       "SPARSE",   "VMFS",
                                          "VMFSSPARSE", "SESPARSE", NULL };
-    char access[10], type[10], name[512];
+    char access[11], type[11], name[512];
     char words[MAX_LINE + 1];
     int64_t sectors;
-    int fields;
+    int fields, end = 0;
 
     /* QEMU's sscanf() goes on over the end of a line, too. */
     line += strspn(line, " \t\n\v\f\r");
     snprintf(words, sizeof(words), "%.*s", MAX_LINE, line);
-    fields = sscanf(words, "%9s %" SCNd64 " %9s \"%511[^\n\r\"]\"", access,
-                    &sectors, type, name);
+    fields = sscanf(words, "%10s %" SCNd64 " %10s \"%511[^\n\r\"]%n", access,
+                    &sectors, type, name, &end);
     if (fields < 1 || !is_one_of(access, accesses) ||
         (fields == 1 && strlen(words) < MAX_LINE))
         return 0;
-    if (fields < 4 || strcmp(access, "RW") != 0 || sectors <= 0 ||
-        !is_one_of(type, types))
+    if (fields < 4 || end == MAX_LINE || strcmp(access, "RW") != 0 ||
+        sectors <= 0 || !is_one_of(type, types))
         return error_set(error, ENOTSUP,
                          "%s: QEMU would leave out an extent of this VMDK "
                          "image, and show a shorter disk: '%.*s'",
-                         d->reader->name, (int)strcspn(line, "\r\n"), line);
+                         d->reader->name, (int)strcspn(words, "\r\n"), words);
     d->extents++;
     return d->names->extent(d->names->arg, type, name, error);
 }
@@ -87,58 +87,57 @@ static int check_lines(struct descriptor *d, const char *text,
     return err;
 }
 
-/* The text at offset, of at most len bytes; a NUL ends it. To be freed. */
-static int read_text(struct reader *r, uint64_t offset, uint64_t len,
-                     char **text, struct error *error)
-{
-    int err;
-
-    if (offset > r->size)
-        offset = r->size;
-    if (len > r->size - offset)
-        len = r->size - offset;
-    *text = malloc(len + 1);
-    if (!*text)
-        return error_set(error, ENOMEM, "%s: out of memory", r->name);
-    err = metadata_read(r, offset, *text, len, error);
-    (*text)[len] = '\0';
-    if (err)
-        free(*text);
-    return err;
-}
-
+/* In the text at offset, which a NUL ends. */
 static int check_extents(struct descriptor *d, uint64_t offset,
                          struct error *error)
 {
+    struct reader *r = d->reader;
+    uint64_t len = offset < r->size ? r->size - offset : 0;
     char *text;
-    int err = read_text(d->reader, offset, MAX_DESCRIPTOR, &text, error);
+    int err;
 
-    if (err)
-        return err;
-    err = check_lines(d, text, error);
+    if (len > MAX_DESCRIPTOR)
+        len = MAX_DESCRIPTOR;
+    text = malloc(len + 1);
+    if (!text)
+        return error_set(error, ENOMEM, "%s: out of memory", r->name);
+    err = metadata_read(r, offset, text, len, error);
+    text[len] = '\0';
+    if (!err)
+        err = check_lines(d, text, error);
     free(text);
     return err;
 }
 
 /* --- the parent --------------------------------------------------------- */
 
+/* Two bytes after the key, which should be =", the name begins: QEMU does not
+ * look at them, and so goes on behind a NUL there. */
+static const char *find_parent(char *text)
+{
+    static const char key[] = "parentFileNameHint";
+    char *name = strstr(text, key);
+
+    if (!name || name + strlen(key) + 2 > text + PARENT_TEXT)
+        return NULL;
+    name += strlen(key) + 2;
+    name[strcspn(name, "\"")] = '\0';
+    return *name ? name : NULL;
+}
+
 static int check_parent(struct descriptor *d, uint64_t offset,
                         struct error *error)
 {
-    static const char key[] = "parentFileNameHint";
-    char *text, *name;
-    int err = read_text(d->reader, offset, PARENT_TEXT, &text, error);
+    char *text = calloc(1, PARENT_TEXT + 1);
+    const char *name;
+    int err;
 
-    if (err)
-        return err;
-    name = strstr(text, key);
-    /* QEMU does not look at what stands between: ="  */
-    if (name && strlen(name) > sizeof(key) + 1) {
-        name += sizeof(key) + 1;
-        name[strcspn(name, "\"")] = '\0';
-        if (*name)
-            err = d->names->parent(d->names->arg, name, error);
-    }
+    if (!text)
+        return error_set(error, ENOMEM, "%s: out of memory", d->reader->name);
+    err = metadata_read(d->reader, offset, text, PARENT_TEXT, error);
+    name = err ? NULL : find_parent(text);
+    if (name)
+        err = d->names->parent(d->names->arg, name, error);
     free(text);
     return err;
 }

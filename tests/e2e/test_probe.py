@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A container is never hashed as if it were the disk inside."""
 
+import struct
 import subprocess
 
 import pytest
@@ -134,6 +135,16 @@ def test_vmdk_of_which_qemu_shows_a_part(disksum, fails, tmp_path, extents):
         line = fails(*options, path)
         assert "QEMU would leave out an extent" in line or \
             line == f"{path}: this VMDK image has no extents"
+
+
+def test_vmdk_with_the_longest_type_of_extent(disksum, tmp_path):
+    path, extent, raw = (tmp_path / name for name in ("image", "extent", "raw"))
+    header = struct.pack("<4s8I", b"COWD", 1, 3, 2048, 8, 4, 1, 0, 0)
+    extent.write_bytes(header.ljust(2048, b"\0") + bytes(2048))
+    path.write_text("# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\n"
+                    'createType="vmfsSparse"\nRW 2048 VMFSSPARSE "extent"\n')
+    subprocess.run(["qemu-img", "convert", "-O", "raw", path, raw], check=True)
+    assert sums(disksum(path).stdout) == [checksum(raw)]
 
 
 # What stands before the version in the text that describes a VMDK image.
