@@ -7,18 +7,20 @@
 #include "image/qcow2.h"
 
 #define HEADER_V2 72
+#define EXTENSION_BACKING_FORMAT 0xe2792aca
 #define EXTENSION_DATA_FILE 0x44415441
 
+/* A name of at most max bytes; name has one more. */
 static int read_name(struct reader *r, uint64_t offset, uint64_t length,
-                     char name[QCOW2_MAX_NAME + 1], struct error *error)
+                     char *name, size_t max, struct error *error)
 {
-    if (length > QCOW2_MAX_NAME)
-        length = QCOW2_MAX_NAME;
-    memset(name, 0, QCOW2_MAX_NAME + 1);
+    if (length > max)
+        length = max;
+    memset(name, 0, max + 1);
     return metadata_read(r, offset, name, length, error);
 }
 
-/* The last of the extensions that name a data file counts. */
+/* Of several extensions of a kind the last counts. */
 static int read_extensions(struct reader *r, uint64_t offset, uint64_t end,
                            struct qcow2_names *names, struct error *error)
 {
@@ -32,8 +34,12 @@ static int read_extensions(struct reader *r, uint64_t offset, uint64_t end,
         offset += sizeof(head);
         if (get_be32(head) == 0 || sum_exceeds(offset, length, end))
             break;
-        if (get_be32(head) == EXTENSION_DATA_FILE)
-            err = read_name(r, offset, length, names->data_file, error);
+        if (get_be32(head) == EXTENSION_BACKING_FORMAT)
+            err = read_name(r, offset, length, names->backing_format,
+                            QCOW2_MAX_FORMAT, error);
+        else if (get_be32(head) == EXTENSION_DATA_FILE)
+            err = read_name(r, offset, length, names->data_file, QCOW2_MAX_NAME,
+                            error);
         if (err)
             return err;
         offset += round_up(length, 8);
@@ -53,12 +59,14 @@ int qcow2_find_names(struct reader *r, struct qcow2_names *names,
 
     memset(names, 0, sizeof(*names));
     /* Else QEMU refuses it. */
-    if (err || cluster_bits > QCOW2_MAX_CLUSTER_BITS)
+    if (err || memcmp(h, "QFI\xfb", 4) != 0 ||
+        cluster_bits > QCOW2_MAX_CLUSTER_BITS)
         return err;
     if (end == 0 || end > UINT64_C(1) << cluster_bits)
         end = UINT64_C(1) << cluster_bits;
     err = read_extensions(r, header, end, names, error);
     if (!err && backing_at)
-        err = read_name(r, backing_at, get_be32(h + 16), names->backing, error);
+        err = read_name(r, backing_at, get_be32(h + 16), names->backing,
+                        QCOW2_MAX_NAME, error);
     return err;
 }

@@ -9,8 +9,12 @@
  * the extension does, but a path is not longer than this. */
 #define QCOW2_MAX_NAME 4096
 
+/* Longer names of formats QEMU refuses. */
+#define QCOW2_MAX_FORMAT 15
+
 struct qcow2_names {
-    char backing[QCOW2_MAX_NAME + 1]; /* empty: there is none */
+    char backing[QCOW2_MAX_NAME + 1];          /* empty: there is none */
+    char backing_format[QCOW2_MAX_FORMAT + 1]; /* empty: QEMU probes */
     char data_file[QCOW2_MAX_NAME + 1];
 };
 

@@ -8,6 +8,7 @@
 #include "image/recorded.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,9 @@
 /* How deep they may lie. QEMU opens each from within the one before. */
 #define MAX_DEPTH 200
 
-/* QEMU takes no longer name of a backing file. */
-#define MAX_NAME 1023
+/* QEMU takes no longer name of a backing file; in most formats it may have
+ * 1,023 bytes. */
+#define MAX_NAME (PATH_MAX - 1)
 
 struct walk {
     const struct layer_options *options;
@@ -115,29 +117,38 @@ static int find(struct walk *w, const struct reader *r, const char *base,
     return err;
 }
 
+/* Look at the image that a name led to. base: where the names in it start. */
+static int check_next(struct walk *w, const struct reader *r, const char *path,
+                      const char *base, const char *format, struct error *error)
+{
+    struct error cause = ERROR_INIT;
+    struct reader *next;
+
+    if (++w->files > MAX_FILES || w->depth == MAX_DEPTH)
+        return error_set(error, ELOOP, "%s: it leads to too many other files",
+                         r->name);
+    if (file_open(path, path, &w->options->files, &next, &cause) == 0) {
+        w->depth++;
+        (void)check_image(w, next, base, format, &cause);
+        w->depth--;
+        next->ops->close(next);
+    } else if (cause.code == ENOENT) {
+        error_clear(&cause); /* QEMU says who wanted it */
+    }
+    error_move(error, &cause);
+    return error->code;
+}
+
 /* Follow a name to the image that it names. format: NULL when QEMU probes. */
 static int follow(struct walk *w, const struct reader *r, const char *base,
                   const char *what, const char *name, const char *format,
                   struct error *error)
 {
-    struct error cause = ERROR_INIT;
-    struct reader *next;
     char *path;
     int err = find(w, r, base, what, name, &path, error);
 
-    if (err || !path)
-        return err;
-    if (++w->files > MAX_FILES || w->depth == MAX_DEPTH) {
-        err = error_set(error, ELOOP, "%s: it leads to too many other files",
-                        r->name);
-    } else if (file_open(path, path, &w->options->files, &next, &cause) == 0) {
-        w->depth++;
-        err = check_image(w, next, path, format, error);
-        w->depth--;
-        next->ops->close(next);
-    }
-    /* QEMU opens it next, and has the words for what is wrong with it. */
-    error_clear(&cause);
+    if (!err && path)
+        err = check_next(w, r, path, path, format, error);
     free(path);
     return err;
 }
@@ -151,7 +162,7 @@ static int check_backing(struct walk *w, struct reader *r, const char *base,
     char name[MAX_NAME + 1] = { 0 };
     int err;
 
-    if (offset == 0 || length == 0 || length > MAX_NAME)
+    if (length > MAX_NAME)
         return 0;
     err = metadata_read(r, offset, name, length, error);
     if (err || !*name)
@@ -166,7 +177,7 @@ static int check_qcow(struct walk *w, struct reader *r, const char *base,
     unsigned char h[20];
     int err = metadata_read(r, 0, h, sizeof(h), error);
 
-    if (err)
+    if (err || memcmp(h, "QFI\xfb", 4) != 0 || get_be64(h + 8) == 0)
         return err;
     return check_backing(w, r, base, get_be64(h + 8), get_be32(h + 16), NULL,
                          error);
@@ -187,15 +198,13 @@ static int check_qed(struct walk *w, struct reader *r, const char *base,
     if (err)
         return err;
     features = get_le64(h + 16);
-    if (!(features & QED_BACKING_FILE))
+    if (memcmp(h, "QED", 4) != 0 || !(features & QED_BACKING_FILE))
         return 0;
     return check_backing(w, r, base, get_le32(h + 56), get_le32(h + 60),
                          features & QED_BACKING_IS_RAW ? "raw" : NULL, error);
 }
 
-/* Not by our own reader, which refuses what QEMU reads with a key. The format
- * that is recorded for the backing file is passed over: a raw one that looks
- * like another may be refused, and none is missed. */
+/* Not by our own reader, which refuses what QEMU reads with a key. */
 static int check_qcow2(struct walk *w, struct reader *r, const char *base,
                        struct error *error)
 {
@@ -203,7 +212,9 @@ static int check_qcow2(struct walk *w, struct reader *r, const char *base,
     int err = qcow2_find_names(r, &names, error);
 
     if (!err && *names.backing)
-        err = follow(w, r, base, "backing file", names.backing, NULL, error);
+        err =
+            follow(w, r, base, "backing file", names.backing,
+                   *names.backing_format ? names.backing_format : NULL, error);
     /* QEMU takes it for a path, whatever it begins with. */
     if (!err && *names.data_file)
         err = check_type(r, "data file", names.data_file, error);
@@ -221,17 +232,27 @@ static int check_extent(void *arg, const char *type, const char *name,
 {
     struct vmdk_walk *v = arg;
     bool sparse = strcmp(type, "FLAT") != 0 && strcmp(type, "VMFS") != 0;
+    char *path = NULL;
+    int err;
 
-    /* One that has a header can have a descriptor of its own. */
-    return follow(v->walk, v->reader, v->base, "extent", name,
-                  sparse ? "vmdk" : "raw", error);
+    /* After the directory of the image QEMU takes "file:" for a part of the
+     * name. */
+    if (path_of_name(name) != name)
+        return refuse(v->walk, v->reader, "extent", name, error);
+    err = find(v->walk, v->reader, v->base, "extent", name, &path, error);
+    /* One that has a header can have a descriptor of its own, whose names
+     * start where those of the image do. */
+    if (!err && path && sparse)
+        err = check_next(v->walk, v->reader, path, v->base, "vmdk", error);
+    free(path);
+    return err;
 }
 
 static int check_parent(void *arg, const char *name, struct error *error)
 {
     struct vmdk_walk *v = arg;
 
-    return follow(v->walk, v->reader, v->base, "parent", name, NULL, error);
+    return follow(v->walk, v->reader, v->base, "parent", name, "vmdk", error);
 }
 
 static int check_vmdk(struct walk *w, struct reader *r, const char *base,
@@ -307,19 +328,19 @@ static int check_file(struct walk *w, const char *path, const char *format,
 {
     struct error cause = ERROR_INIT;
     struct reader *r;
-    int err = 0;
 
-    /* With a protocol it is the user's own word. What cannot be opened is for
-     * QEMU to report. */
-    if (!path_of_name(path))
-        return 0;
+    /* With a protocol it is the user's own word. */
     path = path_of_name(path);
+    if (!path)
+        return 0;
     if (file_open(path, path, &w->options->files, &r, &cause) == 0) {
-        err = check_image(w, r, path, format, error);
+        (void)check_image(w, r, path, format, &cause);
         r->ops->close(r);
+    } else if (cause.code == ENOENT) {
+        error_clear(&cause);
     }
-    error_clear(&cause);
-    return err;
+    error_move(error, &cause);
+    return error->code;
 }
 
 int recorded_check_description(const char *text, bool is_json,

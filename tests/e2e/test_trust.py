@@ -288,27 +288,117 @@ def test_trusted_name_gets_no_credentials(fails, servers, tmp_path):
         assert "which an image cannot ask for" in line
 
 
-@pytest.mark.parametrize("make", MAKERS)
-def test_recorded_fifo_is_not_opened(fails, tmp_path, make):
+@contextlib.contextmanager
+def unopened_fifo(path):
     """Who waits to write into it goes on waiting."""
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    path = make(tmp_path / "image", str(fifo))
-    with subprocess.Popen(["sh", "-c", f"exec echo lost >{fifo}"]) as writer:
+    os.mkfifo(path)
+    with subprocess.Popen(["sh", "-c", f"exec echo lost >{path}"]) as writer:
         try:
-            line = fails(path)
-            assert "FIFO" in line or "is not a regular file or block device" in line
+            yield path
             assert writer.poll() is None
-            assert fifo.read_bytes() == b"lost\n"
+            assert path.read_bytes() == b"lost\n"
         finally:
             writer.kill()
 
 
+@pytest.mark.parametrize("make", MAKERS)
+def test_recorded_fifo_is_not_opened(fails, tmp_path, make):
+    with unopened_fifo(tmp_path / "fifo") as fifo:
+        line = fails(make(tmp_path / "image", str(fifo)))
+        assert "FIFO" in line or "is not a regular file or block device" in line
+
+
+# Names that are found where a reader may not look for them, but QEMU does.
+
+FLAT = f"RW {SIZE // 512} FLAT"
+
+
+def parent_behind_nul(path, name):
+    hostile_vmdk_parent(path, name)
+    text = path.read_bytes()
+    path.write_bytes(text.replace(b'Hint="', b"Hint\0\0"))
+    return path
+
+
+def text_of_another_version(path, name):
+    """By its content no VMDK image, but whoever is told that it is one reads it."""
+    hostile_vmdk(path, name)
+    path.write_text(path.read_text().replace("version=1", "version=9"))
+    return path
+
+
+def parent_of_another_version(path, name):
+    below = text_of_another_version(path.with_suffix(".below"), name)
+    return hostile_vmdk_parent(path, str(below))
+
+
+def backing_format_vmdk(path, name):
+    below = text_of_another_version(path.with_suffix(".below"), name)
+    middle = path.with_suffix(".qcow2")
+    Image(SIZE, backing=os.fsencode(below), backing_format=b"vmdk").write(middle)
+    return hostile_qed(path, str(middle))
+
+
+def qed_name_in_header(path, name):
+    """It is read from offset 0: QED."""
+    os.symlink(name, path.parent / "QED")
+    hostile_qed(path, "none")
+    with open(path, "r+b") as file:
+        file.seek(56)
+        file.write(struct.pack("<II", 0, 4))
+    return path
+
+
+def qed_long_name(path, name):
+    return hostile_qed(path, 1100 * "/" + name)
+
+
+def embedded(path, text):
+    header = struct.pack("<4sIIQQQQI", b"KDMV", 1, 3, 0, 128, 1, 20, 512)
+    path.write_bytes(header.ljust(512, b"\0") + text.encode().ljust(10240, b"\0"))
+    return path
+
+
+def extent_of_an_extent(path, name):
+    """It is in the directory of the image, not in that of the extent."""
+    folder = path.parent / "extents"
+    folder.mkdir()
+    (folder / "disk").write_bytes(bytes(SIZE))
+    os.symlink(name, path.parent / "disk")
+    embedded(folder / "extent", DESCRIPTOR.format(cid="ffffffff", lines=f'{FLAT} "disk" 0'))
+    path.write_text(DESCRIPTOR.format(
+        cid="ffffffff", lines=f'RW {SIZE // 512} SPARSE "extents/extent"'))
+    return path
+
+
+def extent_with_file_prefix(path, name):
+    os.symlink(name, path.parent / "file:disk")
+    return hostile_vmdk(path, "file:disk")
+
+
+def extent_of_a_long_line(path, name):
+    """The name seems to end before it does."""
+    (path.parent / "disk").write_bytes(bytes(SIZE))
+    os.symlink(name, path.parent / "disk.1")
+    words = f'{FLAT[3:]} "disk'
+    line = "RW " + (2000 - 3 - len(words)) * " " + words + '.1" 0'
+    path.write_text(DESCRIPTOR.format(cid="ffffffff", lines=line))
+    return path
+
+
+@pytest.mark.parametrize("make", [
+    parent_behind_nul, parent_of_another_version, backing_format_vmdk, qed_name_in_header,
+    qed_long_name, extent_of_an_extent, extent_with_file_prefix, extent_of_a_long_line])
+def test_odd_name_is_found(fails, tmp_path, make):
+    with unopened_fifo(tmp_path / "fifo") as fifo:
+        line = fails(make(tmp_path / "image", str(fifo)))
+        assert "QEMU: " not in line
+
+
 def test_vmdk_that_names_itself(fails, tmp_path):
     path = tmp_path / "image"
-    header = struct.pack("<4sIIQQQQI", b"KDMV", 1, 3, 0, 128, 1, 20, 512)
-    text = DESCRIPTOR.format(cid="ffffffff", lines=50 * f'RW 2048 SPARSE "{path}"\n')
-    path.write_bytes(header.ljust(512, b"\0") + text.encode().ljust(10240, b"\0"))
+    lines = 50 * f'RW 2048 SPARSE "{path}"\n'
+    embedded(path, DESCRIPTOR.format(cid="ffffffff", lines=lines))
     assert fails(path).endswith(": it leads to too many other files")
 
 
