@@ -27,25 +27,28 @@ static bool is_format(const char *name)
     return false;
 }
 
-/* Take a pair into the description, which then owns the value. */
-static int add(struct description *d, const char *key, char *value)
+/* Add a value to a list, which then owns it. */
+static int append(char ***list, size_t *count, char *value)
 {
-    if (ends_with(key, "filename")) {
-        char **files =
-            realloc(d->files, (d->file_count + 1) * sizeof(*d->files));
+    char **longer = realloc(*list, (*count + 1) * sizeof(**list));
 
-        if (files) {
-            d->files = files;
-            d->files[d->file_count++] = value;
-            return 0;
-        }
+    if (!longer) {
         free(value);
         return ENOMEM;
     }
-    if (!d->format && ends_with(key, "driver") && is_format(value))
-        d->format = value;
-    else
-        free(value);
+    *list = longer;
+    longer[(*count)++] = value;
+    return 0;
+}
+
+/* Take a pair into the description, which then owns the value. */
+static int add(struct description *d, const char *key, char *value)
+{
+    if (ends_with(key, "filename"))
+        return append(&d->files, &d->file_count, value);
+    if (ends_with(key, "driver") && is_format(value))
+        return append(&d->formats, &d->format_count, value);
+    free(value);
     return 0;
 }
 
@@ -93,6 +96,57 @@ static int read_options(const char *text, struct description *d)
 
 /* --- JSON --------------------------------------------------------------- */
 
+static char *put_utf8(char *to, unsigned c)
+{
+    if (c < 0x80) {
+        *to++ = c;
+        return to;
+    }
+    if (c >= 0x10000) {
+        *to++ = 0xf0 | c >> 18;
+        *to++ = 0x80 | (c >> 12 & 0x3f);
+    } else if (c >= 0x800) {
+        *to++ = 0xe0 | c >> 12;
+    }
+    *to++ = (c < 0x800 ? 0xc0 : 0x80) | (c >> 6 & 0x3f);
+    *to++ = 0x80 | (c & 0x3f);
+    return to;
+}
+
+/* The four digits of \uXXXX. Whatever else is there QEMU refuses. */
+static unsigned take_digits(const char **text)
+{
+    char digits[5] = "";
+    size_t n = strnlen(*text, 4);
+
+    memcpy(digits, *text, n);
+    *text += n;
+    return strtoul(digits, NULL, 16);
+}
+
+/* What follows a backslash. A character beyond 0xffff takes two of \uXXXX. */
+static char *take_escape(const char **text, char *to)
+{
+    static const char letters[] = "bfnrt", controls[] = "\b\f\n\r\t";
+    const char *letter = strchr(letters, **text);
+    char first = *(*text)++;
+    unsigned c, low;
+
+    if (letter && *letter)
+        first = controls[letter - letters];
+    if (first != 'u') {
+        *to++ = first;
+        return to;
+    }
+    c = take_digits(text);
+    if (c >= 0xd800 && c < 0xdc00 && strncmp(*text, "\\u", 2) == 0) {
+        *text += 2;
+        low = take_digits(text);
+        c = 0x10000 + ((c & 0x3ff) << 10 | (low & 0x3ff));
+    }
+    return put_utf8(to, c);
+}
+
 /* Take the string whose first quote text points to. QEMU takes single quotes,
  * too. To be freed. */
 static char *take_string(const char **text)
@@ -104,8 +158,12 @@ static char *take_string(const char **text)
     if (!word)
         return NULL;
     while (**text && **text != quote) {
-        *text += **text == '\\' && (*text)[1];
-        *to++ = *(*text)++;
+        if (**text == '\\' && (*text)[1]) {
+            (*text)++;
+            to = take_escape(text, to);
+        } else {
+            *to++ = *(*text)++;
+        }
     }
     *text += **text != '\0';
     *to = '\0';
@@ -148,6 +206,8 @@ void description_free(struct description *d)
 {
     for (size_t i = 0; i < d->file_count; i++)
         free(d->files[i]);
+    for (size_t i = 0; i < d->format_count; i++)
+        free(d->formats[i]);
     free(d->files);
-    free(d->format);
+    free(d->formats);
 }

@@ -14,7 +14,8 @@
 struct description {
     char **files; /* the values of all keys that end in "filename" */
     size_t file_count;
-    char *format; /* the first driver that is a format; NULL: there is none */
+    char **formats; /* and of all that end in "driver" and are formats */
+    size_t format_count;
 };
 
 /* ENOMEM is the only error. Free with description_free(), then, too. */

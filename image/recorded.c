@@ -343,6 +343,19 @@ static int check_file(struct walk *w, const char *path, const char *format,
     return error->code;
 }
 
+/* Which format is whose is not known. QEMU probes where none is said. */
+static int check_described(struct walk *w, const struct description *d,
+                           const char *path, struct error *error)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < d->format_count; i++)
+        err = check_file(w, path, d->formats[i], error);
+    if (!err && d->format_count < d->file_count)
+        err = check_file(w, path, NULL, error);
+    return err;
+}
+
 int recorded_check_description(const char *text, bool is_json,
                                const struct layer_options *options,
                                bool *foreign, struct error *error)
@@ -355,7 +368,7 @@ int recorded_check_description(const char *text, bool is_json,
     if (err)
         err = error_set(error, err, "%s: out of memory", text);
     for (size_t i = 0; !err && i < d.file_count; i++)
-        err = check_file(&w, d.files[i], d.format, error);
+        err = check_described(&w, &d, d.files[i], error);
     description_free(&d);
     return err;
 }

@@ -250,6 +250,38 @@ def test_recorded_name_below_a_description_is_refused(fails, tmp_path, make, dri
             "--trust-names", "--object", "secret,id=s,data=x", *args)
 
 
+@pytest.mark.parametrize("drivers", [
+    ["raw", "qcow2"], ["raw", "copy-on-read", "qcow2"], ["copy-on-read", "raw", "qcow2"]])
+def test_recorded_name_below_drivers_is_refused(fails, tmp_path, drivers):
+    """The file is not in the format that is said first."""
+    path = hostile(tmp_path / "image", "nbd+unix:///?socket=/x")
+    node = {"driver": "file", "filename": str(path)}
+    for driver in reversed(drivers):
+        node = {"driver": driver, "file": node}
+    options = ",".join(f"{i * 'file.'}driver={driver}" for i, driver in enumerate(drivers))
+    options += f",{len(drivers) * 'file.'}filename={path}"
+    for args in ["json:" + json.dumps(node)], ["--image-opts", options]:
+        assert "--trust-names follows such a name" in fails(*args)
+
+
+def test_recorded_name_beside_a_raw_image_is_refused(fails, tmp_path):
+    """The other one is probed."""
+    path = hostile(tmp_path / "image", "nbd+unix:///?socket=/x")
+    raw = tmp_path / "raw"
+    raw.write_bytes(bytes(SIZE))
+    options = "driver=quorum,vote-threshold=1,children.0.driver=raw," \
+        f"children.0.file.filename={raw},children.1.file.filename={path}"
+    assert "--trust-names follows such a name" in fails("--image-opts", options)
+
+
+@pytest.mark.parametrize("name", ["h\u00e9", "\u6f22", "\U0001f4bf", "a\tb", "a\"b\\c"])
+def test_recorded_name_below_an_escaped_name_is_refused(fails, tmp_path, name):
+    path = hostile(tmp_path / name, "nbd+unix:///?socket=/x")
+    node = {"driver": "qcow2", "file": {"driver": "file", "filename": str(path)}}
+    for text in json.dumps(node), json.dumps(node, ensure_ascii=False):
+        assert "--trust-names follows such a name" in fails("json:" + text)
+
+
 def test_recorded_data_file_is_a_fifo(fails, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
