@@ -73,6 +73,36 @@ def test_detached_children_end_with_the_image(fails, folder_for_sockets, how):
     assert not children_with(number)
 
 
+# --- no /proc ----------------------------------------------------------------
+
+# As in a bare chroot. Then children are found by their process group alone.
+NO_PROC = ["unshare", "--map-root-user", "--mount", "sh", "-c",
+           "mount -t tmpfs none /proc && exec \"$0\" \"$@\""]
+
+
+def no_proc_works():
+    return not subprocess.run([*NO_PROC, "true"], stderr=subprocess.DEVNULL).returncode
+
+
+@pytest.mark.skipif(not no_proc_works(), reason="cannot hide /proc")
+@pytest.mark.parametrize("close_range", ["there", "ENOSYS"])
+@pytest.mark.parametrize("leaves", ["exec", ""])
+def test_no_proc(disksum, build, image, folder_for_sockets, close_range, leaves):
+    path, expected = image
+    number = f"4321.66{len(leaves)}"
+    script = f"sleep {number} & {leaves} nbdkit -r file {path}"
+    if not leaves:
+        script = f"sleep {number} & sh -c 'LISTEN_PID=$$ exec nbdkit -r file {path}' & exit"
+    wrapper = NO_PROC if close_range == "there" else \
+        [*NO_PROC, build / "tests/refuse-calls", close_range, "close_range"]
+    # The library is found by /proc/self/exe, else.
+    env = {**folder_for_sockets, "LD_LIBRARY_PATH": str(build)}
+    result = disksum("--", "[", "sh", "-c", script, "]", wrapper=wrapper, env=env)
+    assert sums(result.stdout) == [expected]
+    assert not children_with(number)
+    assert not children_with(str(path))
+
+
 # --- killed at any moment ----------------------------------------------------
 
 def strace_works():
