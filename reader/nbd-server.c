@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "reader/confine.h"
+#include "reader/terminal.h"
 #include "reader/watch.h"
 
 /* Where systemd's socket activation starts. */
@@ -57,6 +58,8 @@ void nbd_server_hide(struct nbd_server *s)
 {
     struct watch_report ignored;
 
+    /* First: nobody lends it when the watcher took it back. */
+    terminal_withdraw();
     watch_ask(&s->watch, WATCH_CONNECTED, ANSWER_MS, &ignored);
     forget_inode(s);
 }
@@ -153,6 +156,8 @@ static int start(struct nbd_server *s, const struct nbd_server_options *o,
     if (err)
         return say_no_socket(name, err, error);
     strcpy(s->socket, report.path);
+    if (o->lends_terminal)
+        terminal_offer(s->watch.pid);
     err = watch_ask(&s->watch, replace_name(s) ? WATCH_RUN : WATCH_RUN_NAMED,
                     milliseconds, &report);
     if (err)
@@ -202,6 +207,7 @@ void nbd_server_stop(struct nbd_server *s)
     if (!s)
         return;
     forget_inode(s);
+    terminal_withdraw();
     watch_end(&s->watch);
     free(s);
 }

@@ -15,12 +15,66 @@
 /* The shell takes the terminal from a job that stops long before this. */
 #define SHELL_TICKS 20
 
-void terminal_open(struct terminal *t, pid_t home)
+/* What the leader asks by, and the owner answers. Whoever else gets it by
+ * mistake ignores it. */
+#define ASK SIGURG
+
+/* --- the owner ---------------------------------------------------------- */
+
+static struct {
+    int fd;
+    pid_t leader;
+} offer = { .fd = -1 };
+
+static int open_terminal(void)
 {
-    *t = (struct terminal){ .fd = -1, .home = home };
+    return open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
+static void lend(int number)
+{
+    int err = errno;
+
+    (void)number;
+    if (tcgetpgrp(offer.fd) == getpgrp() &&
+        tcsetpgrp(offer.fd, offer.leader) == 0)
+        kill(offer.leader, ASK);
+    errno = err;
+}
+
+void terminal_offer(pid_t leader)
+{
+    struct sigaction action = { .sa_handler = lend, .sa_flags = SA_RESTART };
+    sigset_t set;
+
+    offer.fd = open_terminal();
+    if (offer.fd < 0)
+        return;
+    offer.leader = leader;
+    sigemptyset(&action.sa_mask);
+    sigaction(ASK, &action, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, ASK);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void terminal_withdraw(void)
+{
+    if (offer.fd < 0)
+        return;
+    signal(ASK, SIG_DFL);
+    close(offer.fd);
+    offer.fd = -1;
+}
+
+/* --- the leader --------------------------------------------------------- */
+
+void terminal_open(struct terminal *t, pid_t owner, pid_t home)
+{
+    *t = (struct terminal){ .fd = -1, .owner = owner, .home = home };
     /* A group of another PID namespace has no number here. */
     if (home > 0)
-        t->fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+        t->fd = open_terminal();
 }
 
 static bool has_terminal(const struct terminal *t, pid_t group)
@@ -35,12 +89,21 @@ static void go_on(struct terminal *t)
     kill(0, SIGCONT);
 }
 
-static void lend(struct terminal *t)
+/* The group asks for the terminal. If the home does not have it, it stops as if
+ * it had asked itself. */
+static void want(struct terminal *t, int number)
 {
-    if (!has_terminal(t, t->home) ||
-        (!t->lent && tcgetattr(t->fd, &t->home_modes) != 0) ||
-        tcsetpgrp(t->fd, getpgrp()) != 0)
+    t->wanted = true;
+    if (!t->lent && tcgetattr(t->fd, &t->home_modes) != 0)
         return;
+    if (has_terminal(t, t->home))
+        kill(t->owner, ASK);
+    else
+        kill(-t->home, number);
+}
+
+static void use(struct terminal *t)
+{
     /* A password that was not echoed before is not echoed now. */
     if (t->stopped)
         tcsetattr(t->fd, TCSANOW, &t->group_modes);
@@ -51,7 +114,7 @@ static void lend(struct terminal *t)
 static void take_back(struct terminal *t)
 {
     /* The shell may have taken it already. */
-    if (t->lent && has_terminal(t, getpgrp())) {
+    if (has_terminal(t, getpgrp())) {
         tcsetattr(t->fd, TCSANOW, &t->home_modes);
         tcsetpgrp(t->fd, t->home);
     }
@@ -68,27 +131,28 @@ static void stop(struct terminal *t)
     kill(-t->home, SIGTSTP);
 }
 
-void terminal_signal(struct terminal *t, int number)
+/* What the user typed, and what the kernel says of the terminal. */
+static void pass_on(struct terminal *t, int number)
+{
+    if (number == SIGTTIN || number == SIGTTOU) {
+        want(t, number);
+    } else if (t->lent && number == SIGTSTP) {
+        stop(t);
+    } else if (t->lent) {
+        take_back(t);
+        kill(-t->home, number);
+    }
+}
+
+void terminal_signal(struct terminal *t, const struct signalfd_siginfo *info)
 {
     if (t->fd < 0)
         return;
-    switch (number) {
-    case SIGTTIN:
-    case SIGTTOU:
-        t->wanted = true;
-        lend(t);
-        if (t->wanted) /* in the background: stop as if the home had asked */
-            kill(-t->home, number);
-        break;
-    case SIGTSTP:
-        if (t->lent)
-            stop(t);
-        break;
-    default:
-        if (!t->lent)
-            break;
-        take_back(t);
-        kill(-t->home, number);
+    if (info->ssi_signo == ASK) {
+        if (info->ssi_pid == (uint32_t)t->owner && has_terminal(t, getpgrp()))
+            use(t);
+    } else if (info->ssi_code == SI_KERNEL) {
+        pass_on(t, info->ssi_signo);
     }
 }
 
@@ -106,7 +170,7 @@ void terminal_tick(struct terminal *t)
     if (!t->wanted)
         kill(0, SIGCONT);
     else if (!has_terminal(t, getpgrp()))
-        lend(t); /* if the home came to the foreground */
+        kill(t->owner, ASK); /* perhaps the home came to the foreground */
     else if (t->ticks == 0)
         go_on(t); /* nobody controls jobs here */
 }

@@ -132,14 +132,14 @@ static bool has_children(struct watcher *w)
     }
 }
 
-/* Those that are there; what the terminal sent is passed on. */
+/* Those that are there. */
 static void take_signals(struct watcher *w)
 {
     struct signalfd_siginfo info;
 
     while (read(w->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-        if (info.ssi_signo != SIGCHLD && info.ssi_code == SI_KERNEL)
-            terminal_signal(&w->terminal, info.ssi_signo);
+        if (info.ssi_signo != SIGCHLD)
+            terminal_signal(&w->terminal, &info);
     }
 }
 
@@ -321,8 +321,8 @@ static void watch(struct watcher *w)
 
 static int make_signal_fd(void)
 {
-    static const int numbers[] = { SIGCHLD, SIGHUP,  SIGINT, SIGQUIT,
-                                   SIGTSTP, SIGTTIN, SIGTTOU };
+    static const int numbers[] = { SIGCHLD, SIGHUP,  SIGINT,  SIGQUIT,
+                                   SIGTSTP, SIGTTIN, SIGTTOU, SIGURG };
     sigset_t set;
 
     sigemptyset(&set);
@@ -332,7 +332,7 @@ static int make_signal_fd(void)
 }
 
 /* All signals are blocked. */
-static void watcher_main(int fd, const struct watch_job *job)
+static void watcher_main(int fd, pid_t parent, const struct watch_job *job)
 {
     struct watcher w = { .job = job, .fd = fd, .result_fd = -1 };
     pid_t home = getpgrp();
@@ -343,7 +343,7 @@ static void watcher_main(int fd, const struct watch_job *job)
     w.report.error = w.signal_fd < 0 ? errno : private_socket_make(&w.socket);
     w.terminal.fd = -1;
     if (job->lends_terminal)
-        terminal_open(&w.terminal, home);
+        terminal_open(&w.terminal, parent, home);
     strcpy(w.report.path, w.socket.path);
     send_report(&w);
     watch(&w);
@@ -357,6 +357,7 @@ static void watcher_main(int fd, const struct watch_job *job)
 
 int watch_start(struct watch *w, const struct watch_job *job)
 {
+    pid_t self = getpid();
     sigset_t all, before;
     int fds[2];
     int err;
@@ -368,7 +369,7 @@ int watch_start(struct watch *w, const struct watch_job *job)
     w->pid = fork();
     if (w->pid == 0) {
         close(fds[0]);
-        watcher_main(fds[1], job);
+        watcher_main(fds[1], self, job);
     }
     err = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);

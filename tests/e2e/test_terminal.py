@@ -3,6 +3,7 @@
 what the user types, job control works, and the shell has its terminal back."""
 
 import os
+import pathlib
 import pty
 import re
 import select
@@ -16,6 +17,7 @@ from conftest import BUILD
 from test_nbd import image  # noqa: F401 (a fixture)
 from test_nbd_command import (  # noqa: F401 (a fixture)
     children_with, folder_for_sockets, wait_until)
+from test_qemu_network import web_server
 
 PASSWORD = "open sesame"
 
@@ -96,9 +98,9 @@ def line(command):
     return " ".join(map(str, command)) + "\n"
 
 
-def run_in_shell(shell, command):
+def run_in_shell(shell, command, prompt="Password: "):
     shell.type(line(command))
-    shell.read_until("Password: ")
+    shell.read_until(prompt)
 
 
 def expect_status(shell, status):
@@ -109,6 +111,12 @@ def expect_status(shell, status):
     shell.read_until("ready> ")
 
 
+def continue_in_foreground(shell):
+    shell.type("fg\n")
+    wait_until(lambda: os.tcgetpgrp(shell.fd) != shell.pid)
+
+
+@pytest.mark.sanitizer
 def test_password(shell, server):
     command, expected = server
     run_in_shell(shell, command)
@@ -117,6 +125,7 @@ def test_password(shell, server):
     expect_status(shell, 0)
 
 
+@pytest.mark.sanitizer
 def test_wrong_password(shell, server):
     run_in_shell(shell, server[0])
     shell.type("open\n")
@@ -142,8 +151,7 @@ def test_stop_and_continue(shell, server):
         shell.type("\x1a")
         shell.read_until("Stopped")
         expect_status(shell, 128 + signal.SIGTSTP)
-        shell.type("fg\n")
-        shell.read_until(re.escape(str(command[0])))
+        continue_in_foreground(shell)
     shell.type(PASSWORD + "\n")
     shell.read_until(f"{expected}  ")
     expect_status(shell, 0)
@@ -157,8 +165,7 @@ def test_background(shell, server):
     shell.type("wait $!\n")
     shell.read_until("Stopped")
     shell.read_until("ready> ")
-    shell.type("fg\n")
-    shell.read_until(re.escape(str(command[0])))
+    continue_in_foreground(shell)
     shell.type(PASSWORD + "\n")
     shell.read_until(f"{expected}  ")
     expect_status(shell, 0)
@@ -221,3 +228,17 @@ def test_qemu_never_gets_it(start, server, tmp_path, monkeypatch, image):
     terminal.type("secret\n")
     terminal.read_until("the server does not answer")
     assert not (tmp_path / "line").exists()
+
+
+def test_nbdkit_asks(shell, image):
+    """By what it has for that: on standard input, in a state of its own."""
+    if not list(pathlib.Path("/usr/lib").glob("**/nbdkit-curl-plugin.so")):
+        pytest.skip("no curl plugin of nbdkit")
+    path, expected = image
+    with web_server(path.parent) as url:
+        run_in_shell(shell, [BUILD / "disksum", "--", "[", "nbdkit", "curl",
+                             f"{url}/{path.name}", "user=me", "password=-", "]"],
+                     "password: ")
+        shell.type(PASSWORD + "\n")
+        shell.read_until(f"{expected}  ")
+        expect_status(shell, 0)
