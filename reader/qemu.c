@@ -68,25 +68,33 @@ static char *escape(const char *text)
     return escaped;
 }
 
+int qemu_descriptor(const char *path)
+{
+    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+
+    if (strcmp(path, "/dev/stdin") == 0)
+        return STDIN_FILENO;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        size_t len = strlen(folders[i]);
+        const char *number = path + len;
+
+        if (strncmp(path, folders[i], len) == 0 && *number &&
+            !number[strspn(number, "0123456789")])
+            return atoi(number);
+    }
+    return -1;
+}
+
 /* A descriptor of ours is inherited, but its number may be the one that the
  * socket gets. (QEMU, confined, can not look into our /proc.) */
 static char *own_path(const char *path, int *fd)
 {
-    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
-    const char *number = NULL;
+    int descriptor = qemu_descriptor(path);
     char *own;
 
-    if (strcmp(path, "/dev/stdin") == 0)
-        number = "0";
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
-        size_t len = strlen(folders[i]);
-
-        if (strncmp(path, folders[i], len) == 0)
-            number = path + len;
-    }
-    if (!number)
+    if (descriptor < 0)
         return strdup(path);
-    *fd = fcntl(atoi(number), F_DUPFD, FIRST_INHERITED);
+    *fd = fcntl(descriptor, F_DUPFD, FIRST_INHERITED);
     if (*fd < 0)
         return strdup(path);
     if (asprintf(&own, "/proc/self/fd/%d", *fd) < 0)

@@ -35,6 +35,10 @@ struct qemu_options {
 int qemu_open(const struct qemu_options *options, struct reader **reader,
               struct error *error);
 
+/* The descriptor of ours that is meant by a path such as /dev/fd/N, under which
+ * QEMU gets it by another; -1: none. */
+int qemu_descriptor(const char *path);
+
 /* The qemu-nbd behind it. */
 pid_t qemu_pid(const struct reader *reader);
 

@@ -508,6 +508,13 @@ def test_descriptors(disksum, raw, vmdk):
         os.close(fd)
 
 
+def test_path_through_the_folder_of_descriptors(disksum, raw, vmdk):
+    """It is no descriptor, though it begins as one."""
+    for folder in "/dev/fd/..", "/proc/self/fd/..":
+        path = folder + "/../.." * 3 + str(vmdk)
+        assert sums(disksum(path).stdout) == [checksum(raw)]
+
+
 def test_passwords_are_not_shown(disksum, fails, tmp_path):
     name = "https://alice:hunter2@127.0.0.1:1/x"
     assert fails(name).startswith(
