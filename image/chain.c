@@ -42,10 +42,8 @@ static int backing_path(const struct layer *layer, const char *base_path,
         /* After "file:" QEMU takes the current directory. */
         *below = plain_path(path);
     } else if (!base_path || nbd_is_uri(base_path)) {
-        return error_set(error, EINVAL,
-                         "%s: can not open its backing file '%s': a relative "
-                         "name, and the image is in no folder",
-                         layer->reader->name, name);
+        return recorded_no_place(layer->reader->name, "backing file", name,
+                                 error);
     } else {
         (void)recorded_path(base_path, path, below);
     }

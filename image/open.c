@@ -241,8 +241,9 @@ static int open_format(struct layer *layer, const struct layer_source *source,
                          "server first, and give its URI",
                          source->name, format);
     }
-    err = recorded_check(layer->reader, source->path, format, options, &foreign,
-                         error);
+    err = recorded_check(
+        layer->reader, qemu_descriptor(source->path) < 0 ? source->path : NULL,
+        format, options, &foreign, error);
     if (err)
         return err;
     if (!path_of_name(source->path))

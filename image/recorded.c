@@ -48,6 +48,15 @@ int recorded_refuse(const char *image, const char *what, const char *name,
                      image, what, name);
 }
 
+int recorded_no_place(const char *image, const char *what, const char *name,
+                      struct error *error)
+{
+    return error_set(error, EINVAL,
+                     "%s: can not open its %s '%s': a relative name, and the "
+                     "image is in no folder",
+                     image, what, name);
+}
+
 int recorded_path(const char *base, const char *name, char **path)
 {
     const char *slash = base ? strrchr(base, '/') : NULL;
@@ -100,14 +109,15 @@ static int find(struct walk *w, const struct reader *r, const char *base,
                 struct error *error)
 {
     const char *plain = path_of_name(name);
-    bool placed = plain && (plain != name || *plain == '/' ||
-                            (base && path_of_name(base)));
+    bool relative = plain == name && *name != '/';
     int err;
 
     *path = NULL;
-    if (!placed)
+    if (relative && !base)
+        return recorded_no_place(r->name, what, name, error);
+    if (!plain || (relative && !path_of_name(base)))
         return refuse(w, r, what, name, error);
-    if (recorded_path(plain == name ? base : NULL, plain, path))
+    if (recorded_path(relative ? base : NULL, plain, path))
         return out_of_memory(r, error);
     err = check_type(r, what, *path, error);
     if (err) {

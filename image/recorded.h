@@ -16,6 +16,10 @@
 int recorded_refuse(const char *image, const char *what, const char *name,
                     struct error *error);
 
+/* The same for a relative name in an image that is in no directory. */
+int recorded_no_place(const char *image, const char *what, const char *name,
+                      struct error *error);
+
 /* The path of a recorded name: relative to the directory of the image that has
  * it, whose path is base. The caller frees *path. */
 int recorded_path(const char *base, const char *name, char **path);
@@ -25,10 +29,10 @@ bool recorded_has_names(const char *format);
 
 /*
  * QEMU is about to open an image, and follows what stands in it: look before it
- * does. The reader has the image, path is where it is (NULL, or a name with a
- * protocol: in no directory), and format the format. All names in it, and in
- * what they name, must be plain files. With options->image->trust_names they
- * need not be, and *foreign says whether one is not.
+ * does. The reader has the image, path is where it is (with a protocol, or
+ * NULL: in no directory), and format the format. All names in it, and in what
+ * they name, must be plain files. With options->image->trust_names they need
+ * not be, and *foreign says whether one is not.
  */
 int recorded_check(struct reader *reader, const char *path, const char *format,
                    const struct layer_options *options, bool *foreign,

@@ -340,6 +340,18 @@ def test_recorded_fifo_is_not_opened(fails, tmp_path, make):
         assert "FIFO" in line or "is not a regular file or block device" in line
 
 
+@pytest.mark.parametrize("make", MAKERS[1:])
+def test_relative_name_in_an_image_without_a_name(fails, tmp_path, make):
+    """A number would be a descriptor of QEMU's: the image itself, without end."""
+    path = make(tmp_path / "image", "10")
+    with open(path, "rb") as image:
+        path.unlink()
+        for name in "-", "/dev/stdin", "/proc/self/fd/0":
+            line = fails(name, stdin=image)
+            assert re.match(rf"{name}: can not open its [a-z ]+ '10': a relative name, and "
+                            "the image is in no folder$", line)
+
+
 # Names that are found where a reader may not look for them, but QEMU does.
 
 FLAT = f"RW {SIZE // 512} FLAT"
