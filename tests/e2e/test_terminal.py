@@ -176,6 +176,7 @@ def test_killed(shell, server, number):
     run_in_shell(shell, server[0])
     pid = next(int(path.split("/")[2]) for path in children_with(str(server[0][3]))
                if open(path.replace("cmdline", "stat")).read().split()[3] == str(shell.pid))
+    wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
     os.kill(pid, number)
     expect_status(shell, 128 + number)
 
