@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the user wrote for QEMU: an option string ("driver=qcow2,file.filename=
- * disk.qcow2", a comma in a value is doubled), or a name that begins with
- * json:. Not a parser of all that QEMU takes: it finds the files in what people
- * write.
+ * The files in what the user wrote for QEMU: an option string
+ * ("driver=qcow2,file.filename=disk.qcow2"), or a name that begins with json:.
  */
 #ifndef IMAGE_DESCRIPTION_H
 #define IMAGE_DESCRIPTION_H
@@ -12,10 +10,11 @@
 #include <stddef.h>
 
 struct description {
-    char **files; /* the values of all keys that end in "filename" */
+    char **files; /* the values of all keys "filename", at any depth */
     size_t file_count;
-    char **formats; /* and of all that end in "driver" and are formats */
+    char **formats; /* and of all keys "driver" that are formats */
     size_t format_count;
+    bool failed; /* out of memory */
 };
 
 /* ENOMEM is the only error. Free with description_free(), then, too. */
