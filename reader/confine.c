@@ -138,34 +138,17 @@ void confine_this_process(bool network)
 
 /* --- seccomp ------------------------------------------------------------ */
 
-/* Ways of open() and openat() that write or create; mask and value of their
- * flags. */
-static const struct {
-    unsigned mask, value;
-} open_flags[] = {
-    { O_ACCMODE, O_WRONLY },
-    { O_ACCMODE, O_RDWR },
-    { O_CREAT, O_CREAT },
-    { O_TRUNC, O_TRUNC },
-};
-
-static int refuse_open(scmp_filter_ctx filter)
+/* Refuse open() and openat() where some bits of their flags have a value. */
+static int refuse_open(scmp_filter_ctx filter, unsigned mask, unsigned value)
 {
-    int err = 0;
-
-    for (size_t i = 0; !err && i < sizeof(open_flags) / sizeof(*open_flags);
-         i++) {
-        struct scmp_arg_cmp flags = SCMP_A2(
-            SCMP_CMP_MASKED_EQ, open_flags[i].mask, open_flags[i].value);
-
-        err = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EROFS),
+    struct scmp_arg_cmp flags = SCMP_A2(SCMP_CMP_MASKED_EQ, mask, value);
+    int err = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EROFS),
                                      SCMP_SYS(openat), 1, &flags);
-        flags.arg = 1;
-        if (!err)
-            err = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EROFS),
-                                         SCMP_SYS(open), 1, &flags);
-    }
-    return err;
+
+    flags.arg = 1;
+    return err ? err
+               : seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EROFS),
+                                        SCMP_SYS(open), 1, &flags);
 }
 
 static int refuse(scmp_filter_ctx filter, const int *calls, size_t count,
@@ -180,18 +163,41 @@ static int refuse(scmp_filter_ctx filter, const int *calls, size_t count,
 
 /* Calls that change what is in a directory or the state of a file. */
 static const int changes[] = {
-    SCMP_SYS(creat),     SCMP_SYS(truncate),     SCMP_SYS(unlink),
-    SCMP_SYS(unlinkat),  SCMP_SYS(rename),       SCMP_SYS(renameat),
-    SCMP_SYS(renameat2), SCMP_SYS(mkdir),        SCMP_SYS(mkdirat),
-    SCMP_SYS(rmdir),     SCMP_SYS(mknod),        SCMP_SYS(mknodat),
-    SCMP_SYS(link),      SCMP_SYS(linkat),       SCMP_SYS(symlink),
-    SCMP_SYS(symlinkat), SCMP_SYS(chmod),        SCMP_SYS(fchmod),
-    SCMP_SYS(fchmodat),  SCMP_SYS(chown),        SCMP_SYS(fchown),
-    SCMP_SYS(lchown),    SCMP_SYS(fchownat),     SCMP_SYS(setxattr),
-    SCMP_SYS(lsetxattr), SCMP_SYS(fsetxattr),    SCMP_SYS(utime),
-    SCMP_SYS(utimes),    SCMP_SYS(futimesat),    SCMP_SYS(utimensat),
-    SCMP_SYS(mount),     SCMP_SYS(removexattr),  SCMP_SYS(lremovexattr),
-    SCMP_SYS(swapon),    SCMP_SYS(fremovexattr), SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(creat),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(rmdir),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(link),
+    SCMP_SYS(linkat),
+    SCMP_SYS(symlink),
+    SCMP_SYS(symlinkat),
+    SCMP_SYS(chmod),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(fchmodat),
+    SCMP_SYS(chown),
+    SCMP_SYS(fchown),
+    SCMP_SYS(lchown),
+    SCMP_SYS(fchownat),
+    SCMP_SYS(setxattr),
+    SCMP_SYS(lsetxattr),
+    SCMP_SYS(fsetxattr),
+    SCMP_SYS(utime),
+    SCMP_SYS(utimes),
+    SCMP_SYS(futimesat),
+    SCMP_SYS(utimensat),
+    SCMP_SYS(mount),
+    SCMP_SYS(removexattr),
+    SCMP_SYS(lremovexattr),
+    SCMP_SYS(swapon),
+    SCMP_SYS(fremovexattr),
+    SCMP_SYS(open_by_handle_at),
 };
 
 /* Calls of which a filter does not see what they open; programs have another
@@ -200,26 +206,41 @@ static const int opaque[] = { SCMP_SYS(openat2), SCMP_SYS(io_uring_setup) };
 
 static const int sockets[] = { SCMP_SYS(socket) };
 
+static const int truncation[] = { SCMP_SYS(truncate) };
+
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* Without changes QEMU cannot open /dev/null to see which locks the kernel has,
- * and takes none: those that reader/qemu-files.c takes stand for them. 0 or a
- * positive errno value. */
+/* Then QEMU cannot open /dev/null to see which locks the kernel has, and takes
+ * none: those that reader/qemu-files.c takes stand for them. */
+static int refuse_changes(scmp_filter_ctx filter)
+{
+    int err = refuse_open(filter, O_ACCMODE, O_WRONLY);
+
+    if (!err)
+        err = refuse_open(filter, O_ACCMODE, O_RDWR);
+    if (!err)
+        err = refuse_open(filter, O_CREAT, O_CREAT);
+    return err ? err : refuse(filter, changes, COUNT(changes), EROFS);
+}
+
+/* Refuse what Landlock does not. Truncation is always refused: Landlock sees it
+ * since version 3 only. 0 or a positive errno value. */
 static int filter_calls(bool changes_allowed, bool network)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    int err = 0;
+    int err;
 
     if (!filter)
         return ENOMEM;
-    if (!changes_allowed) {
-        err = refuse_open(filter);
-        if (!err)
-            err = refuse(filter, changes, COUNT(changes), EROFS);
-    }
+    err = refuse_open(filter, O_TRUNC, O_TRUNC);
+    if (!err)
+        err = refuse(filter, truncation, COUNT(truncation), EROFS);
+    if (!err && !changes_allowed)
+        err = refuse_changes(filter);
     if (!err && !network)
         err = refuse(filter, sockets, COUNT(sockets), EACCES);
-    if (!err)
+    /* io_uring is left to QEMU where Landlock sees what it opens. */
+    if (!err && !(changes_allowed && network))
         err = refuse(filter, opaque, COUNT(opaque), ENOSYS);
     if (!err)
         err = seccomp_load(filter);
@@ -234,8 +255,6 @@ int confine_qemu(bool network)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
     no_landlock = landlock(NULL, network);
-    if (!no_landlock && network)
-        return 0;
     no_filter = filter_calls(!no_landlock, network);
     return no_landlock ? no_filter : 0;
 }
