@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* To copy less takes no longer than to make a window for it. */
+#define LEAST_VIEW 65536
+
 /* Slots by each way in a trial. The best of them counts: what disturbs a run
  * makes it longer. */
 #define TRIES 8
@@ -54,10 +57,13 @@ static enum way turn(unsigned slot)
     return __builtin_parity(slot) ? WAY_COPY : WAY_VIEW;
 }
 
-enum way ways_next(struct ways *w, bool *measure)
+enum way ways_next(struct ways *w, size_t len, bool *measure)
 {
     enum way way;
 
+    *measure = false;
+    if (!w->forced && len < LEAST_VIEW)
+        return WAY_COPY;
     pthread_mutex_lock(&w->lock);
     *measure = !w->forced && w->left == 0;
     way = *measure ? turn(w->slots++) : w->better;
@@ -103,6 +109,8 @@ static void note_cost(struct ways *w, enum way way, double cost,
 void ways_note(struct ways *w, enum way way, uint64_t nanoseconds, size_t len,
                size_t zeros)
 {
+    if (len < LEAST_VIEW)
+        return;
     pthread_mutex_lock(&w->lock);
     if (w->left > 0)
         w->left--;

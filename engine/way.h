@@ -14,6 +14,8 @@
  * Blocks of zeros are recognised much faster than data is hashed. So that like
  * is compared with like, slots are told apart by what is in them.
  *
+ * Small slots are copied: a window costs more than to copy so little.
+ *
  * Any number of threads may use one of these.
  */
 #ifndef ENGINE_WAY_H
@@ -52,8 +54,9 @@ void ways_free(struct ways *w);
  * all images. */
 struct ways *ways_here(void);
 
-/* The way for the next slot. *measure: whether its time is wanted. */
-enum way ways_next(struct ways *w, bool *measure);
+/* The way for the next slot, which has len bytes of data. *measure: whether its
+ * time is wanted. */
+enum way ways_next(struct ways *w, size_t len, bool *measure);
 
 /* A slot of len bytes, of which so many were blocks of zeros, took so many
  * nanoseconds of the CPU by this way. 0: not measured. */

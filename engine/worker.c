@@ -17,9 +17,6 @@
 #include "common/memory.h"
 #include "engine/fault.h"
 
-/* Slots with less data do not tell which way is better. */
-#define WAY_LEAST 65536
-
 /* Direct I/O wants the memory aligned, too. */
 #define BUFFER_ALIGNMENT 4096
 
@@ -370,7 +367,7 @@ static void start(struct worker *w, struct job *job)
 {
     struct error error = ERROR_INIT;
     bool measure, there;
-    enum way way = ways_next(w->ways, &measure);
+    enum way way = ways_next(w->ways, job->len, &measure);
     uint64_t before = measure ? cpu_time() : 0;
     struct found found;
 
@@ -378,8 +375,8 @@ static void start(struct worker *w, struct job *job)
         ring_fail(w->ring, job->slot, &error);
         release(w, job);
     } else if (there && go_on(w, job, &found)) {
-        /* What is small, or was decoded, says nothing about a way. */
-        if (job->len >= WAY_LEAST && job->unit_count == 0 && job->round == 0)
+        /* What was decoded says nothing about a way. */
+        if (job->unit_count == 0 && job->round == 0)
             ways_note(w->ways, way, measure ? cpu_time() - before : 0, job->len,
                       found.zero_blocks * w->block_size);
     }

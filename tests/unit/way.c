@@ -23,7 +23,7 @@ static unsigned run(struct ways *w, const struct machine *m, unsigned percent,
 
     for (unsigned i = 0; i < slots; i++) {
         bool measure;
-        enum way way = ways_next(w, &measure);
+        enum way way = ways_next(w, MiB, &measure);
         size_t zeros = MiB / 100 * percent;
         uint64_t time = 0;
 
@@ -103,7 +103,7 @@ static void test_contents_take_turns(void **state)
     }
 }
 
-/* Many tell nothing: they are small, or compressed. */
+/* Many tell nothing: they are compressed. */
 static void test_not_measured(void **state)
 {
     struct ways w;
@@ -112,9 +112,26 @@ static void test_not_measured(void **state)
     (void)state;
     ways_init(&w);
     for (int i = 0; i < 1000; i++)
-        ways_next(&w, &measure);
+        ways_next(&w, MiB, &measure);
     assert_true(measure);
     assert_true(run(&w, &copier, 0, 1000) < 100);
+    ways_free(&w);
+}
+
+/* A window costs more than to copy so little. */
+static void test_small_is_copied(void **state)
+{
+    struct ways w;
+    bool measure = true;
+
+    (void)state;
+    ways_init(&w);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(ways_next(&w, 512, &measure), WAY_COPY);
+        assert_false(measure);
+    }
+    assert_true(run(&w, &viewer, 0, 10000) > 9000);
+    assert_int_equal(ways_next(&w, 512, &measure), WAY_COPY);
     ways_free(&w);
 }
 
@@ -130,7 +147,7 @@ static void test_forced(void **state)
         setenv("DISKSUM_READS", names[way], 1);
         ways_init(&w);
         for (int i = 0; i < 100; i++) {
-            assert_int_equal(ways_next(&w, &measure), way);
+            assert_int_equal(ways_next(&w, MiB, &measure), way);
             assert_false(measure);
             ways_note(&w, way, 0, MiB, 0);
         }
@@ -153,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_change),
         cmocka_unit_test(test_contents_take_turns),
         cmocka_unit_test(test_not_measured),
+        cmocka_unit_test(test_small_is_copied),
         cmocka_unit_test(test_forced),
         cmocka_unit_test(test_one_for_all),
     };
