@@ -57,11 +57,15 @@ static struct nbd_options nbd_options(const struct layer_source *source,
     };
 }
 
-/* A name that QEMU has to open: with another protocol, or an option string. */
+/* A name that QEMU has to open: with another protocol, or an option string; and
+ * an export in a format that is read by QEMU. */
 static bool is_for_qemu(const struct layer_source *source)
 {
-    return source->image_opts ||
-           (!path_of_name(source->path) && !nbd_is_uri(source->path));
+    if (source->image_opts)
+        return true;
+    if (nbd_is_uri(source->path))
+        return source->format && !find_format(source->format);
+    return !path_of_name(source->path);
 }
 
 /* One in which all that QEMU opens may be named. */
@@ -109,7 +113,7 @@ static int start_qemu(struct layer *layer, const struct layer_source *source,
 {
     const struct image_options *image = options->image;
     const struct nbd_options nbd = nbd_options(source, options);
-    bool is_file = layer->container;
+    bool is_file = layer->container && path_of_name(source->path);
     /* The user's secrets are for what the user named. */
     bool trusted = !source->recorded && !foreign;
     const struct qemu_options qemu = {
@@ -122,7 +126,9 @@ static int start_qemu(struct layer *layer, const struct layer_source *source,
         .objects = image->objects,
         .object_count = trusted ? image->object_count : 0,
         .files = options->files,
-        .network = !is_file || foreign,
+        .over = is_file ? NULL : layer->container,
+        .lends = !layer->container && !is_description(source),
+        .network = !layer->container || foreign,
         .nbd = &nbd,
     };
     int err;
@@ -154,12 +160,13 @@ static int open_through_qemu(struct layer *layer,
     return raw_open(layer, &no_options, error);
 }
 
-/* A server may serve a single client: ours goes before QEMU comes. */
+/* The user trusts the names, which QEMU follows from where the image is. A
+ * server may serve a single client: ours goes before QEMU comes. */
 static int reopen_through_qemu(struct layer *layer,
                                const struct layer_source *source,
                                const char *format,
                                const struct layer_options *options,
-                               bool foreign, struct error *error)
+                               struct error *error)
 {
     struct error cause = ERROR_INIT;
     int err;
@@ -167,7 +174,7 @@ static int reopen_through_qemu(struct layer *layer,
     qemu_files_close(&layer->qemu_files);
     layer->reader->ops->close(layer->reader);
     layer->reader = NULL;
-    err = open_through_qemu(layer, source, format, options, foreign, &cause);
+    err = open_through_qemu(layer, source, format, options, true, &cause);
     if (err)
         error_set(error, err,
                   "%s. (A %s image is opened a second time, by QEMU: a server "
@@ -246,10 +253,11 @@ static int open_format(struct layer *layer, const struct layer_source *source,
         format, options, &foreign, error);
     if (err)
         return err;
-    if (!path_of_name(source->path))
-        return reopen_through_qemu(layer, source, format, options, foreign,
-                                   error);
-    /* Our reader stays, to see whether the file changes. */
+    if (foreign && !path_of_name(source->path))
+        return reopen_through_qemu(layer, source, format, options, error);
+    /* Our reader stays, to see whether the file changes, or as the one way to a
+     * server: should that give other names to the QEMU that looks for them, it
+     * has no network to follow them. */
     layer->container = layer->reader;
     layer->reader = NULL;
     return open_through_qemu(layer, source, format, options, foreign, error);

@@ -19,6 +19,7 @@ struct nbd_server_options {
     unsigned timeout;     /* seconds that it may take to start; 0: for ever */
     bool confined;        /* it may not write anything: reader/confine.h */
     bool network;         /* confined: but make connections */
+    bool lends;           /* nbd_reader_connect() may be called */
 };
 
 /* Start a server on a socket of its own, in a process group of its own. It ends
@@ -48,6 +49,10 @@ void nbd_server_stop(struct nbd_server *server);
 int nbd_open_server(const struct nbd_server_options *server, const char *name,
                     const struct nbd_options *options, struct reader **reader,
                     struct error *error);
+
+/* Another connection to the server of a reader, for somebody else: a descriptor
+ * that nothing was sent to yet. -1: errno says why not. */
+int nbd_reader_connect(const struct reader *reader);
 
 /* What nbd_open_server() started for a reader. */
 const struct nbd_server *nbd_reader_server(const struct reader *reader);

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -333,7 +335,8 @@ int nbd_open_server(const struct nbd_server_options *server, const char *name,
         err = connect_all(n, &target, error);
         if (err)
             nbd_server_explain(n->server, name, error);
-        nbd_server_hide(n->server);
+        if (err || !server->lends)
+            nbd_server_hide(n->server);
     }
     if (err) {
         nbd_close_reader(&n->reader);
@@ -341,6 +344,19 @@ int nbd_open_server(const struct nbd_server_options *server, const char *name,
     }
     *reader = &n->reader;
     return 0;
+}
+
+int nbd_reader_connect(const struct reader *r)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(address.sun_path, nbd_server_socket(to_nbd(r)->server));
+    if (fd < 0 ||
+        connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 const struct nbd_server *nbd_reader_server(const struct reader *r)

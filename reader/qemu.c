@@ -122,6 +122,26 @@ static char *file_argument(const struct qemu_options *o, int *fd)
     return text;
 }
 
+/* What another qemu-nbd has, over a socket that is connected to it. */
+static char *over_argument(const struct qemu_options *o, int *fd)
+{
+    int connection = nbd_reader_connect(o->over);
+    char *format = escape(o->format);
+    char *text = NULL;
+
+    if (connection >= 0) {
+        *fd = fcntl(connection, F_DUPFD, FIRST_INHERITED);
+        close(connection);
+    }
+    if (format && asprintf(&text,
+                           "driver=%s,file.driver=nbd,file.server.type=fd,"
+                           "file.server.str=%d",
+                           format, *fd) < 0)
+        text = NULL;
+    free(format);
+    return text;
+}
+
 /* An option string with force-share; a comma may end it. */
 static char *share_options(const char *options)
 {
@@ -179,12 +199,15 @@ static void add_all(struct arguments *a, const struct qemu_options *o)
     for (size_t i = 0; i < o->object_count; i++)
         add_option(a, "--object", o->objects[i]);
     add_option(a, "--load-snapshot", o->snapshot);
-    if (o->path || o->image_opts)
+    if (o->path || o->image_opts || o->over)
         add(a, strdup("--image-opts"));
-    if (!o->path)
+    if (!o->path && !o->over)
         add_option(a, "--format", o->format);
     add(a, strdup("--"));
-    a->file = o->path ? file_argument(o, &a->fd) : other_argument(o);
+    if (o->over)
+        a->file = over_argument(o, &a->fd);
+    else
+        a->file = o->path ? file_argument(o, &a->fd) : other_argument(o);
     add(a, a->file);
 }
 
@@ -263,6 +286,7 @@ static int start(const struct qemu_options *o, struct reader **reader,
         .timeout = o->nbd->timeout,
         .confined = true,
         .network = o->network,
+        .lends = o->lends,
     };
     struct nbd_options nbd = *o->nbd;
     struct arguments a;

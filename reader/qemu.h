@@ -18,6 +18,10 @@ struct qemu_options {
                         * protocol, json:, or */
     bool image_opts;   /* an option string */
 
+    const struct reader *over; /* of QEMU's, opened with lends: what has the
+                                * bytes of other; or NULL */
+    bool lends;                /* the reader may be what another is over */
+
     const char *format;   /* a name of QEMU's; NULL: it probes */
     const char *snapshot; /* an internal one, as qemu-img has it; or NULL */
     char *const *objects; /* --object as the user gave them */

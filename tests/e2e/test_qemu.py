@@ -289,15 +289,14 @@ def test_nbd_in_a_format(disksum, raw, vmdk):
 
 
 @pytest.mark.sanitizer
-def test_server_ends_with_its_first_client(disksum, fails, raw, vmdk, servers):
-    """Only a look at the names in an image needs another. The server does not
-    listen while the first is there, and not after it."""
+def test_server_ends_with_its_first_client(disksum, raw, vmdk, servers):
+    """A look at the names in an image needs no other."""
     vhdx = raw.with_suffix(".vhdx")
     qemu_img("convert", "-O", "vhdx", raw, vhdx)
     uri, _ = servers.qemu_nbd(vhdx, shared=1, persistent=False)
     assert sums(disksum("-f", "vhdx", uri).stdout) == [checksum(raw)]
     uri, _ = servers.qemu_nbd(vmdk, shared=1, persistent=False)
-    assert "ends with its first client" in fails("-f", "vmdk", uri)
+    assert sums(disksum("-f", "vmdk", uri).stdout) == [checksum(raw)]
 
 
 def test_container_by_a_command(fails, vmdk):

@@ -439,6 +439,27 @@ def test_odd_name_is_found(fails, tmp_path, make):
         assert "QEMU: " not in line
 
 
+@pytest.mark.parametrize("reads", range(1, 5))
+def test_server_changes_an_image_after_the_look(disksum, servers, tmp_path, reads):
+    """The names that QEMU finds are not those that were there before: the first reads
+    of the header show none."""
+    clean, evil, count = (tmp_path / name for name in ("clean", "evil", "count"))
+    socket_path = tmp_path / "s"
+    hostile_qed(evil, f"nbd+unix:///?socket={socket_path}")
+    header = bytearray(evil.read_bytes())
+    header[16] = 0
+    clean.write_bytes(header)
+    count.write_bytes(b"")
+    uri, _ = servers.nbdkit(
+        "eval", f"get_size=stat -c %s {clean}",
+        f"pread=file={clean}; if [ $4 = 0 ]; then echo >>{count}; "
+        f"[ $(wc -l <{count}) -le {reads} ] || file={evil}; fi; "
+        "dd if=$file skip=$4 count=$3 iflag=skip_bytes,count_bytes status=none")
+    with listener(socket_path) as came:
+        run(disksum, "-f", "qed", uri)
+        assert not came
+
+
 def test_vmdk_that_names_itself(fails, tmp_path):
     path = tmp_path / "image"
     lines = 50 * f'RW 2048 SPARSE "{path}"\n'
