@@ -338,6 +338,17 @@ static bool same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+/* Whether the times tell of a write. A link, a new name and new permissions
+ * change the ctime, too: that is all they do, and a lease that was kept says
+ * that nobody could write. */
+static bool times_changed(const struct file *f, const struct stat *now)
+{
+    if (!same_time(now->st_mtim, f->stat.st_mtim))
+        return true;
+    return !same_time(now->st_ctim, f->stat.st_ctim) &&
+           (!f->leased || lease_is_broken(&f->lease));
+}
+
 static int file_check_unchanged(struct reader *r, struct error *error)
 {
     struct file *f = to_file(r);
@@ -351,9 +362,7 @@ static int file_check_unchanged(struct reader *r, struct error *error)
                          strerror(errno));
     if (st.st_size < f->stat.st_size)
         return shrunk(f, st.st_size, error);
-    if (st.st_size != f->stat.st_size ||
-        !same_time(st.st_mtim, f->stat.st_mtim) ||
-        !same_time(st.st_ctim, f->stat.st_ctim))
+    if (st.st_size != f->stat.st_size || times_changed(f, &st))
         return error_set(error, EBUSY, "%s: the file changed while it was read",
                          r->name);
     return check_writers(f, error);

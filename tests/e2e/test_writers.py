@@ -296,6 +296,36 @@ def test_readers_are_no_writers(disksum, disk):
     assert sums(out) == [checksum(disk)]
 
 
+LINKS = {
+    "linked": lambda path: os.link(path, path.with_name("link")),
+    "renamed": lambda path: path.rename(path.with_name("renamed")),
+    "removed": lambda path: path.unlink(),
+    "protected": lambda path: path.chmod(0o400),
+}
+
+
+@pytest.mark.parametrize("how", LINKS)
+def test_only_the_ctime_changed(disk, how):
+    """What a backup by hard links, or mv, does to a file is no write."""
+    expected = checksum(disk)
+    with held(disk, leases=[disk]) as h:
+        LINKS[how](disk)
+        status, out, err = h.finish()
+    assert (status, err) == (0, "")
+    assert sums(out) == [expected]
+
+
+def test_written_and_linked(disk):
+    """Also when the mtime is put back."""
+    before = os.stat(disk)
+    with held(disk, leases=[disk]) as h:
+        with open_to_write(disk) as f:
+            f.write(b"x")
+        os.utime(disk, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert h.finish() == (
+            1, "", f"disksum: {disk}: the file changed while it was read\n")
+
+
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"),
                     reason="needs a file of another user")
 def test_file_of_another_user(disksum, disk):
