@@ -143,7 +143,11 @@ static int check_next(struct walk *w, const struct reader *r, const char *path,
         w->depth--;
         next->ops->close(next);
     } else if (cause.code == ENOENT) {
-        error_clear(&cause); /* QEMU says who wanted it */
+        /* QEMU may find it: /proc/self has other files there, the image itself
+         * among them. */
+        error_set(error, cause.code,
+                  "%s: can not open a file that it names: %s", r->name,
+                  error_message(&cause));
     }
     error_move(error, &cause);
     return error->code;

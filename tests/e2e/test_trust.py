@@ -460,6 +460,13 @@ def test_server_changes_an_image_after_the_look(disksum, servers, tmp_path, read
         assert not came
 
 
+def test_recorded_descriptor_of_qemu(fails, tmp_path):
+    """The image itself, in a loop that only QEMU would see."""
+    for number in range(3, 20):
+        path = hostile_qed(tmp_path / "image", f"/proc/self/fd/{number}")
+        assert "QEMU: " not in fails(path)
+
+
 def test_vmdk_that_names_itself(fails, tmp_path):
     path = tmp_path / "image"
     lines = 50 * f'RW 2048 SPARSE "{path}"\n'
