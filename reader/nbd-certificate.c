@@ -33,6 +33,12 @@ bool nbd_certificate_refused(const char *reason)
                               GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)) != NULL;
 }
 
+bool nbd_certificate_cut_off(const char *reason)
+{
+    return strstr(reason, gnutls_strerror(GNUTLS_E_PREMATURE_TERMINATION)) ||
+           strstr(reason, gnutls_strerror(GNUTLS_E_PULL_ERROR));
+}
+
 /* --- to the server ------------------------------------------------------ */
 
 static int64_t now_ms(void)

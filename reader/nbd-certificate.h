@@ -13,6 +13,10 @@
 /* Whether libnbd's reason is that. */
 bool nbd_certificate_refused(const char *reason);
 
+/* Whether a reason of libnbd says that the server ended the connection. By TLS
+ * 1.3 it looks at our certificate when we think that all is well. */
+bool nbd_certificate_cut_off(const char *reason);
+
 /*
  * Connect to the server once more, by the authorities in the directory (NULL:
  * those of the system), and go away when the certificate came, or after the

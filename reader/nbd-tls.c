@@ -242,6 +242,17 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
 
 /* --- why it failed ------------------------------------------------------ */
 
+/* Whether the server may have ended the connection for want of a certificate.
+ */
+static bool lacks_certificate(const struct nbd_tls *tls, const char *reason)
+{
+    bool absent;
+
+    return tls->certificates && nbd_certificate_cut_off(reason) &&
+           look_at_file(tls->certificates, "client-cert.pem", &absent) &&
+           absent;
+}
+
 char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason,
                       int64_t patience)
 {
@@ -261,6 +272,12 @@ char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason,
         if (asprintf(&text, "the server's certificate %s",
                      nbd_certificate_problem(tls->uri, tls->certificates,
                                              patience)) < 0)
+            return NULL;
+    } else if (lacks_certificate(tls, reason)) {
+        if (asprintf(&text,
+                     "%s The server may require a certificate of the client: "
+                     "there is no %s/client-cert.pem",
+                     reason, tls->certificates) < 0)
             return NULL;
     }
     return text;
