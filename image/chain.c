@@ -78,9 +78,9 @@ static int warn_format(struct image *image, const struct layer *layer,
                           layer->hidden_format);
     if (layer->unpinned)
         return image_warn(image, error,
-                          "%s: warning: it is read as %s, by a look at it; the "
-                          "guest that writes a raw disk can make it look so: "
-                          "say -f %s, or -f raw",
+                          "%s: warning: it looks like a %s image, and is read "
+                          "as one; a guest can make its raw disk look so: give "
+                          "-f %s or -f raw",
                           layer->reader->name, layer->format, layer->format);
     return 0;
 }

@@ -209,6 +209,6 @@ def test_probed_where_raw_disks_are(disksum, loop_device, tmp_path, name):
         path = loop_device(path)
     done = disksum(path, check=False)
     assert sums(done.stdout) == [checksum(bytes(1 << 20))]
-    assert ("say -f qcow2, or -f raw" in done.stderr) == (name != "disk.qcow2")
+    assert ("give -f qcow2 or -f raw" in done.stderr) == (name != "disk.qcow2")
     assert disksum("-f", "qcow2", path).stderr == ""
     assert disksum("-q", path).stderr == ""
