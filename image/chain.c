@@ -117,9 +117,12 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     struct error cause = ERROR_INIT;
     struct layer_source source;
     char *below;
-    int err =
-        backing_path(layer, *path, options->image->trust_names, &below, error);
+    int err = recorded_check_format(layer->reader->name, "backing file",
+                                    layer->backing_format, error);
 
+    if (!err)
+        err = backing_path(layer, *path, options->image->trust_names, &below,
+                           error);
     if (err)
         return err;
     free(*path);

@@ -5,22 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/probe.h"
 #include "reader/qemu-options.h"
-
-/* Drivers that give a meaning to the bytes of a file. */
-static const char *const formats[] = {
-    "raw", "qcow2",     "qcow", "qed",   "vmdk",  "vhdx", "vpc",
-    "vdi", "parallels", "luks", "bochs", "cloop", "dmg",
-};
-
-static bool is_format(const char *name)
-{
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
-        if (strcmp(name, formats[i]) == 0)
-            return true;
-    }
-    return false;
-}
 
 /* Add a copy of a value to a list. */
 static bool append(char ***list, size_t *count, const char *value)
@@ -47,7 +33,8 @@ static bool collect(FILE *f, const struct qemu_option *option, void *arg)
     (void)f;
     if (strcmp(option->key, "filename") == 0)
         ok = append(&d->files, &d->file_count, option->value);
-    else if (strcmp(option->key, "driver") == 0 && is_format(option->value))
+    else if (strcmp(option->key, "driver") == 0 &&
+             is_image_format(option->value))
         ok = append(&d->formats, &d->format_count, option->value);
     d->failed |= !ok;
     return false;

@@ -209,3 +209,17 @@ int probe_format(struct reader *r, const char *path, const char **format,
         *hidden = find_hidden(start, end);
     return err;
 }
+
+bool is_image_format(const char *name)
+{
+    static const char *const formats[] = {
+        "raw", "qcow2",     "qcow", "qed",   "vmdk",  "vhdx", "vpc",
+        "vdi", "parallels", "luks", "bochs", "cloop", "dmg",
+    };
+
+    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+        if (strcmp(name, formats[i]) == 0)
+            return true;
+    }
+    return false;
+}

@@ -20,6 +20,10 @@ int probe_format(struct reader *reader, const char *path, const char **format,
  */
 const char *probe_magic(const void *buf, size_t len);
 
+/* Whether it is the name of an image format of qemu-img's, rather than of one
+ * of QEMU's other drivers. */
+bool is_image_format(const char *name);
+
 /* Set the error for a container that is recognised and not supported. */
 int probe_refuse(const char *format, const char *name, struct error *error);
 

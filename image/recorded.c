@@ -57,6 +57,17 @@ int recorded_no_place(const char *image, const char *what, const char *name,
                      image, what, name);
 }
 
+int recorded_check_format(const char *image, const char *what,
+                          const char *format, struct error *error)
+{
+    if (!format || is_image_format(format))
+        return 0;
+    return error_set(error, ENOTSUP,
+                     "%s: the format that it records for its %s, '%s', is not "
+                     "one of images",
+                     image, what, format);
+}
+
 int recorded_path(const char *base, const char *name, char **path)
 {
     const char *slash = base ? strrchr(base, '/') : NULL;
@@ -158,9 +169,11 @@ static int follow(struct walk *w, const struct reader *r, const char *base,
                   const char *what, const char *name, const char *format,
                   struct error *error)
 {
-    char *path;
-    int err = find(w, r, base, what, name, &path, error);
+    char *path = NULL;
+    int err = recorded_check_format(r->name, what, format, error);
 
+    if (!err)
+        err = find(w, r, base, what, name, &path, error);
     if (!err && path)
         err = check_next(w, r, path, path, format, error);
     free(path);
@@ -229,8 +242,11 @@ static int check_qcow2(struct walk *w, struct reader *r, const char *base,
         err =
             follow(w, r, base, "backing file", names.backing,
                    *names.backing_format ? names.backing_format : NULL, error);
-    /* QEMU takes it for a path, whatever it begins with. */
-    if (!err && *names.data_file)
+    /* QEMU takes it for a path, whatever it begins with; but without the fix of
+     * CVE-2024-4467 it takes json: for what that is. */
+    if (!err && *names.data_file && !path_of_name(names.data_file))
+        err = refuse(w, r, "data file", names.data_file, error);
+    else if (!err && *names.data_file)
         err = check_type(r, "data file", names.data_file, error);
     return err;
 }

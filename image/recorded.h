@@ -20,6 +20,11 @@ int recorded_refuse(const char *image, const char *what, const char *name,
 int recorded_no_place(const char *image, const char *what, const char *name,
                       struct error *error);
 
+/* An image records a format for a file. QEMU takes any driver for one, also
+ * those that do something; none but the formats of images is accepted. */
+int recorded_check_format(const char *image, const char *what,
+                          const char *format, struct error *error);
+
 /* The path of a recorded name: relative to the directory of the image that has
  * it, whose path is base. The caller frees *path. */
 int recorded_path(const char *base, const char *name, char **path);

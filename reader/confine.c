@@ -250,11 +250,7 @@ static int filter_calls(bool changes_allowed, bool network)
 
 int confine_qemu(bool network)
 {
-    int no_landlock, no_filter;
-
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
-    no_landlock = landlock(NULL, network);
-    no_filter = filter_calls(!no_landlock, network);
-    return no_landlock ? no_filter : 0;
+    return filter_calls(landlock(NULL, network) == 0, network);
 }

@@ -25,9 +25,9 @@ void confine_this_process(bool network);
 
 /*
  * In the child that is about to become qemu-nbd: it writes nothing at all, and
- * without network it makes no sockets; the one that it inherits works. Against
- * writing by Landlock, or where there is none by a seccomp filter. An error (a
- * positive errno value): the kernel has neither.
+ * without network it makes no sockets; the one that it inherits works. By a
+ * seccomp filter, which leaves to Landlock what that sees better. An error (a
+ * positive errno value): the kernel allows no filter.
  */
 int confine_qemu(bool network);
 

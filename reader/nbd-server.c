@@ -129,8 +129,7 @@ static int say_not_run(const struct nbd_server_options *o, const char *name,
 
     if (err < 0)
         return error_set(error, -err,
-                         "%s: cannot keep '%s' from writing: this kernel has "
-                         "neither Landlock nor seccomp filters for it: %s",
+                         "%s: cannot confine '%s' by a seccomp filter: %s",
                          name, o->command[0], strerror(-err));
     return error_set(error, err, "%s: can not run '%s'%s%s: %s", name,
                      o->command[0], missing ? ", of the package " : "",

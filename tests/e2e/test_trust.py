@@ -282,6 +282,26 @@ def test_recorded_name_below_an_escaped_name_is_refused(fails, tmp_path, name):
         assert "--trust-names follows such a name" in fails("json:" + text)
 
 
+@pytest.mark.parametrize("format", ["preallocate", "blkdebug", "file", "QCOW2"])
+@pytest.mark.parametrize("options", [[], ["--trust-names"]])
+def test_recorded_format_is_one_of_images(fails, tmp_path, format, options):
+    """QEMU takes any of its drivers for one."""
+    base, path = tmp_path / "base", tmp_path / "image"
+    base.write_bytes(bytes(SIZE))
+    Image(SIZE, backing=b"base", backing_format=format.encode()).write(path)
+    above = hostile_qed(tmp_path / "above", str(path))
+    for image in path, above:
+        assert f"'{format}', is not one of images" in fails(*options, image)
+
+
+def test_recorded_data_file_is_json(fails, tmp_path):
+    """QEMU without the fix of CVE-2024-4467 takes it for a graph."""
+    image = Image(SIZE, data_file=b'json:{"driver":"null-co"}')
+    image.write(tmp_path / "image")
+    above = hostile_qed(tmp_path / "above", str(tmp_path / "image"))
+    assert "is not a plain file; --trust-names follows" in fails(above)
+
+
 def test_recorded_data_file_is_a_fifo(fails, tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

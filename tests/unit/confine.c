@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -183,6 +184,27 @@ static void test_qemu(void **state)
     assert_int_equal(in_child(qemu_without_network), READ | null_device);
 }
 
+static void refuse_filters(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+    if (!filter ||
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0) ||
+        seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prctl), 1,
+                         SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP)) ||
+        seccomp_load(filter))
+        _exit(255);
+    seccomp_release(filter);
+    _exit(confine_qemu(true) ? 1 : 0);
+}
+
+/* qemu-nbd is not started then. */
+static void test_no_filter(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(refuse_filters), 1);
+}
+
 static int set_up(void **state)
 {
     socklen_t len = sizeof(server);
@@ -241,6 +263,7 @@ int main(void)
           without },
         { "qemu-nbd", test_qemu, make_file, NULL, NULL },
         { "qemu-nbd, without Landlock", test_qemu, make_file, NULL, without },
+        { "no filter", test_no_filter, make_file, NULL, NULL },
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
