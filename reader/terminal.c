@@ -111,13 +111,39 @@ static void use(struct terminal *t)
     go_on(t);
 }
 
+static void ignore(int number)
+{
+    (void)number;
+}
+
+/*
+ * Give the terminal to the home. The shell takes it when the home has died, at
+ * any moment, and must keep it then. With SIGTTOU blocked, as it is here, the
+ * terminal would be taken from the shell; with a handler the kernel refuses
+ * that (EINTR) whoever is not in the foreground at that moment.
+ */
+static void give_back(const struct terminal *t)
+{
+    struct sigaction action = { .sa_handler = ignore }, before;
+    sigset_t set;
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTTOU, &action, &before);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTTOU);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    if (tcsetattr(t->fd, TCSANOW, &t->home_modes) != 0 ||
+        tcsetpgrp(t->fd, t->home) != 0)
+        kill(0, SIGCONT); /* the signal went to the whole group */
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGTTOU, &before, NULL);
+}
+
 static void take_back(struct terminal *t)
 {
     /* The shell may have taken it already. */
-    if (has_terminal(t, getpgrp())) {
-        tcsetattr(t->fd, TCSANOW, &t->home_modes);
-        tcsetpgrp(t->fd, t->home);
-    }
+    if (has_terminal(t, getpgrp()))
+        give_back(t);
     t->lent = t->wanted = t->stopped = false;
     t->ticks = 0;
 }

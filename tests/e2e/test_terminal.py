@@ -178,6 +178,8 @@ def test_killed(shell, server, number):
                if open(path.replace("cmdline", "stat")).read().split()[3] == str(shell.pid))
     wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
     os.kill(pid, number)
+    # A server that is not yet dead would read what is typed for the shell.
+    wait_until(lambda: not children_with(str(server[0][3])))
     expect_status(shell, 128 + number)
 
 
