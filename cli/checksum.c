@@ -15,7 +15,7 @@
 #include "cli/message.h"
 #include "cli/progress.h"
 #include "image/image.h"
-#include "reader/confine.h"
+#include "process/confine.h"
 
 static volatile sig_atomic_t report_wanted;
 

@@ -10,7 +10,7 @@
 
 #include "cli/sums.h"
 #include "common/units.h"
-#include "image/probe.h"
+#include "format/probe.h"
 
 /* Room for the longest path, escaped, and for a long backing chain of JSON. */
 #define MAX_LINE (16 * MiB)

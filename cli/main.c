@@ -15,7 +15,7 @@
 #include "cli/sums.h"
 #include "common/url.h"
 #include "image/image.h"
-#include "reader/confine.h"
+#include "process/confine.h"
 
 /* A standard stream that the caller closed must not become the descriptor of
  * an image: put something there that fails when it is used. */

@@ -7,7 +7,7 @@
 #include "cli/list-options.h"
 #include "cli/progress.h"
 #include "engine/engine.h"
-#include "reader/nbd.h"
+#include "nbd/nbd.h"
 
 #define EXIT_USAGE 2
 

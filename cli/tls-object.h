@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "reader/nbd.h"
+#include "nbd/nbd.h"
 
 /*
  * Set the TLS options by the credentials among the objects, if there are any.

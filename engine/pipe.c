@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "image/probe.h"
+#include "format/probe.h"
 
 /* Fewer and larger reads. */
 #define PIPE_SIZE (1024 * 1024)

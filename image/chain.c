@@ -11,7 +11,7 @@
 
 #include "common/units.h"
 #include "image/recorded.h"
-#include "reader/nbd.h"
+#include "nbd/nbd.h"
 
 /* More than anybody uses; QEMU itself gets into trouble before (it opens a
  * chain by recursion). Each layer costs a descriptor and 128 KiB of tables. */

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/probe.h"
-#include "reader/qemu-options.h"
+#include "format/probe.h"
+#include "qemu/options.h"
 
 /* Add a copy of a value to a list. */
 static bool append(char ***list, size_t *count, const char *value)

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "common/units.h"
-#include "image/layer.h"
+#include "format/layer.h"
 
 void extent_advance(struct extent *extent, uint64_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * An image is a map from what a guest sees to bytes of host objects: a chain of
- * layers (image/layer.h), the active one on top, each in its format.
+ * layers (format/layer.h), the active one on top, each in its format.
  *
  * The contract of a map, on which everybody relies:
  *   - the extent starts at the offset that was asked;
@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "common/error.h"
-#include "image/decode.h"
+#include "format/decode.h"
 #include "reader/reader.h"
 
 enum extent_kind {

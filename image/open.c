@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "image/layer.h"
-#include "image/probe.h"
+#include "format/layer.h"
+#include "format/probe.h"
 #include "image/recorded.h"
-#include "reader/nbd.h"
-#include "reader/qemu.h"
+#include "nbd/nbd.h"
+#include "qemu/qemu.h"
 
 typedef int format_open(struct layer *layer,
                         const struct layer_options *options,

@@ -16,9 +16,9 @@
 
 #include "common/bytes.h"
 #include "image/description.h"
-#include "image/probe.h"
-#include "image/qcow2-names.h"
-#include "image/vmdk-descriptor.h"
+#include "format/probe.h"
+#include "format/qcow2-names.h"
+#include "format/vmdk-descriptor.h"
 #include "reader/open-disk.h"
 
 /* Files that one image may lead to: more than the descriptors of a process. A

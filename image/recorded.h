@@ -8,7 +8,7 @@
 #ifndef IMAGE_RECORDED_H
 #define IMAGE_RECORDED_H
 
-#include "image/layer.h"
+#include "format/layer.h"
 
 /* Set the error for a recorded name that is not followed without
  * --trust-names. image: which has the name; what: "backing file" or the like.

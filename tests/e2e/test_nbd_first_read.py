@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The large read that comes first: reader/nbd.c says why."""
+"""The large read that comes first: nbd/nbd.c says why."""
 
 import re
 import shutil

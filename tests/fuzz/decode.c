@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/decode.h"
+#include "format/decode.h"
 
 #define MAX_CLUSTER (64 << 10)
 

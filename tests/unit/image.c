@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/units.h"
-#include "image/layer.h"
+#include "format/layer.h"
 #include "memory_reader.h"
 
 #define UNIT SECTOR_SIZE

@@ -10,7 +10,7 @@
 
 #include "test.h"
 
-#include "image/decode.h"
+#include "format/decode.h"
 
 #define CLUSTER 65536
 #define LARGE (2 << 20) /* the largest cluster */

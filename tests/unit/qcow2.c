@@ -10,7 +10,7 @@
 
 #include "common/units.h"
 #include "image/image.h"
-#include "image/table.h"
+#include "format/table.h"
 
 #define CLUSTER (64 * KiB)
 #define PER_TABLE (CLUSTER / sizeof(uint64_t)) /* clusters of an L2 table */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reader/qemu-options.h"
+#include "qemu/options.h"
 
 /* Two options for each "x", with its value, and then without. */
 static bool rewrite(FILE *f, const struct qemu_option *option, void *arg)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "image/table.h"
+#include "format/table.h"
 #include "memory_reader.h"
 
 enum { SIZE = 5 * TABLE_SLICE / 2 };

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format/qcow2.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/*
+ * The file that has the data of all clusters. Its name is relative to the
+ * current folder, not to that of the image, and is taken as it is, without
+ * "file:" or another protocol: this is how QEMU 7.2 does it.
+ */
+static int open_data_file(struct qcow2 *q, const struct layer_options *options,
+                          struct error *error)
+{
+    struct layer *layer = q->layer;
+    struct error cause = ERROR_INIT;
+    const char *name = q->data_file_name;
+    int err;
+
+    if (!(q->incompatible_features & QCOW2_INCOMPATIBLE_DATA_FILE))
+        return 0;
+    if (!name || !*name)
+        return qcow2_broken(q, EINVAL, error,
+                            "its data is in another file, and it does not say "
+                            "in which");
+    if (options->standalone)
+        return error_set(error, EPERM,
+                         "%s: refers to another file, its data file '%s'",
+                         layer->reader->name, name);
+    err = file_open(name, name, &options->files, &layer->data_file, &cause);
+    if (err) {
+        error_set(error, err, "%s: can not open its data file: %s",
+                  layer->reader->name, error_message(&cause));
+        error_clear(&cause);
+    }
+    return err;
+}
+
+static void qcow2_close(struct layer *layer)
+{
+    struct qcow2 *q = qcow2_of(layer);
+
+    table_free(&q->l1);
+    table_free(&q->l2);
+    free(q->data_file_name);
+    free(q);
+}
+
+static const struct layer_ops qcow2_ops = {
+    .map = qcow2_map,
+    .close = qcow2_close,
+};
+
+int qcow2_open(struct layer *layer, const struct layer_options *options,
+               struct error *error)
+{
+    struct qcow2 *q = calloc(1, sizeof(*q));
+    int err;
+
+    if (!q)
+        return error_set(error, ENOMEM, "%s: out of memory",
+                         layer->reader->name);
+    q->layer = layer;
+    layer->ops = &qcow2_ops;
+    layer->format_data = q;
+
+    err = qcow2_read_header(q, error);
+    if (!err)
+        err = qcow2_read_extensions(q, error);
+    if (!err)
+        err = qcow2_read_snapshots(q, options->snapshot, error);
+    if (!err)
+        err = open_data_file(q, options, error);
+    if (err)
+        return err;
+
+    layer->size = q->size - q->size % SECTOR_SIZE;
+    layer->largest_cluster = q->cluster_size;
+    table_set(&q->l1, layer->reader, q->l1_offset,
+              (uint64_t)q->l1_entries * sizeof(uint64_t));
+    return 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qcow2, as QEMU's docs/interop/qcow2.txt specifies it and as QEMU 7.2 reads
+ * it: what the specification leaves open, and what QEMU does not follow, is
+ * as QEMU does it. The header is in qcow2-header.c, the table of snapshots in
+ * qcow2-snapshot.c, open and close in qcow2.c, the map in qcow2-map.c.
+ */
+#ifndef FORMAT_QCOW2_H
+#define FORMAT_QCOW2_H
+
+#include "common/units.h"
+#include "format/table.h"
+
+struct qcow2 {
+    struct layer *layer;
+
+    /* The header. */
+    unsigned version;
+    unsigned cluster_bits;
+    uint64_t size;
+    uint64_t backing_name_offset;
+    uint32_t backing_name_length;
+    uint32_t encryption;
+    uint32_t l1_entries;
+    uint64_t l1_offset;
+    uint64_t refcount_table_offset;
+    uint32_t refcount_table_clusters;
+    uint32_t snapshots;
+    uint64_t snapshots_offset;
+    uint64_t incompatible_features;
+    uint64_t autoclear_features;
+    uint32_t refcount_order;
+    uint32_t header_length;
+    uint8_t compression_type;
+
+    /* What follows from it. */
+    uint32_t cluster_size;
+    bool subclusters;    /* extended L2 entries */
+    unsigned l2_bits;    /* entries of an L2 table are 1 << l2_bits */
+    unsigned entry_size; /* of an L2 table, in bytes */
+    enum codec codec;
+    char *data_file_name; /* of the header extension */
+
+    struct table l1, l2;
+};
+
+static inline struct qcow2 *qcow2_of(const struct layer *layer)
+{
+    return layer->format_data;
+}
+
+#define QCOW2_INCOMPATIBLE_DIRTY (UINT64_C(1) << 0)
+#define QCOW2_INCOMPATIBLE_CORRUPT (UINT64_C(1) << 1)
+#define QCOW2_INCOMPATIBLE_DATA_FILE (UINT64_C(1) << 2)
+#define QCOW2_INCOMPATIBLE_COMPRESSION (UINT64_C(1) << 3)
+#define QCOW2_INCOMPATIBLE_EXTENDED_L2 (UINT64_C(1) << 4)
+#define QCOW2_INCOMPATIBLE_KNOWN ((UINT64_C(1) << 5) - 1)
+
+#define QCOW2_AUTOCLEAR_BITMAPS (UINT64_C(1) << 0)
+#define QCOW2_AUTOCLEAR_DATA_FILE_RAW (UINT64_C(1) << 1)
+
+#define QCOW2_SUBCLUSTERS 32
+
+/* QEMU's limits, which bound what a hostile header can make us do. */
+#define QCOW2_MIN_CLUSTER_BITS 9
+#define QCOW2_MAX_CLUSTER_BITS 21
+#define QCOW2_MAX_L1_SIZE (32 * MiB)
+#define QCOW2_MAX_REFCOUNT_TABLE_SIZE (8 * MiB)
+#define QCOW2_MAX_SNAPSHOTS 65536
+#define QCOW2_MAX_SNAPSHOT_EXTRA 1024
+/* 1,024 bytes for each snapshot. */
+#define QCOW2_MAX_SNAPSHOT_TABLE (64 * MiB)
+#define QCOW2_MAX_BITMAPS 65535
+/* 1,024 bytes for each bitmap. */
+#define QCOW2_MAX_BITMAP_DIRECTORY (65535 * KiB)
+#define QCOW2_MAX_BACKING_NAME 1023
+
+/* QEMU reads nothing beyond this offset: INT64_MAX, less its largest
+ * alignment of 1 GiB. */
+#define QCOW2_MAX_OFFSET ((UINT64_C(1) << 63) - GiB)
+
+/* Set an error: "NAME: broken qcow2 image: ...". Returns code. */
+int qcow2_broken(const struct qcow2 *q, int code, struct error *error,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * A table of count entries at offset: bounded, at a cluster's edge, and where
+ * QEMU can read it.
+ */
+int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,
+                      uint64_t count, size_t entry_size, uint64_t max_size,
+                      struct error *error);
+
+/* The same for an L1 table. */
+int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t offset,
+                   uint64_t count, struct error *error);
+
+/* qcow2-header.c: read and check the header and its extensions. */
+int qcow2_read_header(struct qcow2 *q, struct error *error);
+int qcow2_read_extensions(struct qcow2 *q, struct error *error);
+
+/* qcow2-snapshot.c: check the table of snapshots. Where wanted is not NULL the
+ * snapshot of this id or name takes the place of the active disk. */
+int qcow2_read_snapshots(struct qcow2 *q, const char *wanted,
+                         struct error *error);
+
+/* qcow2-map.c */
+int qcow2_map(struct layer *layer, uint64_t offset, uint64_t length,
+              struct extent *extent, struct error *error);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format/vmdk-descriptor.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "common/units.h"
+#include "format/layer.h"
+
+/* QEMU reads no more of a descriptor. */
+#define MAX_DESCRIPTOR (MiB - 1)
+
+/* QEMU looks for the name of the parent in so many bytes: */
+#define PARENT_TEXT 10240
+/* here, if the image is not the descriptor alone. */
+#define EMBEDDED_AT 512
+
+/* The longest line of an extent up to the end of its name; longer ones have
+ * blanks to hide something. */
+#define MAX_LINE 2000
+
+#define HEADER_SIZE 36 /* the part of an extent's header that is used here */
+
+struct descriptor {
+    struct reader *reader;
+    const struct vmdk_names *names;
+    unsigned extents;
+};
+
+/* --- extents ------------------------------------------------------------ */
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+    while (*words && strcmp(word, *words) != 0)
+        words++;
+    return *words != NULL;
+}
+
+/* A line of the descriptor, which may be of an extent: ACCESS SECTORS TYPE
+ * "NAME" [OFFSET]. */
+static int check_line(struct descriptor *d, const char *line,
+                      struct error *error)
+{
+    static const char *const accesses[] = { "RW", "RDONLY", "NOACCESS", NULL };
+    static const char *const types[] = { "FLAT",       "SPARSE",   "VMFS",
+                                         "VMFSSPARSE", "SESPARSE", NULL };
+    char access[11], type[11], name[512];
+    char words[MAX_LINE + 1];
+    int64_t sectors;
+    int fields, end = 0;
+
+    /* QEMU's sscanf() goes on over the end of a line, too. */
+    line += strspn(line, " \t\n\v\f\r");
+    snprintf(words, sizeof(words), "%.*s", MAX_LINE, line);
+    fields = sscanf(words, "%10s %" SCNd64 " %10s \"%511[^\n\r\"]%n", access,
+                    &sectors, type, name, &end);
+    if (fields < 1 || !is_one_of(access, accesses) ||
+        (fields == 1 && strlen(words) < MAX_LINE))
+        return 0;
+    if (fields < 4 || end == MAX_LINE || strcmp(access, "RW") != 0 ||
+        sectors <= 0 || !is_one_of(type, types))
+        return error_set(error, ENOTSUP,
+                         "%s: QEMU would leave out an extent of this VMDK "
+                         "image, and show a shorter disk: '%.*s'",
+                         d->reader->name, (int)strcspn(words, "\r\n"), words);
+    d->extents++;
+    return d->names->extent(d->names->arg, type, name, error);
+}
+
+static int check_lines(struct descriptor *d, const char *text,
+                       struct error *error)
+{
+    int err = 0;
+
+    while (!err && *text) {
+        err = check_line(d, text, error);
+        text += strcspn(text, "\n");
+        text += *text == '\n';
+    }
+    if (!err && d->extents == 0)
+        err = error_set(error, EINVAL, "%s: this VMDK image has no extents",
+                        d->reader->name);
+    return err;
+}
+
+/* In the text at offset, which a NUL ends. */
+static int check_extents(struct descriptor *d, uint64_t offset,
+                         struct error *error)
+{
+    struct reader *r = d->reader;
+    uint64_t len = offset < r->size ? r->size - offset : 0;
+    char *text;
+    int err;
+
+    if (len > MAX_DESCRIPTOR)
+        len = MAX_DESCRIPTOR;
+    text = malloc(len + 1);
+    if (!text)
+        return error_set(error, ENOMEM, "%s: out of memory", r->name);
+    err = metadata_read(r, offset, text, len, error);
+    text[len] = '\0';
+    if (!err)
+        err = check_lines(d, text, error);
+    free(text);
+    return err;
+}
+
+/* --- the parent --------------------------------------------------------- */
+
+/* Two bytes after the key, which should be =", the name begins: QEMU does not
+ * look at them, and so goes on behind a NUL there. */
+static const char *find_parent(char *text)
+{
+    static const char key[] = "parentFileNameHint";
+    char *name = strstr(text, key);
+
+    if (!name || name + strlen(key) + 2 > text + PARENT_TEXT)
+        return NULL;
+    name += strlen(key) + 2;
+    name[strcspn(name, "\"")] = '\0';
+    return *name ? name : NULL;
+}
+
+static int check_parent(struct descriptor *d, uint64_t offset,
+                        struct error *error)
+{
+    char *text = calloc(1, PARENT_TEXT + 1);
+    const char *name;
+    int err;
+
+    if (!text)
+        return error_set(error, ENOMEM, "%s: out of memory", d->reader->name);
+    err = metadata_read(d->reader, offset, text, PARENT_TEXT, error);
+    name = err ? NULL : find_parent(text);
+    if (name)
+        err = d->names->parent(d->names->arg, name, error);
+    free(text);
+    return err;
+}
+
+int vmdk_descriptor_names(struct reader *reader, const struct vmdk_names *names,
+                          struct error *error)
+{
+    struct descriptor d = { .reader = reader, .names = names };
+    unsigned char h[HEADER_SIZE];
+    int err = metadata_read(reader, 0, h, sizeof(h), error);
+    bool sparse = memcmp(h, "KDMV", 4) == 0;
+    bool is_text = !sparse && memcmp(h, "COWD", 4) != 0;
+    uint64_t embedded_at = sparse ? get_le64(h + 28) : 0;
+
+    if (err)
+        return err;
+    /* Without a capacity the extent is none: the descriptor says it all. */
+    if (is_text)
+        err = check_extents(&d, 0, error);
+    else if (sparse && get_le64(h + 12) == 0 && embedded_at != 0)
+        err = check_extents(&d, embedded_at * SECTOR_SIZE, error);
+    if (!err && (is_text || sparse))
+        err = check_parent(&d, 0, error);
+    return err ? err : check_parent(&d, EMBEDDED_AT, error);
+}

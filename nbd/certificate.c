@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * This file alone knows GnuTLS, which libnbd uses: so the verdict here is that
+ * of libnbd, and it has a reason.
+ */
+#include "nbd/certificate.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <gnutls/gnutls.h>
+
+#include "common/bytes.h"
+
+/* It is only for a message. */
+#define MOST_PATIENCE 10000
+
+/* Of NBD's handshake. */
+#define OPTION_STARTTLS 5
+#define REPLY_MAGIC 0x3e889045565a9
+#define REPLY_ACK 1
+
+bool nbd_certificate_refused(const char *reason)
+{
+    return strstr(reason, gnutls_strerror(
+                              GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)) != NULL;
+}
+
+bool nbd_certificate_cut_off(const char *reason)
+{
+    return strstr(reason, gnutls_strerror(GNUTLS_E_PREMATURE_TERMINATION)) ||
+           strstr(reason, gnutls_strerror(GNUTLS_E_PULL_ERROR));
+}
+
+/* --- to the server ------------------------------------------------------ */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
+}
+
+static bool wait_for(int fd, short events, int64_t end)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = events };
+    int64_t left = end - now_ms();
+
+    return left > 0 && poll(&poll_fd, 1, (int)left) == 1;
+}
+
+static bool receive(int fd, void *buf, size_t len, int64_t end)
+{
+    char *p = buf;
+
+    while (len > 0) {
+        ssize_t n = wait_for(fd, POLLIN, end) ? recv(fd, p, len, 0) : -1;
+
+        if (n <= 0)
+            return false;
+        p += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static int connect_to(const struct addrinfo *address, int64_t end)
+{
+    int fd = socket(address->ai_family,
+                    address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    address->ai_protocol);
+    int failure = -1;
+    socklen_t len = sizeof(failure);
+
+    if (fd < 0)
+        return -1;
+    /* A refusal may come at once, and is told only once. */
+    if ((connect(fd, address->ai_addr, address->ai_addrlen) == 0 ||
+         errno == EINPROGRESS) &&
+        wait_for(fd, POLLOUT, end) &&
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &len) == 0 &&
+        failure == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int connect_by_name(const struct nbd_uri *uri, int64_t end)
+{
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct addrinfo *addresses;
+    int fd = -1;
+
+    if (getaddrinfo(uri->host, uri->port, &hints, &addresses) != 0)
+        return -1;
+    for (struct addrinfo *a = addresses; a && fd < 0; a = a->ai_next)
+        fd = connect_to(a, end);
+    freeaddrinfo(addresses);
+    return fd;
+}
+
+/* The part of NBD's handshake after which TLS begins. */
+static bool start_tls(int fd, int64_t end)
+{
+    unsigned char greeting[18], reply[20];
+    static const unsigned char request[] = {
+        0,   0,   0,   1, /* the client's flags: fixed newstyle */
+        'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, OPTION_STARTTLS,
+        0,   0,   0,   0, /* the length of its data */
+    };
+
+    return receive(fd, greeting, sizeof(greeting), end) &&
+           memcmp(greeting, "NBDMAGICIHAVEOPT", 16) == 0 &&
+           send(fd, request, sizeof(request), MSG_NOSIGNAL) ==
+               (ssize_t)sizeof(request) &&
+           receive(fd, reply, sizeof(reply), end) &&
+           get_be64(reply) == REPLY_MAGIC &&
+           get_be32(reply + 8) == OPTION_STARTTLS &&
+           get_be32(reply + 12) == REPLY_ACK && get_be32(reply + 16) == 0;
+}
+
+/* --- and its certificate ------------------------------------------------ */
+
+static const char *words_of(unsigned status)
+{
+    static const struct {
+        unsigned flag;
+        const char *words;
+    } problems[] = {
+        /* Of several the first, which says most. */
+        { GNUTLS_CERT_REVOKED, "has been revoked" },
+        { GNUTLS_CERT_SIGNER_NOT_FOUND, "is of an unknown authority" },
+        { GNUTLS_CERT_SIGNER_NOT_CA, "is of an unknown authority" },
+        { GNUTLS_CERT_SIGNATURE_FAILURE, "is of an unknown authority" },
+        { GNUTLS_CERT_EXPIRED, "has expired" },
+        { GNUTLS_CERT_NOT_ACTIVATED, "is not yet valid" },
+        { GNUTLS_CERT_UNEXPECTED_OWNER, "is for another host" },
+        { GNUTLS_CERT_INSECURE_ALGORITHM, "has an insecure signature" },
+        { GNUTLS_CERT_REVOCATION_DATA_SUPERSEDED,
+          "cannot be verified: ca-crl.pem is out of date" },
+    };
+
+    for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
+        if (status & problems[i].flag)
+            return problems[i].words;
+    }
+    return NULL;
+}
+
+static void load_authorities(gnutls_certificate_credentials_t credentials,
+                             const char *directory)
+{
+    char *path;
+
+    if (!directory) {
+        gnutls_certificate_set_x509_system_trust(credentials);
+        return;
+    }
+    if (asprintf(&path, "%s/ca-cert.pem", directory) < 0)
+        return;
+    gnutls_certificate_set_x509_trust_file(credentials, path,
+                                           GNUTLS_X509_FMT_PEM);
+    free(path);
+    if (asprintf(&path, "%s/ca-crl.pem", directory) < 0)
+        return;
+    gnutls_certificate_set_x509_crl_file(credentials, path,
+                                         GNUTLS_X509_FMT_PEM);
+    free(path);
+}
+
+/* Set up as libnbd does it. */
+static bool set_up(gnutls_session_t session, int fd, const char *host,
+                   gnutls_certificate_credentials_t credentials)
+{
+    if (gnutls_set_default_priority(session) < 0 ||
+        gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, strlen(host)) <
+            0 ||
+        gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, credentials) <
+            0)
+        return false;
+    gnutls_session_set_verify_cert(session, host, 0);
+    gnutls_transport_set_int(session, fd);
+    return true;
+}
+
+/* 0 or a negative code of GnuTLS. */
+static int shake_hands(gnutls_session_t session, int fd, int64_t end)
+{
+    for (;;) {
+        int r = gnutls_handshake(session);
+        bool writes = gnutls_record_get_direction(session) == 1;
+
+        if (r == 0 || gnutls_error_is_fatal(r) ||
+            !wait_for(fd, writes ? POLLOUT : POLLIN, end))
+            return r;
+    }
+}
+
+static const char *verdict(int fd, const char *host,
+                           gnutls_certificate_credentials_t credentials,
+                           int64_t end)
+{
+    gnutls_session_t session;
+    const char *words = NULL;
+
+    if (gnutls_init(&session,
+                    GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
+        return NULL;
+    if (set_up(session, fd, host, credentials) &&
+        shake_hands(session, fd, end) ==
+            GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
+        words = words_of(gnutls_session_get_verify_cert_status(session));
+    gnutls_deinit(session);
+    return words;
+}
+
+const char *nbd_certificate_problem(const struct nbd_uri *uri,
+                                    const char *directory, int64_t patience)
+{
+    bool decide = patience < 0 || patience > MOST_PATIENCE;
+    int64_t end = now_ms() + (decide ? MOST_PATIENCE : patience);
+    gnutls_certificate_credentials_t credentials;
+    const char *words = NULL;
+    int fd = -1;
+
+    if (uri->transport == NBD_TCP && patience != 0)
+        fd = connect_by_name(uri, end);
+    if (fd >= 0 && start_tls(fd, end) &&
+        gnutls_certificate_allocate_credentials(&credentials) >= 0) {
+        load_authorities(credentials, directory);
+        words = verdict(fd, uri->host, credentials, end);
+        gnutls_certificate_free_credentials(credentials);
+    }
+    if (fd >= 0)
+        close(fd);
+    return words ? words : "cannot be verified";
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "nbd/extents.h"
+
+#include <stdlib.h>
+
+#include "common/bytes.h"
+#include "common/units.h"
+
+/* A question holds up the plan, and stands behind the reads in flight, so there
+ * should be few. But a map that jumps around (qcow2) should not have the server
+ * look at all of its export for each jump. */
+#define ASK_MOST (4 * GiB - 64 * KiB) /* a multiple of every block size */
+#define ASK_LEAST (64 * MiB)
+
+/* After a question that failed. */
+#define FAILED (64 * MiB)
+
+/* 1 MiB of memory. */
+#define MAX_PIECES 65536
+
+/* The answer to a question, as it comes. */
+struct question {
+    struct nbd_status status;
+    struct nbd_extents *extents;
+    uint64_t size; /* of the export */
+    int error;
+    bool done;
+};
+
+static bool make_room(struct nbd_extents *e)
+{
+    size_t room = e->room ? 2 * e->room : 64;
+    struct nbd_piece *pieces;
+
+    if (e->count < e->room)
+        return true;
+    if (e->room == MAX_PIECES)
+        return false;
+    pieces = realloc(e->pieces, room * sizeof(*pieces));
+    if (!pieces)
+        return false;
+    e->pieces = pieces;
+    e->room = room;
+    return true;
+}
+
+static void add_piece(void *arg, uint64_t length, bool hole)
+{
+    struct question *q = arg;
+    struct nbd_extents *e = q->extents;
+
+    /* The last extent may go on beyond the question, but not for ever. */
+    if (length > q->size - e->end)
+        length = q->size - e->end;
+    if (length == 0 || e->full)
+        return;
+    if (e->count && e->pieces[e->count - 1].hole == hole) {
+        e->pieces[e->count - 1].end += length;
+    } else if (make_room(e)) {
+        e->pieces[e->count++] =
+            (struct nbd_piece){ .end = e->end + length, .hole = hole };
+    } else {
+        e->full = true;
+        return;
+    }
+    e->end += length;
+}
+
+static void status_answered(struct nbd_command *command, int error)
+{
+    struct question *q =
+        (struct question *)((char *)command -
+                            offsetof(struct question, status.command));
+
+    q->error = error;
+    q->done = true;
+}
+
+/* Forget all, and ask what is at offset. */
+static void ask(struct nbd_extents *e, struct nbd_connection *connection,
+                const struct nbd_export *export, uint64_t offset)
+{
+    struct question q = {
+        .status.command.answered = status_answered,
+        .status.add = add_piece,
+        .status.arg = &q,
+        .extents = e,
+        .size = export->size,
+    };
+    uint64_t start = offset - offset % export->least;
+    uint64_t length;
+
+    e->asked = offset == e->end ? e->asked * 4 : ASK_LEAST;
+    if (e->asked == 0 || e->asked > ASK_MOST)
+        e->asked = ASK_MOST;
+    e->start = e->end = start;
+    e->count = e->current = 0;
+    e->full = false;
+
+    length = e->asked < export->size - start ? e->asked : export->size - start;
+    nbd_connection_lock(connection);
+    nbd_connection_status(connection, &q.status, start, length);
+    nbd_connection_wait(connection, &q.done);
+    nbd_connection_unlock(connection);
+
+    /* Not even the first block: it is data. */
+    if (q.error || e->end <= offset) {
+        e->count = 0;
+        e->end = start;
+        e->full = false;
+        add_piece(&q, FAILED, false);
+    }
+}
+
+/* The piece with the byte at offset, which is in the known range. */
+static const struct nbd_piece *find(struct nbd_extents *e, uint64_t offset)
+{
+    size_t low = 0, high = e->count - 1;
+
+    /* Mostly it is the one that was used last, or the next. */
+    for (size_t i = e->current; i < e->count && i < e->current + 2; i++) {
+        if (offset < e->pieces[i].end &&
+            offset >= (i ? e->pieces[i - 1].end : e->start)) {
+            low = high = i;
+            break;
+        }
+    }
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (offset < e->pieces[middle].end)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    e->current = low;
+    return &e->pieces[low];
+}
+
+void nbd_extents_get(struct nbd_extents *e, struct nbd_connection *connection,
+                     const struct nbd_export *export, uint64_t offset,
+                     uint64_t length, struct reader_extent *extent)
+{
+    const struct nbd_piece *piece;
+
+    *extent = (struct reader_extent){ .length = length };
+    if (!export->has_extents)
+        return;
+    if (offset < e->start || offset >= e->end)
+        ask(e, connection, export, offset);
+    if (offset < e->start || offset >= e->end)
+        return; /* out of memory */
+    piece = find(e, offset);
+    extent->hole = piece->hole;
+    if (extent->length > piece->end - offset)
+        extent->length = piece->end - offset;
+}
+
+void nbd_extents_free(struct nbd_extents *e)
+{
+    free(e->pieces);
+}

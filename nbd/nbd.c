@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "nbd/nbd.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/memory.h"
+#include "common/units.h"
+#include "nbd/extents.h"
+#include "nbd/queue.h"
+#include "nbd/server.h"
+
+struct nbd_reader {
+    struct reader reader;
+    struct nbd_export export;
+    struct nbd_extents extents;
+    struct nbd_connection *connections[NBD_MAX_CONNECTIONS];
+    unsigned count;
+    struct nbd_server *server; /* that we started, or NULL */
+
+    pthread_mutex_t lock; /* for: */
+    unsigned queues;      /* that were made */
+};
+
+static struct nbd_reader *to_nbd(const struct reader *r)
+{
+    return (struct nbd_reader *)r;
+}
+
+/* --- the reader --------------------------------------------------------- */
+
+/* What does not wait in a queue goes by the first connection. */
+
+static int nbd_extent(struct reader *r, uint64_t offset, uint64_t length,
+                      struct reader_extent *extent, struct error *error)
+{
+    struct nbd_reader *n = to_nbd(r);
+
+    (void)error;
+    nbd_extents_get(&n->extents, n->connections[0], &n->export, offset, length,
+                    extent);
+    return 0;
+}
+
+static const unsigned char *nbd_view(const struct read *read, struct window *w,
+                                     bool keep)
+{
+    (void)read;
+    (void)w;
+    (void)keep;
+    return NULL;
+}
+
+static bool nbd_try_read(struct read *read)
+{
+    return read->done == read->len;
+}
+
+static void nbd_read_rest(struct read *read)
+{
+    struct nbd_reader *n = to_nbd(read->reader);
+
+    nbd_queue_read(n->connections[0], &n->export, read);
+}
+
+static void nbd_will_need(struct reader *r, uint64_t offset, uint64_t length)
+{
+    (void)r;
+    (void)offset;
+    (void)length;
+}
+
+/* Queues take the connections in turn. */
+static int nbd_new_queue(struct reader *r, unsigned depth,
+                         struct read_queue **queue, struct error *error)
+{
+    struct nbd_reader *n = to_nbd(r);
+    unsigned turn;
+
+    (void)depth;
+    pthread_mutex_lock(&n->lock);
+    turn = n->queues++ % n->count;
+    pthread_mutex_unlock(&n->lock);
+    if (nbd_queue_new(n->connections[turn], &n->export, queue))
+        return error_set(error, ENOMEM, "%s: out of memory", r->name);
+    return 0;
+}
+
+/* A server does not tell. */
+static int nbd_check_unchanged(struct reader *r, struct error *error)
+{
+    (void)r;
+    (void)error;
+    return 0;
+}
+
+static void nbd_close_reader(struct reader *r)
+{
+    struct nbd_reader *n = to_nbd(r);
+
+    for (unsigned i = 0; i < n->count; i++)
+        nbd_connection_close(n->connections[i]);
+    nbd_server_stop(n->server);
+    nbd_extents_free(&n->extents);
+    pthread_mutex_destroy(&n->lock);
+    free(r->name);
+    free(r);
+}
+
+static const struct reader_ops nbd_ops = {
+    .extent = nbd_extent,
+    .view = nbd_view,
+    .try_read = nbd_try_read,
+    .read_rest = nbd_read_rest,
+    .will_need = nbd_will_need,
+    .queue_new = nbd_new_queue,
+    .check_unchanged = nbd_check_unchanged,
+    .close = nbd_close_reader,
+};
+
+/* --- open --------------------------------------------------------------- */
+
+bool nbd_is_uri(const char *name)
+{
+    static const char *const schemes[] = {
+        "nbd:", "nbds:", "nbd+unix:", "nbds+unix:", "nbd+vsock:", "nbds+vsock:"
+    };
+
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+        size_t len = strlen(schemes[i]);
+
+        if (strncmp(name, schemes[i], len) == 0 &&
+            strncmp(name + len, "//", 2) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
+}
+
+/* A server may take fewer connections than it seems to: qemu-nbd lets those
+ * beyond its --shared wait for ever. What the first one needed, many times
+ * over, is enough for the others. */
+#define MORE_LEAST_MS 500
+#define MORE_TIMES 10
+
+/* Connect more often, if that works. */
+static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
+                         int first_took)
+{
+    struct nbd_connection *more[NBD_MAX_CONNECTIONS];
+    unsigned wanted = target->options->connections;
+    struct nbd_target quiet = *target;
+    int64_t end = milliseconds() + MORE_LEAST_MS + MORE_TIMES * first_took;
+    unsigned begun = 0;
+
+    quiet.quiet = true;
+    while (n->count + begun < wanted) {
+        struct error ignored = ERROR_INIT;
+        int err = nbd_connection_begin(&quiet, &more[begun], &ignored);
+
+        error_clear(&ignored);
+        if (err)
+            break;
+        begun++;
+    }
+    for (unsigned i = 0; i < begun; i++) {
+        struct error ignored = ERROR_INIT;
+        struct nbd_export export;
+        int64_t left = end - milliseconds();
+        int err = nbd_connection_complete(more[i], left > 0 ? left : 0, &export,
+                                          &ignored);
+
+        error_clear(&ignored);
+        if (err || export.size != n->export.size ||
+            export.least != n->export.least || export.most != n->export.most)
+            nbd_connection_close(more[i]);
+        else
+            n->connections[n->count++] = more[i];
+    }
+}
+
+/*
+ * A server like qemu-nbd allocates a buffer for each read. The malloc() of
+ * glibc gives it back to the kernel and takes it anew, page by page, until it
+ * has seen a larger buffer freed: then it keeps as much as twice that; see
+ * mallopt(3), M_MMAP_THRESHOLD. So the first read is a large one. Without it
+ * qemu-nbd took from 1.0 to 6 times as long, by chance.
+ *
+ * What it reads will be read again; and a server that fails with it, or gives
+ * up the connection, must still be read. So it is done by the last of several
+ * connections, which goes if it failed.
+ */
+#define FIRST_READ (4 * MiB)
+#define FIRST_READ_LEAST_SIZE (256 * MiB)
+
+static void read_first(struct nbd_reader *n)
+{
+    struct nbd_export export = n->export;
+    struct read read = { .reader = &n->reader, .len = FIRST_READ };
+    unsigned last = n->count - 1;
+
+    export.most = export.limit;
+    if (last == 0 || export.size < FIRST_READ_LEAST_SIZE ||
+        export.limit < FIRST_READ)
+        return;
+    read.buf = malloc(read.len);
+    if (!read.buf)
+        return;
+    populate(read.buf, read.len);
+    nbd_queue_read(n->connections[last], &export, &read);
+    if (read.done < read.len) {
+        nbd_connection_close(n->connections[last]);
+        n->count = last;
+    }
+    free(read.buf);
+}
+
+static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
+                       struct error *error)
+{
+    const struct nbd_options *o = target->options;
+    int64_t start = milliseconds();
+    int err = nbd_connection_begin(target, &n->connections[0], error);
+
+    if (err)
+        return err;
+    n->count = 1;
+    err = nbd_connection_complete(n->connections[0],
+                                  o->timeout ? (int)o->timeout * 1000 : -1,
+                                  &n->export, error);
+    if (err)
+        return err;
+    n->reader.size = n->export.size;
+    n->reader.alignment = n->export.least;
+    if (n->export.multi_conn)
+        connect_more(n, target, milliseconds() - start);
+    read_first(n);
+    return 0;
+}
+
+static struct nbd_reader *new_reader(const char *name, struct error *error)
+{
+    struct nbd_reader *n = calloc(1, sizeof(*n));
+
+    if (n)
+        n->reader.name = strdup(name);
+    if (!n || !n->reader.name) {
+        free(n);
+        error_set(error, ENOMEM, "%s: out of memory", name);
+        return NULL;
+    }
+    n->reader.ops = &nbd_ops;
+    n->reader.queue_group = n;
+    pthread_mutex_init(&n->lock, NULL);
+    return n;
+}
+
+static int open_target(const struct nbd_target *target, struct reader **reader,
+                       struct error *error)
+{
+    struct nbd_reader *n = new_reader(target->name, error);
+    int err;
+
+    if (!n)
+        return error->code;
+    err = connect_all(n, target, error);
+    if (err) {
+        nbd_close_reader(&n->reader);
+        return err;
+    }
+    *reader = &n->reader;
+    return 0;
+}
+
+static int open_over_tls(const struct nbd_uri *uri, struct nbd_target *target,
+                         struct reader **reader, struct error *error)
+{
+    struct nbd_tls tls;
+    int err = nbd_tls_choose(uri, target->options, &tls, error);
+
+    target->tls = &tls;
+    if (!err)
+        err = open_target(target, reader, error);
+    nbd_tls_free(&tls);
+    return err;
+}
+
+int nbd_open_uri(const char *uri, const struct nbd_options *options,
+                 struct reader **reader, struct error *error)
+{
+    struct nbd_target target = { .name = uri, .uri = uri, .options = options };
+    struct nbd_uri parts;
+    int err = nbd_uri_parse(uri, &parts, error);
+
+    if (!err && parts.tls && options->recorded)
+        err = error_set(error, EPERM,
+                        "%s: a server over TLS gets credentials of yours, "
+                        "which an image cannot ask for",
+                        uri);
+    else if (!err && parts.tls)
+        err = open_over_tls(&parts, &target, reader, error);
+    else if (!err)
+        err = open_target(&target, reader, error);
+    nbd_uri_free(&parts);
+    return err;
+}
+
+int nbd_open_server(const struct nbd_server_options *server, const char *name,
+                    const struct nbd_options *options, struct reader **reader,
+                    struct error *error)
+{
+    struct nbd_target target = { .name = name, .options = options };
+    struct nbd_reader *n = new_reader(name, error);
+    int err;
+
+    if (!n)
+        return error->code;
+    err = nbd_server_start(server, name, &n->server, error);
+    if (!err) {
+        target.socket = nbd_server_socket(n->server);
+        err = connect_all(n, &target, error);
+        if (err)
+            nbd_server_explain(n->server, name, error);
+        if (err || !server->lends)
+            nbd_server_hide(n->server);
+    }
+    if (err) {
+        nbd_close_reader(&n->reader);
+        return err;
+    }
+    *reader = &n->reader;
+    return 0;
+}
+
+int nbd_reader_connect(const struct reader *r)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(address.sun_path, nbd_server_socket(to_nbd(r)->server));
+    if (fd < 0 ||
+        connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+const struct nbd_server *nbd_reader_server(const struct reader *r)
+{
+    return to_nbd(r)->server;
+}
+
+int nbd_open_command(char *const *command, const char *name,
+                     const struct nbd_options *options, struct reader **reader,
+                     struct error *error)
+{
+    const struct nbd_server_options server = {
+        .command = command,
+        .error_fd = STDERR_FILENO,
+        .end_signal = SIGTERM,
+        .lends_terminal = true,
+        .timeout = options->timeout,
+    };
+
+    return nbd_open_server(&server, name, options, reader, error);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * systemd's socket activation: the server finds a socket that listens at
+ * descriptor 3. libnbd can do that, too, but for a single connection. The
+ * socket gets a name in a directory that only its owner can enter, and loses it
+ * before the server starts, so there is nothing to leave behind, and nobody
+ * else can connect. We do, by a descriptor of the socket's inode, whose name in
+ * /proc needs no other; where there is no /proc, the name stays until all
+ * connections are made. The server is a child of a watcher: watch.c.
+ */
+#include "nbd/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "process/confine.h"
+#include "process/terminal.h"
+#include "process/watch.h"
+
+/* Where systemd's socket activation starts. */
+#define LISTEN_FD 3
+
+/* What the watcher does by itself does not last. */
+#define ANSWER_MS 10000
+
+struct nbd_server {
+    struct watch watch;
+    pid_t pid;
+    int inode_fd; /* the socket's inode, or -1 */
+    char socket[sizeof(((struct watch_report *)0)->path)];
+};
+
+pid_t nbd_server_pid(const struct nbd_server *s)
+{
+    return s->pid;
+}
+
+const char *nbd_server_socket(const struct nbd_server *s)
+{
+    return s->socket;
+}
+
+static void forget_inode(struct nbd_server *s)
+{
+    if (s->inode_fd >= 0)
+        close(s->inode_fd);
+    s->inode_fd = -1;
+}
+
+void nbd_server_hide(struct nbd_server *s)
+{
+    struct watch_report ignored;
+
+    /* First: nobody lends it when the watcher took it back. */
+    terminal_withdraw();
+    watch_ask(&s->watch, WATCH_CONNECTED, ANSWER_MS, &ignored);
+    forget_inode(s);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+static void set_environment(void)
+{
+    char pid[24];
+
+    snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+    setenv("LISTEN_PID", pid, 1);
+    setenv("LISTEN_FDS", "1", 1);
+    unsetenv("LISTEN_FDNAMES");
+}
+
+/* In a new process: become the server. Only checksums go to stdout; stdin stays
+ * ours, as nbdcopy has it. */
+static int become(const void *options, int socket_fd)
+{
+    const struct nbd_server_options *o = options;
+    sigset_t none;
+    int err;
+
+    dup2(o->error_fd, STDERR_FILENO); /* first: it may be LISTEN_FD */
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    if (dup2(socket_fd, LISTEN_FD) != LISTEN_FD)
+        return errno;
+    set_environment();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    err = o->confined ? confine_qemu(o->network) : 0;
+    if (err)
+        return -err;
+    execvp(o->command[0], o->command);
+    return errno;
+}
+
+/* Let a descriptor take the place of the socket's name. */
+static bool replace_name(struct nbd_server *s)
+{
+    char link[32];
+
+    s->inode_fd = open(s->socket, O_PATH | O_CLOEXEC);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", s->inode_fd);
+    if (s->inode_fd < 0 || access(link, F_OK) != 0)
+        return false;
+    strcpy(s->socket, link);
+    return true;
+}
+
+static const char *cause(int err)
+{
+    return err == ETIMEDOUT ? "timed out" : strerror(err);
+}
+
+static int say_no_socket(const char *name, int err, struct error *error)
+{
+    return error_set(error, err, "%s: cannot make a socket in '%s': %s", name,
+                     private_socket_parent(), cause(err));
+}
+
+static int say_not_run(const struct nbd_server_options *o, const char *name,
+                       int err, struct error *error)
+{
+    bool missing = o->package && err == ENOENT;
+
+    if (err < 0)
+        return error_set(error, -err,
+                         "%s: cannot confine '%s' by a seccomp filter: %s",
+                         name, o->command[0], strerror(-err));
+    return error_set(error, err, "%s: can not run '%s'%s%s: %s", name,
+                     o->command[0], missing ? ", of the package " : "",
+                     missing ? o->package : "", cause(err));
+}
+
+static int start(struct nbd_server *s, const struct nbd_server_options *o,
+                 const char *name, struct error *error)
+{
+    const struct watch_job job = {
+        .become = become,
+        .arg = o,
+        .end_signal = o->end_signal,
+        .lends_terminal = o->lends_terminal,
+    };
+    int milliseconds = o->timeout ? (int)o->timeout * 1000 : -1;
+    struct watch_report report;
+    int err = watch_start(&s->watch, &job);
+
+    if (err)
+        return say_not_run(o, name, err, error);
+    err = watch_wait(&s->watch, milliseconds, &report);
+    if (err)
+        return say_no_socket(name, err, error);
+    strcpy(s->socket, report.path);
+    if (o->lends_terminal)
+        terminal_offer(s->watch.pid);
+    err = watch_ask(&s->watch, replace_name(s) ? WATCH_RUN : WATCH_RUN_NAMED,
+                    milliseconds, &report);
+    if (err)
+        return say_not_run(o, name, err, error);
+    s->pid = report.pid;
+    return 0;
+}
+
+int nbd_server_start(const struct nbd_server_options *o, const char *name,
+                     struct nbd_server **server, struct error *error)
+{
+    struct nbd_server *s = calloc(1, sizeof(*s));
+    int err;
+
+    if (!s)
+        return error_set(error, ENOMEM, "%s: out of memory", name);
+    s->inode_fd = -1;
+    err = start(s, o, name, error);
+    if (err)
+        nbd_server_stop(s);
+    else
+        *server = s;
+    return err;
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+void nbd_server_explain(struct nbd_server *s, const char *name,
+                        struct error *error)
+{
+    struct watch_report r;
+    int err = error->code;
+
+    if (watch_ask(&s->watch, WATCH_HAS_ENDED, ANSWER_MS, &r) != 0 || !r.ended)
+        return;
+    error_clear(error);
+    if (WIFSIGNALED(r.status))
+        error_set(error, err, "%s: the server was ended by signal %d (%s)",
+                  name, WTERMSIG(r.status), strsignal(WTERMSIG(r.status)));
+    else
+        error_set(error, err, "%s: the server ended with exit status %d", name,
+                  WEXITSTATUS(r.status));
+}
+
+void nbd_server_stop(struct nbd_server *s)
+{
+    if (!s)
+        return;
+    forget_inode(s);
+    terminal_withdraw();
+    watch_end(&s->watch);
+    free(s);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libnbd before 1.20.3 and 1.18.5 (CVE-2024-7383) verifies a server only by
+ * certificates in a directory, and only by TCP; all others it takes, whoever
+ * they are. And no version says when a directory that was named has no
+ * authority, or a file in it cannot be read: it goes on without. So all this is
+ * looked at before, by the names that libnbd knows:
+ *
+ *   ca-cert.pem   the authorities, without which nothing is verified
+ *   ca-crl.pem    what they revoked, if it is there
+ *   client-*.pem  who we are, if they are there
+ */
+#include "nbd/tls.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "nbd/certificate.h"
+
+/* --- which credentials -------------------------------------------------- */
+
+/* In libnbd's words. What is neither must not pass for "no". */
+static int parse_verify_peer(const struct nbd_uri *uri, bool *verify,
+                             struct error *error)
+{
+    static const char *const words[][2] = {
+        { "0", "1" },    { "false", "true" }, { "f", "t" },
+        { "no", "yes" }, { "n", "y" },        { "off", "on" },
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        for (int is_on = 0; is_on <= 1; is_on++) {
+            if (strcasecmp(uri->verify_peer, words[i][is_on]) == 0) {
+                *verify = is_on;
+                return 0;
+            }
+        }
+    }
+    return error_set(error, EINVAL,
+                     "%s: cannot connect: tls-verify-peer must be true or "
+                     "false, not '%s'",
+                     uri->text, uri->verify_peer);
+}
+
+/* Where libnbd looks for certificates when nothing is said. */
+static int default_directory(unsigned i, char **directory)
+{
+    const char *home = getenv("HOME");
+    bool is_user = geteuid() != 0 && home;
+    int r;
+
+    *directory = NULL;
+    if (is_user && i < 2)
+        r = asprintf(directory, "%s/%s/libnbd", home,
+                     i == 0 ? ".pki" : ".config/pki");
+    else if (!is_user && i == 0)
+        r = asprintf(directory, "/etc/pki/libnbd");
+    else
+        return ENOENT;
+    if (r >= 0)
+        return 0;
+    *directory = NULL;
+    return ENOMEM;
+}
+
+/* Whether a file can be read, or why not; absent: nobody put it there, while a
+ * link that leads nowhere was meant to be something. */
+static int look_at_file(const char *directory, const char *name, bool *absent)
+{
+    struct stat st;
+    char *path;
+    int err = 0;
+
+    *absent = false;
+    if (asprintf(&path, "%s/%s", directory, name) < 0)
+        return ENOMEM;
+    if (access(path, R_OK) == -1) {
+        err = errno;
+        *absent =
+            lstat(path, &st) == -1 && (errno == ENOENT || errno == ENOTDIR);
+    } else if (stat(path, &st) == -1) {
+        err = errno;
+    } else if (!S_ISREG(st.st_mode)) {
+        /* libnbd would wait for somebody to write into a pipe. */
+        err = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+    }
+    free(path);
+    return err;
+}
+
+/* The first of libnbd's directories that has an authority, or NULL. */
+static int find_directory(char **directory)
+{
+    bool absent;
+    int err;
+
+    for (unsigned i = 0; !(err = default_directory(i, directory)); i++) {
+        err = look_at_file(*directory, "ca-cert.pem", &absent);
+        if (!absent)
+            break;
+        free(*directory);
+    }
+    return err == ENOMEM ? err : 0;
+}
+
+/* The URI's own credentials take the place of those of the object, with all
+ * that was said of these: verify-peer=off was meant for others. */
+static int choose_from_uri(const struct nbd_uri *uri, struct nbd_tls *tls,
+                           struct error *error)
+{
+    if (uri->certificates && uri->psk_file)
+        return error_set(error, EINVAL,
+                         "%s: cannot connect: tls-certificates and "
+                         "tls-psk-file exclude each other",
+                         uri->text);
+    if (uri->psk_file) {
+        tls->psk_file = uri->psk_file;
+        return 0;
+    }
+    tls->certificates = strdup(uri->certificates);
+    return tls->certificates
+               ? 0
+               : error_set(error, ENOMEM, "%s: out of memory", uri->text);
+}
+
+static int choose_from_options(const struct nbd_uri *uri,
+                               const struct nbd_options *options,
+                               struct nbd_tls *tls, struct error *error)
+{
+    int err = 0;
+
+    if (options->tls_problem)
+        return error_set(error, EINVAL, "%s: the TLS credentials: %s",
+                         uri->text, options->tls_problem);
+    tls->verify = !options->tls_trust_any;
+    tls->psk_file = options->tls_psk_file;
+    if (tls->psk_file) {
+        tls->username = options->tls_username;
+        return 0;
+    }
+    if (!options->tls_certificates)
+        err = find_directory(&tls->certificates);
+    else if (!(tls->certificates = strdup(options->tls_certificates)))
+        err = ENOMEM;
+    return err ? error_set(error, err, "%s: out of memory", uri->text) : 0;
+}
+
+int nbd_tls_choose(const struct nbd_uri *uri, const struct nbd_options *options,
+                   struct nbd_tls *tls, struct error *error)
+{
+    int err;
+
+    *tls = (struct nbd_tls){ .uri = uri, .verify = true };
+    if (uri->certificates || uri->psk_file)
+        err = choose_from_uri(uri, tls, error);
+    else
+        err = choose_from_options(uri, options, tls, error);
+    if (!err && uri->verify_peer)
+        err = parse_verify_peer(uri, &tls->verify, error);
+    return err;
+}
+
+void nbd_tls_free(struct nbd_tls *tls)
+{
+    free(tls->certificates);
+}
+
+/* --- whether they verify ------------------------------------------------ */
+
+/* Odd numbers are of versions in development. */
+static bool verifies_always(const char *version)
+{
+    unsigned major = 0, minor = 0, release = 0;
+
+    (void)sscanf(version, "%u.%u.%u", &major, &minor, &release);
+    if (major != 1 || minor > 21)
+        return major > 1 || minor > 21;
+    return (minor == 20 && release >= 3) || (minor == 18 && release >= 5);
+}
+
+static int check_directory(const struct nbd_tls *tls, struct error *error)
+{
+    static const struct {
+        const char *name;
+        bool optional;
+    } files[] = {
+        { "ca-cert.pem", false },
+        { "ca-crl.pem", true },
+        { "client-cert.pem", true },
+        { "client-key.pem", true },
+    };
+
+    if (!*tls->certificates)
+        return error_set(error, EINVAL,
+                         "%s: cannot connect: tls-certificates needs a "
+                         "directory",
+                         tls->uri->text);
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+        bool absent;
+        int err = look_at_file(tls->certificates, files[i].name, &absent);
+
+        if (err && !(absent && files[i].optional))
+            return error_set(error, err,
+                             "%s: cannot connect: cannot verify the server: "
+                             "%s/%s: %s",
+                             tls->uri->text, tls->certificates, files[i].name,
+                             strerror(err));
+    }
+    return 0;
+}
+
+int nbd_tls_check(const struct nbd_tls *tls, const char *version,
+                  struct error *error)
+{
+    bool always;
+
+    if (tls->psk_file || !tls->verify)
+        return 0;
+    always = verifies_always(version);
+    if (!always && tls->uri->transport != NBD_TCP)
+        return error_set(error, EPERM,
+                         "%s: cannot connect: libnbd %s does not verify the "
+                         "certificate of a server on a %s socket; give keys "
+                         "(tls-psk-file=FILE), or tls-verify-peer=false",
+                         tls->uri->text, version,
+                         tls->uri->transport == NBD_UNIX ? "unix" : "vsock");
+    if (tls->certificates)
+        return check_directory(tls, error);
+    if (always)
+        return 0;
+    return error_set(error, EPERM,
+                     "%s: cannot connect: libnbd %s does not verify the "
+                     "server without the certificate of an authority; "
+                     "give tls-certificates=DIRECTORY in the URI",
+                     tls->uri->text, version);
+}
+
+/* --- why it failed ------------------------------------------------------ */
+
+/* Whether the server may have ended the connection for want of a certificate.
+ */
+static bool lacks_certificate(const struct nbd_tls *tls, const char *reason)
+{
+    bool absent;
+
+    return tls->certificates && nbd_certificate_cut_off(reason) &&
+           look_at_file(tls->certificates, "client-cert.pem", &absent) &&
+           absent;
+}
+
+char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason,
+                      int64_t patience)
+{
+    char *text = NULL;
+
+    if (tls->psk_file) {
+        /* libnbd took the name that we are logged in by, or found none. */
+        if (tls->username || tls->uri->has_user ||
+            (!strstr(reason, "getlogin") && !strstr(reason, "PSK file")))
+            return NULL;
+        if (asprintf(&text,
+                     "%s; name the user of the key: USER@ after the :// of "
+                     "the URI, or username=USER in the object",
+                     reason) < 0)
+            return NULL;
+    } else if (nbd_certificate_refused(reason)) {
+        if (asprintf(&text, "the server's certificate %s",
+                     nbd_certificate_problem(tls->uri, tls->certificates,
+                                             patience)) < 0)
+            return NULL;
+    } else if (lacks_certificate(tls, reason)) {
+        if (asprintf(&text,
+                     "%s The server may require a certificate of the client: "
+                     "there is no %s/client-cert.pem",
+                     reason, tls->certificates) < 0)
+            return NULL;
+    }
+    return text;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Landlock (Linux 5.13) is used by its system calls, as libc has none of them.
+ * What the installed headers know may be older than the kernel that runs: names
+ * and numbers are those of linux/landlock.h, and stand here.
+ *
+ * Landlock takes rights from a process one layer upon the other: the second
+ * layer of qemu-nbd takes the temporary directory, too.
+ */
+#include "process/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "process/private-socket.h"
+
+/* --- Landlock ----------------------------------------------------------- */
+
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
+#define SYS_landlock_restrict_self 446
+#endif
+
+#define CREATE_RULESET_VERSION 1
+#define RULE_PATH_BENEATH 1
+
+#define FS_WRITE_FILE (UINT64_C(1) << 1)
+#define FS_REMOVE_DIR (UINT64_C(1) << 4)
+#define FS_REMOVE_FILE (UINT64_C(1) << 5)
+#define FS_MAKE_CHAR (UINT64_C(1) << 6)
+#define FS_MAKE_DIR (UINT64_C(1) << 7)
+#define FS_MAKE_REG (UINT64_C(1) << 8)
+#define FS_MAKE_SOCK (UINT64_C(1) << 9)
+#define FS_MAKE_FIFO (UINT64_C(1) << 10)
+#define FS_MAKE_BLOCK (UINT64_C(1) << 11)
+#define FS_MAKE_SYM (UINT64_C(1) << 12)
+#define FS_REFER (UINT64_C(1) << 13)    /* since version 2 of the interface */
+#define FS_TRUNCATE (UINT64_C(1) << 14) /* 3 */
+#define NET_BIND_TCP (UINT64_C(1) << 0) /* 4 */
+#define NET_CONNECT_TCP (UINT64_C(1) << 1)
+
+#define FS_ALL_CHANGES                                                         \
+    (FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_CHAR |           \
+     FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_BLOCK | \
+     FS_MAKE_SYM)
+
+/* What the socket of a server needs: its directory, its name, and no names. */
+#define FS_SOCKETS (FS_MAKE_DIR | FS_MAKE_SOCK | FS_REMOVE_DIR | FS_REMOVE_FILE)
+
+struct ruleset_attr {
+    uint64_t handled_access_fs;
+    uint64_t handled_access_net;
+};
+
+struct path_beneath_attr {
+    uint64_t allowed_access;
+    int32_t parent_fd;
+} __attribute__((packed));
+
+/* The version of Landlock's interface; 0: there is none. */
+static int landlock_version(void)
+{
+    long version = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
+                           CREATE_RULESET_VERSION);
+
+    return version > 0 ? (int)version : 0;
+}
+
+/* What is beneath a path may be changed in these ways. A path that is not there
+ * is none that could be changed. */
+static int allow(int ruleset, const char *path, uint64_t access)
+{
+    struct path_beneath_attr beneath = {
+        .allowed_access = access,
+        .parent_fd = open(path, O_PATH | O_CLOEXEC),
+    };
+    int err = 0;
+
+    if (beneath.parent_fd < 0)
+        return 0;
+    if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath,
+                0) != 0)
+        err = errno;
+    close(beneath.parent_fd);
+    return err;
+}
+
+/* sockets: where they may be made, or NULL for nowhere. 0 or why it is not
+ * confined. */
+static int landlock(const char *sockets, bool network)
+{
+    struct ruleset_attr attr = { .handled_access_fs = FS_ALL_CHANGES };
+    int version = landlock_version();
+    int ruleset, err;
+
+    if (version == 0)
+        return ENOSYS;
+    if (version >= 2)
+        attr.handled_access_fs |= FS_REFER;
+    if (version >= 3)
+        attr.handled_access_fs |= FS_TRUNCATE;
+    if (version >= 4 && !network)
+        attr.handled_access_net = NET_BIND_TCP | NET_CONNECT_TCP;
+    ruleset = syscall(SYS_landlock_create_ruleset, &attr,
+                      version >= 4
+                          ? sizeof(attr)
+                          : offsetof(struct ruleset_attr, handled_access_net),
+                      0);
+    if (ruleset < 0)
+        return errno;
+    /* Programs use it in the place of a file. */
+    err = allow(ruleset, "/dev/null", FS_WRITE_FILE);
+    if (!err && sockets)
+        err = allow(ruleset, sockets, FS_SOCKETS);
+    if (!err && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
+        err = errno;
+    close(ruleset);
+    return err;
+}
+
+static bool landlocked;
+
+void confine_this_process(bool network)
+{
+    if (landlocked || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return;
+    landlocked = landlock(private_socket_parent(), network) == 0;
+}
+
+/* --- seccomp ------------------------------------------------------------ */
+
+/* Refuse open() and openat() where some bits of their flags have a value. */
+static int refuse_open(scmp_filter_ctx filter, unsigned mask, unsigned value)
+{
+    struct scmp_arg_cmp flags = SCMP_A2(SCMP_CMP_MASKED_EQ, mask, value);
+    int err = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EROFS),
+                                     SCMP_SYS(openat), 1, &flags);
+
+    flags.arg = 1;
+    return err ? err
+               : seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EROFS),
+                                        SCMP_SYS(open), 1, &flags);
+}
+
+static int refuse(scmp_filter_ctx filter, const int *calls, size_t count,
+                  int with)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < count; i++)
+        err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(with), calls[i], 0);
+    return err;
+}
+
+/* Calls that change what is in a directory or the state of a file. */
+static const int changes[] = {
+    SCMP_SYS(creat),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(rmdir),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(link),
+    SCMP_SYS(linkat),
+    SCMP_SYS(symlink),
+    SCMP_SYS(symlinkat),
+    SCMP_SYS(chmod),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(fchmodat),
+    SCMP_SYS(chown),
+    SCMP_SYS(fchown),
+    SCMP_SYS(lchown),
+    SCMP_SYS(fchownat),
+    SCMP_SYS(setxattr),
+    SCMP_SYS(lsetxattr),
+    SCMP_SYS(fsetxattr),
+    SCMP_SYS(utime),
+    SCMP_SYS(utimes),
+    SCMP_SYS(futimesat),
+    SCMP_SYS(utimensat),
+    SCMP_SYS(mount),
+    SCMP_SYS(removexattr),
+    SCMP_SYS(lremovexattr),
+    SCMP_SYS(swapon),
+    SCMP_SYS(fremovexattr),
+    SCMP_SYS(open_by_handle_at),
+};
+
+/* Calls of which a filter does not see what they open; programs have another
+ * way where the kernel has none of them. */
+static const int opaque[] = { SCMP_SYS(openat2), SCMP_SYS(io_uring_setup) };
+
+static const int sockets[] = { SCMP_SYS(socket) };
+
+static const int truncation[] = { SCMP_SYS(truncate) };
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* Then QEMU cannot open /dev/null to see which locks the kernel has, and takes
+ * none: those that qemu/files.c takes stand for them. */
+static int refuse_changes(scmp_filter_ctx filter)
+{
+    int err = refuse_open(filter, O_ACCMODE, O_WRONLY);
+
+    if (!err)
+        err = refuse_open(filter, O_ACCMODE, O_RDWR);
+    if (!err)
+        err = refuse_open(filter, O_CREAT, O_CREAT);
+    return err ? err : refuse(filter, changes, COUNT(changes), EROFS);
+}
+
+/* Refuse what Landlock does not. Truncation is always refused: Landlock sees it
+ * since version 3 only. 0 or a positive errno value. */
+static int filter_calls(bool changes_allowed, bool network)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int err;
+
+    if (!filter)
+        return ENOMEM;
+    err = refuse_open(filter, O_TRUNC, O_TRUNC);
+    if (!err)
+        err = refuse(filter, truncation, COUNT(truncation), EROFS);
+    if (!err && !changes_allowed)
+        err = refuse_changes(filter);
+    if (!err && !network)
+        err = refuse(filter, sockets, COUNT(sockets), EACCES);
+    /* io_uring is left to QEMU where Landlock sees what it opens. */
+    if (!err && !(changes_allowed && network))
+        err = refuse(filter, opaque, COUNT(opaque), ENOSYS);
+    if (!err)
+        err = seccomp_load(filter);
+    seccomp_release(filter);
+    return -err;
+}
+
+int confine_qemu(bool network)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return errno;
+    return filter_calls(landlock(NULL, network) == 0, network);
+}

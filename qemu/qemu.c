@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/qemu.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nbd/server.h"
+#include "qemu/message.h"
+#include "qemu/secrets.h"
+
+/* What a pipe holds of the messages. One line can be long: it has some words
+ * for each file of a chain that loops. */
+#define MESSAGES_SIZE (64 * 1024)
+
+/* Arguments beside the objects, and the NULL. */
+#define MORE_ARGUMENTS 10
+
+/* Above the descriptors that a server gets by a fixed number. */
+#define FIRST_INHERITED 10
+
+struct arguments {
+    char **list;
+    size_t count;
+    char *file; /* the last of them, which messages repeat */
+    int fd;     /* that it names, or -1 */
+    bool failed;
+};
+
+/* --- what is asked of qemu-nbd ------------------------------------------ */
+
+/* The list owns the text. NULL: there was no memory for it. */
+static void add(struct arguments *a, char *text)
+{
+    if (text)
+        a->list[a->count++] = text;
+    else
+        a->failed = true;
+}
+
+static void add_option(struct arguments *a, const char *option,
+                       const char *value)
+{
+    char *text;
+
+    if (!value)
+        return;
+    add(a, asprintf(&text, "%s=%s", option, value) < 0 ? NULL : text);
+}
+
+/* In an option string a comma is doubled. */
+static char *escape(const char *text)
+{
+    char *escaped = malloc(2 * strlen(text) + 1);
+    char *p = escaped;
+
+    if (!escaped)
+        return NULL;
+    do {
+        if (*text == ',')
+            *p++ = ',';
+        *p++ = *text;
+    } while (*text++);
+    return escaped;
+}
+
+int qemu_descriptor(const char *path)
+{
+    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+
+    if (strcmp(path, "/dev/stdin") == 0)
+        return STDIN_FILENO;
+    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+        size_t len = strlen(folders[i]);
+        const char *number = path + len;
+
+        if (strncmp(path, folders[i], len) == 0 && *number &&
+            !number[strspn(number, "0123456789")])
+            return atoi(number);
+    }
+    return -1;
+}
+
+/* A descriptor of ours is inherited, but its number may be the one that the
+ * socket gets. (QEMU, confined, can not look into our /proc.) */
+static char *own_path(const char *path, int *fd)
+{
+    int descriptor = qemu_descriptor(path);
+    char *own;
+
+    if (descriptor < 0)
+        return strdup(path);
+    *fd = fcntl(descriptor, F_DUPFD, FIRST_INHERITED);
+    if (*fd < 0)
+        return strdup(path);
+    if (asprintf(&own, "/proc/self/fd/%d", *fd) < 0)
+        return NULL;
+    return own;
+}
+
+/* A file by an option string: there, no character of its name means anything,
+ * and force-share can be said. */
+static char *file_argument(const struct qemu_options *o, int *fd)
+{
+    char *path = own_path(o->path, fd);
+    char *name = path ? escape(path) : NULL;
+    char *format = escape(o->format ? o->format : "");
+    char *text = NULL;
+
+    if (name && format &&
+        asprintf(&text, "%s%s%sfile.filename=%s%s", o->format ? "driver=" : "",
+                 format, o->format ? "," : "", name,
+                 o->files.force_share ? ",force-share=on" : "") < 0)
+        text = NULL;
+    free(path);
+    free(name);
+    free(format);
+    return text;
+}
+
+/* What another qemu-nbd has, over a socket that is connected to it. */
+static char *over_argument(const struct qemu_options *o, int *fd)
+{
+    int connection = nbd_reader_connect(o->over);
+    char *format = escape(o->format);
+    char *text = NULL;
+
+    if (connection >= 0) {
+        *fd = fcntl(connection, F_DUPFD, FIRST_INHERITED);
+        close(connection);
+    }
+    if (format && asprintf(&text,
+                           "driver=%s,file.driver=nbd,file.server.type=fd,"
+                           "file.server.str=%d",
+                           format, *fd) < 0)
+        text = NULL;
+    free(format);
+    return text;
+}
+
+/* An option string with force-share; a comma may end it. */
+static char *share_options(const char *options)
+{
+    size_t len = strlen(options);
+    char *text;
+
+    if (len && options[len - 1] == ',')
+        len--;
+    if (asprintf(&text, "%.*s,force-share=on", (int)len, options) < 0)
+        return NULL;
+    return text;
+}
+
+/* A name that begins with json: with force-share. */
+static char *share_json(const char *name)
+{
+    static const char json[] = "json:";
+    const char *p = name + strlen(json);
+    char *text;
+
+    p += strspn(p, " \t\r\n");
+    if (*p != '{')
+        return strdup(name);
+    p++;
+    p += strspn(p, " \t\r\n");
+    if (asprintf(&text, "%s{\"force-share\": true%s%s", json,
+                 *p == '}' ? "" : ", ", p) < 0)
+        return NULL;
+    return text;
+}
+
+/* What has a protocol can take force-share in json: only; others know no
+ * locks. Who says it himself has said it. */
+static char *other_argument(const struct qemu_options *o)
+{
+    if (o->files.force_share && !strstr(o->other, "force-share")) {
+        if (o->image_opts)
+            return share_options(o->other);
+        if (strncmp(o->other, "json:", 5) == 0)
+            return share_json(o->other);
+    }
+    return strdup(o->other);
+}
+
+static void add_all(struct arguments *a, const struct qemu_options *o)
+{
+    char shared[16];
+
+    snprintf(shared, sizeof(shared), "%d", NBD_MAX_CONNECTIONS);
+    add(a, strdup("qemu-nbd"));
+    add(a, strdup("--read-only"));
+    add_option(a, "--shared", shared);
+    add_option(a, "--cache",
+               o->files.cache == CACHE_DIRECT ? "none" : "writeback");
+    for (size_t i = 0; i < o->object_count; i++)
+        add_option(a, "--object", o->objects[i]);
+    add_option(a, "--load-snapshot", o->snapshot);
+    if (o->path || o->image_opts || o->over)
+        add(a, strdup("--image-opts"));
+    if (!o->path && !o->over)
+        add_option(a, "--format", o->format);
+    add(a, strdup("--"));
+    if (o->over)
+        a->file = over_argument(o, &a->fd);
+    else
+        a->file = o->path ? file_argument(o, &a->fd) : other_argument(o);
+    add(a, a->file);
+}
+
+static void arguments_free(struct arguments *a)
+{
+    for (size_t i = 0; i < a->count; i++)
+        free(a->list[i]);
+    free(a->list);
+    if (a->fd >= 0)
+        close(a->fd);
+}
+
+static int arguments_make(struct arguments *a, const struct qemu_options *o,
+                          struct error *error)
+{
+    *a = (struct arguments){
+        .list = calloc(o->object_count + MORE_ARGUMENTS, sizeof(*a->list)),
+        .fd = -1,
+    };
+    if (a->list)
+        add_all(a, o);
+    if (a->list && !a->failed)
+        return 0;
+    arguments_free(a);
+    return error_set(error, ENOMEM, "%s: out of memory", o->name);
+}
+
+/* --- start -------------------------------------------------------------- */
+
+/* Where messages go. They are read only when it is all over, so whoever writes
+ * more than fits must not wait for that. */
+static int make_pipe(int fds[2])
+{
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0)
+        return 0;
+    return errno;
+}
+
+/* A file is taken for something else. */
+static const char *file_hint(const struct qemu_options *o, const char *reason)
+{
+    if (o->path || o->image_opts || access(o->other, F_OK) != 0 ||
+        strncmp(reason, "Unknown protocol", 16) != 0)
+        return "";
+    return ". There is a file of this name: write it with ./ before it";
+}
+
+/* Tell QEMU's reason. */
+static void explain(const struct qemu_options *o, const struct arguments *a,
+                    int fd, struct error *error)
+{
+    char *messages = malloc(MESSAGES_SIZE + 1);
+    ssize_t n = messages ? read(fd, messages, MESSAGES_SIZE) : 0;
+    int err = error->code;
+    char *reason = NULL;
+
+    if (n > 0) {
+        messages[n] = '\0';
+        reason = qemu_message(messages, a->file, o->path ? o->path : o->other);
+    }
+    free(messages);
+    if (!reason)
+        return;
+    error_clear(error);
+    error_set(error, err, "%s: QEMU: %s%s", o->name, reason,
+              file_hint(o, reason));
+    free(reason);
+}
+
+static int start(const struct qemu_options *o, struct reader **reader,
+                 struct error *error)
+{
+    struct nbd_server_options server = {
+        .package = "qemu-utils",
+        .end_signal = SIGKILL, /* it may be waiting; it has nothing to write */
+        .timeout = o->nbd->timeout,
+        .confined = true,
+        .network = o->network,
+        .lends = o->lends,
+    };
+    struct nbd_options nbd = *o->nbd;
+    struct arguments a;
+    int fds[2];
+    int err = arguments_make(&a, o, error);
+
+    if (err)
+        return err;
+    err = make_pipe(fds);
+    if (err) {
+        arguments_free(&a);
+        return error_set(error, err, "%s: can not make a pipe: %s", o->name,
+                         strerror(err));
+    }
+    server.command = a.list;
+    server.error_fd = fds[1];
+    nbd.answers_at_once = true;
+    err = nbd_open_server(&server, o->name, &nbd, reader, error);
+    if (err)
+        explain(o, &a, fds[0], error);
+    close(fds[0]);
+    close(fds[1]);
+    arguments_free(&a);
+    return err;
+}
+
+int qemu_open(const struct qemu_options *o, struct reader **reader,
+              struct error *error)
+{
+    struct qemu_secrets secrets;
+    int err = qemu_secrets_take(&secrets, o, error);
+
+    if (err)
+        return err;
+    err = start(&secrets.options, reader, error);
+    qemu_secrets_free(&secrets);
+    return err;
+}
+
+pid_t qemu_pid(const struct reader *reader)
+{
+    return nbd_server_pid(nbd_reader_server(reader));
+}

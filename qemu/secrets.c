@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "qemu/secrets.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/url.h"
+#include "qemu/options.h"
+
+/* The descriptors of a server that are not standard or its socket. */
+#define FREE_FD 4
+
+/* Of an object, with its number. */
+#define ID "disksum-secret-"
+
+#define NUMBER_SIZE 48
+
+/* While something is rewritten. */
+struct taking {
+    struct qemu_secrets *secrets;
+    const char *name; /* for messages */
+    struct error *error;
+};
+
+/* --- pipes and objects -------------------------------------------------- */
+
+static int out_of_memory(const struct taking *t)
+{
+    return error_set(t->error, ENOMEM, "%s: out of memory", t->name);
+}
+
+/* A pipe that holds a secret and then ends. Only for this does a descriptor
+ * stay open when a program is started. */
+static int make_pipe(const struct taking *t, const char *secret, int *fd)
+{
+    size_t len = strlen(secret);
+    int fds[2];
+    int err = 0;
+
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
+        return error_set(t->error, errno, "%s: cannot make a pipe: %s", t->name,
+                         strerror(errno));
+    if (write(fds[1], secret, len) != (ssize_t)len)
+        err = error_set(t->error, E2BIG,
+                        "%s: a secret is too long for a pipe; give it by "
+                        "--object secret,id=ID,file=FILE",
+                        t->name);
+    *fd = err ? -1 : fcntl(fds[0], F_DUPFD, FREE_FD);
+    if (!err && *fd < 0)
+        err = error_set(t->error, errno, "%s: cannot duplicate a pipe: %s",
+                        t->name, strerror(errno));
+    if (!err)
+        fcntl(*fd, F_SETFL, 0);
+    close(fds[0]);
+    close(fds[1]);
+    return err;
+}
+
+/* Keep a secret in a pipe, and tell the name that it has for QEMU. */
+static int keep(const struct taking *t, const char *secret,
+                char path[NUMBER_SIZE])
+{
+    struct qemu_secrets *s = t->secrets;
+    int *fds = realloc(s->fds, (s->fd_count + 1) * sizeof(*fds));
+    int err;
+
+    if (!fds)
+        return out_of_memory(t);
+    s->fds = fds;
+    err = make_pipe(t, secret, &fds[s->fd_count]);
+    if (!err)
+        snprintf(path, NUMBER_SIZE, "/dev/fd/%d", fds[s->fd_count++]);
+    return err;
+}
+
+/* The object is taken over. NULL: there was no memory for it. */
+static int add_object(const struct taking *t, char *object)
+{
+    struct qemu_secrets *s = t->secrets;
+    char **objects =
+        realloc(s->objects, (s->object_count + 1) * sizeof(*objects));
+
+    if (objects)
+        s->objects = objects;
+    if (!objects || !object) {
+        free(object);
+        return out_of_memory(t);
+    }
+    objects[s->object_count++] = object;
+    return 0;
+}
+
+/* Make an object of a secret, and tell its id. */
+static int make_object(const struct taking *t, const char *secret,
+                       char id[NUMBER_SIZE])
+{
+    char path[NUMBER_SIZE];
+    char *object;
+    int err = keep(t, secret, path);
+
+    if (err)
+        return err;
+    snprintf(id, NUMBER_SIZE, ID "%zu", t->secrets->object_count);
+    if (asprintf(&object, "secret,id=%s,file=%s", id, path) < 0)
+        object = NULL;
+    return add_object(t, object);
+}
+
+/* --- options ------------------------------------------------------------ */
+
+/* The driver of QEMU that is known by a scheme, and takes a password. */
+static const char *driver_of_url(const struct url *url)
+{
+    static const char *const drivers[] = { "http", "https", "ftp", "ftps" };
+
+    for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++) {
+        if (url->scheme.len == strlen(drivers[i]) &&
+            strncmp(url->scheme.start, drivers[i], url->scheme.len) == 0)
+            return drivers[i];
+    }
+    return NULL;
+}
+
+/* Whether QEMU and the user agree where the password ends: what follows it is a
+ * host, and no other end of it is in a part that servers do not see. */
+static bool is_clear(const struct url *url)
+{
+    const char *host = url->host.start;
+    size_t len = strcspn(host, "/?#");
+    const char *fragment = strchr(host, '#');
+
+    return url->password.len > 0 && url_is_host(host, len) &&
+           !(fragment && strchr(fragment, '@'));
+}
+
+static char *decode(const struct taking *t, struct span text)
+{
+    char *decoded = url_decode(text);
+
+    if (!decoded && errno == EINVAL)
+        error_set(t->error, EINVAL, "%s: a password with a NUL byte (%%00)",
+                  t->name);
+    else if (!decoded)
+        out_of_memory(t);
+    return decoded;
+}
+
+/* Write the options for a URL with a password, which QEMU would undo the
+ * escapes of. */
+static void write_url(FILE *f, const struct qemu_option *option,
+                      const struct url *url, const struct taking *t)
+{
+    char *user = decode(t, url->user);
+    char *password = user ? decode(t, url->password) : NULL;
+    char id[NUMBER_SIZE];
+    char *plain;
+
+    if (password && make_object(t, password, id) == 0) {
+        if (asprintf(&plain, "%.*s://%s", (int)url->scheme.len,
+                     url->scheme.start, url->host.start) < 0) {
+            out_of_memory(t);
+        } else {
+            qemu_option_write(f, option, "url", plain);
+            putc(',', f);
+            qemu_option_write(f, option, "username", user);
+            putc(',', f);
+            qemu_option_write(f, option, "password-secret", id);
+            free(plain);
+        }
+    }
+    free(password);
+    free(user);
+}
+
+/* Of an image. */
+static bool rewrite_option(FILE *f, const struct qemu_option *option, void *arg)
+{
+    struct taking *t = arg;
+    char id[NUMBER_SIZE];
+    struct url url;
+
+    if (strcmp(option->key, "url") == 0) {
+        if (!url_parse(option->value, &url) || !is_clear(&url))
+            return false;
+        write_url(f, option, &url, t);
+        return true;
+    }
+    if (strcmp(option->key, "password") != 0 &&
+        strcmp(option->key, "cookie") != 0)
+        return false;
+    if (make_object(t, option->value, id) == 0)
+        qemu_option_write(
+            f, option,
+            *option->key == 'c' ? "cookie-secret" : "password-secret", id);
+    return true;
+}
+
+/* Of an object that is a secret. */
+static bool rewrite_data(FILE *f, const struct qemu_option *option, void *arg)
+{
+    char path[NUMBER_SIZE];
+
+    if (*option->prefix || strcmp(option->key, "data") != 0)
+        return false;
+    if (keep(arg, option->value, path) == 0)
+        qemu_option_write(f, option, "file", path);
+    return true;
+}
+
+static bool is_type(FILE *f, const struct qemu_option *option, void *arg)
+{
+    bool *is_secret = arg;
+
+    (void)f;
+    if (strcmp(option->key, "qom-type") == 0)
+        *is_secret = strcmp(option->value, "secret") == 0;
+    return false;
+}
+
+/* The last type counts, as in QEMU. */
+static int find_type(const struct taking *t, const char *object,
+                     bool *is_secret)
+{
+    char *copy;
+
+    *is_secret = strncmp(object, "secret,", 7) == 0;
+    copy = qemu_options_rewrite(object, *object == '{', is_type, is_secret);
+    if (!copy)
+        return out_of_memory(t);
+    free(copy);
+    return 0;
+}
+
+static int take_from_objects(struct taking *t, const struct qemu_options *o)
+{
+    for (size_t i = 0; i < o->object_count; i++) {
+        const char *object = o->objects[i];
+        bool is_secret;
+        int err = find_type(t, object, &is_secret);
+
+        if (!err)
+            err = add_object(
+                t, is_secret ? qemu_options_rewrite(object, *object == '{',
+                                                    rewrite_data, t)
+                             : strdup(object));
+        if (err || t->error->code)
+            return t->error->code;
+    }
+    return 0;
+}
+
+/* --- names -------------------------------------------------------------- */
+
+static int take_from_url(struct taking *t, const struct qemu_options *o,
+                         const struct url *url)
+{
+    struct qemu_option option = { .prefix = strdup("file.") };
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    if (f && option.prefix) {
+        if (o->format) {
+            struct qemu_option driver = { .prefix = option.prefix + 5 };
+
+            qemu_option_write(f, &driver, "driver", o->format);
+            putc(',', f);
+        }
+        qemu_option_write(f, &option, "driver", driver_of_url(url));
+        putc(',', f);
+        write_url(f, &option, url, t);
+    }
+    if (!f || fclose(f) != 0 || !option.prefix)
+        out_of_memory(t);
+    free(option.prefix);
+    t->secrets->other = text;
+    t->secrets->options.image_opts = true;
+    t->secrets->options.format = NULL;
+    return t->error->code;
+}
+
+static bool is_json(const char *name)
+{
+    return strncmp(name, "json:", 5) == 0;
+}
+
+static int take_from_name(struct taking *t, const struct qemu_options *o)
+{
+    struct url url;
+
+    if (o->image_opts || is_json(o->other))
+        t->secrets->other =
+            qemu_options_rewrite(o->other, !o->image_opts, rewrite_option, t);
+    else if (url_parse(o->other, &url) && is_clear(&url) && driver_of_url(&url))
+        return take_from_url(t, o, &url);
+    else
+        t->secrets->other = strdup(o->other);
+    if (!t->secrets->other)
+        return out_of_memory(t);
+    return t->error->code;
+}
+
+/* Whether a secret is left. What a URL has for its port is none, however much
+ * it looks like one to people. */
+static bool is_left(const char *text)
+{
+    struct secrets s;
+    struct span secret;
+
+    secrets_begin(&s, text);
+    while (secrets_next(&s, &secret)) {
+        if (secret.start[-1] != ':' || !url_has_port(secret.start))
+            return true;
+    }
+    return false;
+}
+
+static int refuse(const struct taking *t, const char *text)
+{
+    const char *hint = "; give it by --object secret,id=ID,file=FILE, and by "
+                       "--image-opts with ...password-secret=ID";
+    struct url url;
+
+    if (url_parse(text, &url)) {
+        if (driver_of_url(&url))
+            hint = "; write / ? # and @ in it as %2F %3F %23 and %40";
+        else if (strncmp(text, "ssh:", 4) == 0)
+            hint = "; QEMU knows none for ssh: give a key to ssh-agent";
+    }
+    return error_set(t->error, EPERM,
+                     "%s: a password in it would be seen by other users in the "
+                     "arguments of qemu-nbd%s",
+                     t->name, hint);
+}
+
+int qemu_secrets_take(struct qemu_secrets *s, const struct qemu_options *o,
+                      struct error *error)
+{
+    struct taking t = { .secrets = s, .name = o->name, .error = error };
+    int err;
+
+    *s = (struct qemu_secrets){ .options = *o };
+    err = take_from_objects(&t, o);
+    if (!err && o->other)
+        err = take_from_name(&t, o);
+    if (!err && s->other && is_left(s->other))
+        err = refuse(&t, o->other);
+    for (size_t i = 0; !err && i < s->object_count; i++) {
+        if (is_left(s->objects[i]))
+            err = refuse(&t, s->objects[i]);
+    }
+    if (err) {
+        qemu_secrets_free(s);
+        return err;
+    }
+    s->options.other = s->other;
+    s->options.objects = s->objects;
+    s->options.object_count = s->object_count;
+    return 0;
+}
+
+void qemu_secrets_free(struct qemu_secrets *s)
+{
+    for (size_t i = 0; i < s->fd_count; i++)
+        close(s->fds[i]);
+    free(s->fds);
+    for (size_t i = 0; i < s->object_count; i++)
+        free(s->objects[i]);
+    free(s->objects);
+    free(s->other);
+}
