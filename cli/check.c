@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/parse-sum.h"
 #include "cli/sums.h"
+#include "common/path.h"
 #include "common/url.h"
 
 /* Lines that --warn names when none is well-formed: it is no list. */

@@ -140,17 +140,14 @@ static int open_stdin_pipe(const struct options *o, const char *what,
 static int open_stdin_file(const struct options *o, struct engine_input *input,
                            struct error *error)
 {
-    const struct file_options files = {
-        .cache = o->image.cache,
-        .force_share = o->image.force_share,
-    };
     const struct nbd_options nbd = nbd_options(o);
     struct image_options options = o->image;
     struct error cause = ERROR_INIT;
     char buffer[PATH_MAX];
     const char *path;
     struct reader *reader;
-    int err = file_open_fd(STDIN_FILENO, input->name, &files, &reader, &cause);
+    int err = file_open_fd(STDIN_FILENO, input->name, &o->image.files, &reader,
+                           &cause);
 
     if (err == ESPIPE) {
         error_clear(&cause);

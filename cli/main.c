@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/sums.h"
+#include "common/path.h"
 #include "common/url.h"
 #include "image/image.h"
 #include "process/confine.h"

@@ -199,10 +199,10 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
         o->image.snapshot = arg;
         break;
     case 'T':
-        ok = parse_cache(arg, &o->image.cache);
+        ok = parse_cache(arg, &o->image.files.cache);
         break;
     case 'U':
-        o->image.force_share = true;
+        o->image.files.force_share = true;
         break;
     case 'p':
         ok = progress_option(arg, &o->progress);
@@ -230,7 +230,7 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
         ok = parse_block_size(arg, &o->engine.block_size);
         break;
     case OPT_CACHE:
-        o->image.cache = CACHE_BUFFERED;
+        o->image.files.cache = CACHE_BUFFERED;
         break;
     case OPT_CONNECTIONS:
         ok = parse_number("number of connections", arg, 1, NBD_MAX_CONNECTIONS,
@@ -418,7 +418,7 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
         return out_of_memory();
     o->image.objects = o->objects;
     if (blksum)
-        o->image.cache = CACHE_AVOIDED;
+        o->image.files.cache = CACHE_AVOIDED;
     result = parse_all(o, argc, argv, blksum);
     if (result != OPTIONS_RUN)
         return result;

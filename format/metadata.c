@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "format/layer.h"
@@ -23,22 +22,4 @@ int metadata_read(struct reader *r, uint64_t offset, void *buf, size_t len,
                          "%s: read error at offset %" PRIu64 ": %s", r->name,
                          offset + read.done, read_reason(&read));
     return 0;
-}
-
-const char *path_of_name(const char *name)
-{
-    if (strncmp(name, "file:", 5) == 0)
-        return name + 5;
-    /* QEMU's rule: what stands before a colon is a protocol, unless a slash
-     * comes first. */
-    return name[strcspn(name, ":/")] == ':' ? NULL : name;
-}
-
-char *plain_path(const char *path)
-{
-    char *plain;
-
-    if (path_of_name(path) == path)
-        return strdup(path);
-    return asprintf(&plain, "./%s", path) < 0 ? NULL : plain;
 }

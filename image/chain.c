@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/path.h"
 #include "common/units.h"
+#include "image/open.h"
 #include "image/recorded.h"
+#include "image/warnings.h"
 #include "nbd/nbd.h"
 
 /* More than anybody uses; QEMU itself gets into trouble before (it opens a
@@ -111,7 +114,7 @@ static int check_loop(const struct image *image, const struct layer *last,
 /* Open the file below a layer. *path is the layer's path and becomes that of
  * the file. */
 static int open_backing(struct image *image, struct layer *layer, char **path,
-                        const struct layer_options *options,
+                        const struct image_options *options,
                         struct error *error)
 {
     struct error cause = ERROR_INIT;
@@ -121,8 +124,7 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
                                     layer->backing_format, error);
 
     if (!err)
-        err = backing_path(layer, *path, options->image->trust_names, &below,
-                           error);
+        err = backing_path(layer, *path, options->trust_names, &below, error);
     if (err)
         return err;
     free(*path);
@@ -149,27 +151,14 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     return err;
 }
 
-static struct file_options file_options(const struct image_options *options)
-{
-    return (struct file_options){
-        .cache = options->cache,
-        .force_share = options->force_share,
-    };
-}
-
 static int open_chain(struct image *image, const char *base_path,
-                      const struct image_options *image_options,
-                      struct error *error)
+                      const struct image_options *options, struct error *error)
 {
-    const struct layer_options options = {
-        .files = file_options(image_options),
-        .image = image_options,
-    };
     char *path = NULL;
     unsigned depth = 1;
     int err = 0;
 
-    if (image->top->backing_name && image_options->standalone)
+    if (image->top->backing_name && options->standalone)
         return error_set(error, EPERM,
                          "%s: refers to another file, its backing file '%s'",
                          image->name, image->top->backing_name);
@@ -184,7 +173,7 @@ static int open_chain(struct image *image, const char *base_path,
                             "%s: the backing chain is longer than %d images",
                             image->name, MAX_CHAIN);
         else
-            err = open_backing(image, l, &path, &options, error);
+            err = open_backing(image, l, &path, options, error);
         if (err)
             break;
     }
@@ -210,12 +199,6 @@ static int open_source(struct reader *reader, const struct layer_source *source,
                        const struct image_options *options,
                        struct image **image, struct error *error)
 {
-    const struct layer_options layer_options = {
-        .snapshot = options->snapshot,
-        .files = file_options(options),
-        .standalone = options->standalone,
-        .image = options,
-    };
     struct image *i = calloc(1, sizeof(*i));
     int err;
 
@@ -225,7 +208,7 @@ static int open_source(struct reader *reader, const struct layer_source *source,
             reader->ops->close(reader);
         return err;
     }
-    err = layer_open(reader, source, &layer_options, &i->top, error);
+    err = layer_open(reader, source, options, &i->top, error);
     if (!err) {
         i->name = i->top->reader->name;
         err = warn_format(i, i->top, error);
@@ -243,7 +226,7 @@ static int open_source(struct reader *reader, const struct layer_source *source,
 
     i->format = i->top->format;
     i->size = i->top->size;
-    i->force_share = options->force_share;
+    i->force_share = options->files.force_share;
     i->no_extents = options->no_extents;
     i->padded = i->size > i->top->reader->size && strcmp(i->format, "raw") == 0;
     for (struct layer *l = i->top; l; l = l->backing) {
@@ -264,6 +247,7 @@ int image_open(const char *path, const char *name,
         .path = file ? plain : path,
         .name = name,
         .format = options->format,
+        .snapshot = options->snapshot,
         .image_opts = options->image_opts,
     };
     int err;
@@ -282,6 +266,7 @@ int image_open_reader(struct reader *reader,
     const struct layer_source source = {
         .name = reader->name,
         .format = options->format,
+        .snapshot = options->snapshot,
     };
 
     return open_source(reader, &source, NULL, options, image, error);
@@ -295,6 +280,7 @@ int image_open_file(struct reader *reader, const char *path,
         .path = path,
         .name = reader->name,
         .format = options->format,
+        .snapshot = options->snapshot,
     };
 
     return open_source(reader, &source, base_path, options, image, error);

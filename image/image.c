@@ -6,23 +6,9 @@
 #include "image/image.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "common/units.h"
 #include "format/layer.h"
-
-void extent_advance(struct extent *extent, uint64_t n)
-{
-    extent->offset += n;
-    extent->length -= n;
-    if (extent->kind == EXTENT_DATA)
-        extent->host_offset += n;
-    else if (extent->kind == EXTENT_COMPRESSED)
-        extent->skip += n;
-}
 
 /* A layer is asked for all that it can tell, and once: what the chain or the
  * host cuts into pieces is not looked up again for each of them. */
@@ -145,115 +131,4 @@ uint64_t image_allocated(const struct image *image)
         sum += r->allocated;
     }
     return sum;
-}
-
-/* QEMU may have a file open more than once. */
-static bool is_warned(const struct image *image, const char *text)
-{
-    for (size_t i = 0; i < image->warning_count; i++) {
-        if (strcmp(image->warnings[i], text) == 0)
-            return true;
-    }
-    return false;
-}
-
-int image_warn(struct image *image, struct error *error, const char *format,
-               ...)
-{
-    size_t size = (image->warning_count + 1) * sizeof(*image->warnings);
-    char **warnings = realloc(image->warnings, size);
-    char *text;
-    va_list args;
-    int n = -1;
-
-    if (warnings) {
-        image->warnings = warnings;
-        va_start(args, format);
-        n = vasprintf(&text, format, args);
-        va_end(args);
-    }
-    if (n < 0)
-        return error_set(error, ENOMEM, "%s: out of memory", image->name);
-    if (is_warned(image, text))
-        free(text);
-    else
-        image->warnings[image->warning_count++] = text;
-    return 0;
-}
-
-/* The user who reads an image that is in use knows that it may change. */
-static int warn_changed(struct image *image, const struct reader *r,
-                        struct error *change, struct error *error)
-{
-    const char *text = error_message(change);
-    size_t n = strlen(r->name);
-    int err;
-
-    if (strncmp(text, r->name, n) == 0 && strncmp(text + n, ": ", 2) == 0)
-        text += n + 2;
-    err = image_warn(image, error, "%s: warning: %s", r->name, text);
-    error_clear(change);
-    return err;
-}
-
-static int tell_warning(struct image *image, struct reader *r,
-                        struct error *error)
-{
-    int err = 0;
-
-    if (r->warning)
-        err = image_warn(image, error, "%s: warning: %s", r->name, r->warning);
-    r->warning = NULL;
-    return err;
-}
-
-static int check_unchanged(struct image *image, struct reader *r,
-                           struct error *error)
-{
-    struct error change = ERROR_INIT;
-    int err = r->ops->check_unchanged(r, &change);
-
-    if (err && image->force_share)
-        return warn_changed(image, r, &change, error);
-    if (err)
-        error_move(error, &change);
-    return err ? err : tell_warning(image, r, error);
-}
-
-typedef int visitor(struct image *image, struct reader *r, struct error *error);
-
-static int visit_layer(struct image *image, const struct layer *layer,
-                       visitor *visit, struct error *error)
-{
-    const struct qemu_files *files = &layer->qemu_files;
-    int err = visit(image, layer->reader, error);
-
-    if (!err && layer->data_file)
-        err = visit(image, layer->data_file, error);
-    if (!err && layer->container)
-        err = visit(image, layer->container, error);
-    for (size_t i = 0; !err && i < files->count; i++)
-        err = visit(image, files->list[i], error);
-    return err;
-}
-
-/* Visit the readers of all layers, until an error. */
-static int visit_all(struct image *image, visitor *visit, struct error *error)
-{
-    int err = 0;
-
-    for (struct layer *layer = image->top; !err && layer;
-         layer = layer->backing)
-        err = visit_layer(image, layer, visit, error);
-    return err;
-}
-
-int image_tell_warnings(struct image *image, struct error *error)
-{
-    return visit_all(image, tell_warning, error);
-}
-
-int image_check_unchanged(struct image *image, struct error *error)
-{
-    return visit_all(image, check_unchanged, error);
 }

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An image is a map from what a guest sees to bytes of host objects: a chain of
- * layers (format/layer.h), the active one on top, each in its format.
- *
- * The contract of a map, on which everybody relies:
- *   - the extent starts at the offset that was asked;
- *   - it has at least one byte, and never more than was asked;
- *   - all its bytes are of one kind. Where the kind is DATA they lie in a row
- *     in one host object, all before its end; where it is COMPRESSED they are
- *     bytes of one compressed cluster;
- *   - an upper layer never makes the extent of a lower one longer.
+ * An image is a map (format/extent.h) from what a guest sees to bytes of host
+ * objects: a chain of layers (format/layer.h), the active one on top, each in
+ * its format. The bytes of an extent lie before the end of their object.
  *
  * Threads: one at a time.
  */
@@ -21,34 +14,8 @@
 #include <stdint.h>
 
 #include "common/error.h"
-#include "format/decode.h"
+#include "format/extent.h"
 #include "reader/reader.h"
-
-enum extent_kind {
-    EXTENT_ZERO,       /* reads as zeros; nothing to read */
-    EXTENT_DATA,       /* bytes of a host object, as they are */
-    EXTENT_COMPRESSED, /* bytes of a cluster that must be decoded */
-    EXTENT_ABSENT,     /* of a layer: what the layer below has. Not of an
-                        * image. */
-};
-
-struct extent {
-    uint64_t offset; /* of the guest */
-    uint64_t length;
-    enum extent_kind kind;
-    struct reader *reader; /* DATA, COMPRESSED: where, */
-    uint64_t host_offset;  /*       and at which offset */
-    bool hole;             /* DATA: but a hole, the host says (no_extents) */
-
-    /* COMPRESSED: */
-    uint32_t host_length;  /* zeros follow beyond the end of the object */
-    uint32_t cluster_size; /* decoded */
-    uint32_t skip;         /* bytes of the cluster before the extent */
-    enum codec codec;
-};
-
-/* Drop the first n bytes of an extent, n less than its length. */
-void extent_advance(struct extent *extent, uint64_t n);
 
 struct layer;
 struct nbd_options;
@@ -73,8 +40,7 @@ struct image_options {
     char *const *objects; /* --object of QEMU's, for what QEMU reads */
     size_t object_count;
     const struct nbd_options *nbd; /* NULL: the defaults */
-    enum cache_mode cache;
-    bool force_share;  /* also when another process writes it */
+    struct file_options files;
     bool standalone;   /* an image that refers to another file is an error */
     bool trust_names;  /* follow names in images that are no plain file */
     uint64_t max_size; /* of the disk; a larger one is an error. 0: none */
@@ -104,10 +70,6 @@ int image_open_reader(struct reader *reader,
 int image_open_file(struct reader *reader, const char *path,
                     const char *base_path, const struct image_options *options,
                     struct image **image, struct error *error);
-
-/* A name that QEMU would hand to another protocol than "file": NULL, or else
- * the path after an optional "file:". */
-const char *path_of_name(const char *name);
 
 /* What is at offset: the contract above. length is not 0, and ends not beyond
  * the image's size. */

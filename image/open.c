@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "format/layer.h"
+#include "common/path.h"
 #include "format/probe.h"
+#include "image/open.h"
 #include "image/recorded.h"
 #include "nbd/nbd.h"
+#include "qemu/files.h"
 #include "qemu/qemu.h"
 
 typedef int format_open(struct layer *layer,
@@ -38,13 +40,13 @@ static format_open *find_format(const char *name)
 /* How to reach a server. For a name that an image chose, without anything of
  * the user's that could tell the server who asks, or let it in. */
 static struct nbd_options nbd_options(const struct layer_source *source,
-                                      const struct layer_options *options)
+                                      const struct image_options *options)
 {
     static const struct nbd_options defaults = {
         .connections = NBD_DEFAULT_CONNECTIONS,
         .timeout = NBD_DEFAULT_TIMEOUT,
     };
-    const struct nbd_options *nbd = options->image->nbd;
+    const struct nbd_options *nbd = options->nbd;
 
     if (!nbd)
         nbd = &defaults;
@@ -108,10 +110,9 @@ static int check_uri(const struct layer_source *source, struct error *error)
 /* What QEMU opens, raw or with all below it. foreign: names in it that are no
  * plain files are followed. */
 static int start_qemu(struct layer *layer, const struct layer_source *source,
-                      const char *format, const struct layer_options *options,
+                      const char *format, const struct image_options *options,
                       bool foreign, struct error *error)
 {
-    const struct image_options *image = options->image;
     const struct nbd_options nbd = nbd_options(source, options);
     bool is_file = layer->container && path_of_name(source->path);
     /* The user's secrets are for what the user named. */
@@ -122,9 +123,9 @@ static int start_qemu(struct layer *layer, const struct layer_source *source,
         .other = is_file ? NULL : source->path,
         .image_opts = source->image_opts,
         .format = format,
-        .snapshot = options->snapshot,
-        .objects = image->objects,
-        .object_count = trusted ? image->object_count : 0,
+        .snapshot = source->snapshot,
+        .objects = options->objects,
+        .object_count = trusted ? options->object_count : 0,
         .files = options->files,
         .over = is_file ? NULL : layer->container,
         .lends = !layer->container && !is_description(source),
@@ -140,15 +141,15 @@ static int start_qemu(struct layer *layer, const struct layer_source *source,
     err = qemu_open(&qemu, &layer->reader, error);
     if (err)
         return err;
-    return qemu_files_open(&layer->qemu_files, qemu_pid(layer->reader),
-                           options->files.force_share, layer->container, error);
+    return qemu_files_open(qemu_pid(layer->reader), options->files.force_share,
+                           layer->container, &layer->qemu_files, error);
 }
 
 /* A layer that has the disk as QEMU reads it, with all below it. */
 static int open_through_qemu(struct layer *layer,
                              const struct layer_source *source,
                              const char *format,
-                             const struct layer_options *options, bool foreign,
+                             const struct image_options *options, bool foreign,
                              struct error *error)
 {
     static const struct layer_options no_options;
@@ -165,13 +166,14 @@ static int open_through_qemu(struct layer *layer,
 static int reopen_through_qemu(struct layer *layer,
                                const struct layer_source *source,
                                const char *format,
-                               const struct layer_options *options,
+                               const struct image_options *options,
                                struct error *error)
 {
     struct error cause = ERROR_INIT;
     int err;
 
-    qemu_files_close(&layer->qemu_files);
+    qemu_files_close(layer->qemu_files);
+    layer->qemu_files = NULL;
     layer->reader->ops->close(layer->reader);
     layer->reader = NULL;
     err = open_through_qemu(layer, source, format, options, true, &cause);
@@ -228,7 +230,7 @@ static int choose_format(struct layer *layer, const struct layer_source *source,
 
 /* Open a layer whose reader is there. */
 static int open_format(struct layer *layer, const struct layer_source *source,
-                       const struct layer_options *options, struct error *error)
+                       const struct image_options *options, struct error *error)
 {
     const char *format = source->format;
     format_open *open;
@@ -239,8 +241,14 @@ static int open_format(struct layer *layer, const struct layer_source *source,
         return err;
     open = find_format(format);
     if (open) {
+        const struct layer_options layer_options = {
+            .snapshot = source->snapshot,
+            .files = options->files,
+            .standalone = options->standalone,
+        };
+
         layer->format = format;
-        return open(layer, options, error);
+        return open(layer, &layer_options, error);
     }
     if (!source->path) {
         return error_set(error, ENOTSUP,
@@ -274,7 +282,7 @@ static bool is_left_to_qemu(const struct layer_source *source)
 /* The user's own credentials may be for any part of it. */
 static int open_description(struct layer *layer,
                             const struct layer_source *source,
-                            const struct layer_options *options,
+                            const struct image_options *options,
                             struct error *error)
 {
     bool foreign = false;
@@ -286,7 +294,7 @@ static int open_description(struct layer *layer,
                                          options, &foreign, error);
     if (err)
         return err;
-    if (foreign && options->image->object_count)
+    if (foreign && options->object_count)
         return error_set(error, EPERM,
                          "%s: --trust-names follows a name in the image only "
                          "without --object",
@@ -296,13 +304,13 @@ static int open_description(struct layer *layer,
 }
 
 static int open_source(struct layer *layer, const struct layer_source *source,
-                       const struct layer_options *options, struct error *error)
+                       const struct image_options *options, struct error *error)
 {
     const struct nbd_options nbd = nbd_options(source, options);
-    struct layer_options raw_options = *options;
+    struct layer_source raw = *source;
     int err;
 
-    raw_options.snapshot = NULL;
+    raw.snapshot = NULL;
     if (layer->reader)
         return open_format(layer, source, options, error);
     err = check_uri(source, error);
@@ -314,7 +322,7 @@ static int open_source(struct layer *layer, const struct layer_source *source,
     if (is_for_qemu(source) && is_description(source))
         return open_description(layer, source, options, error);
     if (is_for_qemu(source))
-        err = start_qemu(layer, source, "raw", &raw_options, false, error);
+        err = start_qemu(layer, &raw, "raw", options, false, error);
     else if (nbd_is_uri(source->path))
         err = nbd_open_uri(source->path, &nbd, &layer->reader, error);
     else
@@ -324,7 +332,7 @@ static int open_source(struct layer *layer, const struct layer_source *source,
 }
 
 int layer_open(struct reader *reader, const struct layer_source *source,
-               const struct layer_options *options, struct layer **layer,
+               const struct image_options *options, struct layer **layer,
                struct error *error)
 {
     struct layer *l = calloc(1, sizeof(*l));
@@ -359,7 +367,7 @@ void layer_close(struct layer *layer)
     reader_close(layer->data_file);
     reader_close(layer->reader);
     reader_close(layer->container);
-    qemu_files_close(&layer->qemu_files);
+    qemu_files_close(layer->qemu_files);
     free(layer->backing_name);
     free(layer->backing_format);
     free(layer);

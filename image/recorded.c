@@ -15,10 +15,12 @@
 #include <sys/stat.h>
 
 #include "common/bytes.h"
-#include "image/description.h"
+#include "common/path.h"
+#include "format/layer.h"
 #include "format/probe.h"
 #include "format/qcow2-names.h"
 #include "format/vmdk-descriptor.h"
+#include "image/description.h"
 #include "reader/open-disk.h"
 
 /* Files that one image may lead to: more than the descriptors of a process. A
@@ -33,7 +35,7 @@
 #define MAX_NAME (PATH_MAX - 1)
 
 struct walk {
-    const struct layer_options *options;
+    const struct image_options *options;
     bool *foreign;
     unsigned files;
     unsigned depth;
@@ -93,7 +95,7 @@ static int check_image(struct walk *w, struct reader *r, const char *path,
 static int refuse(struct walk *w, const struct reader *r, const char *what,
                   const char *name, struct error *error)
 {
-    if (!w->options->image->trust_names)
+    if (!w->options->trust_names)
         return recorded_refuse(r->name, what, name, error);
     *w->foreign = true;
     return 0;
@@ -342,7 +344,7 @@ bool recorded_has_names(const char *format)
 }
 
 int recorded_check(struct reader *reader, const char *path, const char *format,
-                   const struct layer_options *options, bool *foreign,
+                   const struct image_options *options, bool *foreign,
                    struct error *error)
 {
     struct walk w = { .options = options, .foreign = foreign };
@@ -387,7 +389,7 @@ static int check_described(struct walk *w, const struct description *d,
 }
 
 int recorded_check_description(const char *text, bool is_json,
-                               const struct layer_options *options,
+                               const struct image_options *options,
                                bool *foreign, struct error *error)
 {
     struct walk w = { .options = options, .foreign = foreign };

@@ -8,7 +8,7 @@
 #ifndef IMAGE_RECORDED_H
 #define IMAGE_RECORDED_H
 
-#include "format/layer.h"
+#include "image/image.h"
 
 /* Set the error for a recorded name that is not followed without
  * --trust-names. image: which has the name; what: "backing file" or the like.
@@ -36,17 +36,17 @@ bool recorded_has_names(const char *format);
  * QEMU is about to open an image, and follows what stands in it: look before it
  * does. The reader has the image, path is where it is (with a protocol, or
  * NULL: in no directory), and format the format. All names in it, and in what
- * they name, must be plain files. With options->image->trust_names they need
+ * they name, must be plain files. With options->trust_names they need
  * not be, and *foreign says whether one is not.
  */
 int recorded_check(struct reader *reader, const char *path, const char *format,
-                   const struct layer_options *options, bool *foreign,
+                   const struct image_options *options, bool *foreign,
                    struct error *error);
 
 /* The same for all files in an option string, or in a name that begins with
  * json:. */
 int recorded_check_description(const char *text, bool is_json,
-                               const struct layer_options *options,
+                               const struct image_options *options,
                                bool *foreign, struct error *error);
 
 #endif

@@ -75,14 +75,17 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
     return error->code;
 }
 
-int qemu_files_open(struct qemu_files *files, pid_t pid, bool force_share,
-                    const struct reader *known, struct error *error)
+int qemu_files_open(pid_t pid, bool force_share, const struct reader *known,
+                    struct qemu_files **files, struct error *error)
 {
+    struct qemu_files *opened = calloc(1, sizeof(*opened));
     char folder[32], link[64];
     struct dirent *entry;
     int err = 0;
     DIR *dir;
 
+    if (!opened)
+        return error_set(error, ENOMEM, "out of memory");
     snprintf(folder, sizeof(folder), "/proc/%ld/fd", (long)pid);
     dir = opendir(folder);
     while (dir && !err && (entry = readdir(dir))) {
@@ -90,17 +93,23 @@ int qemu_files_open(struct qemu_files *files, pid_t pid, bool force_share,
 
         snprintf(link, sizeof(link), "%s/%d", folder, fd);
         if (is_disk(fd, link))
-            err = add(files, link, force_share, known, error);
+            err = add(opened, link, force_share, known, error);
     }
     if (dir)
         closedir(dir);
+    if (err)
+        qemu_files_close(opened);
+    else
+        *files = opened;
     return err;
 }
 
 void qemu_files_close(struct qemu_files *files)
 {
+    if (!files)
+        return;
     for (size_t i = 0; i < files->count; i++)
         files->list[i]->ops->close(files->list[i]);
     free(files->list);
-    *files = (struct qemu_files){ .count = 0 };
+    free(files);
 }

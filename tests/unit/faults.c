@@ -289,7 +289,7 @@ static int run_engine(struct image *image, const int *pipe, struct error *error)
 static int checksum_file(void)
 {
     struct error error = ERROR_INIT;
-    const struct image_options options = { .cache = cache };
+    const struct image_options options = { .files = { .cache = cache } };
     struct image *image;
     int err = image_open(path, path, &options, &image, &error);
 

@@ -6,6 +6,7 @@
 
 #include "common/units.h"
 #include "format/layer.h"
+#include "image/image.h"
 #include "memory_reader.h"
 
 #define UNIT SECTOR_SIZE
