@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "image/image.h"
 
 #define MAX_CLUSTER (2 * 1024 * 1024)
@@ -24,14 +25,6 @@ static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "decode: %s\n", what);
     exit(EXIT_FAILURE);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 static const unsigned char *map_file(const char *path)
@@ -76,11 +69,11 @@ int main(int argc, char **argv)
         size = e.length;
         if (e.kind != EXTENT_COMPRESSED)
             continue;
-        start = now();
+        start = clock_seconds();
         if (decode(decoder, e.codec, bytes + e.host_offset, e.host_length, out,
                    e.cluster_size))
             die("a cluster can not be decoded");
-        seconds += now() - start;
+        seconds += clock_seconds() - start;
         decoded += e.length;
     }
     decoder_free(decoder);

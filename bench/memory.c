@@ -18,6 +18,7 @@
 
 #include <openssl/evp.h>
 
+#include "common/clock.h"
 #include "blkhash.h"
 
 #define BLOCK ((size_t)BLKHASH_DEFAULT_BLOCK_SIZE)
@@ -31,14 +32,6 @@ static _Noreturn void die(const char *what, int err)
 {
     fprintf(stderr, "memory: %s: %s\n", what, strerror(err));
     exit(EXIT_FAILURE);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 /* The last CPU allowed: the first often serves interrupts. */
@@ -77,7 +70,7 @@ static double hash_stream(EVP_MD_CTX *ctx, const EVP_MD *md,
                           const unsigned char *buf)
 {
     unsigned char out[EVP_MAX_MD_SIZE];
-    double start = now();
+    double start = clock_seconds();
 
     if (!EVP_DigestInit_ex(ctx, md, NULL))
         die("OpenSSL", EIO);
@@ -87,7 +80,7 @@ static double hash_stream(EVP_MD_CTX *ctx, const EVP_MD *md,
     }
     if (!EVP_DigestFinal_ex(ctx, out, NULL))
         die("OpenSSL", EIO);
-    return now() - start;
+    return clock_seconds() - start;
 }
 
 /* Seconds of the digests of all blocks. */
@@ -95,7 +88,7 @@ static double hash_leaves(struct blkhash_leaf *leaf, const unsigned char *buf,
                           unsigned char *mds)
 {
     size_t md_size = blkhash_leaf_md_size(leaf);
-    double start = now();
+    double start = clock_seconds();
 
     for (size_t i = 0; i < BUFFER; i += PIECE) {
         int err = blkhash_leaf_hash(leaf, buf + i, PIECE,
@@ -103,7 +96,7 @@ static double hash_leaves(struct blkhash_leaf *leaf, const unsigned char *buf,
         if (err)
             die("blkhash_leaf_hash", err);
     }
-    return now() - start;
+    return clock_seconds() - start;
 }
 
 static void print_speeds(const char *name, const double *seconds, int count)

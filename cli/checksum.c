@@ -14,6 +14,7 @@
 
 #include "cli/message.h"
 #include "cli/progress.h"
+#include "common/clock.h"
 #include "image/image.h"
 #include "process/confine.h"
 
@@ -246,14 +247,6 @@ static void say_what_was_done(const struct options *o, const struct checksum *c)
             o->engine.digest, o->engine.block_size, r->kernel, r->threads);
 }
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static bool wants_warnings(const struct options *o)
 {
     return !o->list.quiet && !o->list.status;
@@ -281,7 +274,7 @@ static size_t print_warnings(const struct options *o, const struct image *image,
 int checksum_begin(struct checksum *c, const struct options *o,
                    const char *name)
 {
-    double start = now();
+    double start = clock_seconds();
     size_t printed;
     int err;
 
@@ -294,7 +287,7 @@ int checksum_begin(struct checksum *c, const struct options *o,
     err = run(o, &c->input, &c->result, &c->error);
     print_warnings(o, c->input.image, printed);
     warn_false_hole(o, &c->result.false_hole);
-    c->seconds = now() - start;
+    c->seconds = clock_seconds() - start;
     if (!err && o->verbose && !o->list.quiet)
         say_what_was_done(o, c);
     return err;

@@ -152,7 +152,7 @@ int lines_open(const char *path, const char *name, struct lines **lines,
     int err;
 
     if (!l)
-        return error_set(error, ENOMEM, "%s: out of memory", name);
+        return error_no_memory(error, name);
     l->name = name;
     l->fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : STDIN_FILENO;
     if (l->fd < 0)

@@ -14,6 +14,7 @@
 #include "cli/message.h"
 #include "cli/option-error.h"
 #include "cli/tls-object.h"
+#include "common/array.h"
 #include "common/units.h"
 
 /* A day. */
@@ -89,7 +90,7 @@ static bool parse_cache(const char *text, enum cache_mode *cache)
         { "writethrough", CACHE_BUFFERED }, { "unsafe", CACHE_BUFFERED },
     };
 
-    for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
         if (strcmp(text, modes[i].name) == 0) {
             *cache = modes[i].cache;
             return true;

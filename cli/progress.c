@@ -10,6 +10,7 @@
 #include "cli/estimate.h"
 #include "cli/message.h"
 #include "cli/percent.h"
+#include "common/clock.h"
 
 #define INTERVAL_MS 200
 
@@ -30,16 +31,12 @@ static struct {
     bool to_fd;
     bool terminal;
     bool drawn;
-    struct timespec start;
+    double start; /* in seconds */
 } bar;
 
 static double elapsed(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (now.tv_sec - bar.start.tv_sec) +
-           (now.tv_nsec - bar.start.tv_nsec) / 1e9;
+    return clock_seconds() - bar.start;
 }
 
 static unsigned columns(void)
@@ -136,7 +133,7 @@ void progress_begin(const char *name, uint64_t allocated,
     bar.always = options->always && !bar.to_fd && !bar.never;
     bar.terminal = isatty(STDERR_FILENO);
     bar.drawn = false;
-    clock_gettime(CLOCK_MONOTONIC, &bar.start);
+    bar.start = clock_seconds();
     if (bar.to_fd)
         percent_begin(options->fd);
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/array.h"
+
 /* QEMU's name for this file in the folder, and for who has no other name. */
 #define PSK_FILE "keys.psk"
 #define PSK_USERNAME "qemu"
@@ -74,7 +76,7 @@ static int set_verify_peer(struct nbd_options *nbd, const char *value)
     static const char *const on[] = { "on", "yes", "true", "y" };
     static const char *const off[] = { "off", "no", "false", "n" };
 
-    for (size_t i = 0; i < sizeof(on) / sizeof(*on); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(on); i++) {
         bool is_off = strcmp(value, off[i]) == 0;
 
         if (is_off || strcmp(value, on[i]) == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,11 @@ int error_set(struct error *error, int code, const char *format, ...)
         error->message = NULL;
     va_end(args);
     return code;
+}
+
+int error_no_memory(struct error *error, const char *name)
+{
+    return error_set(error, ENOMEM, "%s: out of memory", name);
 }
 
 const char *error_message(const struct error *error)

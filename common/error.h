@@ -19,6 +19,9 @@ struct error {
 int error_set(struct error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same for ENOMEM. name: of what could not be read, for lack of memory. */
+int error_no_memory(struct error *error, const char *name);
+
 /* The text; never NULL. Valid until the next call for this error. */
 const char *error_message(const struct error *error);
 

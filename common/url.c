@@ -18,6 +18,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/array.h"
+
 #define DIGITS "0123456789"
 #define MAX_PORT 65535
 #define MAX_HOST 255
@@ -57,7 +59,7 @@ static bool is_known_scheme(struct span scheme)
         "nfs",  "iscsi", "iser",     "gluster",   "gluster+tcp", "gluster+unix",
     };
 
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
         if (span_is(scheme, schemes[i]))
             return true;
     }
@@ -372,7 +374,7 @@ static size_t key_length(const struct secrets *s, const char *p, bool *is_rbd)
 
     if (p > s->start && !strchr(",.-_:{[\"' \t\n", p[-1]))
         return 0;
-    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         size_t n = strlen(keys[i]);
 
         if ((size_t)(s->end - p) <= n || strncasecmp(p, keys[i], n) != 0)

@@ -242,7 +242,7 @@ int engine_new(const struct engine_options *options,
     int err;
 
     if (!e)
-        return error_set(error, ENOMEM, "%s: out of memory", input->name);
+        return error_no_memory(error, input->name);
     e->options = *options;
     e->image = input->image;
     e->done_fd = -1;

@@ -93,7 +93,7 @@ static int add_data(struct image_source *s, struct extent *extent,
     else
         err = job_add_read(job, extent);
     if (err)
-        return error_set(error, err, "%s: out of memory", s->source.name);
+        return error_no_memory(error, s->source.name);
     slot_add_data(slot,
                   (job->len + block_size - 1) / block_size - blocks_before);
     s->offset += extent->length;

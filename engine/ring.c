@@ -36,7 +36,7 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
     if (!slot->mds)
         slot->mds = malloc(ring->slot_blocks * ring->md_size);
     if (!slot->mds) {
-        error_set(&error, ENOMEM, "%s: out of memory", ring->source->name);
+        error_no_memory(&error, ring->source->name);
         ring_fail(ring, NULL, &error);
         return RING_END;
     }

@@ -47,7 +47,7 @@ int unpack(struct unpacker *u, struct job *job, const struct unit *unit,
     if (u->decoder)
         err = unpack_unit(u, job, unit);
     if (err == ENOMEM)
-        error_set(error, err, "%s: out of memory", e->reader->name);
+        error_no_memory(error, e->reader->name);
     else if (err)
         error_set(error, err,
                   "%s: the compressed cluster at offset %" PRIu64

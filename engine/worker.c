@@ -231,7 +231,7 @@ static struct worker_queue *queue_for(struct worker *w, struct reader *reader,
     }
     queues = realloc(w->queues, (w->queue_count + 1) * sizeof(*queues));
     if (!queues) {
-        error_set(error, ENOMEM, "%s: out of memory", reader->name);
+        error_no_memory(error, reader->name);
         return NULL;
     }
     w->queues = queues;
@@ -331,8 +331,7 @@ static int begin_round(struct worker *w, struct job *job, enum way way,
                        bool *there, struct error *error)
 {
     if (job_next_round(job, w->round_size))
-        return error_set(error, ENOMEM, "%s: out of memory",
-                         w->ring->source->name);
+        return error_no_memory(error, w->ring->source->name);
     /* A view would not last for more rounds, and what is not hashed is not
      * looked at in one. */
     if (!job_is_last_round(job) || job->fault.code)
@@ -449,7 +448,7 @@ static void fail_memory(struct worker *w)
 {
     struct error error = ERROR_INIT;
 
-    error_set(&error, ENOMEM, "%s: out of memory", w->ring->source->name);
+    error_no_memory(&error, w->ring->source->name);
     ring_fail(w->ring, NULL, &error);
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/bytes.h"
 #include "format/layer.h"
 
@@ -124,7 +125,7 @@ static bool is_vmdk_text(const char *p, const char *end)
             p = p ? p + 1 : NULL;
         }
     }
-    for (size_t i = 0; p && i < sizeof(versions) / sizeof(*versions); i++) {
+    for (size_t i = 0; p && i < ARRAY_SIZE(versions); i++) {
         if (starts_with(p, end, versions[i]))
             return true;
     }
@@ -139,7 +140,7 @@ const char *probe_magic(const void *buf, size_t len)
     if (qcow)
         return qcow;
 
-    for (size_t i = 0; i < sizeof(magics) / sizeof(*magics); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
         const struct magic *m = &magics[i];
 
         if (has(p, len, m->offset, m->bytes, m->length))
@@ -217,7 +218,7 @@ bool is_image_format(const char *name)
         "vdi", "parallels", "luks", "bochs", "cloop", "dmg",
     };
 
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
         if (strcmp(name, formats[i]) == 0)
             return true;
     }

@@ -287,8 +287,7 @@ static int read_text(struct qcow2 *q, uint64_t offset, size_t length,
     int err;
 
     if (!copy)
-        return error_set(error, ENOMEM, "%s: out of memory",
-                         q->layer->reader->name);
+        return error_no_memory(error, q->layer->reader->name);
     err = metadata_read(q->layer->reader, offset, copy, length, error);
     if (err) {
         free(copy);

@@ -58,8 +58,7 @@ int qcow2_open(struct layer *layer, const struct layer_options *options,
     int err;
 
     if (!q)
-        return error_set(error, ENOMEM, "%s: out of memory",
-                         layer->reader->name);
+        return error_no_memory(error, layer->reader->name);
     q->layer = layer;
     layer->ops = &qcow2_ops;
     layer->format_data = q;

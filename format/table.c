@@ -24,7 +24,7 @@ static int load(struct table *t, uint64_t start, struct error *error)
     if (!t->slice)
         t->slice = malloc(TABLE_SLICE);
     if (!t->slice)
-        return error_set(error, ENOMEM, "%s: out of memory", t->reader->name);
+        return error_no_memory(error, t->reader->name);
     if (length > TABLE_SLICE)
         length = TABLE_SLICE;
 

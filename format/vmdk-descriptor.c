@@ -100,7 +100,7 @@ static int check_extents(struct descriptor *d, uint64_t offset,
         len = MAX_DESCRIPTOR;
     text = malloc(len + 1);
     if (!text)
-        return error_set(error, ENOMEM, "%s: out of memory", r->name);
+        return error_no_memory(error, r->name);
     err = metadata_read(r, offset, text, len, error);
     text[len] = '\0';
     if (!err)
@@ -133,7 +133,7 @@ static int check_parent(struct descriptor *d, uint64_t offset,
     int err;
 
     if (!text)
-        return error_set(error, ENOMEM, "%s: out of memory", d->reader->name);
+        return error_no_memory(error, d->reader->name);
     err = metadata_read(d->reader, offset, text, PARENT_TEXT, error);
     name = err ? NULL : find_parent(text);
     if (name)

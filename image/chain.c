@@ -51,8 +51,7 @@ static int backing_path(const struct layer *layer, const char *base_path,
         (void)recorded_path(base_path, path, below);
     }
     if (!*below)
-        return error_set(error, ENOMEM, "%s: out of memory",
-                         layer->reader->name);
+        return error_no_memory(error, layer->reader->name);
     return 0;
 }
 
@@ -165,7 +164,7 @@ static int open_chain(struct image *image, const char *base_path,
     if (base_path)
         path = strdup(base_path);
     if (base_path && !path)
-        return error_set(error, ENOMEM, "%s: out of memory", image->name);
+        return error_no_memory(error, image->name);
     for (struct layer *l = image->top; !err && l->backing_name;
          l = l->backing) {
         if (++depth > MAX_CHAIN)
@@ -203,7 +202,7 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     int err;
 
     if (!i) {
-        err = error_set(error, ENOMEM, "%s: out of memory", source->name);
+        err = error_no_memory(error, source->name);
         if (reader)
             reader->ops->close(reader);
         return err;
@@ -253,7 +252,7 @@ int image_open(const char *path, const char *name,
     int err;
 
     if (!source.path)
-        return error_set(error, ENOMEM, "%s: out of memory", name);
+        return error_no_memory(error, name);
     err = open_source(NULL, &source, source.path, options, image, error);
     free(plain);
     return err;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/array.h"
 #include "common/path.h"
 #include "format/probe.h"
 #include "image/open.h"
@@ -30,7 +31,7 @@ static format_open *find_format(const char *name)
         { "qcow2", qcow2_open },
     };
 
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
         if (strcmp(name, formats[i].name) == 0)
             return formats[i].open;
     }
@@ -84,7 +85,7 @@ static bool is_export(const char *path)
 
     if (path_of_name(path))
         return false;
-    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         if (strncmp(path, files[i], strlen(files[i])) == 0)
             return false;
     }
@@ -141,8 +142,9 @@ static int start_qemu(struct layer *layer, const struct layer_source *source,
     err = qemu_open(&qemu, &layer->reader, error);
     if (err)
         return err;
-    return qemu_files_open(qemu_pid(layer->reader), options->files.force_share,
-                           layer->container, &layer->qemu_files, error);
+    return qemu_files_open(qemu_pid(layer->reader), source->name,
+                           options->files.force_share, layer->container,
+                           &layer->qemu_files, error);
 }
 
 /* A layer that has the disk as QEMU reads it, with all below it. */
@@ -339,7 +341,7 @@ int layer_open(struct reader *reader, const struct layer_source *source,
     int err;
 
     if (!l) {
-        err = error_set(error, ENOMEM, "%s: out of memory", source->name);
+        err = error_no_memory(error, source->name);
         if (reader)
             reader->ops->close(reader);
         return err;

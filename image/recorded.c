@@ -83,7 +83,7 @@ int recorded_path(const char *base, const char *name, char **path)
 
 static int out_of_memory(const struct reader *r, struct error *error)
 {
-    return error_set(error, ENOMEM, "%s: out of memory", r->name);
+    return error_no_memory(error, r->name);
 }
 
 static int check_image(struct walk *w, struct reader *r, const char *path,
@@ -398,7 +398,7 @@ int recorded_check_description(const char *text, bool is_json,
 
     *foreign = false;
     if (err)
-        err = error_set(error, err, "%s: out of memory", text);
+        err = error_no_memory(error, text);
     for (size_t i = 0; !err && i < d.file_count; i++)
         err = check_described(&w, &d, d.files[i], error);
     description_free(&d);

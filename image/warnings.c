@@ -36,7 +36,7 @@ int image_warn(struct image *image, struct error *error, const char *format,
         va_end(args);
     }
     if (n < 0)
-        return error_set(error, ENOMEM, "%s: out of memory", image->name);
+        return error_no_memory(error, image->name);
     if (is_warned(image, text))
         free(text);
     else

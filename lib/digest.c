@@ -14,6 +14,7 @@
 #include <blake3.h>
 #endif
 
+#include "common/array.h"
 #include "blkhash.h"
 
 struct digest {
@@ -236,7 +237,7 @@ static void list_add_md(EVP_MD *md, void *arg)
 
     if (output_size(md) == 0)
         return;
-    for (size_t i = 0; i < sizeof(common_names) / sizeof(*common_names); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(common_names); i++) {
         if (EVP_MD_is_a(md, common_names[i]))
             name = common_names[i];
     }

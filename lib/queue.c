@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/array.h"
+
 /* A piece holds at least a block, and about so many bytes: small pieces share
  * the work evenly, large ones need the lock less often. */
 #define PIECE_SIZE (256 * 1024)
@@ -422,7 +424,7 @@ static void all_but_faults(sigset_t *set)
                                   SIGFPE, SIGTRAP, SIGSYS };
 
     sigfillset(set);
-    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
         sigdelset(set, faults[i]);
 }
 

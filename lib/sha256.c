@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/array.h"
+#include "common/clock.h"
 #include "lib/digest.h"
 
 /* clang-format off */
@@ -98,7 +100,7 @@ static const struct sha256_kernel *const kernels[] = {
     NULL, /* OpenSSL */
 };
 
-#define KERNELS (sizeof(kernels) / sizeof(*kernels))
+#define KERNELS ARRAY_SIZE(kernels)
 
 /* Long enough that padding does not count, short enough for a start-up. */
 #define RACE_MESSAGE 1024
@@ -111,14 +113,6 @@ struct race {
     struct digest *digest;
     struct digest_ctx *ctx;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static int digest_message(const struct race *race, unsigned char *md)
 {
@@ -146,7 +140,7 @@ static int race_call(const struct race *race,
         mds[i] = md[i];
     }
     for (int round = 0; round < RACE_ROUNDS; round++) {
-        uint64_t start = now_ns();
+        uint64_t start = clock_ns();
         uint64_t took;
         int err = 0;
 
@@ -156,7 +150,7 @@ static int race_call(const struct race *race,
             err = digest_message(race, md[0]);
         if (err)
             return err;
-        took = now_ns() - start;
+        took = clock_ns() - start;
         if (took < *best)
             *best = took;
     }

@@ -17,7 +17,9 @@
 
 #include <gnutls/gnutls.h>
 
+#include "common/array.h"
 #include "common/bytes.h"
+#include "common/clock.h"
 
 /* It is only for a message. */
 #define MOST_PATIENCE 10000
@@ -41,18 +43,10 @@ bool nbd_certificate_cut_off(const char *reason)
 
 /* --- to the server ------------------------------------------------------ */
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
-}
-
 static bool wait_for(int fd, short events, int64_t end)
 {
     struct pollfd poll_fd = { .fd = fd, .events = events };
-    int64_t left = end - now_ms();
+    int64_t left = end - clock_ms();
 
     return left > 0 && poll(&poll_fd, 1, (int)left) == 1;
 }
@@ -148,7 +142,7 @@ static const char *words_of(unsigned status)
           "cannot be verified: ca-crl.pem is out of date" },
     };
 
-    for (size_t i = 0; i < sizeof(problems) / sizeof(*problems); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(problems); i++) {
         if (status & problems[i].flag)
             return problems[i].words;
     }
@@ -226,7 +220,7 @@ const char *nbd_certificate_problem(const struct nbd_uri *uri,
                                     const char *directory, int64_t patience)
 {
     bool decide = patience < 0 || patience > MOST_PATIENCE;
-    int64_t end = now_ms() + (decide ? MOST_PATIENCE : patience);
+    int64_t end = clock_ms() + (decide ? MOST_PATIENCE : patience);
     gnutls_certificate_credentials_t credentials;
     const char *words = NULL;
     int fd = -1;

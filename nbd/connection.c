@@ -25,6 +25,8 @@
 
 #include <libnbd.h>
 
+#include "common/clock.h"
+
 /* What servers take if they do not say else. */
 #define SAID_MOST (32 * 1024 * 1024)
 
@@ -51,14 +53,6 @@ struct nbd_connection {
     int error;                    /* why the connection ended */
     char *reason;                 /* and in words, or NULL */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
-}
 
 /* --- connect ------------------------------------------------------------ */
 
@@ -153,7 +147,7 @@ int nbd_connection_begin(const struct nbd_target *target,
     int err;
 
     if (!c)
-        return error_set(error, ENOMEM, "%s: out of memory", target->name);
+        return error_no_memory(error, target->name);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
     c->timeout =
@@ -210,10 +204,10 @@ static int get_export(struct nbd_connection *c, struct nbd_export *export,
 int nbd_connection_complete(struct nbd_connection *c, int milliseconds,
                             struct nbd_export *export, struct error *error)
 {
-    int64_t end = now_ms() + milliseconds;
+    int64_t end = clock_ms() + milliseconds;
 
     while (!nbd_aio_is_ready(c->nbd)) {
-        int64_t left = milliseconds < 0 ? -1 : end - now_ms();
+        int64_t left = milliseconds < 0 ? -1 : end - clock_ms();
         int r;
 
         if (nbd_aio_is_dead(c->nbd) || nbd_aio_is_closed(c->nbd))

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/array.h"
+#include "common/clock.h"
 #include "common/memory.h"
 #include "common/units.h"
 #include "nbd/extents.h"
@@ -89,7 +91,7 @@ static int nbd_new_queue(struct reader *r, unsigned depth,
     turn = n->queues++ % n->count;
     pthread_mutex_unlock(&n->lock);
     if (nbd_queue_new(n->connections[turn], &n->export, queue))
-        return error_set(error, ENOMEM, "%s: out of memory", r->name);
+        return error_no_memory(error, r->name);
     return 0;
 }
 
@@ -133,7 +135,7 @@ bool nbd_is_uri(const char *name)
         "nbd:", "nbds:", "nbd+unix:", "nbds+unix:", "nbd+vsock:", "nbds+vsock:"
     };
 
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
         size_t len = strlen(schemes[i]);
 
         if (strncmp(name, schemes[i], len) == 0 &&
@@ -141,14 +143,6 @@ bool nbd_is_uri(const char *name)
             return true;
     }
     return false;
-}
-
-static int64_t milliseconds(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
 }
 
 /* A server may take fewer connections than it seems to: qemu-nbd lets those
@@ -164,7 +158,7 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
     struct nbd_connection *more[NBD_MAX_CONNECTIONS];
     unsigned wanted = target->options->connections;
     struct nbd_target quiet = *target;
-    int64_t end = milliseconds() + MORE_LEAST_MS + MORE_TIMES * first_took;
+    int64_t end = clock_ms() + MORE_LEAST_MS + MORE_TIMES * first_took;
     unsigned begun = 0;
 
     quiet.quiet = true;
@@ -180,7 +174,7 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
     for (unsigned i = 0; i < begun; i++) {
         struct error ignored = ERROR_INIT;
         struct nbd_export export;
-        int64_t left = end - milliseconds();
+        int64_t left = end - clock_ms();
         int err = nbd_connection_complete(more[i], left > 0 ? left : 0, &export,
                                           &ignored);
 
@@ -233,7 +227,7 @@ static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
                        struct error *error)
 {
     const struct nbd_options *o = target->options;
-    int64_t start = milliseconds();
+    int64_t start = clock_ms();
     int err = nbd_connection_begin(target, &n->connections[0], error);
 
     if (err)
@@ -247,7 +241,7 @@ static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
     n->reader.size = n->export.size;
     n->reader.alignment = n->export.least;
     if (n->export.multi_conn)
-        connect_more(n, target, milliseconds() - start);
+        connect_more(n, target, clock_ms() - start);
     read_first(n);
     return 0;
 }
@@ -260,7 +254,7 @@ static struct nbd_reader *new_reader(const char *name, struct error *error)
         n->reader.name = strdup(name);
     if (!n || !n->reader.name) {
         free(n);
-        error_set(error, ENOMEM, "%s: out of memory", name);
+        error_no_memory(error, name);
         return NULL;
     }
     n->reader.ops = &nbd_ops;

@@ -172,7 +172,7 @@ int nbd_server_start(const struct nbd_server_options *o, const char *name,
     int err;
 
     if (!s)
-        return error_set(error, ENOMEM, "%s: out of memory", name);
+        return error_no_memory(error, name);
     s->inode_fd = -1;
     err = start(s, o, name, error);
     if (err)

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "nbd/certificate.h"
 
 /* --- which credentials -------------------------------------------------- */
@@ -33,7 +34,7 @@ static int parse_verify_peer(const struct nbd_uri *uri, bool *verify,
         { "no", "yes" }, { "n", "y" },        { "off", "on" },
     };
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         for (int is_on = 0; is_on <= 1; is_on++) {
             if (strcasecmp(uri->verify_peer, words[i][is_on]) == 0) {
                 *verify = is_on;
@@ -123,9 +124,7 @@ static int choose_from_uri(const struct nbd_uri *uri, struct nbd_tls *tls,
         return 0;
     }
     tls->certificates = strdup(uri->certificates);
-    return tls->certificates
-               ? 0
-               : error_set(error, ENOMEM, "%s: out of memory", uri->text);
+    return tls->certificates ? 0 : error_no_memory(error, uri->text);
 }
 
 static int choose_from_options(const struct nbd_uri *uri,
@@ -147,7 +146,7 @@ static int choose_from_options(const struct nbd_uri *uri,
         err = find_directory(&tls->certificates);
     else if (!(tls->certificates = strdup(options->tls_certificates)))
         err = ENOMEM;
-    return err ? error_set(error, err, "%s: out of memory", uri->text) : 0;
+    return err ? error_no_memory(error, uri->text) : 0;
 }
 
 int nbd_tls_choose(const struct nbd_uri *uri, const struct nbd_options *options,
@@ -200,7 +199,7 @@ static int check_directory(const struct nbd_tls *tls, struct error *error)
                          "%s: cannot connect: tls-certificates needs a "
                          "directory",
                          tls->uri->text);
-    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         bool absent;
         int err = look_at_file(tls->certificates, files[i].name, &absent);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/url.h"
 
 /* What libnbd takes when the URI does not say. */
@@ -13,7 +14,7 @@
 
 static int out_of_memory(const struct nbd_uri *uri, struct error *error)
 {
-    return error_set(error, ENOMEM, "%s: out of memory", uri->text);
+    return error_no_memory(error, uri->text);
 }
 
 /* What a part of the URI stands for. */
@@ -43,7 +44,7 @@ static char **find_parameter(struct nbd_uri *uri, const char *name)
         { "tls-verify-peer", &uri->verify_peer },
     };
 
-    for (size_t i = 0; i < sizeof(parameters) / sizeof(*parameters); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
         if (strcmp(name, parameters[i].name) == 0)
             return parameters[i].value;
     }

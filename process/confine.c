@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "process/private-socket.h"
 
 /* --- Landlock ----------------------------------------------------------- */
@@ -208,8 +209,6 @@ static const int sockets[] = { SCMP_SYS(socket) };
 
 static const int truncation[] = { SCMP_SYS(truncate) };
 
-#define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
 /* Then QEMU cannot open /dev/null to see which locks the kernel has, and takes
  * none: those that qemu/files.c takes stand for them. */
 static int refuse_changes(scmp_filter_ctx filter)
@@ -220,7 +219,7 @@ static int refuse_changes(scmp_filter_ctx filter)
         err = refuse_open(filter, O_ACCMODE, O_RDWR);
     if (!err)
         err = refuse_open(filter, O_CREAT, O_CREAT);
-    return err ? err : refuse(filter, changes, COUNT(changes), EROFS);
+    return err ? err : refuse(filter, changes, ARRAY_SIZE(changes), EROFS);
 }
 
 /* Refuse what Landlock does not. Truncation is always refused: Landlock sees it
@@ -234,14 +233,14 @@ static int filter_calls(bool changes_allowed, bool network)
         return ENOMEM;
     err = refuse_open(filter, O_TRUNC, O_TRUNC);
     if (!err)
-        err = refuse(filter, truncation, COUNT(truncation), EROFS);
+        err = refuse(filter, truncation, ARRAY_SIZE(truncation), EROFS);
     if (!err && !changes_allowed)
         err = refuse_changes(filter);
     if (!err && !network)
-        err = refuse(filter, sockets, COUNT(sockets), EACCES);
+        err = refuse(filter, sockets, ARRAY_SIZE(sockets), EACCES);
     /* io_uring is left to QEMU where Landlock sees what it opens. */
     if (!err && !(changes_allowed && network))
-        err = refuse(filter, opaque, COUNT(opaque), ENOSYS);
+        err = refuse(filter, opaque, ARRAY_SIZE(opaque), ENOSYS);
     if (!err)
         err = seccomp_load(filter);
     seccomp_release(filter);

@@ -28,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/array.h"
+#include "common/clock.h"
 #include "process/descendants.h"
 #include "process/terminal.h"
 
@@ -59,14 +61,6 @@ struct watcher {
     struct private_socket socket;
     struct terminal terminal;
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * (int64_t)1000 + t.tv_nsec / 1000000;
-}
 
 /* --- what the watcher keeps open ---------------------------------------- */
 
@@ -104,7 +98,7 @@ static void close_others(struct watcher *w)
     int *kept[] = { &w->fd, &w->signal_fd, &w->result_fd, &w->terminal.fd };
     int count = 0;
 
-    for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
         if (*kept[i] < 0)
             continue;
         *kept[i] = dup2(*kept[i], count++);
@@ -154,10 +148,10 @@ static void wait_for_signal(struct watcher *w, int milliseconds)
 /* Wait for the end of the server, or of all; returns whether it came. */
 static bool wait_for_end(struct watcher *w, bool all, int milliseconds)
 {
-    int64_t end = now_ms() + milliseconds;
+    int64_t end = clock_ms() + milliseconds;
 
     while (has_children(w) && (all || w->server)) {
-        int64_t left = end - now_ms();
+        int64_t left = end - clock_ms();
 
         if (left <= 0)
             return false;
@@ -170,9 +164,9 @@ static bool wait_for_end(struct watcher *w, bool all, int milliseconds)
  * their parents, until all are gone. */
 static void end_children(struct watcher *w, int number)
 {
-    int64_t end = now_ms() + STOP_MS;
+    int64_t end = clock_ms() + STOP_MS;
 
-    while (has_children(w) && now_ms() < end) {
+    while (has_children(w) && clock_ms() < end) {
         /* Without /proc: this process is in the group, too, and the last. */
         if (!descendants_signal(number))
             kill(0, number);
@@ -301,8 +295,7 @@ static void watch(struct watcher *w)
             { .fd = w->signal_fd, .events = POLLIN },
             { .fd = w->result_fd, .events = POLLIN },
         };
-        int ready = poll(fds, sizeof(fds) / sizeof(*fds),
-                         terminal_timeout(&w->terminal));
+        int ready = poll(fds, ARRAY_SIZE(fds), terminal_timeout(&w->terminal));
 
         if (ready < 0)
             continue;
@@ -326,7 +319,7 @@ static int make_signal_fd(void)
     sigset_t set;
 
     sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         sigaddset(&set, numbers[i]);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -386,11 +379,11 @@ int watch_start(struct watch *w, const struct watch_job *job)
 static int wait_for_watcher(const struct watch *w, int milliseconds)
 {
     struct pollfd pfd = { .fd = w->fd, .events = POLLIN };
-    int64_t end = now_ms() + milliseconds;
+    int64_t end = clock_ms() + milliseconds;
     int ready;
 
     do {
-        int64_t left = end - now_ms();
+        int64_t left = end - clock_ms();
 
         ready = poll(&pfd, 1, milliseconds < 0 ? -1 : left > 0 ? left : 0);
     } while (ready < 0 && errno == EINTR);

@@ -61,7 +61,7 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
         return error->code;
     list = realloc(files->list, (files->count + 1) * sizeof(*list));
     if (!list)
-        return error_set(error, ENOMEM, "%s: out of memory", name);
+        return error_no_memory(error, name);
     files->list = list;
     if (file_open(link, name, &options, &reader, &cause) == 0) {
         if (known && reader_same_object(reader, known))
@@ -75,8 +75,9 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
     return error->code;
 }
 
-int qemu_files_open(pid_t pid, bool force_share, const struct reader *known,
-                    struct qemu_files **files, struct error *error)
+int qemu_files_open(pid_t pid, const char *name, bool force_share,
+                    const struct reader *known, struct qemu_files **files,
+                    struct error *error)
 {
     struct qemu_files *opened = calloc(1, sizeof(*opened));
     char folder[32], link[64];
@@ -85,7 +86,7 @@ int qemu_files_open(pid_t pid, bool force_share, const struct reader *known,
     DIR *dir;
 
     if (!opened)
-        return error_set(error, ENOMEM, "out of memory");
+        return error_no_memory(error, name);
     snprintf(folder, sizeof(folder), "/proc/%ld/fd", (long)pid);
     dir = opendir(folder);
     while (dir && !err && (entry = readdir(dir))) {

@@ -22,8 +22,9 @@ struct qemu_files {
  * as where there is no /proc, is left out, and so is the file of `known`, which
  * may be NULL.
  */
-int qemu_files_open(pid_t pid, bool force_share, const struct reader *known,
-                    struct qemu_files **files, struct error *error);
+int qemu_files_open(pid_t pid, const char *name, bool force_share,
+                    const struct reader *known, struct qemu_files **files,
+                    struct error *error);
 
 /* NULL is accepted. */
 void qemu_files_close(struct qemu_files *files);

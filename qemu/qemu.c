@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "nbd/server.h"
 #include "qemu/message.h"
 #include "qemu/secrets.h"
@@ -74,7 +75,7 @@ int qemu_descriptor(const char *path)
 
     if (strcmp(path, "/dev/stdin") == 0)
         return STDIN_FILENO;
-    for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
         size_t len = strlen(folders[i]);
         const char *number = path + len;
 
@@ -232,7 +233,7 @@ static int arguments_make(struct arguments *a, const struct qemu_options *o,
     if (a->list && !a->failed)
         return 0;
     arguments_free(a);
-    return error_set(error, ENOMEM, "%s: out of memory", o->name);
+    return error_no_memory(error, o->name);
 }
 
 /* --- start -------------------------------------------------------------- */

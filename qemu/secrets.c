@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/url.h"
 #include "qemu/options.h"
 
@@ -29,7 +30,7 @@ struct taking {
 
 static int out_of_memory(const struct taking *t)
 {
-    return error_set(t->error, ENOMEM, "%s: out of memory", t->name);
+    return error_no_memory(t->error, t->name);
 }
 
 /* A pipe that holds a secret and then ends. Only for this does a descriptor
@@ -116,7 +117,7 @@ static const char *driver_of_url(const struct url *url)
 {
     static const char *const drivers[] = { "http", "https", "ftp", "ftps" };
 
-    for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
         if (url->scheme.len == strlen(drivers[i]) &&
             strncmp(url->scheme.start, drivers[i], url->scheme.len) == 0)
             return drivers[i];

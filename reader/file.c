@@ -46,11 +46,6 @@ int file_fd(const struct reader *r)
     return to_file(r)->fd;
 }
 
-bool file_is_direct(const struct reader *r)
-{
-    return to_file(r)->direct;
-}
-
 /* --- extents ------------------------------------------------------------ */
 
 static int shrunk(const struct file *f, uint64_t size, struct error *error)
@@ -150,11 +145,6 @@ static bool file_try_read(struct read *read)
     return read->done == read->len;
 }
 
-static bool aligned(uint64_t x)
-{
-    return x % DIRECT_ALIGNMENT == 0;
-}
-
 static void read_loop(int fd, struct read *read)
 {
     while (read->done < read->len) {
@@ -232,9 +222,8 @@ void file_read_rest(struct read *read)
 {
     const struct file *f = to_file(read->reader);
 
-    if (f->direct && !(aligned(read->offset + read->done) &&
-                       aligned(read->len - read->done) &&
-                       aligned((uintptr_t)read->buf + read->done)))
+    if (f->direct && !is_direct(read->offset + read->done,
+                                read->len - read->done, read->buf + read->done))
         read_around(f->fd, read);
     else
         read_loop(f->fd, read);
@@ -502,7 +491,7 @@ static struct file *file_new(const char *name, struct error *error)
         f->reader.name = strdup(name);
     if (!f || !f->reader.name) {
         free(f);
-        error_set(error, ENOMEM, "%s: out of memory", name);
+        error_no_memory(error, name);
         return NULL;
     }
     f->fd = -1;

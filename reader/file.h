@@ -11,9 +11,14 @@
  * for every device whose sectors fit a page. */
 #define DIRECT_ALIGNMENT 4096
 
+/* Whether direct I/O can read len bytes at offset into buf. */
+static inline bool is_direct(uint64_t offset, size_t len, const void *buf)
+{
+    return (offset | len | (uintptr_t)buf) % DIRECT_ALIGNMENT == 0;
+}
+
 /* The descriptor behind a reader of file.c. */
 int file_fd(const struct reader *r);
-bool file_is_direct(const struct reader *r);
 
 /*
  * Read the rest of a read, waiting for it. The result is in the read. With

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
+
 #define PERMISSION_BASE 100
 #define UNSHARED_BASE 200
 
@@ -78,7 +80,7 @@ int lock_as_reader(int fd, const char *name, bool force_share,
         { UNSHARED_BASE + WRITE, "lock byte 201" },
         { UNSHARED_BASE + RESIZE, "lock byte 203" },
     };
-    size_t count = force_share ? 1 : sizeof(locks) / sizeof(*locks);
+    size_t count = force_share ? 1 : ARRAY_SIZE(locks);
 
     for (size_t i = 0; i < count; i++) {
         int err = set_lock(fd, locks[i].byte);

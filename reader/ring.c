@@ -15,11 +15,6 @@ struct ring_queue {
     struct read *ready; /* finished without the ring */
 };
 
-static bool aligned(uint64_t x)
-{
-    return x % DIRECT_ALIGNMENT == 0;
-}
-
 static void finish_waiting(struct ring_queue *q, struct read *read)
 {
     file_read_rest(read);
@@ -37,7 +32,7 @@ static void start(struct ring_queue *q, struct read *read)
     size_t len = read->len - read->done;
     struct io_uring_sqe *sqe;
 
-    if (!aligned(offset) || !aligned(len) || !aligned((uintptr_t)buf)) {
+    if (!is_direct(offset, len, buf)) {
         finish_waiting(q, read);
         return;
     }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/array.h"
+
 static unsigned bit_count; /* in the last byte of what is packed */
 
 static void put_bits(unsigned value, unsigned n)
@@ -161,7 +163,7 @@ static void test_deflate_after_full(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         for (int last = 0; last <= 1; last++) {
             fill_cluster(last);
             cases[i].put();
@@ -271,7 +273,7 @@ static void test_deflate_codes(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         size_t left = CLUSTER - 1;
 
         put_dynamic(cases[i].lengths, cases[i].distances);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/array.h"
+
 static void test_zstd_frames(void **state)
 {
     size_t third = CLUSTER / 3;
@@ -111,7 +113,7 @@ static void test_zstd_header(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         begin_frame(cases[i].flags, cases[i].window_log, cases[i].dictionary);
         put_run(CLUSTER, true);
         assert_int_equal(try(CODEC_ZSTD), cases[i].err);

@@ -10,6 +10,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "common/array.h"
+
 static unsigned char expected[LARGE];
 
 static const struct packer {
@@ -22,8 +24,8 @@ static const struct packer {
 };
 
 #define FOR_PACKERS(p)                                                         \
-    for (const struct packer *p = packers;                                     \
-         p < packers + sizeof(packers) / sizeof(*packers); p++)
+    for (const struct packer *p = packers; p < packers + ARRAY_SIZE(packers);  \
+         p++)
 
 static void pack(const struct packer *p, size_t len)
 {
@@ -86,7 +88,7 @@ static void test_too_much(void **state)
     (void)state;
     FOR_PACKERS(p)
     {
-        for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
             pack(p, CLUSTER + more[i]);
             if (p->codec == CODEC_DEFLATE)
                 check(p->codec);
@@ -173,7 +175,7 @@ static void test_damage(void **state)
     (void)state;
     FOR_PACKERS(p)
     {
-        for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+        for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
             pack(p, lengths[i]);
             memcpy(intact, packed, packed_len);
             for (int how = 0; how < 800; how++) {

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 
 #include "blkhash.h"
+#include "common/array.h"
 #include "lib/digest.h"
 
 static void hash(const char *name, const void *buf, size_t len,
@@ -56,7 +57,7 @@ static void test_published_vectors(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(vectors) / sizeof(*vectors); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
         unsigned char md[BLKHASH_MAX_MD_SIZE];
         size_t len;
 
@@ -72,7 +73,7 @@ static void test_unknown_digests(void **state)
     struct digest *d;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         assert_int_equal(digest_open(names[i], &d), ENOTSUP);
 }
 

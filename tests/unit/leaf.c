@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/array.h"
 #include "test.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ static void test_blocks_and_rest(void **state)
     unsigned char mds[BLOCKS * MD], expected[MD];
 
     (void)state;
-    for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
+    for (size_t s = 0; s < ARRAY_SIZE(sizes); s++) {
         size_t size = sizes[s];
         struct blkhash_leaf *leaf = blkhash_leaf_new(size, "sha256");
 

@@ -137,7 +137,7 @@ static int memory_queue_new(struct reader *r, unsigned depth,
 
     (void)depth;
     if (!q)
-        return error_set(error, ENOMEM, "%s: out of memory", r->name);
+        return error_no_memory(error, r->name);
     q->queue.ops = &memory_queue_ops;
     q->reverse = to_memory(r)->reverse;
     *queue = &q->queue;

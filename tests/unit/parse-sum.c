@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/parse-sum.h"
+#include "common/array.h"
 #include "test.h"
 
 #include <errno.h>
@@ -114,7 +115,7 @@ static const struct {
 static void test_lines(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         struct sum_spacing spacing = { .one = false };
         struct sum sum;
         int err = parse(lines[i].text, 0, &spacing, &sum);
@@ -195,9 +196,8 @@ static void test_garbage(void **state)
         struct sum_spacing spacing = { .one = random_number() % 4 == 0 };
         char text[1024];
         struct sum sum;
-        size_t len = snprintf(
-            text, sizeof(text), "%s",
-            lines[random_number() % (sizeof(lines) / sizeof(*lines))].text);
+        size_t len = snprintf(text, sizeof(text), "%s",
+                              lines[random_number() % ARRAY_SIZE(lines)].text);
 
         for (unsigned j = random_number() % 4; j && len; j--)
             text[random_number() % len] = (char)random_number();

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/units.h"
 #include "engine/slot.h"
 #include "memory_reader.h"
@@ -78,7 +79,7 @@ static void test_exabytes_of_hole(void **state)
     static const bool hole[] = { true };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(block_sizes) / sizeof(*block_sizes); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(block_sizes); i++) {
         struct memory_reader m;
         struct largest l;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "qemu/options.h"
 
 /* Two options for each "x", with its value, and then without. */
@@ -44,7 +45,7 @@ static void test_option_string(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_rewritten(cases[i][0], false, cases[i][1]);
 }
 
@@ -73,7 +74,7 @@ static void test_json(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_rewritten(cases[i][0], true, cases[i][1]);
 }
 
@@ -104,9 +105,7 @@ static void test_random_options(void **state)
         char text[256] = "";
 
         for (unsigned n = random_number() % 16; n > 0; n--)
-            strcat(
-                text,
-                pieces[random_number() % (sizeof(pieces) / sizeof(*pieces))]);
+            strcat(text, pieces[random_number() % ARRAY_SIZE(pieces)]);
         assert_rewritten(text, i % 2, text);
     }
 }

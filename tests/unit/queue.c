@@ -3,6 +3,7 @@
  * When a stream does its work: its calls of the leaf and the root go through
  * the test (--wrap).
  */
+#include "common/array.h"
 #include "test.h"
 
 #include <semaphore.h>
@@ -79,7 +80,7 @@ static void test_one_thread_works_in_the_call(void **state)
 
     (void)state;
     random_fill(buf, sizeof(buf));
-    for (size_t i = 0; i < sizeof(block_sizes) / sizeof(*block_sizes); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(block_sizes); i++) {
         size_t block_size = block_sizes[i];
         size_t most = 15 * block_size + 256 * 1024;
         struct blkhash *h = new_stream(block_size, 1);
@@ -126,7 +127,7 @@ static void test_free_among_zeros(void **state)
     static unsigned char block[BLKHASH_MAX_BLOCK_SIZE];
 
     (void)state;
-    for (size_t i = 0; i < sizeof(block_sizes) / sizeof(*block_sizes); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(block_sizes); i++) {
         for (unsigned threads = 2; threads <= 3; threads++) {
             struct blkhash *h = new_stream(block_sizes[i], threads);
 
@@ -210,7 +211,7 @@ static void test_all_zeros_enter(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         uint64_t step = cases[i].step;
 
         for (unsigned threads = 1; threads <= 2; threads++) {

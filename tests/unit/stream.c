@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/array.h"
 #include "test.h"
 
 #include <errno.h>
@@ -160,7 +161,7 @@ static void test_other_digests(void **state)
 
     (void)state;
     random_mixture(buf, sizeof(buf), 9000);
-    for (size_t i = 0; i < sizeof(digests) / sizeof(*digests); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(digests); i++) {
         struct blkhash *h = blkhash_new(4096, digests[i]);
         unsigned len, expected_len;
 

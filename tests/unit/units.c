@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "common/array.h"
 #include "common/units.h"
 
 static void test_parse_size(void **state)
@@ -35,7 +36,7 @@ static void test_parse_size(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         uint64_t size = 0;
 
         assert_int_equal(parse_size(cases[i].text, &size), cases[i].err);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/url.h"
 
 static void assert_masked(const char *text, const char *expected)
@@ -61,7 +62,7 @@ static void test_names(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_masked(cases[i].name, cases[i].masked);
 }
 
@@ -106,7 +107,7 @@ static const char *const innocent[] = {
 static void test_innocent(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(innocent) / sizeof(*innocent); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(innocent); i++) {
         char text[256];
         char *masked;
 
@@ -143,7 +144,7 @@ static void test_text(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char *masked = mask_text(cases[i].text, cases[i].known);
 
         assert_string_equal(masked, cases[i].masked);
@@ -165,8 +166,7 @@ static void make_password(char *password)
 
     strcpy(password, "ZZ");
     while (n--)
-        strcat(password,
-               pieces[random_number() % (sizeof(pieces) / sizeof(*pieces))]);
+        strcat(password, pieces[random_number() % ARRAY_SIZE(pieces)]);
     strcat(password, "ZZ");
 }
 
@@ -193,13 +193,11 @@ static void test_random_passwords(void **state)
         char *masked;
 
         make_password(password);
-        snprintf(name, sizeof(name),
-                 names[random_number() % (sizeof(names) / sizeof(*names))],
+        snprintf(name, sizeof(name), names[random_number() % ARRAY_SIZE(names)],
                  password);
-        snprintf(
-            text, sizeof(text),
-            contexts[random_number() % (sizeof(contexts) / sizeof(*contexts))],
-            name, name, name);
+        snprintf(text, sizeof(text),
+                 contexts[random_number() % ARRAY_SIZE(contexts)], name, name,
+                 name);
         for (unsigned is_known = 0; is_known < 2; is_known++) {
             masked = mask_text(text, is_known ? name : NULL);
             if (strpbrk(masked, "ZQ"))
@@ -233,7 +231,7 @@ static void test_random_values(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 4000; i++) {
-        unsigned n = random_number() % (sizeof(cases) / sizeof(*cases));
+        unsigned n = random_number() % ARRAY_SIZE(cases);
         char password[64], escaped[128], name[256];
         char *to = escaped;
 
@@ -263,7 +261,7 @@ static void test_long_texts(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
         size_t len = strlen(pieces[i]);
         size_t size = 4 << 20;
         char *text = malloc(size + 2);
@@ -306,7 +304,7 @@ static void test_parse(void **state)
     struct url url;
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         assert_true(url_parse(cases[i].url, &url));
         assert_true(is(url.scheme, cases[i].scheme));
         assert_true(is(url.user, cases[i].user));
@@ -328,9 +326,9 @@ static void test_host(void **state)
                                        "[::1", "[::1]a",  "a:8a" };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
         assert_true(url_is_host(good[i], strlen(good[i])));
-    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
         assert_false(url_is_host(bad[i], strlen(bad[i])));
     assert_true(url_is_host("host/path", 4));
 }
