@@ -2,13 +2,13 @@
 """Measure disksum against other programs, and against the limits of the
 machine: make bench.
 
-Prints a table, and writes bench.json and bench.svg to the build folder. The
+Prints a table, and writes bench.json and bench.svg to the build directory. The
 exit status is 1 if a checksum was wrong or a row could not be measured; a goal
 that is missed is no error, since it may be met on another machine.
 
 Environment:
   DISKSUM_BENCH_DIR  where the images are kept (default: bench-images in the
-                     build folder)
+                     build directory)
   DISKSUM_BENCH_GIB  size of the large images (default: 6, or less where the
                      memory could not hold them)
 """
@@ -44,7 +44,7 @@ def parse_arguments():
     parser.add_argument('--quick', action='store_true',
                         help='2 rounds of small images: does it work at all?')
     parser.add_argument('--build', default=os.path.join(ROOT, 'build'),
-                        metavar='FOLDER', help='build folder (default: build)')
+                        metavar='DIR', help='build directory (default: build)')
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error('--rounds: must be 1 or more')
@@ -89,7 +89,7 @@ def measure(lab, names):
 def main():
     arguments = parse_arguments()
     build = os.path.abspath(arguments.build)
-    folder = os.path.abspath(os.environ.get(
+    directory = os.path.abspath(os.environ.get(
         'DISKSUM_BENCH_DIR', os.path.join(build, 'bench-images')))
     size = large_size(arguments.quick)
     hole = (1 if arguments.quick else 8) * images.TIB
@@ -97,7 +97,7 @@ def main():
     names = [name for name in ROWS
              if not arguments.only or name in arguments.only]
 
-    lab = Lab(build, images.Images(folder, size, hole, say), rounds, say)
+    lab = Lab(build, images.Images(directory, size, hole, say), rounds, say)
     facts = report.machine(lab)
     lines, whole = measure(lab, names)
 

@@ -39,7 +39,7 @@ static const unsigned char *map_file(const char *path)
         p = mmap(NULL, st.st_size + 4096, PROT_READ, MAP_SHARED | MAP_POPULATE,
                  fd, 0);
     if (p == MAP_FAILED)
-        die("can not map the image");
+        die("cannot map the image");
     return p;
 }
 
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
         start = clock_seconds();
         if (decode(decoder, e.codec, bytes + e.host_offset, e.host_length, out,
                    e.cluster_size))
-            die("a cluster can not be decoded");
+            die("a cluster cannot be decoded");
         seconds += clock_seconds() - start;
         decoded += e.length;
     }

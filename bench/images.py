@@ -29,7 +29,7 @@ def write_real(path, size):
         write_random(os.path.join(staging, 'files/random'), size // 4)
         with open(full, 'wb') as file:
             file.truncate(size)
-        # PATH of users lacks the folder of mke2fs on some systems. No inode
+        # PATH of users lacks the directory of mke2fs on some systems. No inode
         # tables are left to the kernel, a fixed UUID and hash seed: the same
         # files give nearly the same image.
         uuid = '64697361-6b73-756d-6265-6e6368000000'
@@ -47,10 +47,10 @@ def write_real(path, size):
         shutil.rmtree(staging)
 
 
-def copy_files(folders, target, limit):
+def copy_files(directories, target, limit):
     """Copy files, in order of their names, until there are limit bytes."""
-    for folder in folders:
-        for parent, names, files in os.walk(folder):
+    for directory in directories:
+        for parent, names, files in os.walk(directory):
             names.sort()
             # A file that may be replaced while we look is no reason to stop.
             for name in sorted(files):
@@ -170,10 +170,10 @@ class Image:
 
 
 class Images:
-    """The images of a folder; each is made when it is first asked for."""
+    """The images of a directory; each is made when it is first asked for."""
 
-    def __init__(self, folder, size, hole_size, say):
-        self.folder = folder
+    def __init__(self, directory, size, hole_size, say):
+        self.directory = directory
         self.size = size
         self.hole_size = hole_size
         self.say = say
@@ -230,7 +230,7 @@ class Images:
     def get(self, name, size, write, space):
         """Make an image, unless it is there. space: the bytes it needs at
         most while it is made, as a part of its size."""
-        path = os.path.join(self.folder, f'{name}-{size // MIB}m.raw')
+        path = os.path.join(self.directory, f'{name}-{size // MIB}m.raw')
         if path in self.have:
             return self.have[path]
         if not os.path.exists(path):
@@ -239,15 +239,15 @@ class Images:
         return self.have[path]
 
     def make(self, path, size, write, space):
-        os.makedirs(self.folder, exist_ok=True)
-        free = shutil.disk_usage(self.folder).free
+        os.makedirs(self.directory, exist_ok=True)
+        free = shutil.disk_usage(self.directory).free
         if free < space + 256 * MIB:
-            raise OSError(f'{self.folder}: {free / GIB:.1f} GiB free, '
+            raise OSError(f'{self.directory}: {free / GIB:.1f} GiB free, '
                           f'{space / GIB:.1f} needed; set DISKSUM_BENCH_GIB to '
-                          'less, or DISKSUM_BENCH_DIR to another folder')
+                          'less, or DISKSUM_BENCH_DIR to another directory')
         self.say(f'making {os.path.basename(path)}')
         # Under another name until it is whole, and on the disk: pages that
-        # wait to be written can not be put out of the cache.
+        # wait to be written cannot be put out of the cache.
         part = path + '.part'
         write(part, size)
         with open(part, 'rb') as file:

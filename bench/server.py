@@ -37,14 +37,14 @@ def cpu_seconds(pid):
 def serve(lab, command, image, direct=False):
     """Export an image by one of the servers above, and give its URI and a
     function for its CPU time. (None, None) where it is not installed."""
-    with tempfile.TemporaryDirectory() as folder:
-        sock = os.path.join(folder, 'socket')
+    with tempfile.TemporaryDirectory() as directory:
+        sock = os.path.join(directory, 'socket')
         argv = command(image, sock, direct)
         if not shutil.which(argv[0]):
             lab.note(f'{argv[0]} is not installed')
             yield None, None
             return
-        with open(os.path.join(folder, 'log'), 'w+', encoding='utf-8',
+        with open(os.path.join(directory, 'log'), 'w+', encoding='utf-8',
                   errors='replace') as log:
             process = subprocess.Popen(argv, stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log)

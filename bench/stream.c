@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One SHA-256 stream over so many bytes, by OpenSSL: what the root of an image
- * of holes can not be faster than, since it takes 32 bytes for each block.
+ * of holes cannot be faster than, since it takes 32 bytes for each block.
  *
  *     stream BYTES
  */

@@ -146,7 +146,7 @@ static void verify(struct list *list, const struct sum *sum,
     checksum_end(&c);
 }
 
-/* Standard input can not be the list and an image at once. */
+/* Standard input cannot be the list and an image at once. */
 static bool is_own_stdin(const struct list *list, const struct sum *sum)
 {
     return list->is_stdin && strcmp(sum->name, "-") == 0;

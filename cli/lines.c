@@ -138,7 +138,7 @@ static int check_start(struct lines *l, struct error *error)
     if (starts_sum(l->buffer))
         return error_set(error, EINVAL,
                          "%s: lines end in NUL; a list that was written with "
-                         "--zero can not be checked",
+                         "--zero cannot be checked",
                          l->name);
     return refuse_image(l, "raw disk", error);
 }

@@ -154,7 +154,7 @@ static enum options_result list_digests(void)
     const char *const *names = blkhash_digests();
 
     if (!names) {
-        message("can not list the digests: %s", strerror(errno));
+        message("cannot list the digests: %s", strerror(errno));
         return OPTIONS_FAILED;
     }
     while (*names)

@@ -10,7 +10,7 @@
 
 #include "common/array.h"
 
-/* QEMU's name for this file in the folder, and for who has no other name. */
+/* QEMU's name for this file in the directory, and for who has no other name. */
 #define PSK_FILE "keys.psk"
 #define PSK_USERNAME "qemu"
 
@@ -89,12 +89,12 @@ static int set_verify_peer(struct nbd_options *nbd, const char *value)
 
 /* Take a pair of the credentials into the options. */
 static int set(struct nbd_options *nbd, const char *key, char **value,
-               char **folder, bool is_psk)
+               char **directory, bool is_psk)
 {
     char **text = NULL;
 
     if (strcmp(key, "dir") == 0)
-        text = folder;
+        text = directory;
     else if (strcmp(key, "username") == 0 && is_psk)
         text = &nbd->tls_username;
     if (text) {
@@ -141,8 +141,8 @@ static int find_kind(const char *text, char **kind)
     return 0;
 }
 
-static int parse_pairs(const char *text, struct nbd_options *nbd, char **folder,
-                       bool is_psk)
+static int parse_pairs(const char *text, struct nbd_options *nbd,
+                       char **directory, bool is_psk)
 {
     bool first = true;
 
@@ -153,7 +153,7 @@ static int parse_pairs(const char *text, struct nbd_options *nbd, char **folder,
         if (err)
             return err;
         if (key)
-            err = set(nbd, key, &value, folder, is_psk);
+            err = set(nbd, key, &value, directory, is_psk);
         else if (!first)
             err = set_problem(
                 nbd, "their options have the form KEY=VALUE, not '%s'", value);
@@ -166,20 +166,20 @@ static int parse_pairs(const char *text, struct nbd_options *nbd, char **folder,
     return 0;
 }
 
-/* What the credentials are. The folder is taken over. */
-static int set_kind(struct nbd_options *nbd, char *folder, bool is_psk)
+/* What the credentials are. The directory is taken over. */
+static int set_kind(struct nbd_options *nbd, char *directory, bool is_psk)
 {
-    if (!folder || !*folder) {
-        free(folder);
-        return set_problem(nbd, "they need a folder: %s", "dir=FOLDER");
+    if (!directory || !*directory) {
+        free(directory);
+        return set_problem(nbd, "they need a directory: %s", "dir=DIR");
     }
     if (!is_psk) {
-        replace(&nbd->tls_certificates, folder);
+        replace(&nbd->tls_certificates, directory);
         return 0;
     }
-    if (asprintf(&nbd->tls_psk_file, "%s/%s", folder, PSK_FILE) < 0)
+    if (asprintf(&nbd->tls_psk_file, "%s/%s", directory, PSK_FILE) < 0)
         nbd->tls_psk_file = NULL;
-    free(folder);
+    free(directory);
     if (!nbd->tls_username)
         nbd->tls_username = strdup(PSK_USERNAME);
     return nbd->tls_psk_file && nbd->tls_username ? 0 : ENOMEM;
@@ -188,12 +188,12 @@ static int set_kind(struct nbd_options *nbd, char *folder, bool is_psk)
 static int parse_credentials(const char *text, struct nbd_options *nbd,
                              bool is_psk)
 {
-    char *folder = NULL;
-    int err = parse_pairs(text, nbd, &folder, is_psk);
+    char *directory = NULL;
+    int err = parse_pairs(text, nbd, &directory, is_psk);
 
     if (!err)
-        return set_kind(nbd, folder, is_psk);
-    free(folder);
+        return set_kind(nbd, directory, is_psk);
+    free(directory);
     return err;
 }
 
@@ -217,7 +217,7 @@ static int parse_object(const char *text, struct nbd_options *nbd,
         if (!strstr(text, "\"tls-creds-"))
             return 0;
         return set_problem(nbd, "JSON is for QEMU only; write them as %s",
-                           "tls-creds-x509,id=ID,dir=FOLDER");
+                           "tls-creds-x509,id=ID,dir=DIR");
     }
     err = find_kind(text, &kind);
     if (err || !kind || !is_tls_kind(kind)) {

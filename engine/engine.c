@@ -254,7 +254,7 @@ int engine_new(const struct engine_options *options,
     err = make_parts(e, input);
     if (err) {
         engine_free(e);
-        return error_set(error, err, "%s: can not set up the hash: %s",
+        return error_set(error, err, "%s: cannot set up the hash: %s",
                          input->name, strerror(err));
     }
     *engine = e;
@@ -311,7 +311,7 @@ int engine_start(struct engine *e, struct error *error)
     if (!err)
         return 0;
 
-    error_set(error, err, "%s: can not start a thread: %s", e->source->name,
+    error_set(error, err, "%s: cannot start a thread: %s", e->source->name,
               strerror(err));
     for (unsigned i = 0; i < e->started; i++)
         pthread_join(e->threads[i].id, NULL);
@@ -377,7 +377,7 @@ int engine_finish(struct engine *e, struct engine_result *result,
     err = blkhash_root_final(e->root, result->length, result->md,
                              &result->md_len);
     if (err)
-        return error_set(error, err, "%s: can not compute the digest: %s",
+        return error_set(error, err, "%s: cannot compute the digest: %s",
                          e->source->name, strerror(err));
     return 0;
 }

@@ -132,7 +132,7 @@ static void commit_hashed(struct ring *ring)
         if (err) {
             struct error error = ERROR_INIT;
 
-            error_set(&error, err, "%s: can not compute the digest: %s",
+            error_set(&error, err, "%s: cannot compute the digest: %s",
                       ring->source->name, strerror(err));
             fail(ring, head->number, &error);
             error_clear(&error);

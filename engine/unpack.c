@@ -51,7 +51,7 @@ int unpack(struct unpacker *u, struct job *job, const struct unit *unit,
     else if (err)
         error_set(error, err,
                   "%s: the compressed cluster at offset %" PRIu64
-                  ", for guest offset %" PRIu64 ", can not be decoded",
+                  ", for guest offset %" PRIu64 ", cannot be decoded",
                   e->reader->name, e->host_offset, e->offset);
     return err;
 }

@@ -97,7 +97,7 @@ static int hash(struct worker *w, struct job *job, struct found *found,
         err = blkhash_leaf_hash(w->leaf, job->blocks[whole], rest,
                                 mds + whole * w->ring->md_size, NULL);
     if (err)
-        error_set(error, err, "%s: can not compute digests: %s",
+        error_set(error, err, "%s: cannot compute digests: %s",
                   w->ring->source->name, strerror(err));
     return err;
 }
@@ -218,8 +218,8 @@ static bool finish(struct worker *w, struct job *job, struct found *found)
     return !err;
 }
 
-/* The queue for a reader, which is made when it is first needed. NULL: it can
- * not be. There are as many as kinds of readers in the image: few. */
+/* The queue for a reader, which is made when it is first needed. NULL: it
+ * cannot be. There are as many as kinds of readers in the image: few. */
 static struct worker_queue *queue_for(struct worker *w, struct reader *reader,
                                       struct error *error)
 {

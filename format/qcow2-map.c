@@ -28,7 +28,7 @@ struct part {
     uint64_t length;
     uint64_t host_offset;
     uint32_t host_length; /* COMPRESSED */
-    const char *fault;    /* not NULL: why it can not be read */
+    const char *fault;    /* not NULL: why it cannot be read */
 };
 
 static bool has_data_file(const struct qcow2 *q)

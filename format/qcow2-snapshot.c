@@ -158,7 +158,7 @@ int qcow2_read_snapshots(struct qcow2 *q, const char *wanted,
 
     if (!err && wanted && !parse_wanted(wanted, &w))
         err =
-            error_set(error, EINVAL, "%s: can not understand the snapshot '%s'",
+            error_set(error, EINVAL, "%s: cannot understand the snapshot '%s'",
                       q->layer->reader->name, wanted);
     for (unsigned i = 0; !err && i < q->snapshots; i++) {
         struct snapshot s;

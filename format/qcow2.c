@@ -6,7 +6,7 @@
 
 /*
  * The file that has the data of all clusters. Its name is relative to the
- * current folder, not to that of the image, and is taken as it is, without
+ * current directory, not to that of the image, and is taken as it is, without
  * "file:" or another protocol: this is how QEMU 7.2 does it.
  */
 static int open_data_file(struct qcow2 *q, const struct layer_options *options,
@@ -29,7 +29,7 @@ static int open_data_file(struct qcow2 *q, const struct layer_options *options,
                          layer->reader->name, name);
     err = file_open(name, name, &options->files, &layer->data_file, &cause);
     if (err) {
-        error_set(error, err, "%s: can not open its data file: %s",
+        error_set(error, err, "%s: cannot open its data file: %s",
                   layer->reader->name, error_message(&cause));
         error_clear(&cause);
     }

@@ -137,7 +137,7 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     };
     err = layer_open(NULL, &source, options, &layer->backing, &cause);
     if (err) {
-        error_set(error, err, "%s: can not open its backing file: %s",
+        error_set(error, err, "%s: cannot open its backing file: %s",
                   layer->reader->name, error_message(&cause));
         error_clear(&cause);
         return err;

@@ -50,7 +50,7 @@ struct image_options {
 /*
  * Open an image and the files that it refers to. path is a file, the URI of an
  * NBD export, or whatever QEMU takes for one; name is for messages. A container
- * that is recognised but can not be read is an error, never taken for a raw
+ * that is recognised but cannot be read is an error, never taken for a raw
  * image. The name of the format must live as long as the image. Only from the
  * first thread of the process, while it is alone.
  */
@@ -59,7 +59,7 @@ int image_open(const char *path, const char *name,
                struct error *error);
 
 /* The same for a reader, which the image owns; it is closed on an error, too.
- * It is in no folder, so relative names in the image are errors. */
+ * It is in no directory, so relative names in the image are errors. */
 int image_open_reader(struct reader *reader,
                       const struct image_options *options, struct image **image,
                       struct error *error);

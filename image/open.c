@@ -102,7 +102,7 @@ static int check_uri(const struct layer_source *source, struct error *error)
         strncmp(uri, "nbd+unix:", 9) == 0)
         return 0;
     return error_set(error, ENOTSUP,
-                     "%s: a %s image is read by QEMU, which can not open this "
+                     "%s: a %s image is read by QEMU, which cannot open this "
                      "URI; give it as --image-opts driver=%s,file.driver=nbd,"
                      "file.server.type=...,file.tls-creds=...",
                      source->name, format, format);

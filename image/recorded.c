@@ -54,8 +54,8 @@ int recorded_no_place(const char *image, const char *what, const char *name,
                       struct error *error)
 {
     return error_set(error, EINVAL,
-                     "%s: can not open its %s '%s': a relative name, and the "
-                     "image is in no folder",
+                     "%s: cannot open its %s '%s': a relative name, and the "
+                     "image is in no directory",
                      image, what, name);
 }
 
@@ -158,9 +158,8 @@ static int check_next(struct walk *w, const struct reader *r, const char *path,
     } else if (cause.code == ENOENT) {
         /* QEMU may find it: /proc/self has other files there, the image itself
          * among them. */
-        error_set(error, cause.code,
-                  "%s: can not open a file that it names: %s", r->name,
-                  error_message(&cause));
+        error_set(error, cause.code, "%s: cannot open a file that it names: %s",
+                  r->name, error_message(&cause));
     }
     error_move(error, &cause);
     return error->code;

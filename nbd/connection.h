@@ -66,7 +66,7 @@ void nbd_connection_unlock(struct nbd_connection *c);
 
 /* The rest is called with the lock. */
 
-/* Start a read, which keeps to the limits of the export. If it can not be
+/* Start a read, which keeps to the limits of the export. If it cannot be
  * started, answered() is called at once. */
 void nbd_connection_read(struct nbd_connection *c, struct nbd_command *command,
                          void *buf, size_t len, uint64_t offset);

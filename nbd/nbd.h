@@ -28,11 +28,11 @@ struct nbd_options {
     bool recorded;
 
     /* TLS, for a URI that names no credentials. NULL: libnbd's defaults. */
-    char *tls_certificates; /* a folder of X.509 files */
+    char *tls_certificates; /* a directory of X.509 files */
     char *tls_username;
     char *tls_psk_file;
     bool tls_trust_any; /* do not verify who the server is */
-    char *tls_problem;  /* why these can not be used, or NULL */
+    char *tls_problem;  /* why these cannot be used, or NULL */
 };
 
 /* Whether a name is a URI of these: nbd, nbds, nbd+unix, nbds+unix,

@@ -131,7 +131,7 @@ static int say_not_run(const struct nbd_server_options *o, const char *name,
         return error_set(error, -err,
                          "%s: cannot confine '%s' by a seccomp filter: %s",
                          name, o->command[0], strerror(-err));
-    return error_set(error, err, "%s: can not run '%s'%s%s: %s", name,
+    return error_set(error, err, "%s: cannot run '%s'%s%s: %s", name,
                      o->command[0], missing ? ", of the package " : "",
                      missing ? o->package : "", cause(err));
 }

@@ -33,9 +33,9 @@
 #include "process/descendants.h"
 #include "process/terminal.h"
 
-/* What does not end when it is asked to is killed after so long; and what can
- * not be killed (it waits for a dead disk, or is another user's) is left after
- * as long again. */
+/* What does not end when it is asked to is killed after so long; and what
+ * cannot be killed (it waits for a dead disk, or is another user's) is left
+ * after as long again. */
 #define STOP_MS 5000
 
 /* A server that closes its socket is about to end. */

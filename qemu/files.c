@@ -80,19 +80,19 @@ int qemu_files_open(pid_t pid, const char *name, bool force_share,
                     struct error *error)
 {
     struct qemu_files *opened = calloc(1, sizeof(*opened));
-    char folder[32], link[64];
+    char directory[32], link[64];
     struct dirent *entry;
     int err = 0;
     DIR *dir;
 
     if (!opened)
         return error_no_memory(error, name);
-    snprintf(folder, sizeof(folder), "/proc/%ld/fd", (long)pid);
-    dir = opendir(folder);
+    snprintf(directory, sizeof(directory), "/proc/%ld/fd", (long)pid);
+    dir = opendir(directory);
     while (dir && !err && (entry = readdir(dir))) {
         int fd = atoi(entry->d_name);
 
-        snprintf(link, sizeof(link), "%s/%d", folder, fd);
+        snprintf(link, sizeof(link), "%s/%d", directory, fd);
         if (is_disk(fd, link))
             err = add(opened, link, force_share, known, error);
     }

@@ -18,7 +18,7 @@ struct qemu_files {
 /*
  * Open the files and block devices that a process of QEMU's has open, and so
  * take the locks of a reader: qemu-nbd lets others write what qemu-img would
- * refuse. An error (EBUSY) when somebody writes one. What can not be looked at,
+ * refuse. An error (EBUSY) when somebody writes one. What cannot be looked at,
  * as where there is no /proc, is left out, and so is the file of `known`, which
  * may be NULL.
  */

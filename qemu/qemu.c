@@ -71,15 +71,15 @@ static char *escape(const char *text)
 
 int qemu_descriptor(const char *path)
 {
-    static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+    static const char *const directories[] = { "/dev/fd/", "/proc/self/fd/" };
 
     if (strcmp(path, "/dev/stdin") == 0)
         return STDIN_FILENO;
-    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-        size_t len = strlen(folders[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+        size_t len = strlen(directories[i]);
         const char *number = path + len;
 
-        if (strncmp(path, folders[i], len) == 0 && *number &&
+        if (strncmp(path, directories[i], len) == 0 && *number &&
             !number[strspn(number, "0123456789")])
             return atoi(number);
     }
@@ -87,7 +87,7 @@ int qemu_descriptor(const char *path)
 }
 
 /* A descriptor of ours is inherited, but its number may be the one that the
- * socket gets. (QEMU, confined, can not look into our /proc.) */
+ * socket gets. (QEMU, confined, cannot look into our /proc.) */
 static char *own_path(const char *path, int *fd)
 {
     int descriptor = qemu_descriptor(path);
@@ -299,7 +299,7 @@ static int start(const struct qemu_options *o, struct reader **reader,
     err = make_pipe(fds);
     if (err) {
         arguments_free(&a);
-        return error_set(error, err, "%s: can not make a pipe: %s", o->name,
+        return error_set(error, err, "%s: cannot make a pipe: %s", o->name,
                          strerror(err));
     }
     server.command = a.list;

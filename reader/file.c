@@ -258,7 +258,7 @@ static int file_queue_new(struct reader *r, unsigned depth,
             err = threads_queue_new(depth, queue);
     }
     if (err)
-        return error_set(error, err, "%s: can not set up reads: %s", r->name,
+        return error_set(error, err, "%s: cannot set up reads: %s", r->name,
                          strerror(err));
     return 0;
 }
@@ -430,7 +430,7 @@ static int get_size(struct file *f, struct error *error)
     }
     f->reader.id = (struct object_id){ f->stat.st_rdev, 0 };
     if (ioctl(f->fd, BLKGETSIZE64, &f->reader.size) != 0)
-        return error_set(error, errno, "%s: can not get the size: %s",
+        return error_set(error, errno, "%s: cannot get the size: %s",
                          f->reader.name, strerror(errno));
     return 0;
 }
@@ -449,7 +449,7 @@ static int check_cache(struct file *f, enum cache_mode cache,
     set_direct(f, fcntl(f->fd, F_GETFL) & O_DIRECT);
     if (cache == CACHE_DIRECT && !f->direct)
         return error_set(error, EINVAL,
-                         "%s: can not be opened again, which direct I/O needs",
+                         "%s: cannot be opened again, which direct I/O needs",
                          f->reader.name);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A permission is a bit, and two bytes of the file. Who uses a permission has a
- * read lock on byte 100 + bit; who can not share it with others has one on
+ * read lock on byte 100 + bit; who cannot share it with others has one on
  * 200 + bit. All locks are read locks, so that taking one never fails; each
  * then looks whether somebody holds a byte that is against him. They belong to
  * the open file ("OFD"), and so to the threads and children that share it.

@@ -70,7 +70,7 @@ struct reader_ops {
     /*
      * The bytes of a read where they are, without a copy: they were in memory
      * a moment ago, and window_failed() has the last word. NULL when they are
-     * not, or can not be had so. The address is good until the window is used
+     * not, or cannot be had so. The address is good until the window is used
      * again without keep.
      */
     const unsigned char *(*view)(const struct read *read, struct window *w,

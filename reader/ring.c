@@ -22,7 +22,7 @@ static void finish_waiting(struct ring_queue *q, struct read *read)
     q->ready = read;
 }
 
-/* Start the rest of a read. What can not be done with the ring is done at
+/* Start the rest of a read. What cannot be done with the ring is done at
  * once: unaligned ends, which are few, and all when the kernel is out of
  * memory. */
 static void start(struct ring_queue *q, struct read *read)

@@ -35,7 +35,7 @@ struct window {
 /* Every window, all zeros at first, belongs to the thread that uses it. */
 
 /*
- * The address of len bytes at offset of a file. NULL: they can not be mapped,
+ * The address of len bytes at offset of a file. NULL: they cannot be mapped,
  * or only by moving the window, which keep forbids because addresses that were
  * given out before are still in use.
  */

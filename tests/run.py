@@ -22,14 +22,14 @@ import xml.etree.ElementTree
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def sanitizer_suite(folder, sanitizer, compiler=None):
+def sanitizer_suite(directory, sanitizer, compiler=None):
     """A build with a sanitizer, by the default compiler or this one."""
-    return (folder, [f"-Db_sanitize={sanitizer}", "-Db_lundef=false",
+    return (directory, [f"-Db_sanitize={sanitizer}", "-Db_lundef=false",
                      "-Dbuildtype=debugoptimized"],
             ["-m", "sanitizer"], {"CC": compiler} if compiler else {})
 
 
-# The folder of a build, its options, those of pytest, and the environment.
+# The directory of a build, its options, those of pytest, and the environment.
 SUITES = {
     "release": ("build", [], [], {}),
     "asan": sanitizer_suite("build-asan", "address"),
@@ -56,14 +56,14 @@ class Count:
         return text + (f", {self.skipped} skipped" if self.skipped else "")
 
 
-def build(folder, options, environment):
+def build(directory, options, environment):
     """Every warning is an error."""
     options = ["-Dtests=true", "-Dwerror=true", *options]
-    if (ROOT / folder / "build.ninja").exists():
-        command = ["meson", "configure", folder, *options]
+    if (ROOT / directory / "build.ninja").exists():
+        command = ["meson", "configure", directory, *options]
     else:
-        command = ["meson", "setup", folder, *options]
-    for step in command, ["ninja", "-C", folder]:
+        command = ["meson", "setup", directory, *options]
+    for step in command, ["ninja", "-C", directory]:
         done = subprocess.run(step, cwd=ROOT, env={**os.environ, **environment},
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if done.returncode:
@@ -118,16 +118,16 @@ def run_unit_test(test):
     return count
 
 
-def run_unit_tests(folder):
-    listed = subprocess.run(["meson", "introspect", "--tests", folder],
+def run_unit_tests(directory):
+    listed = subprocess.run(["meson", "introspect", "--tests", directory],
                             cwd=ROOT, stdout=subprocess.PIPE, check=True)
     tests = json.loads(listed.stdout)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         return sum(pool.map(run_unit_test, tests), Count())
 
 
-def direct_io_works(folder):
-    with tempfile.NamedTemporaryFile(dir=folder) as f:
+def direct_io_works(directory):
+    with tempfile.NamedTemporaryFile(dir=directory) as f:
         try:
             os.close(os.open(f.name, os.O_RDONLY | os.O_DIRECT))
         except OSError:
@@ -135,17 +135,17 @@ def direct_io_works(folder):
     return True
 
 
-def run_end_to_end(folder, options):
-    report = ROOT / folder / "end-to-end.xml"
+def run_end_to_end(directory, options):
+    report = ROOT / directory / "end-to-end.xml"
     report.unlink(missing_ok=True)
     if not direct_io_works(tempfile.gettempdir()):
-        options = [*options, f"--basetemp={ROOT / folder / 'tmp'}"]
+        options = [*options, f"--basetemp={ROOT / directory / 'tmp'}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=short",
          "-p", "no:cacheprovider", "-n", str(os.cpu_count()),
          f"--junitxml={report}", *options,
          "tests/e2e"],
-        cwd=ROOT, env={**os.environ, "DISKSUM_BUILD": str(ROOT / folder)},
+        cwd=ROOT, env={**os.environ, "DISKSUM_BUILD": str(ROOT / directory)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
@@ -163,12 +163,12 @@ def run_end_to_end(folder, options):
 
 
 def run_suite(name):
-    folder, build_options, test_options, environment = SUITES[name]
-    if not build(folder, build_options, environment):
+    directory, build_options, test_options, environment = SUITES[name]
+    if not build(directory, build_options, environment):
         return Count(failed=1)
-    unit = run_unit_tests(folder)
+    unit = run_unit_tests(directory)
     print(f"{name}, unit tests: {unit}", flush=True)
-    end_to_end = run_end_to_end(folder, test_options)
+    end_to_end = run_end_to_end(directory, test_options)
     print(f"{name}, end to end: {end_to_end}", flush=True)
     return unit + end_to_end
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What all end-to-end tests share. DISKSUM_BUILD is the folder of the build
+"""What all end-to-end tests share. DISKSUM_BUILD is the directory of the build
 that is tested."""
 
 import os
@@ -30,7 +30,7 @@ def pytest_configure(config):
 
 @pytest.fixture
 def build():
-    """The folder of the build that is tested."""
+    """The directory of the build that is tested."""
     return BUILD
 
 
@@ -91,7 +91,7 @@ def reads(request, disksum, tmp_path):
     probe.write_bytes(bytes(4096))
     result = disksum("-T", "none", probe, check=False,
                      env={"DISKSUM_READS": request.param})
-    if request.param == "ring" and "can not set up reads" in result.stderr:
+    if request.param == "ring" and "cannot set up reads" in result.stderr:
         pytest.skip("this kernel refuses io_uring")
     return request.param
 
@@ -102,13 +102,13 @@ def servers(tmp_path):
     if not shutil.which("nbdkit"):
         pytest.skip("no nbdkit")
     # The path of a socket has at most 107 bytes.
-    folder = tmp_path if len(str(tmp_path)) <= 80 else \
+    directory = tmp_path if len(str(tmp_path)) <= 80 else \
         pathlib.Path(tempfile.mkdtemp(prefix="nbd-"))
-    s = Servers(folder)
+    s = Servers(directory)
     yield s
     s.stop()
-    if folder != tmp_path:
-        shutil.rmtree(folder)
+    if directory != tmp_path:
+        shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -28,11 +28,11 @@ class Twins:
     checksum of the first file, by whoever checks the list, and {0^} the same
     in upper case."""
 
-    def __init__(self, folder, contents):
-        self.folder = folder
+    def __init__(self, directory, contents):
+        self.directory = directory
         self.sums = {"disksum": [], "gnu": []}
         for name, content in contents.items():
-            path = os.fsencode(folder) + b"/" + os.fsencode(name)
+            path = os.fsencode(directory) + b"/" + os.fsencode(name)
             with open(path, "wb") as f:
                 f.write(content)
             self.sums["disksum"].append(checksum(content))
@@ -48,7 +48,7 @@ class Twins:
                             if who == "disksum" else "SHA256")
         data = os.fsencode(text)
         if name != "-":
-            with open(os.path.join(self.folder, name), "wb") as f:
+            with open(os.path.join(self.directory, name), "wb") as f:
                 f.write(data)
         return data
 
@@ -60,7 +60,7 @@ class Twins:
             if name == "-":
                 given = data
         done = subprocess.run(
-            [command, "-c", *options, *lists], cwd=self.folder,
+            [command, "-c", *options, *lists], cwd=self.directory,
             input=given or b"", stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=60)
         return [done.returncode, done.stdout, done.stderr]

@@ -25,7 +25,7 @@ def vsock_answers(port):
 
 
 def free_vsock_port():
-    """None where the host can not reach itself by vsock."""
+    """None where the host cannot reach itself by vsock."""
     try:
         with socket.socket(socket.AF_VSOCK) as s:
             s.bind((socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY))
@@ -82,17 +82,17 @@ class Server:
 class Servers:
     """Starts servers; stop() ends them all."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, directory):
+        self.directory = directory
         self.servers = []
 
     def start(self, command, connect):
-        log = self.folder / f"server-{len(self.servers)}.log"
+        log = self.directory / f"server-{len(self.servers)}.log"
         self.servers.append(Server(command, connect, log))
         return self.servers[-1]
 
     def new_socket(self):
-        return self.folder / f"socket-{len(self.servers)}"
+        return self.directory / f"socket-{len(self.servers)}"
 
     def nbdkit(self, *args, path="/", scheme="nbd+unix", query=""):
         """On a unix socket. Returns (URI, server)."""
@@ -116,7 +116,7 @@ class Servers:
                  persistent=True):
         sock = self.new_socket()
         # --pid-file is written when the socket listens.
-        pid_file = self.folder / f"{sock.name}.pid"
+        pid_file = self.directory / f"{sock.name}.pid"
         server = self.start(["qemu-nbd", *(["-t"] if persistent else []),
                              "-r", "-k", sock, "-f", format,
                              "-e", str(shared), "-x", export,

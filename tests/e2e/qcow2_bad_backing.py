@@ -25,14 +25,14 @@ def base(clusters=8, **options):
 
 def name_case(title, name, form=b"qcow2", *, where="base.qcow2", either="", change=None):
     """The overlay is in images/, which is not the current directory."""
-    def build(folder):
-        (folder / "images" / "more").mkdir(parents=True)
-        where_now = os.fsencode(folder / "images") + b"/" + os.fsencode(where)
+    def build(directory):
+        (directory / "images" / "more").mkdir(parents=True)
+        where_now = os.fsencode(directory / "images") + b"/" + os.fsencode(where)
         base().write(where_now)
-        image = overlay(name.replace(b"FOLDER", os.fsencode(folder)), form)
+        image = overlay(name.replace(b"DIR", os.fsencode(directory)), form)
         if change:
             change(image)
-        return image.write(folder / "images" / "overlay.qcow2")
+        return image.write(directory / "images" / "overlay.qcow2")
     return Case(title, build, either=either)
 
 
@@ -41,18 +41,18 @@ def name_cases():
     yield name_case("relative with ./", b"./base.qcow2")
     yield name_case("relative with ..", b"../images/more/../base.qcow2")
     yield name_case("relative to the current directory", b"images/base.qcow2")
-    yield name_case("absolute", b"FOLDER/images/base.qcow2")
+    yield name_case("absolute", b"DIR/images/base.qcow2")
     yield name_case("missing", b"missing.qcow2")
-    yield name_case("a folder", b"more")
+    yield name_case("a directory", b"more")
     yield name_case("empty", b"")
     yield name_case("NUL ends it", b"base.qcow2\0rest")
     yield name_case("NUL first", b"\0base.qcow2")
     yield name_case("file: and relative", b"file:base.qcow2")
     yield name_case("file: from the current directory", b"file:images/base.qcow2")
-    yield name_case("file: and absolute", b"file:FOLDER/images/base.qcow2")
+    yield name_case("file: and absolute", b"file:DIR/images/base.qcow2")
     yield name_case("file: and a colon", b"file:images/../a:b")
     yield name_case("file: and a protocol", b"file:a:b", where="../a:b")
-    yield name_case("file:// and absolute", b"file://FOLDER/images/base.qcow2", either=LATER)
+    yield name_case("file:// and absolute", b"file://DIR/images/base.qcow2", either=LATER)
     yield name_case("unknown protocol", b"nothing:base.qcow2")
     yield name_case("colon behind a slash", b"./a:b", where="a:b")
     yield name_case("colon in front", b"a:b", where="a:b")
@@ -73,7 +73,7 @@ def name_cases():
                     b'"filename":"images/base.qcow2"}}', either=LATER)
     yield name_case("nbd:", b"nbd:unix:/nothing")
     yield name_case("nbd://", b"nbd+unix:///?socket=nothing")
-    yield name_case("fat:", b"fat:FOLDER", b"raw", either=LATER)
+    yield name_case("fat:", b"fat:DIR", b"raw", either=LATER)
     yield name_case("null-co", b'json:{"driver":"null-co","read-zeroes":true,"size":65536}',
                     b"raw", either=LATER)
     for length in [255, 256, 1000, 1022, 1023, 1024, 1025, 2000]:
@@ -122,9 +122,9 @@ def format_cases():
                     image.extension(EXT_BACKING_FORMAT, b"qcow2"))
 
     def probe(title, content, form=None):
-        def build(folder):
-            (folder / "base").write_bytes(content)
-            return overlay(b"base", form).write(folder / "overlay.qcow2")
+        def build(directory):
+            (directory / "base").write_bytes(content)
+            return overlay(b"base", form).write(directory / "overlay.qcow2")
         return Case(f"probe {title}", build)
     yield probe("text", b"text " * 1000)
     yield probe("nothing", b"")
@@ -140,10 +140,10 @@ def format_cases():
 
 def size_cases():
     """What a short file hides, and what a long one has too much."""
-    def build(folder, sizes, form):
+    def build(directory, sizes, form):
         lower = None
         for index, clusters in enumerate(sizes):
-            path = folder / f"{index}"
+            path = directory / f"{index}"
             if index == 0 and form == b"raw":
                 path.write_bytes(b"raw base " * (clusters * CLUSTER // 9) + b"end")
             else:
@@ -157,19 +157,19 @@ def size_cases():
         return path
     for sizes in [(8, 4), (4, 8), (4, 2, 8), (8, 2, 8), (0, 8), (8, 0, 8), (1, 8), (4.125, 8),
                   (4.126, 8), (8, 4.5, 8), (16, 3.875, 5, 1, 12)]:
-        yield Case(f"sizes {sizes}", lambda folder, s=sizes: build(folder, s, b"qcow2"))
+        yield Case(f"sizes {sizes}", lambda directory, s=sizes: build(directory, s, b"qcow2"))
         if sizes[0] == int(sizes[0]):
-            yield Case(f"sizes {sizes}, raw", lambda folder, s=sizes: build(folder, s, b"raw"))
+            yield Case(f"sizes {sizes}, raw", lambda directory, s=sizes: build(directory, s, b"raw"))
 
 
 def loop_cases():
     why = "QEMU opens the loop until it has no descriptors left"
 
     def loop(title, *names, change=None):
-        def build(folder):
-            (folder / "more").mkdir()
+        def build(directory):
+            (directory / "more").mkdir()
             for index, name in enumerate(names):
-                last = overlay(name).write(folder / f"{index}.qcow2")
+                last = overlay(name).write(directory / f"{index}.qcow2")
             if change:
                 change()
             return last
@@ -186,33 +186,33 @@ def loop_cases():
     yield loop("of two by a symlink", b"link", b"0.qcow2",
                change=lambda: os.symlink("1.qcow2", "link"))
 
-    def symlink(folder):    # a name is relative to the folder of the link
-        (folder / "a").mkdir()
-        (folder / "b").mkdir()
-        base().write(folder / "b" / "base.qcow2")
-        overlay(b"base.qcow2").write(folder / "a" / "overlay.qcow2")
-        os.symlink("../a/overlay.qcow2", folder / "b" / "link.qcow2")
-        return folder / "b" / "link.qcow2"
+    def symlink(directory):    # a name is relative to the directory of the link
+        (directory / "a").mkdir()
+        (directory / "b").mkdir()
+        base().write(directory / "b" / "base.qcow2")
+        overlay(b"base.qcow2").write(directory / "a" / "overlay.qcow2")
+        os.symlink("../a/overlay.qcow2", directory / "b" / "link.qcow2")
+        return directory / "b" / "link.qcow2"
     yield Case("relative to a symlink", symlink)
 
-    def twice(folder):      # one file, but no loop: it is raw at last
-        overlay(b"./0", b"raw").write(folder / "0")
-        return folder / "0"
+    def twice(directory):      # one file, but no loop: it is raw at last
+        overlay(b"./0", b"raw").write(directory / "0")
+        return directory / "0"
     yield Case("itself, as raw", twice)
 
 
-def chain(folder, depth):
-    (folder / "0").write_bytes(b"the end of the chain" * 100)
+def chain(directory, depth):
+    (directory / "0").write_bytes(b"the end of the chain" * 100)
     for index in range(1, depth + 1):
         image = Image(8 * 512, cluster_bits=9, backing=b"%d" % (index - 1),
                       backing_format=b"raw" if index == 1 else b"qcow2")
         if index % 50 == 1:
             image.disk.data(index // 50 % 8, b"layer %d " % index)
-        image.write(folder / f"{index}")
-    return folder / f"{depth}"
+        image.write(directory / f"{index}")
+    return directory / f"{depth}"
 
 
 CASES = [*name_cases(), *place_cases(), *format_cases(), *size_cases(), *loop_cases(),
-         Case("chain of 200", lambda folder: chain(folder, 200)),
-         Case("chain of 10,000", lambda folder: chain(folder, 10000),
+         Case("chain of 200", lambda directory: chain(directory, 200)),
+         Case("chain of 10,000", lambda directory: chain(directory, 10000),
               differs="more than disksum takes; QEMU runs out of its descriptors some time")]

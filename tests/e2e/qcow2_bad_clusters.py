@@ -14,12 +14,12 @@ NOISE = random.Random(7).randbytes(CLUSTER)
 
 def compressed_case(name, stream=deflate(TEXT), *, kind=0, bits=16, **fields):
     """Guest cluster 1 is compressed; its neighbours are data."""
-    def build(folder):
+    def build(directory):
         image = Image(4 << bits, cluster_bits=bits, compression_type=kind)
         image.disk.data(0, b"before")
         image.disk.data(2, b"behind")
         image.disk.compressed(1, stream, **fields)
-        return image.write(folder / "compressed.qcow2")
+        return image.write(directory / "compressed.qcow2")
     return Case(f"{'zstd' if kind else 'zlib'} {name}", build)
 
 
@@ -77,7 +77,7 @@ def zlib_cases():
 
 def sector_end_case(name, stream, cutoff):
     """The stream ends with a sector, so there are no zeros behind it."""
-    def build(folder):
+    def build(directory):
         image = Image(2 * CLUSTER)
         image.disk.data(0, b"before")
         there = stream[:len(stream) - cutoff]
@@ -86,7 +86,7 @@ def sector_end_case(name, stream, cutoff):
         image.put(room, b"\xff" * (2 * CLUSTER))
         image.put(end - len(there), there)
         image.disk.compressed(1, there, offset=end - len(there))
-        return image.write(folder / "sector.qcow2")
+        return image.write(directory / "sector.qcow2")
     return Case(f"zlib {name}", build)
 
 
@@ -183,55 +183,55 @@ def end_cases():
     """A compressed cluster at the end of the file is read with zeros behind it."""
     for kind, stream in [(0, deflate(TEXT)), (1, zstd.raw(TEXT))]:
         for missing in [0, 1, 2, 100, 600]:
-            def build(folder, kind=kind, stream=stream, missing=missing):
+            def build(directory, kind=kind, stream=stream, missing=missing):
                 image = Image(2 * CLUSTER, compression_type=kind)
                 offset = image.disk.compressed(1, stream)
                 # The refcounts come behind it, and are cut off.
                 image.length = offset + len(stream) - missing
-                return image.write(folder / "end.qcow2")
+                return image.write(directory / "end.qcow2")
             yield Case(f"{'zstd' if kind else 'zlib'} ends {missing} bytes early", build)
 
-    def partial(folder):        # the disk ends within a compressed cluster
+    def partial(directory):        # the disk ends within a compressed cluster
         image = Image(CLUSTER + 1536)
         image.disk.compressed(1, deflate(TEXT))
-        return image.write(folder / "partial.qcow2")
+        return image.write(directory / "partial.qcow2")
     yield Case("zlib last cluster partial", partial)
 
-    def short_partial(folder):  # only what the guest sees is there
+    def short_partial(directory):  # only what the guest sees is there
         image = Image(CLUSTER + 1536)
         image.disk.compressed(1, deflate(TEXT[:1536]))
-        return image.write(folder / "partial.qcow2")
+        return image.write(directory / "partial.qcow2")
     yield Case("zlib last cluster partial and short", short_partial)
 
-    def same(folder):           # one stream for all of the disk
+    def same(directory):           # one stream for all of the disk
         image = Image(64 * CLUSTER)
         offset = image.disk.compressed(0, deflate(TEXT))
         for guest in range(1, 64):
             image.disk.compressed(guest, deflate(TEXT), offset=offset)
-        return image.write(folder / "same.qcow2")
+        return image.write(directory / "same.qcow2")
     yield Case("zlib one stream for all", same)
 
 
-def version_2(folder):
+def version_2(directory):
     image = Image(2 * CLUSTER, version=2)
     image.disk.compressed(1, deflate(TEXT), flags=ZERO)
-    return image.write(folder / "v2.qcow2")
+    return image.write(directory / "v2.qcow2")
 
 
 def subcluster_case(name, entry, bitmap, bits=16, size=4, backing=False):
     """An extended entry: the low half of the bitmap is `has data`, the high `is zero`."""
-    def build(folder):
+    def build(directory):
         options = {}
         if backing:
             below = Image(size << bits, cluster_bits=bits)
             below.disk.data(1, b"below")
-            below.write(folder / "below.qcow2")
+            below.write(directory / "below.qcow2")
             options = {"backing": b"below.qcow2", "backing_format": b"qcow2"}
         image = Image(size << bits, cluster_bits=bits, extended_l2=True, **options)
         image.disk.data(0, b"before")
         host = image.disk.place(1, NOISE)
         image.disk.entry(1, entry(host) if callable(entry) else entry, bitmap)
-        return image.write(folder / "extended.qcow2")
+        return image.write(directory / "extended.qcow2")
     return Case(f"subclusters {name}", build)
 
 
@@ -266,12 +266,12 @@ def subcluster_cases():
 
     stream = deflate(TEXT)
     for bitmap in [0, 1, low, high, low | high]:
-        def build(folder, bitmap=bitmap):
+        def build(directory, bitmap=bitmap):
             image = Image(2 * CLUSTER, extended_l2=True)
             offset = image.disk.compressed(1, stream)
             sectors = (offset + len(stream) - 1) // 512 - offset // 512
             image.disk.entry(1, COMPRESSED | sectors << 54 | offset, bitmap)
-            return image.write(folder / "packed.qcow2")
+            return image.write(directory / "packed.qcow2")
         yield Case(f"subclusters of a compressed cluster, bitmap {bitmap:#x}", build)
 
 

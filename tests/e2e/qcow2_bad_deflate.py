@@ -22,14 +22,14 @@ LENIENT = {
 
 def stream_case(name, *blocks, text=None):
     """`blocks` are functions that write their bits; `text` is the cluster."""
-    def build(folder):
+    def build(directory):
         bits = Bits()
         for block in blocks:
             block(bits)
         image = Image(4 * CLUSTER, cluster_bits=9)
         image.disk.data(0, b"before")
         image.disk.compressed(1, bits.bytes())
-        return image.write(folder / "deflate.qcow2")
+        return image.write(directory / "deflate.qcow2")
     if name not in LENIENT:
         return Case(name, build)
     expect = (b"before" * CLUSTER)[:CLUSTER] + bytes(text).ljust(3 * CLUSTER, b"\0")

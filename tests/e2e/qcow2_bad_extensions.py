@@ -13,14 +13,14 @@ EITHER = "nobody needs a bitmap to read a disk"
 
 def extension_case(name, *extensions, version=3, header_length=112):
     """Extensions are (type, payload) or (type, payload, length that is told)."""
-    def build(folder):
+    def build(directory):
         image = Image(4 * CLUSTER, version=version, cluster_bits=12)
         image.disk.data(1, b"one ")
         if version > 2:
             image.header["header_length"] = header_length
         for extension in extensions:
             image.extension(*extension)
-        return image.write(folder / "extensions.qcow2")
+        return image.write(directory / "extensions.qcow2")
     return Case(f"v{version} {name}", build)
 
 
@@ -62,7 +62,7 @@ def extension_cases():
 def bitmaps_case(title, *, count=1, reserved=0, size=None, offset=None, length=None, bits=BITMAPS,
                  version=3, either="", **fields):
     """A bitmap directory of one entry, all of it all right but for what is told."""
-    def build(folder):
+    def build(directory):
         image = Image(4 * CLUSTER, version=version, cluster_bits=12)
         image.disk.data(1, b"one ")
         table = image.blob(bytes(CLUSTER))      # one entry: all bits are 0
@@ -88,7 +88,7 @@ def bitmaps_case(title, *, count=1, reserved=0, size=None, offset=None, length=N
             reserved,                                   # zero
             len(directory) if size is None else size,   # bytes of the directory
             where if offset is None else offset), length)
-        return image.write(folder / "bitmaps.qcow2")
+        return image.write(directory / "bitmaps.qcow2")
     content = bytes(CLUSTER) + b"one " * (CLUSTER // 4) + bytes(2 * CLUSTER)
     return Case(f"bitmaps v{version} {title}", build, either=either, expect=content)
 
@@ -127,7 +127,7 @@ def bitmaps_cases():
 def data_file_case(name, change=None, *, file_name=b"data.raw", size=8 * CLUSTER, raw=False,
                    missing=False, **options):
     """The name of the data file is looked up in the current directory."""
-    def build(folder):
+    def build(directory):
         image = Image(8 * CLUSTER, cluster_bits=12, data_file=file_name, data_file_raw=raw)
         image.disk.data(1, b"one ")
         image.disk.data(4, b"four")
@@ -138,9 +138,9 @@ def data_file_case(name, change=None, *, file_name=b"data.raw", size=8 * CLUSTER
         if change:
             change(image)
         if not missing:
-            image.write_data_file(folder / "data.raw", size)
-        (folder / "images").mkdir()
-        return image.write(folder / "images" / "tables.qcow2")
+            image.write_data_file(directory / "data.raw", size)
+        (directory / "images").mkdir()
+        return image.write(directory / "images" / "tables.qcow2")
     return Case(f"data file {name}", build)
 
 
@@ -158,7 +158,7 @@ def data_file_cases():
     yield data_file_case("name empty", file_name=b"")
     yield data_file_case("name with a NUL", file_name=b"data.raw\0rest")
     yield data_file_case("name ./", file_name=b"./data.raw")
-    yield data_file_case("name of a folder", file_name=b"images")
+    yield data_file_case("name of a directory", file_name=b"images")
     yield data_file_case("name file:", file_name=b"file:data.raw")
     yield data_file_case("name json:", file_name=b'json:{"driver":"raw"}')
     yield data_file_case("name with a protocol", file_name=b"nothing:data.raw")
@@ -183,10 +183,10 @@ def data_file_cases():
     yield data_file_case("compressed cluster", lambda image:
                          image.disk.compressed(2, deflate(b"c" * CLUSTER), offset=CLUSTER))
 
-    def no_name(folder):
+    def no_name(directory):
         image = Image(8 * CLUSTER, cluster_bits=12)
         image.header["incompatible_features"] = DATA_FILE
-        return image.write(folder / "no-name.qcow2")
+        return image.write(directory / "no-name.qcow2")
     yield Case("data file without a name", no_name)
 
 

@@ -27,30 +27,30 @@ def sample(**options):
 
 
 def header_case(name, built=3, **fields):
-    def build(folder):
+    def build(directory):
         image = sample(version=built)
         image.header.update(fields)
-        return image.write(folder / "header.qcow2")
+        return image.write(directory / "header.qcow2")
     return Case(name, build)
 
 
 def empty_case(name, **fields):
     """A disk without any cluster, and tables behind the end of the file, at an offset that
     suits every cluster size: when it is refused, then for this field."""
-    def build(folder):
+    def build(directory):
         image = Image(CLUSTER, cluster_bits=12)
         image.header |= {"l1_table_offset": 1 << 40, "refcount_table_offset": 1 << 41,
                          "refcount_table_clusters": 1, "snapshots_offset": 1 << 42}
         image.header.update(fields)
-        return image.write(folder / "empty.qcow2")
+        return image.write(directory / "empty.qcow2")
     return Case(f"empty, {name}", build)
 
 
 def cut(length, version=3):
-    def build(folder):
+    def build(directory):
         image = sample(version=version)
         image.length = length
-        return image.write(folder / "cut.qcow2")
+        return image.write(directory / "cut.qcow2")
     return Case(f"v{version} cut after {length} bytes", build)
 
 
@@ -122,19 +122,19 @@ def feature_cases():
 def small_cluster_cases():
     """Extended L2 needs 32 subclusters of a sector."""
     for bits in [9, 12, 13, 14]:
-        def build(folder, bits=bits):
+        def build(directory, bits=bits):
             image = Image(1 << 18, cluster_bits=bits, extended_l2=True)
             image.disk.data(0, b"subclusters")
-            return image.write(folder / "small.qcow2")
+            return image.write(directory / "small.qcow2")
         yield Case(f"extended L2 with cluster_bits {bits}", build)
 
 
 def feature_names_case(name, entries, bit=7, length=None):
-    def build(folder):
+    def build(directory):
         image = sample()
         image.header["incompatible_features"] = 1 << bit
         image.extension(EXT_FEATURE_NAMES, b"".join(entries), length)
-        return image.write(folder / "names.qcow2")
+        return image.write(directory / "names.qcow2")
     return Case(f"feature names: {name}", build)
 
 

@@ -11,7 +11,7 @@ SIZE = 8 * CLUSTER
 
 def snapshot_case(name, wanted, entries, *, size=SIZE, header=None, change=None):
     """`entries` are (id, name, fields); the second has b"2", the third b"3" and so on."""
-    def build(folder):
+    def build(directory):
         image = Image(size, cluster_bits=12)
         image.disk.data(0, b"active")
         for index, (ident, title, fields) in enumerate(entries):
@@ -20,7 +20,7 @@ def snapshot_case(name, wanted, entries, *, size=SIZE, header=None, change=None)
         image.header |= header or {}
         if change:
             change(image)
-        return image.write(folder / "snapshots.qcow2")
+        return image.write(directory / "snapshots.qcow2")
     return Case(f"{name}, -l {wanted}" if wanted else name, build, snapshot=wanted)
 
 

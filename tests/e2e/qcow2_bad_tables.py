@@ -10,14 +10,14 @@ COVERED = L2_ENTRIES * CLUSTER      # by one L2 table: 2 MiB
 
 def table_case(name, change, **options):
     """A disk of two L2 tables, of which `change(image)` spoils something."""
-    def build(folder):
+    def build(directory):
         options.setdefault("cluster_bits", 12)
         image = Image(COVERED + 8 * CLUSTER, **options)
         image.disk.data(0, b"first")
         image.disk.data(3, b"third")
         image.disk.data(L2_ENTRIES, b"second table")
         change(image)
-        return image.write(folder / "tables.qcow2")
+        return image.write(directory / "tables.qcow2")
     return Case(name, build)
 
 
@@ -113,37 +113,37 @@ def end_cases():
 
 def big_cases():
     """Tables that repeat: much disk for few bytes. Only time may grow."""
-    def shared(folder):
+    def shared(directory):
         image = Image(32 * COVERED, cluster_bits=12)
         image.disk.data(1, b"shared")
         for index in range(32):
             image.disk.l1_entry(index, image.disk.l2_offset())
-        return image.write(folder / "shared.qcow2")
+        return image.write(directory / "shared.qcow2")
     yield Case("one L2 table for all 32", shared)
 
-    def all_l1(folder):     # an L1 of 32 MiB, all behind the end of the file
+    def all_l1(directory):     # an L1 of 32 MiB, all behind the end of the file
         image = Image(1 << 20, cluster_bits=9, l1_size=0)
         image.disk.l1_offset = 1 << 30
         image.header |= {"l1_size": 4 << 20, "l1_table_offset": 1 << 30}
-        return image.write(folder / "l1.qcow2")
+        return image.write(directory / "l1.qcow2")
     yield Case("the largest L1, behind the end", all_l1)
 
-    def large(folder, bits, size):
+    def large(directory, bits, size):
         image = Image(1 << 20, cluster_bits=bits, l1_size=0)
         covered = 1 << bits - 3 + bits
         image.header |= {"l1_size": -(-size // covered), "l1_table_offset": 1 << 40,
                          "size": size}
-        return image.write(folder / "large.qcow2")
+        return image.write(directory / "large.qcow2")
     for bits, size in [(9, 64 << 30), (16, 1 << 40), (21, 1 << 40)]:
         yield Case(f"{size >> 30} GiB of nothing, cluster_bits {bits}",
-                   lambda folder, b=bits, s=size: large(folder, b, s))
+                   lambda directory, b=bits, s=size: large(directory, b, s))
 
-    def loop(folder):       # every L1 entry and every L2 entry is the same cluster
+    def loop(directory):       # every L1 entry and every L2 entry is the same cluster
         image = Image(COVERED, cluster_bits=12)
         image.disk.l2_offset()
         table = image.disk.l2_offset()
         image.put(table, (table | COPIED).to_bytes(8, "big") * L2_ENTRIES)
-        return image.write(folder / "loop.qcow2")
+        return image.write(directory / "loop.qcow2")
     yield Case("an L2 table that maps itself 512 times", loop)
 
 

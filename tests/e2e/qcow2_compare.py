@@ -18,7 +18,7 @@ NAIVE = 64 << 20                # larger disks are not for the Python oracle
 class Case(NamedTuple):
     """An odd image. QEMU says what is in it, unless `differs` tells why not."""
     name: str
-    build: Callable             # build(folder) -> path of the image
+    build: Callable             # build(directory) -> path of the image
     snapshot: Optional[str] = None
     differs: str = ""           # why the answer is not QEMU's
     either: str = ""            # why QEMU's answer is not the only one: to refuse is
@@ -124,8 +124,8 @@ def bounded_memory():
     return [BUILD / "tests" / "max-memory", str(MEMORY >> 10)]
 
 
-def check_case(disksum, folder, case, *options):
-    image = case.build(folder)
+def check_case(disksum, directory, case, *options):
+    image = case.build(directory)
     choice = ["-l", case.snapshot] if case.snapshot else []
     sums = expected_sums(case, image)
 

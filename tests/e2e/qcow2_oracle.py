@@ -2,7 +2,7 @@
 """A naive qcow2 reader: what the guest sees, cluster by cluster, without a cache.
 
     guest_bytes(path) -> the whole disk, as `qemu-img convert -f qcow2 -O raw` gives it
-    Refused           -> QEMU does not open the image, or can not read all of it
+    Refused           -> QEMU does not open the image, or cannot read all of it
 
 It reads from top to bottom as the specification does (docs/interop/qcow2.txt of QEMU);
 comments tell where QEMU does something of its own.

@@ -64,7 +64,7 @@ def test_cache_of_blksum(blksum, disksum, fails, build, tmp_path):
     # Direct reads fail.
     no_ring = {"env": {"DISKSUM_READS": "ring"},
                "wrapper": [build / "tests/refuse-calls", "EPERM", "io_uring_setup"]}
-    assert b"can not set up reads" in blksum("disk", **no_ring).stderr
+    assert b"cannot set up reads" in blksum("disk", **no_ring).stderr
     for options in ["-c"], ["--cache"], ["-T", "writeback"]:
         assert blksum(*options, "disk", **no_ring).stdout.decode() == expected
     assert disksum("disk", cwd=tmp_path, **no_ring).stdout == expected

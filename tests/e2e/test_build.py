@@ -58,12 +58,12 @@ def installed(tmp_path_factory):
     return prefix
 
 
-def find(folder, name):
-    [path] = list(folder.rglob(name))
+def find(directory, name):
+    [path] = list(directory.rglob(name))
     return path
 
 
-def library_folder():
+def library_directory():
     """Where libraries are, below a prefix: with the name of the architecture
     on Debian."""
     if os.path.exists("/etc/debian_version") and \
@@ -76,7 +76,7 @@ def library_folder():
 
 def places():
     """What belongs below the prefix, and nothing else does."""
-    lib = library_folder()
+    lib = library_directory()
     files = {"bin/disksum", "include/blkhash.h", f"{lib}/libblkhash.a",
              f"{lib}/libblkhash.so", f"{lib}/libblkhash.so.1",
              f"{lib}/libblkhash.so.1.0.0", f"{lib}/pkgconfig/blkhash.pc",
@@ -88,8 +88,8 @@ def places():
     return files
 
 
-def files_below(folder):
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")
+def files_below(directory):
+    return {str(path.relative_to(directory)) for path in directory.rglob("*")
             if not path.is_dir()}
 
 
@@ -118,7 +118,7 @@ def test_make_install(root, tmp_path):
     out = run(prefix / "bin/disksum", root / "demo/disk.raw")
     assert out.startswith("731f1e2f")
     prefixes = re.findall("^prefix=(.*)", (
-        prefix / library_folder() / "pkgconfig/blkhash.pc").read_text(), re.M)
+        prefix / library_directory() / "pkgconfig/blkhash.pc").read_text(), re.M)
     assert [p.replace("\\", "") for p in prefixes] == [str(prefix)]
 
 
@@ -235,7 +235,7 @@ def test_header_is_for_cxx_too(root, tmp_path):
 EXAMPLES = ["blkhash-sum", "blkhash-async"]
 
 
-def check_examples(disksum, folder, tmp_path, env):
+def check_examples(disksum, directory, tmp_path, env):
     disk, odd, short = (tmp_path / name for name in ("disk", "odd", "short"))
     for path, parts in [(disk, "3M:A 70M:- 100k:B 5M:0 2M:C 300k:-"),
                         (odd, "20k:- 512:A 9M:B 4k:- 80k:C"),
@@ -244,11 +244,11 @@ def check_examples(disksum, folder, tmp_path, env):
         assert len(content) % 512 == 0
         expected = sums(disksum(path).stdout)[0]
         for name in EXAMPLES:
-            assert run(folder / name, path, env=env) == \
+            assert run(directory / name, path, env=env) == \
                 f"{expected}  {path}\n"
     short.write_bytes(b"hello")  # the library does not pad
     for name in EXAMPLES:
-        assert run(folder / name, short, env=env)[:8] == "337355fe"
+        assert run(directory / name, short, env=env)[:8] == "337355fe"
 
 
 @pytest.mark.sanitizer

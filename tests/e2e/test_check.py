@@ -383,7 +383,7 @@ def test_a_list_of_zero(disksum, fails, tmp_path):
     (tmp_path / "a").write_bytes(A)
     for style in [], ["--tag"]:
         out = disksum("-z", *style, "a", cwd=tmp_path).stdout
-        assert "written with --zero can not be checked" in \
+        assert "written with --zero cannot be checked" in \
             fails("-c", input=out, cwd=tmp_path)
 
 

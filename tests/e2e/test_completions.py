@@ -60,18 +60,18 @@ def digests(disksum):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """The current folder, with a few files that have a space in their names."""
-    path = tmp_path / "folder"
+def directory(tmp_path):
+    """The current directory, with a few files that have a space in their names."""
+    path = tmp_path / "directory"
     path.mkdir()
     (path / "my disk.raw").write_bytes(bytes(512))
     return path
 
 
 @pytest.fixture
-def snapshots(folder):
+def snapshots(directory):
     """An image with snapshots."""
-    path = folder / "the image.qcow2"
+    path = directory / "the image.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "1M"],
                    check=True)
     for name in "first one", "second":
@@ -82,7 +82,7 @@ def snapshots(folder):
 # --- bash ----------------------------------------------------------------
 
 @pytest.fixture
-def bash(root, build, folder):
+def bash(root, build, directory):
     """What the function tells bash for the words of a line, the last of which
     is to be completed. A list: no word may be there twice."""
     def run(*words, breaks=True):
@@ -95,7 +95,7 @@ def bash(root, build, folder):
              source "$1" && shift && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
              _disksum; printf '%s\\n' "${COMPREPLY[@]}" """,
              "bash", root / "completions/disksum.bash", *words],
-            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}"})
         assert (done.returncode, done.stderr) == (0, b"")
         return sorted(filter(None, done.stdout.decode().split("\n")))
@@ -134,12 +134,12 @@ def test_bash_values(bash, modes, digests, breaks):
     assert values("-t", "--threads") == []
 
 
-def test_bash_values_are_taken(bash, disksum, folder):
+def test_bash_values_are_taken(bash, disksum, directory):
     """The command takes what is suggested."""
     for option in "--block-size", "--read-size", "--output", "--source-cache":
         for value in bash(option, ""):
             if value not in ("none", "directsync"):
-                assert disksum(option, value, folder / "my disk.raw").stdout
+                assert disksum(option, value, directory / "my disk.raw").stdout
 
 
 @needs_qemu_img
@@ -159,12 +159,12 @@ def test_bash_snapshots(bash, snapshots):
         assert bash(name, "--snapshot=f") == ["first one"]
 
 
-def test_bash_runs_nothing_of_the_line(bash, folder):
+def test_bash_runs_nothing_of_the_line(bash, directory):
     for word in "$(touch made)", "'`touch made`'", "$(touch made)/":
         for before in [], ["-l"], ["-d"], ["-f"], ["--", "["]:
             bash(*before, word)
             bash(word, *before, "")
-    assert not (folder / "made").exists()
+    assert not (directory / "made").exists()
 
 
 def test_bash_leaves_files_to_readline(bash):
@@ -205,7 +205,7 @@ def type_in(command, lines, **kwargs):
 
 
 @pytest.fixture
-def typed(root, build, folder, tmp_path):
+def typed(root, build, directory, tmp_path):
     """Type lines at a shell: the arguments that the command gets each time."""
     got = tmp_path / "got"
     stub = tmp_path / "bin/disksum"
@@ -234,7 +234,7 @@ def typed(root, build, folder, tmp_path):
         return command
 
     def run(shell, lines):
-        shown = type_in(start(shell), lines, cwd=folder, env={
+        shown = type_in(start(shell), lines, cwd=directory, env={
             **os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}",
             "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "TERM": "dumb",
             "INPUTRC": str(tmp_path / "inputrc")})
@@ -310,15 +310,15 @@ def test_fish_has_all_options(root, options):
 
 
 @pytest.fixture
-def fish(root, build, folder):
+def fish(root, build, directory):
     """What fish says to a line."""
     def run(line):
         done = subprocess.run(
             ["fish", "--no-config", "-c", "source $argv[1]; "
              "complete -C $argv[2]", root / "completions/disksum.fish", line],
-            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}",
-                 "HOME": str(folder.parent), "XDG_CONFIG_HOME": "",
+                 "HOME": str(directory.parent), "XDG_CONFIG_HOME": "",
                  "XDG_DATA_HOME": ""})
         assert (done.returncode, done.stderr) == (0, b"")
         return {word.split("\t")[0]

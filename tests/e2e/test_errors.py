@@ -256,7 +256,7 @@ def test_size_that_is_not_true_in_a_chain(fails, tmp_path):
     Image(size=1 << 16, backing=b"/proc/version",
           backing_format=b"raw").write(tmp_path / "disk")
     assert fails(tmp_path / "disk").startswith(
-        f"{tmp_path}/disk: can not open its backing file: /proc/version: "
+        f"{tmp_path}/disk: cannot open its backing file: /proc/version: "
         "reports a size of 0, but has content")
 
 

@@ -50,7 +50,7 @@ def test_clusters_that_do_not_decode(fails, tmp_path, bad):
     offsets = compressed_image(path, 128, bad=bad)
     assert the_line(fails, path) == \
         f"{path}: the compressed cluster at offset {offsets[bad[0]]}, " \
-        f"for guest offset {bad[0] * CLUSTER}, can not be decoded"
+        f"for guest offset {bad[0] * CLUSTER}, cannot be decoded"
 
 
 @pytest.mark.parametrize("bad, unaligned", [
@@ -61,7 +61,7 @@ def test_cluster_before_a_bad_entry(fails, tmp_path, bad, unaligned):
     offsets = compressed_image(path, 128, bad=bad, unaligned=unaligned)
     assert the_line(fails, path) == \
         f"{path}: the compressed cluster at offset {offsets[bad[0]]}, " \
-        f"for guest offset {bad[0] * CLUSTER}, can not be decoded"
+        f"for guest offset {bad[0] * CLUSTER}, cannot be decoded"
 
 
 @pytest.mark.parametrize("bad, unaligned", [((51,), (50,)), ((100,), (3, 4))],
@@ -83,7 +83,7 @@ def test_cluster_before_one_that_can_not_be_read(fails, build, tmp_path):
         "READ_ERROR_OFFSET": str(offsets[24] + 100),
         "DISKSUM_READS": "threads"})
     assert line == f"{path}: the compressed cluster at offset {offsets[20]}, " \
-        f"for guest offset {20 * CLUSTER}, can not be decoded"
+        f"for guest offset {20 * CLUSTER}, cannot be decoded"
 
 
 def test_server_that_fails_late(fails, servers):

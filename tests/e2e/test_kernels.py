@@ -32,25 +32,25 @@ CASES = [(error, calls) for error in ("ENOSYS", "EPERM") for calls in CALLS] + \
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     """The same disk as arguments of disksum, and its checksum."""
-    folder = tmp_path_factory.mktemp("kernels")
-    raw = folder / "disk.raw"
+    directory = tmp_path_factory.mktemp("kernels")
+    raw = directory / "disk.raw"
     content = write_image(raw, "100k:A 1M:0 300k:B 2M:- 77k:C 163k:0")
     for form in "qcow2", "vmdk":
-        subprocess.run(["qemu-img", "convert", "-O", form, raw, folder / f"disk.{form}"],
+        subprocess.run(["qemu-img", "convert", "-O", form, raw, directory / f"disk.{form}"],
                        check=True)
-    images = [[raw], ["-T", "none", raw], [folder / "disk.qcow2"],
-              ["-T", "none", folder / "disk.qcow2"], [folder / "disk.vmdk"]]
+    images = [[raw], ["-T", "none", raw], [directory / "disk.qcow2"],
+              ["-T", "none", directory / "disk.qcow2"], [directory / "disk.vmdk"]]
     if shutil.which("nbdkit"):
         images.append(["--", "[", "nbdkit", "file", raw, "]"])
-    return images, checksum(content), folder
+    return images, checksum(content), directory
 
 
 @pytest.mark.parametrize("error, calls", CASES)
 def test_refused_calls(disksum, build, images, tmp_path, error, calls):
-    images, expected, folder = images
+    images, expected, directory = images
     for image in images:
         result = disksum(*image, wrapper=[build / "tests/refuse-calls", error, calls],
                          env={"TMPDIR": str(tmp_path)})
         assert sums(result.stdout) == [expected], image
-    assert not children_with(str(folder))
+    assert not children_with(str(directory))
     assert list(tmp_path.iterdir()) == []

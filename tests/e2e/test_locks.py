@@ -112,9 +112,9 @@ def test_server(disksum, fails, raw, read_only):
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("writes, says", [
     ("top.qcow2", "{top}: Failed"),
-    ("data.raw", "{top}: can not open its data file: {file}: Failed"),
-    ("mid.qcow2", "{top}: can not open its backing file: {file}: Failed"),
-    ("base.raw", "{mid}: can not open its backing file: {file}: Failed"),
+    ("data.raw", "{top}: cannot open its data file: {file}: Failed"),
+    ("mid.qcow2", "{top}: cannot open its backing file: {file}: Failed"),
+    ("base.raw", "{mid}: cannot open its backing file: {file}: Failed"),
 ])
 def test_every_file_of_a_chain(disksum, fails, chain, writes, says):
     expected = sums(disksum(chain).stdout)

@@ -68,7 +68,7 @@ def commands(root):
 
 @pytest.fixture
 def desk(tmp_path, build, certificates):  # noqa: F811: the fixture
-    """A folder with all that the examples name, a larger volume, and a
+    """A directory with all that the examples name, a larger volume, and a
     snapshot of another content."""
     for tool in "qemu-img", "qemu-nbd", "nbdkit", "psktool", "xz":
         if not shutil.which(tool):

@@ -151,7 +151,7 @@ def test_unordered_answers(disksum, servers, image):
         f"dd if={path} iflag=skip_bytes,count_bytes skip=$4 count=$3 bs=64k"
         " status=none ;;",
         "*) exit 2 ;; esac"])
-    plugin = servers.folder / "plugin.sh"
+    plugin = servers.directory / "plugin.sh"
     plugin.write_text("#!/bin/sh\n" + script)
     plugin.chmod(0o755)
     uri, _ = servers.nbdkit("sh", plugin)
@@ -328,7 +328,7 @@ def test_qcow2_with_backing_file(disksum, servers, image, tmp_path):
 
 @pytest.mark.parametrize("name", ["base.raw", "socket-1", "../base.raw"])
 def test_relative_backing_name(fails, servers, image, tmp_path, name):
-    """An export has no folder; the name must not choose another server."""
+    """An export has no directory; the name must not choose another server."""
     top = tmp_path / "top.qcow2"
     qemu_img("create", "-q", "-u", "-f", "qcow2", "-b", name, "-F", "raw", top,
              "1M")
@@ -338,8 +338,8 @@ def test_relative_backing_name(fails, servers, image, tmp_path, name):
     for source in [uri], [tcp], [tcp.rstrip("/")], \
             ["--", "[", "nbdkit", "file", top, "]"]:
         line = fails("-f", "qcow2", *source)
-        assert line.endswith(f": can not open its backing file '{name}': a "
-                             "relative name, and the image is in no folder")
+        assert line.endswith(f": cannot open its backing file '{name}': a "
+                             "relative name, and the image is in no directory")
 
 
 def test_qcow2_read_by_the_server(disksum, servers, image, tmp_path):

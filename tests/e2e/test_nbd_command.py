@@ -15,12 +15,12 @@ from conftest import sums
 from test_nbd import bytes_read, image  # noqa: F401 (a fixture)
 
 @pytest.fixture
-def folder_for_sockets(servers):
-    """TMPDIR; a socket or folder that is left there is found."""
-    folder = servers.folder / "tmp"
-    folder.mkdir()
-    yield {"TMPDIR": str(folder)}
-    assert list(folder.iterdir()) == []
+def directory_for_sockets(servers):
+    """TMPDIR; a socket or directory that is left there is found."""
+    directory = servers.directory / "tmp"
+    directory.mkdir()
+    yield {"TMPDIR": str(directory)}
+    assert list(directory.iterdir()) == []
 
 
 def children_with(word):
@@ -48,50 +48,50 @@ def wait_until(condition):
     ["nbdkit", "-r", "file"], ["nbdkit", "-r", "--filter=exitlast", "file"],
     ["nbdkit", "--filter=cow", "file"],
     ["qemu-nbd", "-r", "-t", "-e", "4", "-f", "raw"]])
-def test_command(disksum, image, folder_for_sockets, command):
+def test_command(disksum, image, directory_for_sockets, command):
     path, expected = image
     for threads in "1", "4":
         result = disksum("-t", threads, "--", "[", *command, path, "]",
-                         env=folder_for_sockets)
+                         env=directory_for_sockets)
         name = " ".join(["[", *command, str(path), "]"])
         assert result.stdout == f"{expected}  {name}\n"
     assert not children_with(str(path))
 
 
-def test_command_has_several_connections(disksum, image, folder_for_sockets):
+def test_command_has_several_connections(disksum, image, directory_for_sockets):
     path, expected = image
     result = disksum("-t", "3", "--", "[", "nbdkit", "-v", "file", path, "]",
-                     env=folder_for_sockets, check=False)
+                     env=directory_for_sockets, check=False)
     assert sums(result.stdout) == [expected]
     assert result.stderr.count("accepted connection") == 3
 
 
-def test_command_that_is_not_there(fails, folder_for_sockets):
-    assert "can not run 'no-such-server': No such file or directory" in fails(
-        "--", "[", "no-such-server", "]", env=folder_for_sockets)
+def test_command_that_is_not_there(fails, directory_for_sockets):
+    assert "cannot run 'no-such-server': No such file or directory" in fails(
+        "--", "[", "no-such-server", "]", env=directory_for_sockets)
 
 
-def test_command_that_ends(fails, folder_for_sockets):
+def test_command_that_ends(fails, directory_for_sockets):
     assert fails("--", "[", "sh", "-c", "exit 3", "]",
-                 env=folder_for_sockets).endswith(
+                 env=directory_for_sockets).endswith(
         ": the server ended with exit status 3")
     assert "signal 9" in fails("--", "[", "sh", "-c", "kill -9 $$", "]",
-                               env=folder_for_sockets)
+                               env=directory_for_sockets)
 
 
-def test_command_that_does_not_serve(fails, folder_for_sockets):
+def test_command_that_does_not_serve(fails, directory_for_sockets):
     assert "does not answer" in fails("--timeout=1", "--", "[", "sleep",
-                                      "1000.125", "]", env=folder_for_sockets)
+                                      "1000.125", "]", env=directory_for_sockets)
     assert not children_with("1000.125")
 
 
-def test_command_that_ignores_signals(fails, folder_for_sockets):
+def test_command_that_ignores_signals(fails, directory_for_sockets):
     """It is killed."""
     script = ("import signal, time; signal.signal(15, signal.SIG_IGN); "
               "time.sleep(1000.25)")
     assert "does not answer" in fails("--timeout=1", "--", "[", sys.executable,
                                       "-c", script, "]",
-                                      env=folder_for_sockets)
+                                      env=directory_for_sockets)
     assert not children_with("1000.25)")
 
 
@@ -102,11 +102,11 @@ def test_bad_command(disksum, words):
     assert "-- [ COMMAND ARG... ]" in result.stderr
 
 
-def test_command_without_dashes(disksum, image, folder_for_sockets):
+def test_command_without_dashes(disksum, image, directory_for_sockets):
     """As nbdcopy takes it; it can have no options then."""
     path, expected = image
     assert sums(disksum("[", "nbdkit", "file", path, "]",
-                        env=folder_for_sockets).stdout) == [expected]
+                        env=directory_for_sockets).stdout) == [expected]
 
 
 def test_bracket_can_be_a_file(disksum, image, tmp_path):
@@ -132,7 +132,7 @@ def test_files_in_brackets_are_no_command(disksum, tmp_path, words):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_command_ends_with_us(build, image, folder_for_sockets, number,
+def test_command_ends_with_us(build, image, directory_for_sockets, number,
                               tmp_path):
     path, _ = image
     link = tmp_path / f"link-{number}"
@@ -140,7 +140,7 @@ def test_command_ends_with_us(build, image, folder_for_sockets, number,
     process = subprocess.Popen(
         [build / "disksum", "--", "[", "nbdkit", "-r", "--filter=delay", "file",
          link, "delay-read=500ms", "]"], stdout=subprocess.DEVNULL,
-        env={**os.environ, **folder_for_sockets})
+        env={**os.environ, **directory_for_sockets})
     try:
         wait_until(lambda: any("nbdkit" in open(p).read().split("\0")[0]
                                for p in children_with(str(link))))
@@ -166,14 +166,14 @@ esac
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_children_end_with_us(build, folder_for_sockets, number, tmp_path):
+def test_children_end_with_us(build, directory_for_sockets, number, tmp_path):
     """A server that takes its time, and what it started itself."""
     seconds = f"1234.{number:03}"
     script = write_sleeper(tmp_path / "sleeper", seconds)
     process = subprocess.Popen(
         [build / "disksum", "--", "[", "nbdkit", "sh", script, "]"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, **folder_for_sockets})
+        env={**os.environ, **directory_for_sockets})
     try:
         wait_until(lambda: children_with(seconds))
     finally:
@@ -183,16 +183,16 @@ def test_children_end_with_us(build, folder_for_sockets, number, tmp_path):
                and not children_with(str(script)))
 
 
-def test_children_end_with_the_image(disksum, folder_for_sockets, tmp_path):
+def test_children_end_with_the_image(disksum, directory_for_sockets, tmp_path):
     script = write_sleeper(tmp_path / "sleeper", "1234.25")
     done = disksum("--timeout=1", "--", "[", "nbdkit", "sh", script, "]",
-                   env=folder_for_sockets, check=False)
+                   env=directory_for_sockets, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "timed out" in done.stderr
     assert not children_with("1234.25")
 
 
-def test_stdin_of_the_server(disksum, folder_for_sockets):
+def test_stdin_of_the_server(disksum, directory_for_sockets):
     script = """
 case "$1" in
 get_size) echo 64K ;;
@@ -201,5 +201,5 @@ pread) head -c "$3" /dev/zero ;;
 esac
 """
     done = disksum("--json", "--", "[", "nbdkit", "sh", "-", "]", input=script,
-                   env=folder_for_sockets)
+                   env=directory_for_sockets)
     assert '"virtual-size":65536' in done.stdout.replace(" ", "")

@@ -69,7 +69,7 @@ def test_limit_of_the_server(disksum, servers, tmp_path, large):
 @pytest.mark.parametrize("way, seconds", [("echo EIO >&2; exit 1", 0),
                                           ("sleep 3", 1)])
 def test_its_failure_is_nobodys(disksum, servers, tmp_path, large, way, seconds):
-    """A server that can not do it, or not in time, is read all the same."""
+    """A server that cannot do it, or not in time, is read all the same."""
     path, expected = large
     failed = tmp_path / "failed"
     script = (f"if [ $3 -ge {LARGE} ]; then : > {failed}; {way}; fi; "

@@ -43,7 +43,7 @@ def check(disksum, expected, *args, **kwargs):
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """A folder as libnbd and nbdkit want it, for both."""
+    """A directory as libnbd and nbdkit want it, for both."""
     return make_certificates(tmp_path_factory.mktemp("pki"))
 
 
@@ -59,20 +59,20 @@ def test_x509(disksum, fails, servers, image, certificates):
     assert "cannot connect" in fails(uri.replace("nbds:", "nbd:"))
 
 
-def x509_object(folder, *more):
+def x509_object(directory, *more):
     return "--object=" + ",".join(
-        ["tls-creds-x509", "id=tls0", "endpoint=client", f"dir={folder}", *more])
+        ["tls-creds-x509", "id=tls0", "endpoint=client", f"dir={directory}", *more])
 
 
 @pytest.mark.sanitizer
 def test_x509_object(disksum, fails, servers, image, certificates, tmp_path):
     path, expected = image
-    folder = tmp_path / "a, b"
-    shutil.copytree(certificates, folder)
+    directory = tmp_path / "a, b"
+    shutil.copytree(certificates, directory)
     uri, _ = servers.nbdkit_tcp(
         "--tls=require", f"--tls-certificates={certificates}",
         "--tls-verify-peer", "file", path, scheme="nbds")
-    escaped = str(folder).replace(",", ",,")
+    escaped = str(directory).replace(",", ",,")
     check(disksum, expected, x509_object(certificates), uri)
     check(disksum, expected, x509_object(escaped), uri)
     assert "cannot connect" in fails(uri)
@@ -89,31 +89,31 @@ REFUSED = {
 }
 
 
-def impostor(folder, kind):
+def impostor(directory, kind):
     """Certificates of a server, of which one thing is wrong."""
     if kind == "authority":
-        make_authority(folder)
-        issue(folder, "server")
+        make_authority(directory)
+        issue(directory, "server")
     elif kind == "host":
-        issue(folder, "server", "elsewhere.example", "192.0.2.1")
+        issue(directory, "server", "elsewhere.example", "192.0.2.1")
     else:
         years = (2001, 2002) if kind == "expired" else (2091, 2092)
-        issue(folder, "server",
+        issue(directory, "server",
               more='activation_date="{}-01-01 00:00:00"\n'
                    'expiration_date="{}-01-01 00:00:00"\n'.format(*years))
-    return folder
+    return directory
 
 
 @pytest.fixture(params=sorted(REFUSED))
 def wrong(request, certificates, tmp_path):
     """(the certificates of an impostor, what is said of him)"""
-    folder = tmp_path / "server"
-    shutil.copytree(certificates, folder)
-    return impostor(folder, request.param), REFUSED[request.param]
+    directory = tmp_path / "server"
+    shutil.copytree(certificates, directory)
+    return impostor(directory, request.param), REFUSED[request.param]
 
 
-def x509_server(servers, folder, path, **kwargs):
-    return servers.nbdkit_tcp("--tls=require", f"--tls-certificates={folder}",
+def x509_server(servers, directory, path, **kwargs):
+    return servers.nbdkit_tcp("--tls=require", f"--tls-certificates={directory}",
                               "file", path, scheme="nbds", **kwargs)[0]
 
 
@@ -121,8 +121,8 @@ def x509_server(servers, folder, path, **kwargs):
 def test_server_certificate(disksum, fails, servers, image, certificates, wrong):
     """By the query and by the object; whoever trusts any server may go on."""
     path, expected = image
-    folder, reason = wrong
-    uri = x509_server(servers, folder, path)
+    directory, reason = wrong
+    uri = x509_server(servers, directory, path)
     query = f"{uri}?tls-certificates={certificates}"
     assert fails(query) == \
         f"{query}: cannot connect: the server's certificate {reason}"
@@ -138,12 +138,12 @@ def test_server_certificate_through_qemu(disksum, fails, servers, image, certifi
                                          tmp_path, where, kind):
     """QEMU verifies it by itself, also on a unix socket."""
     path, expected = image
-    folder = tmp_path / "server"
-    shutil.copytree(certificates, folder)
+    directory = tmp_path / "server"
+    shutil.copytree(certificates, directory)
     (tmp_path / "empty").mkdir()
 
     def source():
-        arguments = ["--tls=require", f"--tls-certificates={folder}", "file", path]
+        arguments = ["--tls=require", f"--tls-certificates={directory}", "file", path]
         if where == "inet":
             port = re.search(r":(\d+)/", servers.nbdkit_tcp(*arguments)[0])[1]
             server = f"file.server.host=localhost,file.server.port={port}"
@@ -157,7 +157,7 @@ def test_server_certificate_through_qemu(disksum, fails, servers, image, certifi
     good = source()
     check(disksum, expected, credentials, *good)
     assert "Unable to access credentials" in fails(x509_object(tmp_path / "empty"), *good)
-    impostor(folder, kind)
+    impostor(directory, kind)
     assert fails(credentials, *source()).endswith(
         "certificate hasn't got a known issuer" if kind == "authority" else
         "Certificate does not match the hostname localhost")
@@ -165,11 +165,11 @@ def test_server_certificate_through_qemu(disksum, fails, servers, image, certifi
 
 def test_revoked_certificate(disksum, fails, servers, image, certificates, tmp_path):
     path, expected = image
-    folder = tmp_path / "pki"
-    shutil.copytree(certificates, folder)
-    uri = x509_server(servers, folder, path, query=f"?tls-certificates={folder}")
+    directory = tmp_path / "pki"
+    shutil.copytree(certificates, directory)
+    uri = x509_server(servers, directory, path, query=f"?tls-certificates={directory}")
     check(disksum, expected, uri)
-    revoke(folder, "server")
+    revoke(directory, "server")
     assert fails(uri).endswith("the server's certificate has been revoked")
 
 
@@ -189,22 +189,22 @@ def test_server_that_shows_its_certificate_once(fails, certificates, tmp_path, t
 def missing(request, tmp_path, certificates):
     """Makes a directory that has no authority that can be read."""
     def make(kind):
-        folder = tmp_path / "certificates"
+        directory = tmp_path / "certificates"
         if kind == "empty":
-            folder.mkdir()
+            directory.mkdir()
         elif kind != "none":
-            shutil.copytree(certificates, folder)
+            shutil.copytree(certificates, directory)
         if kind == "file":
-            folder = folder / "ca-cert.pem"
+            directory = directory / "ca-cert.pem"
         elif kind == "unreadable":
-            (folder / "ca-cert.pem").chmod(0)
-        elif kind in ("folder", "pipe"):
-            (folder / "ca-cert.pem").unlink()
-            (os.mkdir if kind == "folder" else os.mkfifo)(folder / "ca-cert.pem")
+            (directory / "ca-cert.pem").chmod(0)
+        elif kind in ("directory", "pipe"):
+            (directory / "ca-cert.pem").unlink()
+            (os.mkdir if kind == "directory" else os.mkfifo)(directory / "ca-cert.pem")
         elif kind == "closed":
-            folder.chmod(0)
-            request.addfinalizer(lambda: folder.chmod(0o700))
-        return folder
+            directory.chmod(0)
+            request.addfinalizer(lambda: directory.chmod(0o700))
+        return directory
     return make
 
 
@@ -220,31 +220,31 @@ def as_user():
 @pytest.mark.parametrize("kind, reason", [
     ("none", "No such file or directory"), ("empty", "No such file or directory"),
     ("file", "Not a directory"), ("unreadable", "Permission denied"),
-    ("closed", "Permission denied"), ("folder", "Is a directory"),
+    ("closed", "Permission denied"), ("directory", "Is a directory"),
     ("pipe", "Invalid argument")])
 def test_no_authority(fails, servers, image, certificates, missing, kind, reason):
     path, _ = image
     uri = x509_server(servers, certificates, path)
-    folder = missing(kind)
+    directory = missing(kind)
     expected = ": cannot connect: cannot verify the server: " \
-        f"{folder}/ca-cert.pem: {reason}"
-    for args in [f"{uri}?tls-certificates={folder}"], [x509_object(folder), uri]:
+        f"{directory}/ca-cert.pem: {reason}"
+    for args in [f"{uri}?tls-certificates={directory}"], [x509_object(directory), uri]:
         assert fails(*args, wrapper=as_user()).endswith(expected)
 
 
 @pytest.mark.parametrize("name", ["ca-crl.pem", "client-cert.pem", "client-key.pem"])
 def test_unreadable_file(fails, servers, image, certificates, tmp_path, name):
     """libnbd would go on as if it was not there."""
-    folder = tmp_path / "pki"
-    shutil.copytree(certificates, folder)
+    directory = tmp_path / "pki"
+    shutil.copytree(certificates, directory)
     uri = x509_server(servers, certificates, image[0],
-                      query=f"?tls-certificates={folder}")
-    (folder / name).unlink(missing_ok=True)
-    (folder / name).symlink_to("nowhere")
-    assert f"{folder}/{name}: " in fails(uri)
-    (folder / name).unlink()
-    (folder / name).touch(mode=0)
-    assert fails(uri, wrapper=as_user()).endswith(f"{folder}/{name}: Permission denied")
+                      query=f"?tls-certificates={directory}")
+    (directory / name).unlink(missing_ok=True)
+    (directory / name).symlink_to("nowhere")
+    assert f"{directory}/{name}: " in fails(uri)
+    (directory / name).unlink()
+    (directory / name).touch(mode=0)
+    assert fails(uri, wrapper=as_user()).endswith(f"{directory}/{name}: Permission denied")
 
 
 def test_no_directory(fails, servers, image, certificates):
@@ -278,10 +278,10 @@ def test_directory_at_home(disksum, fails, servers, image, certificates, tmp_pat
 def test_sockets(disksum, fails, servers, image, certificates, tmp_path, transport, kind):
     """No name of a server, so libnbd verifies nothing."""
     path, expected = image
-    folder = shutil.copytree(certificates, tmp_path / "server")
+    directory = shutil.copytree(certificates, tmp_path / "server")
     if kind != "right":
-        impostor(folder, kind)
-    uri, _ = servers.nbdkit("--tls=require", f"--tls-certificates={folder}",
+        impostor(directory, kind)
+    uri, _ = servers.nbdkit("--tls=require", f"--tls-certificates={directory}",
                             "file", path, scheme="nbds+unix")
     if transport == "vsock":
         uri = "nbds+vsock://1/?"
@@ -377,15 +377,15 @@ def test_the_uri_takes_the_place_of_the_object(disksum, fails, servers, image,
                                                certificates, tmp_path):
     """verify-peer=off is said of the object's own certificates."""
     path, expected = image
-    folder = shutil.copytree(certificates, tmp_path / "server")
-    impostor(folder, "authority")
-    uri = x509_server(servers, folder, path)
+    directory = shutil.copytree(certificates, tmp_path / "server")
+    impostor(directory, "authority")
+    uri = x509_server(servers, directory, path)
     query = f"{uri}?tls-certificates={certificates}"
     for text in ["tls-creds-x509,id=a,dir=/x,verify-peer=off",
                  "tls-creds-psk,id=a,dir=/x,verify-peer=off", "tls-creds-anon,id=a"]:
         assert fails(f"--object={text}", query).endswith("is of an unknown authority")
         check(disksum, expected, f"--object={text}",
-              f"{uri}?tls-certificates={folder}")
+              f"{uri}?tls-certificates={directory}")
     assert fails(f"{query}&tls-psk-file=/x").endswith(
         "cannot connect: tls-certificates and tls-psk-file exclude each other")
 
@@ -419,11 +419,11 @@ def test_tls_without_nbds(disksum, fails, servers, image, certificates):
 class Impostor:
     """Answers STARTTLS as an NBD server does, and then with a certificate."""
 
-    def __init__(self, folder, then=None, version=None):
+    def __init__(self, directory, then=None, version=None):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if version:
             self.context.maximum_version = version
-        self.context.load_cert_chain(folder / "server-cert.pem", folder / "server-key.pem")
+        self.context.load_cert_chain(directory / "server-cert.pem", directory / "server-key.pem")
         self.then = then
         self.error = None
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -455,13 +455,13 @@ def test_client_certificate(fails, servers, image, certificates, tmp_path):
     uri, _ = servers.nbdkit_tcp(
         "--tls=require", f"--tls-certificates={certificates}",
         "--tls-verify-peer", "file", path, scheme="nbds")
-    folder = make_certificates(tmp_path)
-    shutil.copy(certificates / "ca-cert.pem", folder)
-    assert "cannot connect" in fails(x509_object(folder), uri)
+    directory = make_certificates(tmp_path)
+    shutil.copy(certificates / "ca-cert.pem", directory)
+    assert "cannot connect" in fails(x509_object(directory), uri)
     for name in "client-cert.pem", "client-key.pem":
-        (folder / name).unlink()
+        (directory / name).unlink()
     assert "The server may require a certificate of the client: there is no " \
-        f"{folder}/client-cert.pem" in fails(x509_object(folder), uri)
+        f"{directory}/client-cert.pem" in fails(x509_object(directory), uri)
 
 
 @pytest.mark.sanitizer
@@ -482,8 +482,8 @@ def test_qom_type(disksum, fails, servers, image, certificates, tmp_path):
 
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("objects, reason", [
-    (["tls-creds-x509,id=a,endpoint=client"], "they need a folder: dir=FOLDER"),
-    (["tls-creds-x509"], "they need a folder: dir=FOLDER"),
+    (["tls-creds-x509,id=a,endpoint=client"], "they need a directory: dir=DIR"),
+    (["tls-creds-x509"], "they need a directory: dir=DIR"),
     (["tls-creds-x509,id=a,dir=/x,endpoint=server"], "the endpoint must be 'client'"),
     (["tls-creds-psk,id=a,dir=/x,priority=NORMAL"], "'priority' is for QEMU only"),
     (["passwordid=s,id=a,dir=/x,qom-type=tls-creds-x509"],
@@ -491,7 +491,7 @@ def test_qom_type(disksum, fails, servers, image, certificates, tmp_path):
     (["tls-creds-anon,id=a,endpoint=client"], "'tls-creds-anon' is not for nbds://"),
     (["tls-cred-x509,id=a,dir=/x"], "'tls-cred-x509' is not for nbds://"),
     (["TLS-creds-x509,id=a,dir=/x"], "'TLS-creds-x509' is not for nbds://"),
-    (["tls-creds-x509,id=a,dir="], "they need a folder: dir=FOLDER"),
+    (["tls-creds-x509,id=a,dir="], "they need a directory: dir=DIR"),
     (["tls-creds-psk,dir"], "their options have the form KEY=VALUE, not 'dir'"),
     (["id=a,tls-creds-psk,qom-type=tls-creds-psk"],
      "their options have the form KEY=VALUE, not 'tls-creds-psk'"),
@@ -502,7 +502,7 @@ def test_qom_type(disksum, fails, servers, image, certificates, tmp_path):
     (["tls-creds-psk,id=a,dir=/x", "qom-type=tls-creds-x509,id=b,dir=/x"],
      "there are several; which is meant?"),
     (['{"qom-type": "tls-creds-x509", "id": "a", "dir": "/x"}'],
-     "JSON is for QEMU only; write them as tls-creds-x509,id=ID,dir=FOLDER"),
+     "JSON is for QEMU only; write them as tls-creds-x509,id=ID,dir=DIR"),
 ])
 def test_bad_object(disksum, fails, image, objects, reason):
     options = [f"--object={o}" for o in objects]
@@ -514,22 +514,22 @@ def test_bad_object(disksum, fails, image, objects, reason):
 
 @pytest.fixture
 def keys(tmp_path):
-    """Makes a folder with keys of a user."""
+    """Makes a directory with keys of a user."""
     if not shutil.which("psktool"):
         pytest.skip("no psktool")
 
     def make(name, user):
-        folder = tmp_path / name
-        folder.mkdir()
-        subprocess.run(["psktool", "-u", user, "-p", folder / "keys.psk"],
+        directory = tmp_path / name
+        directory.mkdir()
+        subprocess.run(["psktool", "-u", user, "-p", directory / "keys.psk"],
                        check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
-        return folder
+        return directory
     return make
 
 
-def psk_server(servers, folder, path, user=""):
-    return servers.nbdkit("--tls=require", f"--tls-psk={folder}/keys.psk",
+def psk_server(servers, directory, path, user=""):
+    return servers.nbdkit("--tls=require", f"--tls-psk={directory}/keys.psk",
                           "file", path, scheme="nbds+unix",
                           path=f"{user}/")[0]
 
@@ -537,9 +537,9 @@ def psk_server(servers, folder, path, user=""):
 @pytest.mark.sanitizer
 def test_psk(disksum, fails, servers, image, keys):
     path, expected = image
-    folder, other = keys("keys", "alice"), keys("other", "alice")
-    uri = psk_server(servers, folder, path, "alice@")
-    check(disksum, expected, f"{uri}&tls-psk-file={folder}/keys.psk")
+    directory, other = keys("keys", "alice"), keys("other", "alice")
+    uri = psk_server(servers, directory, path, "alice@")
+    check(disksum, expected, f"{uri}&tls-psk-file={directory}/keys.psk")
     assert "cannot connect" in fails(f"{uri}&tls-psk-file={other}/keys.psk")
 
 
@@ -554,8 +554,8 @@ def test_key_against_a_certificate(fails, certificates, keys, version):
 
 def test_key_without_a_user(disksum, fails, servers, image, keys):
     path, expected = image
-    folder = keys("keys", "alice")
-    uri = psk_server(servers, folder, path) + f"&tls-psk-file={folder}/keys.psk"
+    directory = keys("keys", "alice")
+    uri = psk_server(servers, directory, path) + f"&tls-psk-file={directory}/keys.psk"
     check(disksum, expected, uri, env={"LOGNAME": "alice"})
     assert fails(uri, env={"LOGNAME": "bob"}).endswith(
         "; name the user of the key: USER@ after the :// of the URI, or username=USER "
@@ -565,15 +565,15 @@ def test_key_without_a_user(disksum, fails, servers, image, keys):
 @pytest.mark.parametrize("user, option", [("alice", ",username=alice"), ("qemu", "")])
 def test_psk_object(disksum, fails, servers, image, keys, user, option):
     path, expected = image
-    folder, other = keys("keys", user), keys("other", user)
-    uri = psk_server(servers, folder, path)
+    directory, other = keys("keys", user), keys("other", user)
+    uri = psk_server(servers, directory, path)
 
     def psk_object(where, how=option):
         return f"--object=tls-creds-psk,id=tls0,endpoint=client,dir={where}{how}"
 
-    check(disksum, expected, psk_object(folder), uri)
+    check(disksum, expected, psk_object(directory), uri)
     assert "cannot connect" in fails(psk_object(other), uri)
-    assert "cannot connect" in fails(psk_object(folder, ",username=bob"), uri)
+    assert "cannot connect" in fails(psk_object(directory, ",username=bob"), uri)
 
 
 def test_server_killed(fails, servers, image, certificates, tmp_path):

@@ -52,7 +52,7 @@ def test_an_unallocated_cluster_has_nothing_to_read(disksum, tmp_path):
 
 def lie(servers, content, hole):
     """An export of this content, and a hole told of in a range of it."""
-    image = servers.folder / "content"
+    image = servers.directory / "content"
     image.write_bytes(content)
     start, end = hole
     return servers.nbdkit(

@@ -30,7 +30,7 @@ def test_names(disksum, tmp_path, name):
 
 
 def test_messages_are_harmless(fails, tmp_path):
-    """A name can not drive the terminal."""
+    """A name cannot drive the terminal."""
     line = fails("\x1b]0;owned\x07\nü \x9b31m", cwd=tmp_path)
     assert line == "\\033]0;owned\\007\\012ü \\302\\23331m: No such file " \
         "or directory"

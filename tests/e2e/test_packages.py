@@ -16,9 +16,9 @@ def run(*command, **kwargs):
     return output
 
 
-def copy_of_the_tree(root, folder):
+def copy_of_the_tree(root, directory):
     """Without what was built in it."""
-    shutil.copytree(root, folder, ignore=shutil.ignore_patterns(
+    shutil.copytree(root, directory, ignore=shutil.ignore_patterns(
         ".*", "build*", "obj-*", "__pycache__"))
 
 

@@ -116,11 +116,11 @@ def test_redirected_file(disksum, tmp_path):
     assert "50 MiB of holes" in result.stderr
 
 
-def overlay(folder):
-    """top, over base in the same folder: the content."""
-    folder.mkdir()
-    content = write_image(folder / "base", "100k:A 28k:B")
-    Image(size=len(content), backing=b"base").write(folder / "top")
+def overlay(directory):
+    """top, over base in the same directory: the content."""
+    directory.mkdir()
+    content = write_image(directory / "base", "100k:A 28k:B")
+    Image(size=len(content), backing=b"base").write(directory / "top")
     return content
 
 
@@ -135,7 +135,7 @@ def test_redirected_overlay(disksum, tmp_path):
     with open(tmp_path / "o/top", "rb") as f:
         result = disksum(stdin=f, check=False)
     assert result.returncode == 1 and not result.stdout
-    assert result.stderr == "disksum: -: can not open its backing file: " \
+    assert result.stderr == "disksum: -: cannot open its backing file: " \
         f"{tmp_path}/o/base: No such file or directory\n"
 
 
@@ -151,8 +151,8 @@ def test_redirected_file_that_is_gone(disksum, fails, tmp_path):
         (tmp_path / "disk (deleted)").write_bytes(bytes(512))
         assert sums(disksum(stdin=f).stdout) == [checksum(content)]
         (tmp_path / "o/top").unlink()
-        assert fails(stdin=top) == "-: can not open its backing file 'base': " \
-            "a relative name, and the image is in no folder"
+        assert fails(stdin=top) == "-: cannot open its backing file 'base': " \
+            "a relative name, and the image is in no directory"
 
 
 @pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img")
@@ -210,7 +210,7 @@ def test_direct_reads_of_a_file_that_is_not_for_us(not_for_us, tmp_path):
     content = write_image(tmp_path / "disk", "100k:A")
     result = not_for_us("-T", "none")
     assert (result.returncode, result.stdout, result.stderr) == (
-        1, "", "disksum: -: can not be opened again, which direct I/O needs\n")
+        1, "", "disksum: -: cannot be opened again, which direct I/O needs\n")
     for options in [], ["-T", "none"]:
         result = not_for_us(*options, flags=os.O_DIRECT)
         assert (sums(result.stdout), result.stderr) == ([checksum(content)], "")
@@ -225,7 +225,7 @@ def test_redirected_file_without_proc(disksum, build, tmp_path):
     with open(tmp_path / "o/top", "rb") as f:
         result = disksum(stdin=f, env=env, check=False)
     assert (result.returncode, result.stdout) == (1, "")
-    assert "'base': a relative name, and the image is in no folder" in \
+    assert "'base': a relative name, and the image is in no directory" in \
         result.stderr
 
 
@@ -289,7 +289,7 @@ def test_a_pipe_is_read_once(disksum, tmp_path):
 @pytest.mark.parametrize("name", ["-", "/dev/stdin", "/proc/self/fd/0"])
 @pytest.mark.parametrize("redirected", [False, True])
 def test_a_list_on_standard_input(disksum, tmp_path, name, redirected):
-    """An image of this list, or of a later one, can not be there, too."""
+    """An image of this list, or of a later one, cannot be there, too."""
     line = f"{checksum(b'')}  -\n"
     (tmp_path / "S").write_text(line)
     kwargs = {"stdin": open(tmp_path / "S", "rb")} if redirected else \

@@ -31,7 +31,7 @@ NO_QEMU = {"PATH": "/nonexistent"}
 
 
 def refused(line, path):
-    return line == f"{path}: can not run 'qemu-nbd', of the package " \
+    return line == f"{path}: cannot run 'qemu-nbd', of the package " \
         "qemu-utils: No such file or directory"
 
 

@@ -39,13 +39,13 @@ def test_data_file_below(disksum):
 
 def test_raw_with_backing_file(disksum, tmp_path):
     """qemu-img makes none, for what the overlay does not have is not raw."""
-    def build(folder):
-        (folder / "base.raw").write_bytes(b"base" * 20000)
+    def build(directory):
+        (directory / "base.raw").write_bytes(b"base" * 20000)
         image = Image(20 << 12, cluster_bits=12, data_file=b"data.raw", data_file_raw=True,
                       backing=b"base.raw", backing_format=b"raw")
         image.disk.data(3, b"overlay")
-        image.write_data_file(folder / "data.raw", 20 << 12)
-        return image.write(folder / "image.qcow2")
+        image.write_data_file(directory / "data.raw", 20 << 12)
+        return image.write(directory / "image.qcow2")
     check_case(disksum, tmp_path, Case("raw with a backing file", build))
 
 

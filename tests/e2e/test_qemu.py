@@ -33,12 +33,12 @@ def expected(path, *options):
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path_factory, monkeypatch):
+def directory(tmp_path_factory, monkeypatch):
     """TMPDIR; what is left there is found."""
-    folder = tmp_path_factory.mktemp("sockets")
-    monkeypatch.setenv("TMPDIR", str(folder))
-    yield folder
-    assert list(folder.iterdir()) == []
+    directory = tmp_path_factory.mktemp("sockets")
+    monkeypatch.setenv("TMPDIR", str(directory))
+    yield directory
+    assert list(directory.iterdir()) == []
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_several_images(disksum, raw, vmdk):
 # --- secrets and option strings --------------------------------------------
 
 def encrypt(raw, path, *options):
-    """QEMU measures the CPU for this, and at times can not."""
+    """QEMU measures the CPU for this, and at times cannot."""
     for _ in range(50):
         done = subprocess.run(["qemu-img", "convert", "--object", SECRET,
                                *options, raw, path], stderr=subprocess.PIPE)
@@ -257,7 +257,7 @@ def test_container_by_a_command(fails, vmdk):
 def test_container_with_tls(fails):
     uri = "nbds://127.0.0.1:1/x"
     assert fails("-f", "vmdk", uri).startswith(
-        f"{uri}: a vmdk image is read by QEMU, which can not open this URI; "
+        f"{uri}: a vmdk image is read by QEMU, which cannot open this URI; "
         "give it as --image-opts driver=vmdk,file.driver=nbd,")
 
 
@@ -313,7 +313,7 @@ def test_fifo(fails, tmp_path):
 @pytest.mark.sanitizer
 def test_no_qemu(fails, vmdk, tmp_path):
     assert fails(vmdk, env={"PATH": str(tmp_path)}) == \
-        f"{vmdk}: can not run 'qemu-nbd', of the package qemu-utils: " \
+        f"{vmdk}: cannot run 'qemu-nbd', of the package qemu-utils: " \
         "No such file or directory"
 
 
@@ -332,7 +332,7 @@ def test_loop(tmp_path, fails):
     qemu_img("rebase", "-u", "-F", "qcow2", "-b", name, path)
     line = fails("--trust-names", path,
                  wrapper=["prlimit", "--nofile=200", "--"])
-    assert line == f"{path}: can not open its backing file: {name}: QEMU: " \
+    assert line == f"{path}: cannot open its backing file: {name}: QEMU: " \
         f"Could not open backing file: Could not open '{path}': " \
         "Too many open files"
 
@@ -456,10 +456,10 @@ def test_descriptors(disksum, raw, vmdk):
         os.close(fd)
 
 
-def test_path_through_the_folder_of_descriptors(disksum, raw, vmdk):
+def test_path_through_the_directory_of_descriptors(disksum, raw, vmdk):
     """It is no descriptor, though it begins as one."""
-    for folder in "/dev/fd/..", "/proc/self/fd/..":
-        path = folder + "/../.." * 3 + str(vmdk)
+    for directory in "/dev/fd/..", "/proc/self/fd/..":
+        path = directory + "/../.." * 3 + str(vmdk)
         assert sums(disksum(path).stdout) == [checksum(raw)]
 
 
@@ -516,12 +516,12 @@ def test_silent_server(fails, silent):
     assert not children_with(silent)
 
 
-def test_killed_while_it_opens(folder, silent):
+def test_killed_while_it_opens(directory, silent):
     with subprocess.Popen([BUILD / "disksum", "--image-opts", silent]) as p:
         wait_until(lambda: any(b"qemu-nbd" in open(path, "rb").read()
                                for path in children_with(silent)))
         # The socket has no name any more.
-        assert list(folder.iterdir()) == []
+        assert list(directory.iterdir()) == []
         p.kill()
     wait_until(lambda: not children_with(silent))
 

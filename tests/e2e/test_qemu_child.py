@@ -16,7 +16,7 @@ from conftest import BUILD, sums
 from oracle import checksum
 from test_nbd_command import children_with, wait_until
 from test_qemu import SLOW, slow_image
-from test_qemu import folder, raw, silent, vmdk  # noqa: F401 (fixtures)
+from test_qemu import directory, raw, silent, vmdk  # noqa: F401 (fixtures)
 
 
 def pids_with(word):
@@ -31,7 +31,7 @@ def qemu_nbds(word):
 
 # --- who sees what ---------------------------------------------------------
 
-def test_socket_can_not_be_reached(folder, silent):
+def test_socket_can_not_be_reached(directory, silent):
     """It has lost its name, whatever the umask."""
     with subprocess.Popen([BUILD / "disksum", "--image-opts", silent],
                           umask=0) as process:
@@ -41,17 +41,17 @@ def test_socket_can_not_be_reached(folder, silent):
             inode = re.fullmatch(r"socket:\[(\d+)\]", link)[1]
             with open("/proc/net/unix") as f:
                 name = re.search(rf"\b{inode} (\S+)$", f.read(), re.M)[1]
-            assert name.startswith(f"{folder}/disksum-")
+            assert name.startswith(f"{directory}/disksum-")
             with socket.socket(socket.AF_UNIX) as s, \
                     pytest.raises(FileNotFoundError):
                 s.connect(name)
-            assert list(folder.iterdir()) == []
+            assert list(directory.iterdir()) == []
         finally:
             process.terminate()
     wait_until(lambda: not children_with(silent))
 
 
-def test_folder_of_the_socket_is_private(disksum, folder, vmdk, tmp_path):
+def test_directory_of_the_socket_is_private(disksum, directory, vmdk, tmp_path):
     """While the socket has a name, whatever the umask: by what the kernel is asked."""
     if not shutil.which("strace") or subprocess.run(
             ["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode:

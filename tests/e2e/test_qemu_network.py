@@ -24,13 +24,13 @@ from conftest import BUILD, sums
 from nbd_server import free_port
 from oracle import checksum, write_image
 from pki import make_certificates
-from test_qemu import folder, raw, vmdk  # noqa: F401 (fixtures)
+from test_qemu import directory, raw, vmdk  # noqa: F401 (fixtures)
 
 
 def needs_module(name):
     """Where QEMU has its modules differs."""
-    if not any(glob.glob(f"/usr/{folder}/block-{name}.so")
-               for folder in ("lib/*/qemu", "lib/qemu", "lib64/qemu*")):
+    if not any(glob.glob(f"/usr/{directory}/block-{name}.so")
+               for directory in ("lib/*/qemu", "lib/qemu", "lib64/qemu*")):
         pytest.skip(f"no module of QEMU for {name}")
 
 
@@ -58,12 +58,12 @@ def ask(disksum):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """A folder, by ranges, as the web server of any mirror."""
+    """A directory, by ranges, as the web server of any mirror."""
 
     protocol_version = "HTTP/1.1"
 
     def file(self):
-        path = self.server.folder / self.path.lstrip("/")
+        path = self.server.directory / self.path.lstrip("/")
         return path if path.is_file() else None
 
     def answer(self, status, size, more=()):
@@ -117,11 +117,11 @@ class WebServer(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def web_server(folder, certificates=None, **expected):
+def web_server(directory, certificates=None, **expected):
     """Its URL; expected are headers that each request must have."""
     needs_module("curl")
     server = WebServer(("127.0.0.1", 0), Handler)
-    server.folder = folder
+    server.directory = directory
     server.expected = expected
     if certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -401,7 +401,7 @@ def test_secrets_in_no_arguments(small, monkeypatch, args):
 
 @pytest.fixture
 def ssh_agent(tmp_path, servers, monkeypatch):
-    """An agent with a key, so that none of the user's own folder is needed. The
+    """An agent with a key, so that none of the user's own directory is needed. The
     public key is in user.pub."""
     if not shutil.which("ssh-agent"):
         pytest.skip("no ssh-agent")

@@ -10,7 +10,7 @@ import pytest
 from conftest import sums
 from oracle import checksum
 from test_qemu import expected
-from test_qemu import folder, raw  # noqa: F401 (fixtures)
+from test_qemu import directory, raw  # noqa: F401 (fixtures)
 
 
 def make_dmg(path, content):

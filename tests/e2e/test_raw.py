@@ -27,9 +27,9 @@ def need_kernel(kernel):
 class Images:
     """Images, and their checksums by the oracle."""
 
-    def __init__(self, folder, seed, count):
+    def __init__(self, directory, seed, count):
         rnd = random.Random(seed)
-        self.paths = [folder / f"{seed}-{n}" for n in range(count)]
+        self.paths = [directory / f"{seed}-{n}" for n in range(count)]
         self.contents = [write_image(path, random_spec(rnd))
                          for path in self.paths]
         self.known = {}
@@ -117,7 +117,7 @@ def test_refused_io_uring(disksum, fails, images, build, call):
     big = max(images.paths, key=os.path.getsize)
     line = fails("-T", "none", big, wrapper=wrapper,
                  env={"DISKSUM_READS": "ring"})
-    assert line == f"{big}: can not set up reads: Operation not permitted"
+    assert line == f"{big}: cannot set up reads: Operation not permitted"
 
 
 @pytest.mark.sanitizer

@@ -16,7 +16,7 @@ import pytest
 from conftest import BUILD, sums
 from test_nbd import image  # noqa: F401 (a fixture)
 from test_nbd_command import (  # noqa: F401 (a fixture)
-    children_with, folder_for_sockets, wait_until)
+    children_with, directory_for_sockets, wait_until)
 
 
 def is_running(number):
@@ -44,11 +44,11 @@ DETACHED = {
 }
 
 
-def start_detached(script, number, folder):
+def start_detached(script, number, directory):
     return subprocess.Popen(
         [BUILD / "disksum", "--", "[", "sh", "-c", script.format(number), "]"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, **folder})
+        env={**os.environ, **directory})
 
 
 # A server that outlives its parent. (nbdkit 1.32, started so, ends now and then
@@ -56,8 +56,8 @@ def start_detached(script, number, folder):
 ORPHAN = "sh -c 'LISTEN_PID=$$ exec qemu-nbd -r -t -e 4 -f raw {}'"
 
 
-def check_detached(script, number, folder, end):
-    with start_detached(script, number, folder) as process:
+def check_detached(script, number, directory, end):
+    with start_detached(script, number, directory) as process:
         wait_until(lambda: is_running(number))
         process.send_signal(end)
     wait_for_none(number)
@@ -66,23 +66,23 @@ def check_detached(script, number, folder, end):
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("how", DETACHED)
-def test_detached_children_end_with_us(folder_for_sockets, how, end):
-    check_detached(DETACHED[how], new_number(), folder_for_sockets, end)
+def test_detached_children_end_with_us(directory_for_sockets, how, end):
+    check_detached(DETACHED[how], new_number(), directory_for_sockets, end)
 
 
-def test_children_that_ignore_signals(folder_for_sockets):
+def test_children_that_ignore_signals(directory_for_sockets):
     """They are killed."""
     script = "trap '' TERM; (setsid sh -c 'sleep {0}; sleep {0}' &); sleep {0}"
-    check_detached(script, new_number(), folder_for_sockets, signal.SIGTERM)
+    check_detached(script, new_number(), directory_for_sockets, signal.SIGTERM)
 
 
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("how", DETACHED)
-def test_detached_children_end_with_the_image(fails, folder_for_sockets, how):
+def test_detached_children_end_with_the_image(fails, directory_for_sockets, how):
     number = new_number()
     assert "does not answer" in fails(
         "--timeout=1", "--", "[", "sh", "-c", DETACHED[how].format(number), "]",
-        env=folder_for_sockets)
+        env=directory_for_sockets)
     assert not children_with(number)
 
 
@@ -100,7 +100,7 @@ def no_proc_works():
 @pytest.mark.skipif(not no_proc_works(), reason="cannot hide /proc")
 @pytest.mark.parametrize("close_range", ["there", "ENOSYS"])
 @pytest.mark.parametrize("leaves", ["exec", ""])
-def test_no_proc(disksum, build, image, folder_for_sockets, close_range, leaves):
+def test_no_proc(disksum, build, image, directory_for_sockets, close_range, leaves):
     path, expected = image
     number = new_number()
     script = f"sleep {number} & {leaves} nbdkit -r file {path}"
@@ -109,7 +109,7 @@ def test_no_proc(disksum, build, image, folder_for_sockets, close_range, leaves)
     wrapper = NO_PROC if close_range == "there" else \
         [*NO_PROC, build / "tests/refuse-calls", close_range, "close_range"]
     # The library is found by /proc/self/exe, else.
-    env = {**folder_for_sockets, "LD_LIBRARY_PATH": str(build)}
+    env = {**directory_for_sockets, "LD_LIBRARY_PATH": str(build)}
     result = disksum("--", "[", "sh", "-c", script, "]", wrapper=wrapper, env=env)
     assert sums(result.stdout) == [expected]
     assert not children_with(number)
@@ -133,7 +133,7 @@ def calls_of(command, log, env):
 
 @pytest.mark.skipif(not strace_works(), reason="no strace here")
 @pytest.mark.parametrize("kind", ["command", "qemu"])
-def test_killed_at_any_moment(image, folder_for_sockets, tmp_path, kind):
+def test_killed_at_any_moment(image, directory_for_sockets, tmp_path, kind):
     """SIGKILL after each system call, from the first that makes a process or
     socket to the last."""
     path, _ = image
@@ -145,7 +145,7 @@ def test_killed_at_any_moment(image, folder_for_sockets, tmp_path, kind):
         what = ["--", "[", "sh", "-c", f"setsid sleep {number} 3>&- &"
                 f"LISTEN_PID=$$ exec nbdkit -r file {link}", "]"]
     command = [BUILD / "disksum", "-t", "1", *what]
-    env = {**os.environ, **folder_for_sockets}
+    env = {**os.environ, **directory_for_sockets}
     calls = calls_of(command, tmp_path / "log", env)
     first = next(n for n, call in enumerate(calls) if call in ("socketpair", "socket", "mkdir"))
     for n in range(first, len(calls)):
@@ -157,12 +157,12 @@ def test_killed_at_any_moment(image, folder_for_sockets, tmp_path, kind):
         wait_until(lambda: not list(pathlib.Path(env["TMPDIR"]).iterdir()))
 
 
-def test_group_is_killed(folder_for_sockets):
+def test_group_is_killed(directory_for_sockets):
     """What a shell does with a job."""
     number = new_number()
     process = subprocess.Popen(
         [BUILD / "disksum", "--", "[", "sh", "-c", f"setsid sleep {number} & wait", "]"],
-        env={**os.environ, **folder_for_sockets}, start_new_session=True)
+        env={**os.environ, **directory_for_sockets}, start_new_session=True)
     wait_until(lambda: is_running(number))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -183,13 +183,13 @@ def children_of(pid):
 
 
 @pytest.fixture
-def waiting(folder_for_sockets):
+def waiting(directory_for_sockets):
     """A disksum that waits for its server, its watcher, and the server's word."""
     word = new_number()
     process = subprocess.Popen(
         [BUILD / "disksum", "--", "[", "sleep", word, "]"], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        env={**os.environ, **folder_for_sockets})
+        env={**os.environ, **directory_for_sockets})
     try:
         wait_until(lambda: is_running(word))
         yield process, children_of(process.pid)[0], word
@@ -202,8 +202,8 @@ def waiting(folder_for_sockets):
 def test_watcher_keeps_nothing_open(waiting):
     """Neither the user's streams nor anything else of ours."""
     def links():
-        folder = pathlib.Path(f"/proc/{watcher}/fd")
-        return sorted(re.sub(r":.*\d.*", "", os.readlink(path)) for path in folder.iterdir())
+        directory = pathlib.Path(f"/proc/{watcher}/fd")
+        return sorted(re.sub(r":.*\d.*", "", os.readlink(path)) for path in directory.iterdir())
     process, watcher, _ = waiting
     wait_until(lambda: links() == ["anon_inode:[signalfd]", "socket"])
 
@@ -231,39 +231,39 @@ def test_watcher_is_killed(waiting):
 # --- whether the server is there ---------------------------------------------
 
 @pytest.mark.sanitizer
-def test_shell_leaves_the_socket_to_a_child(disksum, image, folder_for_sockets):
+def test_shell_leaves_the_socket_to_a_child(disksum, image, directory_for_sockets):
     """And ends: that is not the server's end."""
     path, expected = image
     for end in "exit 0", "exit 7", "kill -9 $$":
         script = f"{ORPHAN.format(path)} & {end}"
-        result = disksum("--", "[", "sh", "-c", script, "]", env=folder_for_sockets)
+        result = disksum("--", "[", "sh", "-c", script, "]", env=directory_for_sockets)
         assert sums(result.stdout) == [expected]
     assert not children_with(str(path))
 
 
-def test_child_has_the_socket_and_ends(fails, folder_for_sockets):
+def test_child_has_the_socket_and_ends(fails, directory_for_sockets):
     """The status is that of the command, once nobody is left."""
     assert fails("--", "[", "sh", "-c", "sleep 0.25 & exit 5", "]",
-                 env=folder_for_sockets).endswith(": the server ended with exit status 5")
+                 env=directory_for_sockets).endswith(": the server ended with exit status 5")
 
 
-def test_child_without_the_socket_lives(fails, folder_for_sockets):
+def test_child_without_the_socket_lives(fails, directory_for_sockets):
     """Somebody is there, so it is not said that the server ended."""
     number = new_number()
     line = fails("--", "[", "sh", "-c", f"sleep {number} 3>&- & exit 5", "]",
-                 env=folder_for_sockets)
+                 env=directory_for_sockets)
     assert "cannot connect" in line and "ended with" not in line
     assert not children_with(number)
 
 
-def test_program_that_is_not_loaded(fails, build, folder_for_sockets, image):
+def test_program_that_is_not_loaded(fails, build, directory_for_sockets, image):
     path, _ = image
-    env = {**folder_for_sockets, "LD_PRELOAD": f"{build}/tests/hanging-exec.so"}
+    env = {**directory_for_sockets, "LD_PRELOAD": f"{build}/tests/hanging-exec.so"}
     for what, program in ((["--", "[", "nbdkit", "file", path, "]"], "nbdkit"),
                           (["--image-opts", f"driver=raw,file.filename={path}"],
                            "qemu-nbd")):
         start = time.monotonic()
-        assert f": can not run '{program}': timed out" in fails("--timeout=1", *what, env=env)
+        assert f": cannot run '{program}': timed out" in fails("--timeout=1", *what, env=env)
         assert time.monotonic() - start >= 1
         assert not children_with(str(path))
 
@@ -281,21 +281,21 @@ def test_no_tmpdir(disksum, image):
     ("long", "File name too long"), ("closed", "Permission denied")])
 def test_bad_tmpdir(fails, image, tmp_path, kind, cause):
     path, _ = image
-    folder = tmp_path / kind
+    directory = tmp_path / kind
     wrapper = []
     if kind == "file":
-        folder.touch()
+        directory.touch()
     if kind == "long":
-        folder = tmp_path / ("x" * 100)
-        folder.mkdir()
+        directory = tmp_path / ("x" * 100)
+        directory.mkdir()
     if kind == "closed":
-        folder.mkdir(0o555)
+        directory.mkdir(0o555)
         if os.getuid() == 0:
             if not shutil.which("setpriv"):
                 pytest.skip("root may write everywhere")
             wrapper = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
     for what in (["--", "[", "nbdkit", "file", path, "]"],
                  ["--image-opts", f"driver=raw,file.filename={path}"]):
-        assert fails(*what, env={"TMPDIR": str(folder)}, wrapper=wrapper).endswith(
-            f": cannot make a socket in '{folder}': {cause}")
-    assert kind in ("missing", "file") or not list(folder.iterdir())
+        assert fails(*what, env={"TMPDIR": str(directory)}, wrapper=wrapper).endswith(
+            f": cannot make a socket in '{directory}': {cause}")
+    assert kind in ("missing", "file") or not list(directory.iterdir())

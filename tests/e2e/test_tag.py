@@ -12,8 +12,8 @@ from oracle import checksum
 CONTENT = b"x" * 700
 
 
-def make(folder, name):
-    with open(os.fsencode(folder) + b"/" + os.fsencode(name), "wb") as f:
+def make(directory, name):
+    with open(os.fsencode(directory) + b"/" + os.fsencode(name), "wb") as f:
         f.write(CONTENT)
     return name if name != "-" else "./-"
 

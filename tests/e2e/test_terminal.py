@@ -16,7 +16,7 @@ import pytest
 from conftest import BUILD
 from test_nbd import image  # noqa: F401 (a fixture)
 from test_nbd_command import (  # noqa: F401 (a fixture)
-    children_with, folder_for_sockets, wait_until)
+    children_with, directory_for_sockets, wait_until)
 from test_qemu_network import web_server
 
 PASSWORD = "open sesame"
@@ -71,12 +71,12 @@ LISTEN_PID=$$ exec nbdkit -r file {path}
 
 
 @pytest.fixture
-def start(folder_for_sockets, server):
+def start(directory_for_sockets, server):
     """Starts programs on terminals. None of a server is left in the end."""
     terminals = []
 
     def run(*command, **env):
-        terminals.append(Terminal(command, {**folder_for_sockets, **env}))
+        terminals.append(Terminal(command, {**directory_for_sockets, **env}))
         return terminals[-1]
     yield run
     for terminal in terminals:

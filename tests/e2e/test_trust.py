@@ -41,9 +41,9 @@ class Victim:
     written yet, a copy-on-read filter writes into it. A bit that a program which
     opens it for writing clears is set."""
 
-    def __init__(self, folder):
-        self.base = folder / "victim.raw"
-        self.path = folder / "victim.qcow2"
+    def __init__(self, directory):
+        self.base = directory / "victim.raw"
+        self.path = directory / "victim.qcow2"
         self.base.write_bytes(b"disk" * (SIZE // 4))
         image = Image(SIZE, backing=os.fsencode(self.base), backing_format=b"raw")
         image.header["autoclear_features"] = 1 << 7
@@ -368,8 +368,8 @@ def test_relative_name_in_an_image_without_a_name(fails, tmp_path, make):
         path.unlink()
         for name in "-", "/dev/stdin", "/proc/self/fd/0":
             line = fails(name, stdin=image)
-            assert re.match(rf"{name}: can not open its [a-z ]+ '10': a relative name, and "
-                            "the image is in no folder$", line)
+            assert re.match(rf"{name}: cannot open its [a-z ]+ '10': a relative name, and "
+                            "the image is in no directory$", line)
 
 
 # Names that are found where a reader may not look for them, but QEMU does.
@@ -425,11 +425,11 @@ def embedded(path, text):
 
 def extent_of_an_extent(path, name):
     """It is in the directory of the image, not in that of the extent."""
-    folder = path.parent / "extents"
-    folder.mkdir()
-    (folder / "disk").write_bytes(bytes(SIZE))
+    directory = path.parent / "extents"
+    directory.mkdir()
+    (directory / "disk").write_bytes(bytes(SIZE))
     os.symlink(name, path.parent / "disk")
-    embedded(folder / "extent", DESCRIPTOR.format(cid="ffffffff", lines=f'{FLAT} "disk" 0'))
+    embedded(directory / "extent", DESCRIPTOR.format(cid="ffffffff", lines=f'{FLAT} "disk" 0'))
     path.write_text(DESCRIPTOR.format(
         cid="ffffffff", lines=f'RW {SIZE // 512} SPARSE "extents/extent"'))
     return path

@@ -101,8 +101,8 @@ def disk(tmp_path):
     return tmp_path / "disk"
 
 
-def is_tmpfs(folder):
-    kind = subprocess.run(["stat", "-f", "-c", "%T", folder], check=True,
+def is_tmpfs(directory):
+    kind = subprocess.run(["stat", "-f", "-c", "%T", directory], check=True,
                           stdout=subprocess.PIPE, text=True).stdout.strip()
     return kind in ("tmpfs", "ramfs")
 
@@ -115,12 +115,12 @@ def on_disk(tmp_path):
 
 @pytest.fixture
 def in_memory():
-    """A folder on a tmpfs."""
+    """A directory on a tmpfs."""
     if not os.access("/dev/shm", os.W_OK) or not is_tmpfs("/dev/shm"):
         pytest.skip("no tmpfs on /dev/shm")
-    folder = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm"))
-    yield folder
-    shutil.rmtree(folder)
+    directory = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm"))
+    yield directory
+    shutil.rmtree(directory)
 
 
 def warning(path, text):
@@ -174,11 +174,11 @@ def test_written_by_mapping(overlay, on_disk):
 @pytest.fixture
 def chain(overlay):
     """all over top over base; all has its data in another file."""
-    folder = overlay.parent
+    directory = overlay.parent
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "top",
-                    "-F", "qcow2", "-o", f"data_file={folder}/data", "all"],
-                   cwd=folder, check=True)
-    return folder / "all"
+                    "-F", "qcow2", "-o", f"data_file={directory}/data", "all"],
+                   cwd=directory, check=True)
+    return directory / "all"
 
 
 @pytest.mark.parametrize("name", ["all", "data", "top", "base"])

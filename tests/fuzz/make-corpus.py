@@ -27,9 +27,9 @@ def image(name, size=16 << 10, change=None, **options):
         made.disk.zero(2, TEXT)
     if change:
         change(made, cluster)
-    folder = HERE / "corpus/qcow2"
-    folder.mkdir(parents=True, exist_ok=True)
-    made.write(folder / name)
+    directory = HERE / "corpus/qcow2"
+    directory.mkdir(parents=True, exist_ok=True)
+    made.write(directory / name)
 
 
 def content(cluster):
@@ -99,15 +99,15 @@ def main():
     image("data-file", data_file=b"data.raw", data_file_raw=True,
           change=extensions)
 
-    folder = HERE / "corpus/decode"
-    folder.mkdir(parents=True, exist_ok=True)
+    directory = HERE / "corpus/decode"
+    directory.mkdir(parents=True, exist_ok=True)
     for bits in 0, 3, 7:
         cluster = 512 << bits
         stream = zlib.compressobj(9, zlib.DEFLATED, -12)
         packed = stream.compress(content(cluster)) + stream.flush()
-        (folder / f"deflate-{cluster}").write_bytes(
+        (directory / f"deflate-{cluster}").write_bytes(
             bytes([bits << 1]) + packed + bytes(100))
-        (folder / f"zstd-{cluster}").write_bytes(
+        (directory / f"zstd-{cluster}").write_bytes(
             bytes([bits << 1 | 1])
             + zstd_frame.repeated(b"z", cluster // 2)
             + zstd_frame.skippable(b"between")

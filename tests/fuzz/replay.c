@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * replay FOLDER: what the fuzzer found once, and what it begins with, as a
+ * replay DIR: what the fuzzer found once, and what it begins with, as a
  * test of every run.
  */
 #include "fuzz.h"
@@ -15,14 +15,14 @@
 /* A hang is a fault, too. */
 #define SECONDS 60
 
-static int run(const char *folder, const char *name)
+static int run(const char *directory, const char *name)
 {
     static unsigned char data[MAX_SIZE];
     char path[4096];
     size_t size;
     FILE *f;
 
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
     f = fopen(path, "rb");
     if (!f)
         return -1;
@@ -41,7 +41,7 @@ int main(int argc, char **argv)
     DIR *dir = argc == 2 ? opendir(argv[1]) : NULL;
 
     if (!dir) {
-        fprintf(stderr, "usage: replay FOLDER\n");
+        fprintf(stderr, "usage: replay DIR\n");
         return EXIT_FAILURE;
     }
     while ((entry = readdir(dir)) != NULL) {

@@ -159,7 +159,7 @@ static void test_asks_once_per_extent(void **state)
     assert_int_equal(m.extent_calls, extents);
 }
 
-/* One byte that can not be read, anywhere: an error that names its place, from
+/* One byte that cannot be read, anywhere: an error that names its place, from
  * every order and number of threads, and no hang. */
 static void test_read_errors(void **state)
 {

@@ -316,7 +316,7 @@ static int checksum_pipe(void)
     return err;
 }
 
-/* A worker that waits for the pipe can not hold up the error. */
+/* A worker that waits for the pipe cannot hold up the error. */
 static void test_engine_pipe(void **state)
 {
     (void)state;

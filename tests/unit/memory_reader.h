@@ -22,7 +22,7 @@ struct memory_reader {
     bool reverse;         /* reads come back last first */
     bool partial;         /* try_read() gives a part */
     uint64_t fail_extent; /* extent() gives what is before, and fails here */
-    uint64_t fail_read;   /* the byte that can not be read */
+    uint64_t fail_read;   /* the byte that cannot be read */
     uint64_t fail_from;   /* none from here on can be read */
     uint64_t end;         /* the object ends here, before its size */
     bool changed;         /* check_unchanged() says so */

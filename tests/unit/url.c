@@ -112,7 +112,7 @@ static void test_innocent(void **state)
         char *masked;
 
         assert_masked(innocent[i], innocent[i]);
-        snprintf(text, sizeof(text), "top: can not open '%s': no", innocent[i]);
+        snprintf(text, sizeof(text), "top: cannot open '%s': no", innocent[i]);
         masked = mask_text(text, innocent[i]);
         assert_string_equal(masked, text);
         free(masked);
@@ -126,8 +126,8 @@ static void test_text(void **state)
     } cases[] = {
         { "ssh://a:secret@b: 'ssh://a:secret@b' failed", NULL,
           "ssh://a:***@b: 'ssh://a:***@b' failed" },
-        { "top: can not open its backing file: 'https://a:p'w@b/x'", NULL,
-          "top: can not open its backing file: 'https://a:***@b/x'" },
+        { "top: cannot open its backing file: 'https://a:p'w@b/x'", NULL,
+          "top: cannot open its backing file: 'https://a:***@b/x'" },
         /* What follows a name that is known is not taken for a part of it. */
         { "https://a:p@b/x: for c@d", "https://a:p@b/x",
           "https://a:***@b/x: for c@d" },
@@ -174,7 +174,7 @@ static const char *const contexts[] = {
     "%s",
     "disksum: %s: Could not open '%s': error",
     "%s: 'x' \"%s\" (%s), and nbd://host:10809/a@b",
-    "top.qcow2: can not open its backing file '%s': %s: no route",
+    "top.qcow2: cannot open its backing file '%s': %s: no route",
     "%s/other@place: no such file",
 };
 
