@@ -21,6 +21,10 @@
 
 #define is_zero blkhash_inner_is_zero
 
+#define name_list_add blkhash_inner_name_list_add
+#define name_list_clear blkhash_inner_name_list_clear
+#define name_list_sort blkhash_inner_name_list_sort
+
 #define options_queue_depth blkhash_inner_options_queue_depth
 #define options_threads blkhash_inner_options_threads
 

@@ -32,11 +32,24 @@ static void hash(const char *name, const void *buf, size_t len,
     digest_close(d);
 }
 
+/* Whether this build has it. */
+static bool is_listed(const char *digest)
+{
+    const char *const *names = blkhash_digests();
+
+    for (size_t i = 0; names[i]; i++) {
+        if (strcmp(names[i], digest) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* FIPS 180-4, FIPS 202, RFC 7693 and the BLAKE3 paper: digests of "abc". */
 static void test_published_vectors(void **state)
 {
     static const struct {
         const char *name, *hex;
+        const char *optional; /* not in each build; its name in the list */
     } vectors[] = {
         { "sha256",
           "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
@@ -48,12 +61,12 @@ static void test_published_vectors(void **state)
         { "blake2s256",
           "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982" },
         { "shake128", "5881092dd818bf5cf8a3ddb793fbcba7" },
-#if HAVE_BLAKE3
         { "blake3",
-          "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85" },
+          "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
+          "blake3" },
         { "BLAKE3",
-          "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85" },
-#endif
+          "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
+          "blake3" },
     };
 
     (void)state;
@@ -61,6 +74,8 @@ static void test_published_vectors(void **state)
         unsigned char md[BLKHASH_MAX_MD_SIZE];
         size_t len;
 
+        if (vectors[i].optional && !is_listed(vectors[i].optional))
+            continue;
         hash(vectors[i].name, "abc", 3, md, &len);
         assert_hex(md, len, vectors[i].hex);
     }

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The digests of OpenSSL's providers.
+ *
+ * OpenSSL puts errors into a queue of the thread. The queue belongs to the
+ * program: an error left there would look like one of its TLS connection. So
+ * each call that can fail stands between ERR_set_mark() and openssl_result(),
+ * which takes our errors out again.
+ */
+#include "lib/digest-provider.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
+#include "blkhash.h"
+#include "common/array.h"
+
+struct algorithm {
+    struct digest base;
+    EVP_MD *md;
+    bool xof;
+};
+
+struct ctx {
+    struct digest_ctx base;
+    const struct algorithm *algorithm;
+    EVP_MD_CTX *evp;
+};
+
+/*
+ * The common names. OpenSSL has several for most algorithms, in an order of its
+ * own.
+ */
+static const char *const common_names[] = {
+    "blake2b512", "blake2s256", "md5",      "md5-sha1", "ripemd160",
+    "sha1",       "sha224",     "sha256",   "sha384",   "sha3-224",
+    "sha3-256",   "sha3-384",   "sha3-512", "sha512",   "sha512-224",
+    "sha512-256", "shake128",   "shake256", "sm3",
+};
+
+/* End what ERR_set_mark() began: 0, ENOMEM, or another error. */
+static int openssl_result(bool ok, int other)
+{
+    unsigned long error = ok ? 0 : ERR_peek_last_error();
+
+    ERR_pop_to_mark();
+    if (ok)
+        return 0;
+    return ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? ENOMEM : other;
+}
+
+/*
+ * An extendable-output function has no length of its own. These are the default
+ * lengths of OpenSSL 3.0; later versions have no default. 0: not supported.
+ */
+static size_t xof_size(const EVP_MD *md)
+{
+    if (EVP_MD_is_a(md, "SHAKE128"))
+        return 16;
+    if (EVP_MD_is_a(md, "SHAKE256"))
+        return 32;
+    return 0;
+}
+
+static bool is_xof(const EVP_MD *md)
+{
+    return EVP_MD_get_flags(md) & EVP_MD_FLAG_XOF;
+}
+
+/* 0: a digest that cannot be used here. */
+static size_t output_size(const EVP_MD *md)
+{
+    int size = is_xof(md) ? (int)xof_size(md) : EVP_MD_get_size(md);
+
+    /* Size 0 is the provider's "NULL" digest. */
+    return size > 0 && size <= BLKHASH_MAX_MD_SIZE ? size : 0;
+}
+
+static void close_algorithm(struct digest *d)
+{
+    struct algorithm *a = (struct algorithm *)d;
+
+    EVP_MD_free(a->md);
+    free(a);
+}
+
+static int open_algorithm(const char *name, struct digest **out)
+{
+    struct algorithm *a = calloc(1, sizeof(*a));
+    int err;
+
+    if (!a)
+        return ENOMEM;
+
+    ERR_set_mark();
+    a->md = EVP_MD_fetch(NULL, name, NULL);
+    if (a->md)
+        a->base.size = output_size(a->md);
+    err = openssl_result(a->base.size != 0, ENOTSUP);
+    if (err) {
+        close_algorithm(&a->base);
+        return err;
+    }
+    a->base.ops = &DIGEST_PROVIDER(openssl);
+    a->base.is_sha256 = EVP_MD_is_a(a->md, "SHA256");
+    a->xof = is_xof(a->md);
+    *out = &a->base;
+    return 0;
+}
+
+/* --- names -------------------------------------------------------------- */
+
+struct listing {
+    struct name_list *names;
+    int error;
+};
+
+static void list_md(EVP_MD *md, void *arg)
+{
+    struct listing *listing = arg;
+    const char *name = EVP_MD_get0_name(md);
+
+    if (listing->error || output_size(md) == 0)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(common_names); i++) {
+        if (EVP_MD_is_a(md, common_names[i]))
+            name = common_names[i];
+    }
+    listing->error = name_list_add(listing->names, name);
+}
+
+static int list(struct name_list *names)
+{
+    struct listing listing = { .names = names };
+    unsigned long error;
+
+    /* It returns nothing, and leaves out what it has no memory for. */
+    ERR_set_mark();
+    EVP_MD_do_all_provided(NULL, list_md, &listing);
+    error = ERR_peek_last_error();
+    ERR_pop_to_mark();
+    if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
+        return ENOMEM;
+    return listing.error;
+}
+
+/* --- computation -------------------------------------------------------- */
+
+static struct digest_ctx *ctx_new(const struct digest *d)
+{
+    struct ctx *ctx = calloc(1, sizeof(*ctx));
+
+    if (!ctx)
+        return NULL;
+    ctx->base.digest = d;
+    ctx->algorithm = (const struct algorithm *)d;
+    ctx->evp = EVP_MD_CTX_new();
+    if (!ctx->evp) {
+        free(ctx);
+        return NULL;
+    }
+    return &ctx->base;
+}
+
+static void ctx_free(struct digest_ctx *base)
+{
+    struct ctx *ctx = (struct ctx *)base;
+
+    EVP_MD_CTX_free(ctx->evp);
+    free(ctx);
+}
+
+static int start(struct digest_ctx *base)
+{
+    struct ctx *ctx = (struct ctx *)base;
+
+    ERR_set_mark();
+    return openssl_result(
+        EVP_DigestInit_ex2(ctx->evp, ctx->algorithm->md, NULL), EIO);
+}
+
+static int update(struct digest_ctx *base, const void *buf, size_t len)
+{
+    struct ctx *ctx = (struct ctx *)base;
+
+    ERR_set_mark();
+    return openssl_result(EVP_DigestUpdate(ctx->evp, buf, len), EIO);
+}
+
+static int finish(struct digest_ctx *base, unsigned char *md)
+{
+    struct ctx *ctx = (struct ctx *)base;
+
+    ERR_set_mark();
+    if (ctx->algorithm->xof)
+        return openssl_result(
+            EVP_DigestFinalXOF(ctx->evp, md, base->digest->size), EIO);
+    return openssl_result(EVP_DigestFinal_ex(ctx->evp, md, NULL), EIO);
+}
+
+const struct digest_ops DIGEST_PROVIDER(openssl) = {
+    .name = "openssl",
+    .open = open_algorithm,
+    .close = close_algorithm,
+    .list = list,
+    .ctx_new = ctx_new,
+    .ctx_free = ctx_free,
+    .start = start,
+    .update = update,
+    .finish = finish,
+};
