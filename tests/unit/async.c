@@ -65,6 +65,7 @@ static void test_many_updates(void **state)
         size_t len = 0;
         int fd;
 
+        test_case("threads %u", threads);
         memset(done, 0, sizeof(done));
         assert_int_equal(blkhash_completion_fd(h, &fd), 0);
         for (unsigned i = 0; i < UPDATES; i++) {
@@ -120,6 +121,7 @@ static void test_too_many(void **state)
         unsigned fetched = 0, count;
         int fd;
 
+        test_case("threads %u", threads);
         for (unsigned i = 0; i < DEPTH; i++)
             assert_int_equal(blkhash_async_update(h, buf, 8192, NULL), 0);
         assert_int_equal(blkhash_async_update(h, buf, 8192, NULL), EAGAIN);
@@ -203,6 +205,7 @@ static void test_memory_after_completion(void **state)
     random_fill(all, (size_t)SIZE * ROUNDS);
     assert_int_equal(blkhash_completion_fd(h, &fd), 0);
     for (int i = 0; i < ROUNDS; i++) {
+        test_case("round %d", i);
         memcpy(buf, all + (size_t)i * SIZE, SIZE);
         assert_int_equal(blkhash_async_update(h, buf, SIZE, NULL), 0);
         do {
@@ -229,5 +232,5 @@ int main(void)
         cmocka_unit_test(test_memory_after_completion),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

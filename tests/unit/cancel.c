@@ -122,6 +122,7 @@ static void test_each_call(void **state)
     for (unsigned threads = 1; threads <= 3; threads++) {
         struct task task = { .run = make };
 
+        test_case("threads %u", threads);
         run_cancelled(&task);
         assert_non_null(task.h);
         assert_non_null(task.leaf);
@@ -152,6 +153,7 @@ static void test_after_a_cancelled_thread(void **state)
         struct task task = { .run = add_and_leave, .h = new_stream(threads) };
         unsigned char md[MD];
 
+        test_case("threads %u", threads);
         run_cancelled(&task);
         assert_int_equal(blkhash_final(task.h, md, NULL), 0);
         blkhash_free(task.h);
@@ -189,5 +191,5 @@ int main(void)
         cmocka_unit_test(test_state_comes_back),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

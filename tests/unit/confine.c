@@ -266,5 +266,5 @@ int main(void)
         { "no filter", test_no_filter, make_file, NULL, NULL },
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return RUN_TESTS(tests, set_up, tear_down);
 }

@@ -165,6 +165,7 @@ static void test_deflate_after_full(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         for (int last = 0; last <= 1; last++) {
+            test_case("case %zu, last %d", i, last);
             fill_cluster(last);
             cases[i].put();
             put("\0\0\0\0\0\0\0\0\0\0\0", 11);
@@ -206,6 +207,7 @@ static void test_deflate_distance(void **state)
 {
     (void)state;
     for (unsigned back = 32768; back >= 32767; back--) {
+        test_case("distance with %u bytes before it", back);
         begin_deflate();
         put_stored(false, content, back);
         put_block(true, FIXED);
@@ -276,6 +278,7 @@ static void test_deflate_codes(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         size_t left = CLUSTER - 1;
 
+        test_case("case %zu", i);
         put_dynamic(cases[i].lengths, cases[i].distances);
         put_code(0, 1); /* A */
         for (; left >= 258; left -= 258) {
@@ -299,5 +302,5 @@ int main(void)
         cmocka_unit_test(test_deflate_codes),
     };
 
-    return cmocka_run_group_tests(tests, packing_set_up, packing_tear_down);
+    return RUN_TESTS(tests, packing_set_up, packing_tear_down);
 }

@@ -16,6 +16,7 @@ static void test_zstd_frames(void **state)
         const struct frame f = { .sizeless = sizeless };
         size_t n;
 
+        test_case("sizeless %d", sizeless);
         packed_len = 0;
         put_skippable(3);
         put_frame("", 0, &f);
@@ -42,6 +43,7 @@ static void test_zstd_checksum(void **state)
 {
     (void)state;
     for (int sizeless = 0; sizeless <= 1; sizeless++) {
+        test_case("sizeless %d", sizeless);
         packed_len = 0;
         put_frame(content, CLUSTER,
                   &(struct frame){ .sizeless = sizeless, .checksum = true });
@@ -114,6 +116,7 @@ static void test_zstd_header(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        test_case("case %zu", i);
         begin_frame(cases[i].flags, cases[i].window_log, cases[i].dictionary);
         put_run(CLUSTER, true);
         assert_int_equal(try(CODEC_ZSTD), cases[i].err);
@@ -125,6 +128,7 @@ static void test_zstd_last_block(void **state)
 {
     (void)state;
     for (int flags = 0; flags <= HAS_SIZE; flags += HAS_SIZE) {
+        test_case("flags %#x", (unsigned)flags);
         begin_frame(flags, 16, 0);
         put_run(CLUSTER, false);
         assert_int_equal(try(CODEC_ZSTD), EIO);
@@ -145,5 +149,5 @@ int main(void)
         cmocka_unit_test(test_zstd_last_block),
     };
 
-    return cmocka_run_group_tests(tests, packing_set_up, packing_tear_down);
+    return RUN_TESTS(tests, packing_set_up, packing_tear_down);
 }

@@ -29,6 +29,7 @@ static const struct packer {
 
 static void pack(const struct packer *p, size_t len)
 {
+    test_case("packer %zu, %zu bytes", (size_t)(p - packers), len);
     packed_len = 0;
     p->put(content, len);
 }
@@ -180,6 +181,8 @@ static void test_damage(void **state)
             memcpy(intact, packed, packed_len);
             for (int how = 0; how < 800; how++) {
                 damage(how);
+                test_case("packer %zu, %zu bytes, damage %d",
+                          (size_t)(p - packers), lengths[i], how);
                 compare(p->codec, CLUSTER);
                 memcpy(packed, intact, packed_len);
             }
@@ -193,6 +196,7 @@ static void test_noise(void **state)
 {
     (void)state;
     for (int i = 0; i < 2000; i++) {
+        test_case("noise %d", i);
         packed_len = 1 + random_number() % 600;
         random_fill(packed, packed_len);
         compare(CODEC_DEFLATE, 512);
@@ -216,6 +220,7 @@ static void test_zstd_beyond_window(void **state)
         for (size_t i = 2 * period; i < LARGE; i++)
             content[i] = content[i - period];
         for (int log = 10; log <= 20; log++) {
+            test_case("period %zu, window of %d bits", period, log);
             packed_len = 0;
             put_frame(content, LARGE, &flushed);
             compare(CODEC_ZSTD, LARGE);
@@ -238,5 +243,5 @@ int main(void)
         cmocka_unit_test(test_zstd_beyond_window),
     };
 
-    return cmocka_run_group_tests(tests, packing_set_up, packing_tear_down);
+    return RUN_TESTS(tests, packing_set_up, packing_tear_down);
 }

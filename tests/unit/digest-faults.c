@@ -100,6 +100,7 @@ static void test_failing_candidate(void **state)
     for (failing = INIT; failing <= FINAL; failing++) {
         struct sha256_choice choice = { 0 };
 
+        test_case("step %d fails", (int)failing);
         assert_int_equal(sha256_race(candidates, 4, &choice), 0);
         for (unsigned n = 1; n <= SHA256_MAX_LANES; n++)
             assert_ptr_equal(choice.best[n], &slow);
@@ -154,6 +155,7 @@ static void test_stream_fails(void **state)
         struct blkhash *h;
 
         failing = NONE;
+        test_case("step %d fails", (int)step);
         h = blkhash_new(4096, "sha512");
         assert_non_null(h);
         failing = step;
@@ -211,5 +213,5 @@ int main(void)
         cmocka_unit_test(test_new_fails),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

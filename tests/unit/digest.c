@@ -76,6 +76,7 @@ static void test_published_vectors(void **state)
 
         if (vectors[i].optional && !is_listed(vectors[i].optional))
             continue;
+        test_case("%s", vectors[i].name);
         hash(vectors[i].name, "abc", 3, md, &len);
         assert_hex(md, len, vectors[i].hex);
     }
@@ -88,8 +89,10 @@ static void test_unknown_digests(void **state)
     struct digest *d;
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        test_case("'%s'", names[i]);
         assert_int_equal(digest_open(names[i], &d), ENOTSUP);
+    }
 }
 
 /* The list is sorted, has no name twice, and every name in it works at every
@@ -107,6 +110,7 @@ static void test_listed_digests_work(void **state)
         unsigned len = 0;
         struct blkhash *h = blkhash_new(4096, names[i]);
 
+        test_case("%s", names[i]);
         assert_true(i == 0 || strcmp(names[i - 1], names[i]) < 0);
         assert_non_null(h);
         assert_int_equal(blkhash_update(h, "hello", 5), 0);
@@ -143,5 +147,5 @@ int main(void)
         cmocka_unit_test(test_openssl_errors_stay_away),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

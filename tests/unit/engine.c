@@ -48,6 +48,12 @@ static int checksum(struct memory_reader *m, struct engine_options *options,
     int err;
 
     alarm(120);
+    test_case("size %llu, threads %u, depth %u, read size %zu, block size %zu, "
+              "fail_read %llu, fail_extent %llu, end %llu",
+              (unsigned long long)m->reader.size, options->threads,
+              options->queue_depth, options->read_size, options->block_size,
+              (unsigned long long)m->fail_read,
+              (unsigned long long)m->fail_extent, (unsigned long long)m->end);
     assert_int_equal(image_open_reader(
                          &m->reader, &(struct image_options){ .format = "raw" },
                          &input.image, error),
@@ -279,5 +285,5 @@ int main(void)
         cmocka_unit_test(test_change),
     };
 
-    return cmocka_run_group_tests(tests, make_content, NULL);
+    return RUN_TESTS(tests, make_content, NULL);
 }

@@ -70,5 +70,5 @@ int main(void)
         cmocka_unit_test(test_nothing_is_known),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

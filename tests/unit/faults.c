@@ -156,6 +156,7 @@ static void fail_each(int (*operation)(void))
         long before = owned;
         int err;
 
+        test_case("call %ld fails", n);
         calls_left = n++;
         counting = true;
         err = operation();
@@ -351,5 +352,5 @@ int main(void)
         cmocka_unit_test(test_engine_pipe),
     };
 
-    return cmocka_run_group_tests(tests, make_file, remove_file);
+    return RUN_TESTS(tests, make_file, remove_file);
 }

@@ -78,6 +78,7 @@ static void check(struct scripted *top, uint64_t step, const char *expected)
     struct error error = ERROR_INIT;
     char seen[UNITS + 1] = "";
 
+    test_case("'%s' in steps of %llu", top->units, (unsigned long long)step);
     for (uint64_t offset = 0, got; offset < image.size; offset += got) {
         uint64_t length = image.size - offset;
         struct extent e;
@@ -182,5 +183,5 @@ int main(void)
         cmocka_unit_test(test_errors),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

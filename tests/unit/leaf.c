@@ -53,6 +53,7 @@ static void test_blocks_and_rest(void **state)
             size_t len = blocks * size + random_number() % size;
             size_t zeros, found;
 
+            test_case("block size %zu, length %zu", size, len);
             fill(buf, size, len, &zeros);
             assert_int_equal(blkhash_leaf_hash(leaf, buf, len, mds, &found), 0);
             assert_int_equal(found, zeros);
@@ -82,6 +83,7 @@ static void test_scattered_blocks(void **state)
     for (size_t i = 0; i < BLOCKS; i++)
         blocks[i] = buf + random_number() % BLOCKS * SIZE;
     for (size_t count = 0; count <= BLOCKS; count++) {
+        test_case("%zu blocks", count);
         assert_int_equal(blkhash_leaf_hashv(leaf, blocks, count, mds, NULL), 0);
         for (size_t i = 0; i < count; i++) {
             oracle_digest("sha256", blocks[i], SIZE, expected);
@@ -126,6 +128,7 @@ static void test_many_threads(void **state)
         static struct user users[8];
         void *bad;
 
+        test_case("%s", digests[d]);
         for (int i = 0; i < 8; i++) {
             struct user *user = &users[i];
             size_t md_size = blkhash_leaf_md_size(leaf);

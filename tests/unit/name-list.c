@@ -44,5 +44,5 @@ int main(void)
         cmocka_unit_test(test_empty_list),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ static void assert_parts(const char *text, const struct parts *expected)
     struct error error = ERROR_INIT;
     struct nbd_uri uri;
 
+    test_case("%s", text);
     assert_int_equal(nbd_uri_parse(text, &uri, &error), 0);
     assert_int_equal(uri.tls, expected->tls);
     assert_int_equal(uri.transport, expected->transport);
@@ -105,6 +106,7 @@ static void test_refused(void **state)
         struct nbd_uri uri;
         char *said;
 
+        test_case("%s", cases[i].text);
         assert_int_equal(nbd_uri_parse(cases[i].text, &uri, &error), EINVAL);
         said = mask_text(error_message(&error), NULL);
         assert_non_null(strstr(said, cases[i].word));
@@ -122,5 +124,5 @@ int main(void)
         cmocka_unit_test(test_refused),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -120,6 +120,7 @@ static void test_lines(void **state)
         struct sum sum;
         int err = parse(lines[i].text, 0, &spacing, &sum);
 
+        test_case("%s", lines[i].text);
         if ((err == 0) != (lines[i].name != NULL))
             fail_msg("%s: %d", lines[i].text, err);
         if (!err) {
@@ -203,6 +204,7 @@ static void test_garbage(void **state)
             text[random_number() % len] = (char)random_number();
         if (random_number() % 4 == 0 && len)
             len = random_number() % len;
+        test_case("line %u: '%s'", i, text);
         if (len == 0)
             continue;
         if (parse(text, len, &spacing, &sum) == 0) {
@@ -224,5 +226,5 @@ int main(void)
         cmocka_unit_test(test_garbage),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

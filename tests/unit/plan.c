@@ -83,6 +83,7 @@ static void test_exabytes_of_hole(void **state)
         struct memory_reader m;
         struct largest l;
 
+        test_case("block size %zu", block_sizes[i]);
         memory_reader_init(&m, NULL, UINT64_C(4) << 60);
         m.unit = m.reader.size;
         m.holes = hole;
@@ -153,5 +154,5 @@ int main(void)
         cmocka_unit_test(test_bytes_that_take_turns),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

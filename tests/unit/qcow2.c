@@ -155,5 +155,5 @@ int main(void)
         cmocka_unit_test(test_tables_are_read_once),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ static void assert_rewritten(const char *options, bool is_json,
 {
     char *text = qemu_options_rewrite(options, is_json, rewrite, NULL);
 
+    test_case("%s", options);
     assert_string_equal(text, expected);
     free(text);
 }
@@ -119,5 +120,5 @@ int main(void)
         cmocka_unit_test(test_random_options),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

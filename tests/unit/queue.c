@@ -86,6 +86,7 @@ static void test_one_thread_works_in_the_call(void **state)
         struct blkhash *h = new_stream(block_size, 1);
         unsigned char md[MD], expected[MD];
 
+        test_case("block size %zu", block_size);
         for (size_t done = 0; done < sizeof(buf); done += 4096) {
             assert_int_equal(blkhash_update(h, buf + done, 4096), 0);
             assert_true(done + 4096 - hashed * block_size <= most);
@@ -131,6 +132,7 @@ static void test_free_among_zeros(void **state)
         for (unsigned threads = 2; threads <= 3; threads++) {
             struct blkhash *h = new_stream(block_sizes[i], threads);
 
+            test_case("block size %zu, threads %u", block_sizes[i], threads);
             assert_int_equal(blkhash_zero(h, 4 * EiB), 0);
             /* Without a copy: hands the zeros before it to the threads. */
             assert_int_equal(
@@ -188,6 +190,8 @@ static void check_run(size_t block_size, uint64_t blocks, uint64_t step,
     struct blkhash *h = new_stream(block_size, threads);
     unsigned char md[MD], expected[MD];
 
+    test_case("block size %zu, %llu zero blocks, threads %u", block_size,
+              (unsigned long long)blocks, threads);
     memset(tail, 'x', block_size);
     assert_int_equal(blkhash_zero(h, blocks * block_size), 0);
     assert_int_equal(blkhash_update(h, tail, block_size), 0);
@@ -234,5 +238,5 @@ int main(void)
     };
 
     sem_init(&zeros_begun, 0, 0);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ static void test_lengths_and_lanes(void **state)
 
     for (unsigned count = 1; count <= kernel->lanes; count++) {
         for (size_t len = 0; len <= MAX_LEN; len++) {
+            test_case("%s, %u messages, length %zu", kernel->name, count, len);
             memset(md, 0, sizeof(md));
             sha256_hash(kernel, messages, count, len, mds);
             for (unsigned i = 0; i < count; i++) {
@@ -59,6 +60,7 @@ static void test_long_messages(void **state)
         mds[i] = md[i];
     }
     sha256_hash(kernel, messages, kernel->lanes, LEN, mds);
+    test_case("%s", kernel->name);
     for (unsigned i = 0; i < kernel->lanes; i++) {
         oracle_digest("sha256", messages[i], LEN, expected);
         assert_memory_equal(md[i], expected, SHA256_SIZE);
@@ -85,8 +87,10 @@ static void test_choice_is_usable(void **state)
 
     (void)state;
     assert_int_equal(sha256_choose(&choice), 0);
-    for (unsigned n = 1; n <= SHA256_MAX_LANES; n++)
+    for (unsigned n = 1; n <= SHA256_MAX_LANES; n++) {
+        test_case("%u messages", n);
         assert_true(!choice->best[n] || choice->best[n]->usable());
+    }
 }
 
 #if HAVE_X86_64_KERNELS
@@ -132,5 +136,5 @@ int main(void)
         cmocka_unit_test(test_choice_is_usable),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -97,6 +97,9 @@ static void check_content(size_t block_size, unsigned threads, unsigned depth,
     struct blkhash *h = new_stream(block_size, threads, depth);
     unsigned char md[MD], expected[MD];
 
+    test_case("block size %zu, threads %u, depth %u, length %zu, updates of up "
+              "to %zu",
+              block_size, threads, depth, len, longest);
     feed(h, buf, len, longest);
     assert_int_equal(blkhash_final(h, md, NULL), 0);
     blkhash_free(h);
@@ -165,6 +168,7 @@ static void test_other_digests(void **state)
         struct blkhash *h = blkhash_new(4096, digests[i]);
         unsigned len, expected_len;
 
+        test_case("%s", digests[i]);
         feed(h, buf, sizeof(buf), 7000);
         assert_int_equal(blkhash_final(h, md, &len), 0);
         expected_len =
@@ -302,6 +306,7 @@ static void test_free_unfinished(void **state)
     for (unsigned threads = 1; threads <= 4; threads++) {
         struct blkhash *h = new_stream(4096, threads, 64);
 
+        test_case("threads %u", threads);
         assert_int_equal(blkhash_update(h, buf, 1000000), 0);
         assert_int_equal(blkhash_async_update(h, buf, sizeof(buf), NULL), 0);
         blkhash_free(h);
@@ -336,6 +341,7 @@ static void test_fault_in_the_bytes(void **state)
         struct blkhash *h = new_stream(4096, threads, 64);
         void *bytes;
 
+        test_case("threads %d", threads);
         assert_int_equal(ftruncate(fd, size), 0);
         bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
         assert_true(bytes != MAP_FAILED);

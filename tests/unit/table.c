@@ -16,6 +16,7 @@ static void check(struct table *t, uint64_t at, size_t expected_count)
     const unsigned char *p;
     size_t count;
 
+    test_case("at %llu", (unsigned long long)at);
     assert_int_equal(table_get(t, at, &p, &count, &error), 0);
     assert_int_equal(count, expected_count);
     for (size_t i = 0; i < count; i++) {
@@ -86,5 +87,5 @@ int main(void)
         cmocka_unit_test(test_same_table_is_read_once),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -2,9 +2,11 @@
 #include "test.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -74,6 +76,105 @@ void random_mixture(unsigned char *buf, size_t len, size_t longest_run)
         buf += n;
         len -= n;
     }
+}
+
+/* --- cases -------------------------------------------------------------- */
+
+/* A test, and whether it came to its end: an assertion that fails jumps out. */
+struct run {
+    const struct CMUnitTest *test;
+    void *state;
+    bool ended;
+};
+
+static struct run *current;
+static char last_case[256];
+
+/* Of a sanitizer's runtime, where there is one. */
+void __sanitizer_set_death_callback(void (*callback)(void))
+    __attribute__((weak));
+
+void test_case(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(last_case, sizeof(last_case), format, args);
+    va_end(args);
+    for (char *p = last_case; *p; p++) {
+        if ((unsigned char)*p < ' ')
+            *p = '?';
+    }
+}
+
+/* For signal handlers, too. A comment in the Test Anything Protocol. */
+static void print_last_case(void)
+{
+    static const char start[] = "# the last case: ";
+    ssize_t n;
+
+    if (!last_case[0])
+        return;
+    n = write(STDOUT_FILENO, start, sizeof(start) - 1);
+    n += write(STDOUT_FILENO, last_case, strlen(last_case));
+    n += write(STDOUT_FILENO, "\n", 1);
+    (void)n;
+}
+
+static void on_abort(int number)
+{
+    (void)number;
+    print_last_case();
+}
+
+static int set_up_run(void **state)
+{
+    current = *state;
+    current->state = current->test->initial_state;
+    last_case[0] = '\0';
+    return current->test->setup_func
+               ? current->test->setup_func(&current->state)
+               : 0;
+}
+
+static void run(void **state)
+{
+    (void)state;
+    current->test->test_func(&current->state);
+    current->ended = true;
+}
+
+static int tear_down_run(void **state)
+{
+    (void)state;
+    if (!current->ended) {
+        fflush(stdout);
+        print_last_case();
+    }
+    return current->test->teardown_func
+               ? current->test->teardown_func(&current->state)
+               : 0;
+}
+
+int run_group(const char *name, const struct CMUnitTest *tests, size_t count,
+              CMFixtureFunction setup, CMFixtureFunction teardown)
+{
+    struct CMUnitTest *wrapped = calloc(count, sizeof(*wrapped));
+    struct run *runs = calloc(count, sizeof(*runs));
+    int failed;
+
+    for (size_t i = 0; i < count; i++) {
+        runs[i] = (struct run){ .test = &tests[i] };
+        wrapped[i] = (struct CMUnitTest){ tests[i].name, run, set_up_run,
+                                          tear_down_run, &runs[i] };
+    }
+    signal(SIGABRT, on_abort);
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(print_last_case);
+    failed = _cmocka_run_group_tests(name, wrapped, count, setup, teardown);
+    free(wrapped);
+    free(runs);
+    return failed;
 }
 
 bool kernel_is_missing(void)

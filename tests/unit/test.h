@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "common/array.h"
+
 /* H(buf), by OpenSSL alone. Returns the length of the digest. */
 unsigned oracle_digest(const char *digest, const void *buf, size_t len,
                        unsigned char *md);
@@ -32,11 +34,25 @@ void random_fill(void *buf, size_t len);
 void random_mixture(unsigned char *buf, size_t len, size_t longest_run);
 
 /*
- * Run a group of tests. Where BLKHASH_SHA256 asks for a kernel that this CPU
- * does not have, they are skipped.
+ * Say which case comes next, where a test has many: "size %zu, threads %u".
+ * Where the test fails, crashes or is ended by a sanitizer, its last case is
+ * printed.
+ */
+void test_case(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Run tests, with a setup and a teardown for all of them, or NULL. */
+#define RUN_TESTS(tests, setup, teardown)                                      \
+    run_group(#tests, tests, ARRAY_SIZE(tests), setup, teardown)
+
+/*
+ * Run a group of tests with the kernel that BLKHASH_SHA256 asks for. Where this
+ * CPU does not have it, they are skipped.
  */
 #define RUN_WITH_KERNEL(tests)                                                 \
-    (kernel_is_missing() ? 0 : cmocka_run_group_tests(tests, NULL, NULL))
+    (kernel_is_missing() ? 0 : RUN_TESTS(tests, NULL, NULL))
+
+int run_group(const char *name, const struct CMUnitTest *tests, size_t count,
+              CMFixtureFunction setup, CMFixtureFunction teardown);
 
 bool kernel_is_missing(void);
 

@@ -39,6 +39,7 @@ static void test_parse_size(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         uint64_t size = 0;
 
+        test_case("'%s'", cases[i].text);
         assert_int_equal(parse_size(cases[i].text, &size), cases[i].err);
         assert_int_equal(size, cases[i].size);
     }
@@ -66,5 +67,5 @@ int main(void)
         cmocka_unit_test(test_format_size),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ static void assert_masked(const char *text, const char *expected)
 {
     char *name = mask_name(text);
 
+    test_case("%s", text);
     assert_string_equal(name, expected);
     assert_int_equal(has_secret(text), strcmp(text, expected) != 0);
     assert_int_equal(has_mask(name), strcmp(text, expected) != 0);
@@ -147,6 +148,7 @@ static void test_text(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char *masked = mask_text(cases[i].text, cases[i].known);
 
+        test_case("%s", cases[i].text);
         assert_string_equal(masked, cases[i].masked);
         free(masked);
     }
@@ -198,6 +200,7 @@ static void test_random_passwords(void **state)
         snprintf(text, sizeof(text),
                  contexts[random_number() % ARRAY_SIZE(contexts)], name, name,
                  name);
+        test_case("%s", text);
         for (unsigned is_known = 0; is_known < 2; is_known++) {
             masked = mask_text(text, is_known ? name : NULL);
             if (strpbrk(masked, "ZQ"))
@@ -267,6 +270,7 @@ static void test_long_texts(void **state)
         char *text = malloc(size + 2);
         char *masked;
 
+        test_case("%s", pieces[i]);
         for (size_t at = 0; at < size; at++)
             text[at] = pieces[i][at % len];
         strcpy(text + size, "@");
@@ -305,6 +309,7 @@ static void test_parse(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        test_case("%s", cases[i].url);
         assert_true(url_parse(cases[i].url, &url));
         assert_true(is(url.scheme, cases[i].scheme));
         assert_true(is(url.user, cases[i].user));
@@ -359,5 +364,5 @@ int main(void)
         cmocka_unit_test(test_decode),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

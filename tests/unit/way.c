@@ -45,6 +45,7 @@ static void test_better_way_is_kept(void **state)
     for (unsigned percent = 0; percent <= 100; percent += 5) {
         struct ways w;
 
+        test_case("%u %% zeros", percent);
         ways_init(&w);
         assert_true(run(&w, &viewer, percent, 10000) > 9000);
         ways_free(&w);
@@ -92,6 +93,7 @@ static void test_contents_take_turns(void **state)
 
     (void)state;
     for (int length = 1; length < 9; length++) {
+        test_case("%d slots in turn", length);
         views = 0;
         ways_init(&w);
         for (int i = 0; i < 200; i++) {
@@ -144,6 +146,7 @@ static void test_forced(void **state)
         struct ways w;
         bool measure;
 
+        test_case("%s", names[way]);
         setenv("DISKSUM_READS", names[way], 1);
         ways_init(&w);
         for (int i = 0; i < 100; i++) {
@@ -175,5 +178,5 @@ int main(void)
         cmocka_unit_test(test_one_for_all),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

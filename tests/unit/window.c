@@ -156,5 +156,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_window, make_file, close_file),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }
