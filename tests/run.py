@@ -2,14 +2,29 @@
 """All tests: build, run, count. Ends with one line, 'N passed, N failed', and
 ', N skipped' where some were.
 
-    tests/run.py [SUITE]...
+    tests/run.py [SUITE]... [-k EXPRESSION] [TEST]... [OPTION-OF-PYTEST]...
 
 A suite is a build and what runs on it: 'release' everything; 'asan' (addresses),
 'tsan' (threads) and 'clang' (the other compiler, and what it knows of undefined
 behaviour) the unit tests and the end-to-end tests that are marked for it.
+
+Without arguments all tests of all suites run, and only failures are shown. A
+choice of tests runs one by one, with its output, in 'release' if no suite is
+given:
+
+    tests/run.py release -k snapshot
+    tests/run.py -k 'leaf and not threads'
+    tests/run.py asan tests/unit/leaf.c tests/e2e/test_raw.py
+    tests/run.py tests/e2e/test_errors.py::test_missing --pdb
+
+-k means what it means to pytest; a unit test is chosen by its name or by that
+of a function in it. A test that is named by its file runs in any suite. An
+option of pytest that takes a value is written as one word: -n2.
 """
 
+import argparse
 import concurrent.futures
+import importlib.util
 import json
 import os
 import pathlib
@@ -36,6 +51,11 @@ SUITES = {
     "tsan": sanitizer_suite("build-tsan", "thread"),
     "clang": sanitizer_suite("build-clang", "undefined", "clang"),
 }
+
+USAGE = f"tests/run.py [{'|'.join(SUITES)}]... [-k EXPRESSION] [TEST]..."
+
+NO_TESTS = 5  # the exit status of pytest where it found none to run
+SKIPPED = 77  # what meson takes for a skipped test
 
 # The first report of a sanitizer ends the program that it is about.
 os.environ |= {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -101,29 +121,95 @@ def count_tap(output):
     return count
 
 
-def run_unit_test(test):
-    try:
-        done = subprocess.run(test["cmd"], env={**os.environ, **test["env"]},
-                              cwd=ROOT, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=300)
-        output, status = done.stdout.decode(errors="replace"), done.returncode
-    except subprocess.TimeoutExpired as e:
-        output, status = (e.stdout or b"").decode(errors="replace"), "a hang"
+def holds(expression, name):
+    """Whether an expression of -k is true of a name."""
+    def word(match):
+        if match[0] in ("and", "or", "not"):
+            return match[0]
+        return str(match[0].lower() in name.lower())
+    return eval(re.sub(r"[^\s()]+", word, expression))
+
+
+class Choice:
+    """The tests that are asked for: all, or some with their output."""
+
+    def __init__(self, expression=None, paths=(), options=()):
+        self.expression, self.options = expression, list(options)
+        self.unit = [path for path in paths if path.endswith(".c")]
+        self.end_to_end = [path for path in paths if not path.endswith(".c")]
+        self.all = not (expression or paths or options)
+
+    def has_unit_test(self, test):
+        if self.expression is None and not self.unit:
+            return self.all
+        source = source_of(test)
+        if self.unit and str(source.relative_to(ROOT)) not in self.unit:
+            return False
+        if self.end_to_end and not self.unit:
+            return False
+        names = [test["name"], *re.findall(r"\btest_\w+", source.read_text())]
+        return self.expression is None or any(
+            holds(self.expression, name) for name in names)
+
+    def pytest_options(self, of_suite):
+        """None: no end-to-end test can be meant."""
+        if self.unit and not self.end_to_end:
+            return None
+        options = [] if self.end_to_end else list(of_suite)
+        if self.expression:
+            options += ["-k", self.expression]
+        return [*options, *self.options, *(self.end_to_end or ["tests/e2e"])]
+
+
+def source_of(test):
+    """The file of a unit test, or of a target of the fuzzer."""
+    kind, name = pathlib.Path(test["cmd"][0]).name.split("-", 1)
+    directory = {"test": "unit", "replay": "fuzz"}[kind]
+    return ROOT / "tests" / directory / f"{name}.c"
+
+
+def run_program(test, live):
+    """The output of a unit test, and how it ended."""
+    with subprocess.Popen(test["cmd"], env={**os.environ, **test["env"]},
+                          cwd=ROOT, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        if live:
+            output = b""
+            for line in process.stdout:
+                sys.stdout.buffer.write(line)
+                sys.stdout.flush()
+                output += line
+            return output, process.wait()
+        try:
+            return process.communicate(timeout=300)[0], process.returncode
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.communicate()[0], "a hang"
+
+
+def run_unit_test(test, suite="release", live=False):
+    output, status = run_program(test, live)
+    output = output.decode(errors="replace")
     count = count_tap(output)
     if status and not count.failed:
         count.failed = 1  # it crashed, or a sanitizer ended it
     if count.failed:
-        print(output)
-        print(f"FAILED: {test['name']}: {status}")
+        if not live:
+            print(output)
+        print(f"FAILED: {test['name']}: {status}\n"
+              f"run it again: tests/run.py {suite} -k {test['name']}", flush=True)
     return count
 
 
-def run_unit_tests(directory):
+def run_unit_tests(directory, suite, choice):
     listed = subprocess.run(["meson", "introspect", "--tests", directory],
                             cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    tests = json.loads(listed.stdout)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return sum(pool.map(run_unit_test, tests), Count())
+    tests = [test for test in json.loads(listed.stdout)
+             if "disksum:unit" in test["suite"] and choice.has_unit_test(test)]
+    with concurrent.futures.ThreadPoolExecutor(
+            os.cpu_count() if choice.all else 1) as pool:
+        return sum(pool.map(lambda test: run_unit_test(
+            test, suite, live=not choice.all), tests), Count())
 
 
 def direct_io_works(directory):
@@ -135,18 +221,26 @@ def direct_io_works(directory):
     return True
 
 
-def run_end_to_end(directory, options):
-    report = ROOT / directory / "end-to-end.xml"
+def run_end_to_end(directory, options, live=False, suite=""):
+    """Of a build, by pytest. Not live: in parallel, and shows failures alone."""
+    if not importlib.util.find_spec("pytest"):
+        print("pytest is missing (python3-pytest): no end-to-end test runs")
+        return Count(failed=1)
+    directory = ROOT / directory
+    report = directory / "end-to-end.xml"
     report.unlink(missing_ok=True)
+    if live:
+        options = ["-v", *options]
+    elif importlib.util.find_spec("xdist"):
+        options = ["-q", "-n", str(os.cpu_count()), *options]
     if not direct_io_works(tempfile.gettempdir()):
-        options = [*options, f"--basetemp={ROOT / directory / 'tmp'}"]
+        options = [*options, f"--basetemp={directory / 'tmp'}"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=short",
-         "-p", "no:cacheprovider", "-n", str(os.cpu_count()),
-         f"--junitxml={report}", *options,
-         "tests/e2e"],
-        cwd=ROOT, env={**os.environ, "DISKSUM_BUILD": str(ROOT / directory)},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        [sys.executable, "-m", "pytest", "--no-header", "--tb=short",
+         "-p", "no:cacheprovider", f"--junitxml={report}", *options],
+        cwd=ROOT, env={**os.environ, "DISKSUM_BUILD": str(directory),
+                       "DISKSUM_SUITE": suite},
+        stdout=None if live else subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
         number = {name: int(suite.get(name))
@@ -154,32 +248,71 @@ def run_end_to_end(directory, options):
     except (OSError, xml.etree.ElementTree.ParseError, AttributeError):
         number = {"tests": 1, "failures": 1, "errors": 0, "skipped": 0}
     failed = number["failures"] + number["errors"]
-    if done.returncode and not failed:
+    if done.returncode not in (0, NO_TESTS) and not failed:
         failed = 1
-    if failed:
+    if failed and not live:
         print(done.stdout.decode(errors="replace"))
     return Count(max(number["tests"] - failed - number["skipped"], 0), failed,
                  number["skipped"])
 
 
-def run_suite(name):
+def run_suite(name, choice):
     directory, build_options, test_options, environment = SUITES[name]
     if not build(directory, build_options, environment):
         return Count(failed=1)
-    unit = run_unit_tests(directory)
+    unit = run_unit_tests(directory, name, choice)
     print(f"{name}, unit tests: {unit}", flush=True)
-    end_to_end = run_end_to_end(directory, test_options)
+    options = choice.pytest_options(test_options)
+    if options is None:
+        return unit
+    end_to_end = run_end_to_end(directory, options, not choice.all, name)
     print(f"{name}, end to end: {end_to_end}", flush=True)
     return unit + end_to_end
 
 
+def test_for_meson(directory, *options):
+    """The end-to-end tests of a build, for 'meson test'."""
+    if not importlib.util.find_spec("pytest"):
+        print("skipped: pytest is missing (python3-pytest)")
+        return SKIPPED
+    count = run_end_to_end(directory, [*options, "tests/e2e"])
+    print(count)
+    return 1 if count.failed or not count.passed else 0
+
+
+def parse(arguments):
+    """The suites and the choice of tests; None: that is no use of it."""
+    parser = argparse.ArgumentParser(
+        usage=USAGE, allow_abbrev=False, description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-k", metavar="EXPRESSION")
+    parser.add_argument("tests", nargs="*")
+    known, options = parser.parse_known_intermixed_args(arguments)
+    paths = [word for word in known.tests if "/" in word]
+    suites = [word for word in known.tests if "/" not in word]
+    for word in suites:
+        if word not in SUITES:
+            print(f"run.py: no suite '{word}'\nusage: {USAGE}", file=sys.stderr)
+            return None
+    try:
+        holds(known.k or "all", "")
+    except SyntaxError:
+        print(f"run.py: -k: not an expression: {known.k}", file=sys.stderr)
+        return None
+    choice = Choice(known.k, paths, options)
+    return suites or (list(SUITES) if choice.all else ["release"]), choice
+
+
 def main():
-    unknown = [name for name in sys.argv[1:] if name not in SUITES]
-    if unknown:
-        print(f"run.py: no suite '{unknown[0]}'\n"
-              f"usage: tests/run.py [{'|'.join(SUITES)}]...", file=sys.stderr)
+    if sys.argv[1:2] == ["--end-to-end"]:
+        return test_for_meson(*sys.argv[2:])
+    parsed = parse(sys.argv[1:])
+    if not parsed:
         return 2
-    count = sum(map(run_suite, sys.argv[1:] or SUITES), Count())
+    suites, choice = parsed
+    count = sum((run_suite(suite, choice) for suite in suites), Count())
+    if not count.passed + count.failed + count.skipped:
+        print("no test was chosen")
     print(count)
     return 1 if count.failed or not count.passed else 0
 

@@ -2,6 +2,7 @@
 """tests/run.py, which counts what all others report: no test is lost."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 
@@ -40,9 +41,75 @@ def test_counts(runner, output, status, counts):
     assert (count.passed, count.failed, count.skipped) == counts
 
 
+UNIT_TESTS = ["leaf", "leaf-shani", "corpus-qcow2", "qcow2"]
+
+
+def unit_test(name):
+    program = "replay-qcow2" if name == "corpus-qcow2" else \
+        f"test-{name.split('-')[0]}"
+    return {"name": name, "cmd": [f"/build/tests/{program}", "argument"]}
+
+
+@pytest.mark.parametrize("arguments, suites, unit, end_to_end", [
+    ("", ["release", "asan", "tsan", "clang"], UNIT_TESTS, ["MARK", "tests/e2e"]),
+    ("tsan", ["tsan"], UNIT_TESTS, ["MARK", "tests/e2e"]),
+    ("release -k leaf", ["release"], ["leaf", "leaf-shani"],
+     ["MARK", "-k", "leaf", "tests/e2e"]),
+    ("-k LEAF-", ["release"], ["leaf-shani"], ["MARK", "-k", "LEAF-", "tests/e2e"]),
+    ("asan tsan -k scattered_blocks", ["asan", "tsan"], ["leaf", "leaf-shani"],
+     ["MARK", "-k", "scattered_blocks", "tests/e2e"]),
+    ("asan tests/unit/qcow2.c", ["asan"], ["qcow2"], None),
+    ("tests/fuzz/qcow2.c", ["release"], ["corpus-qcow2"], None),
+    ("tests/e2e/test_raw.py::test_a[x] -x --maxfail=2", ["release"], [],
+     ["-x", "--maxfail=2", "tests/e2e/test_raw.py::test_a[x]"]),
+    ("tests/e2e/test_raw.py tests/unit/leaf.c", ["release"], ["leaf", "leaf-shani"],
+     ["tests/e2e/test_raw.py"]),
+])
+def test_choice(runner, arguments, suites, unit, end_to_end):
+    chosen, choice = runner.parse(arguments.split())
+    assert chosen == suites
+    assert choice.all == (unit == UNIT_TESTS)
+    assert [name for name in UNIT_TESTS
+            if choice.has_unit_test(unit_test(name))] == unit
+    assert choice.pytest_options(["MARK"]) == end_to_end
+
+
+@pytest.mark.parametrize("expression, holds", [
+    ("leaf", True), ("Leaf", True), ("root", False), ("not leaf", False),
+    ("leaf and root", False), ("root or (leaf and not x)", True)])
+def test_expression(runner, expression, holds):
+    assert runner.holds(expression, "leaf-shani") == holds
+
+
+def test_bad_expression(root):
+    done = subprocess.run([sys.executable, root / "tests/run.py", "-k", "a b"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (
+        2, b"", "run.py: -k: not an expression: a b\n")
+
+
+def test_no_pytest(root, build):
+    """What 'meson test' runs: it is skipped, and says why."""
+    done = subprocess.run([sys.executable, "-I", "-S", root / "tests/run.py",
+                           "--end-to-end", build], stdout=subprocess.PIPE)
+    assert done.returncode == 77
+    assert b"pytest is missing" in done.stdout
+
+
+def test_all_tests_are_in_a_suite(build):
+    """Of meson, which must not run a test in both or in none."""
+    tests = json.loads(subprocess.run(
+        ["meson", "introspect", "--tests", build],
+        stdout=subprocess.PIPE, check=True).stdout)
+    assert {test["suite"][0] for test in tests} == {"disksum:unit", "disksum:e2e"}
+    assert all(len(test["suite"]) == 1 for test in tests)
+    assert len([test for test in tests if test["suite"] == ["disksum:e2e"]]) == 1
+
+
 def test_unknown_suite(root):
     done = subprocess.run([sys.executable, root / "tests/run.py", "asan", "all"],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert (done.returncode, done.stdout, done.stderr.decode()) == (
         2, b"", "run.py: no suite 'all'\n"
-        "usage: tests/run.py [release|asan|tsan|clang]...\n")
+        "usage: tests/run.py [release|asan|tsan|clang]... [-k EXPRESSION] "
+        "[TEST]...\n")
