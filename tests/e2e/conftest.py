@@ -4,6 +4,7 @@ that is tested."""
 
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,25 @@ for name in "BLKHASH_SHA256", "DISKSUM_READS":
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "sanitizer: run it with the sanitizer builds, too")
+
+
+def command_for(nodeid):
+    """What runs one test again, from the root of the tree."""
+    test = shlex.quote(nodeid)
+    suite = os.environ.get("DISKSUM_SUITE")
+    if suite:
+        return f"tests/run.py {suite} {test}"
+    return f"DISKSUM_BUILD={shlex.quote(str(BUILD))} " \
+        f"{sys.executable} -m pytest {test}"
+
+
+def pytest_terminal_summary(terminalreporter):
+    failed = [report.nodeid for kind in ("failed", "error")
+              for report in terminalreporter.stats.get(kind, ())]
+    if failed:
+        terminalreporter.section("to run one again")
+        for nodeid in dict.fromkeys(failed):
+            terminalreporter.line(command_for(nodeid))
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a failing test says."""
+"""What a failing test says: its case, and how to run it again."""
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -43,3 +44,43 @@ def test_sanitizer_prints_the_case(build):
     done = run_failing(build, "memory")
     assert "heap-buffer-overflow" in done.stdout
     assert "# the last case: size 2048, kernel none\n" in done.stdout
+
+
+FAILING = """
+import pytest
+
+@pytest.mark.parametrize("size", [512, 4096])
+def test_size(size):
+    assert size == 512
+
+@pytest.fixture
+def broken():
+    assert False
+
+def test_error(broken):
+    pass
+"""
+
+
+@pytest.mark.parametrize("suite", ["", "asan"])
+def test_end_to_end_test_prints_its_command(root, build, tmp_path, suite):
+    """It runs just this test."""
+    (tmp_path / "test_failing.py").write_text(FAILING)
+    env = {**os.environ, "PYTHONPATH": str(root / "tests/e2e"),
+           "DISKSUM_BUILD": str(build), "DISKSUM_SUITE": suite}
+
+    def pytest_in_tree(*args, **kwargs):
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "conftest", "-p",
+             "no:cacheprovider", *args], cwd=tmp_path, env=env,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    out = pytest_in_tree("-q").stdout
+    again = out.split("to run one again", 1)[1].splitlines()[1:3]
+    start = "tests/run.py asan" if suite else \
+        f"DISKSUM_BUILD={build} {sys.executable} -m pytest"
+    assert again == [f"{start} 'test_failing.py::test_size[4096]'",
+                     f"{start} test_failing.py::test_error"]
+    if not suite:
+        done = subprocess.run(f"{again[0]} -p conftest", shell=True, text=True,
+                              cwd=tmp_path, env=env, stdout=subprocess.PIPE)
+        assert "1 failed" in done.stdout and "passed" not in done.stdout
