@@ -286,9 +286,10 @@ static void prepare(struct job *job)
     }
 }
 
-/* Get the bytes of a round, of data by this way. True: they are all there.
+/* Get the bytes of a round, of data by this method. True: they are all there.
  * Compressed bytes are copied: they are few for the work that follows. */
-static bool try_reads(struct worker *w, struct job *job, enum way way)
+static bool try_reads(struct worker *w, struct job *job,
+                      enum read_method method)
 {
     bool all = true;
     bool viewed = false;
@@ -303,7 +304,7 @@ static bool try_reads(struct worker *w, struct job *job, enum way way)
             continue;
         }
         /* A job that has to wait does not keep the window. */
-        if (all && way == WAY_VIEW && read->kind == READ_DATA)
+        if (all && method == READ_METHOD_MMAP && read->kind == READ_DATA)
             read->view = read->reader->ops->view(read, &w->window, viewed);
         if (read->view) {
             viewed = true;
@@ -327,16 +328,17 @@ static uint64_t cpu_time(void)
 }
 
 /* Begin the next round of a job. *there: all its bytes are there already. */
-static int begin_round(struct worker *w, struct job *job, enum way way,
-                       bool *there, struct error *error)
+static int begin_round(struct worker *w, struct job *job,
+                       enum read_method method, bool *there,
+                       struct error *error)
 {
     if (job_next_round(job, w->round_size))
         return error_no_memory(error, w->ring->source->name);
     /* A view would not last for more rounds, and what is not hashed is not
      * looked at in one. */
     if (!job_is_last_round(job) || job->fault.code)
-        way = WAY_COPY;
-    *there = try_reads(w, job, way);
+        method = READ_METHOD_COPY;
+    *there = try_reads(w, job, method);
     return *there ? 0 : submit(w, job, error);
 }
 
@@ -353,7 +355,7 @@ static bool go_on(struct worker *w, struct job *job, struct found *found)
             return finish(w, job, found);
         err = take_in(w, job, &error);
         if (!err)
-            err = begin_round(w, job, WAY_COPY, &there, &error);
+            err = begin_round(w, job, READ_METHOD_COPY, &there, &error);
     }
     if (err)
         ring_fail(w->ring, job->slot, &error);
@@ -366,18 +368,19 @@ static void start(struct worker *w, struct job *job)
 {
     struct error error = ERROR_INIT;
     bool measure, there;
-    enum way way = ways_next(w->ways, job->len, &measure);
+    enum read_method method = read_choice_next(w->choice, job->len, &measure);
     uint64_t before = measure ? cpu_time() : 0;
     struct found found;
 
-    if (begin_round(w, job, way, &there, &error)) {
+    if (begin_round(w, job, method, &there, &error)) {
         ring_fail(w->ring, job->slot, &error);
         release(w, job);
     } else if (there && go_on(w, job, &found)) {
-        /* What was decoded says nothing about a way. */
+        /* What was decoded says nothing about a method. */
         if (job->unit_count == 0 && job->round == 0)
-            ways_note(w->ways, way, measure ? cpu_time() - before : 0, job->len,
-                      found.zero_blocks * w->block_size);
+            read_choice_note(w->choice, method,
+                             measure ? cpu_time() - before : 0, job->len,
+                             found.zero_blocks * w->block_size);
     }
 }
 
@@ -484,7 +487,7 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
     w->depth = options->queue_depth;
     w->slot_size = slot_size;
     w->round_size = round_size;
-    w->ways = ways_here();
+    w->choice = read_choice_shared();
     w->jobs = calloc(w->depth, sizeof(*w->jobs));
     return w->jobs ? 0 : ENOMEM;
 }

@@ -2,9 +2,9 @@
 #ifndef ENGINE_WORKER_H
 #define ENGINE_WORKER_H
 
+#include "engine/read-method.h"
 #include "engine/ring.h"
 #include "engine/unpack.h"
-#include "engine/way.h"
 
 /* A queue of a worker, for the readers of one group. */
 struct worker_queue {
@@ -27,7 +27,7 @@ struct worker {
     struct job *free;   /* the one used last comes first */
     unsigned in_flight; /* jobs */
     struct window window;
-    struct ways *ways;           /* not its own */
+    struct read_choice *choice;  /* not its own */
     struct worker_queue *queues; /* made when a read has to wait */
     size_t queue_count;
     struct unpacker unpacker;

@@ -187,7 +187,7 @@ def test_lost_pages_are_read_again(disksum, build, tmp_path, options, first):
     path = tmp_path / "disk"
     write_image(path, "4000000:A 1M:- 100k:B 100k:0")
     env = {"LD_PRELOAD": f"{build}/tests/lost-pages.so",
-           "LOST_FROM": str(first), "DISKSUM_READS": "view"}
+           "LOST_FROM": str(first), "DISKSUM_READS": "mmap"}
     block_size = 5120 if "--block-size=5120" in options else 65536
     assert disksum("-f", "raw", *options, path, env=env).stdout == \
         f"{checksum(path, block_size)}  {path}\n"
@@ -271,7 +271,7 @@ def test_empty_file_that_can_not_be_read(fails):
 def changed(build, path, size, moment):
     return {"LD_PRELOAD": f"{build}/tests/change-file.so",
             "CHANGE_FILE": str(path), "CHANGE_SIZE": str(size),
-            "CHANGE_AT": moment, "DISKSUM_READS": "view"}
+            "CHANGE_AT": moment, "DISKSUM_READS": "mmap"}
 
 
 @pytest.mark.parametrize("options, moment", [
@@ -433,7 +433,7 @@ def test_signals_with_handlers(build, tmp_path, what, thread, number):
             [build / "disksum", "-t", "4", "--block-size=512",
              f"--progress={theirs}", "first", *args], pass_fds=[theirs], cwd=tmp_path,
             env={**os.environ, "DISKSUM_READS": "threads" if what == "direct"
-                 else "view"},
+                 else "mmap"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE) as process:
         os.close(theirs)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Raw images of data, zeros and holes at unaligned places against the oracle,
-by every kernel, number of threads, depth and way to read."""
+by every kernel, number of threads, depth and read method."""
 
 import os
 import random
@@ -63,7 +63,7 @@ def test_kernel_threads_depth(disksum, images, kernel, threads):
               ["-t", str(threads), f"--queue-depth={depth}",
                "--read-size=" + rnd.choice(["4k", "64k", "100k", "1M", "3M"])],
               rnd.choice(BLOCK_SIZES), BLKHASH_SHA256=kernel,
-              DISKSUM_READS=rnd.choice(["view", "copy"]))
+              DISKSUM_READS=rnd.choice(["mmap", "copy"]))
 
 
 @pytest.mark.parametrize("depth", range(1, 33))
@@ -72,13 +72,13 @@ def test_every_depth(disksum, images, depth):
 
 
 @pytest.mark.sanitizer
-@pytest.mark.parametrize("way", ["view", "copy"])
+@pytest.mark.parametrize("method", ["mmap", "copy"])
 @pytest.mark.parametrize("block_size", BLOCK_SIZES)
-def test_serial_is_parallel(disksum, images, block_size, way):
+def test_serial_is_parallel(disksum, images, block_size, method):
     check(disksum, images, ["-t", "1", "--queue-depth", "1"], block_size,
-          DISKSUM_READS=way)
+          DISKSUM_READS=method)
     check(disksum, images, ["-t", "8", "--queue-depth", "32"], block_size,
-          DISKSUM_READS=way)
+          DISKSUM_READS=method)
 
 
 @pytest.mark.sanitizer
