@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/sums.h"
+#include "common/debug.h"
 #include "common/path.h"
 #include "common/url.h"
 #include "image/image.h"
@@ -105,6 +106,7 @@ int main(int argc, char **argv)
     checksum_catch_signals();
     signal(SIGCHLD, SIG_DFL); /* for the exit status of a server */
     hold_standard_streams();
+    debug_start(getenv("DISKSUM_DEBUG"), message_line);
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
         /* A server that the user starts is the user's own. */

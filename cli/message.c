@@ -49,27 +49,26 @@ void message_know_name(const char *name)
     known_name = name;
 }
 
-static char *masked_line(const char *format, va_list args)
+void message_line(const char *line)
 {
-    char *line, *masked;
+    char *masked = line ? mask_text(line, known_name) : NULL;
 
-    if (vasprintf(&line, format, args) < 0)
-        return NULL;
-    masked = mask_text(line, known_name);
-    free(line);
-    return masked;
+    flockfile(stderr);
+    fputs(PROGRAM ": ", stderr);
+    print_safe(masked ? masked : "out of memory");
+    putc('\n', stderr);
+    funlockfile(stderr);
+    free(masked);
 }
 
 static void print_line(const char *format, va_list args)
 {
-    char *line = masked_line(format, args);
+    char *line;
 
+    if (vasprintf(&line, format, args) < 0)
+        line = NULL;
     progress_clear();
-    flockfile(stderr);
-    fputs(PROGRAM ": ", stderr);
-    print_safe(line ? line : "out of memory");
-    putc('\n', stderr);
-    funlockfile(stderr);
+    message_line(line);
     free(line);
 }
 

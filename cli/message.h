@@ -13,6 +13,9 @@
  * guessed then, if it has a secret. It must stay. */
 void message_know_name(const char *name);
 
+/* Print "disksum: line\n", from any thread, also while a bar is drawn. */
+void message_line(const char *line);
+
 /* Print "disksum: message\n". */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -18,6 +18,7 @@ static bool try_again(struct read *read, size_t at, size_t len)
     };
 
     piece.reader->ops->read_rest(&piece);
+    read_debug(&piece, "again, for the place of an error");
     if (piece.done == len)
         return true;
     read->error = piece.error;

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/debug.h"
 #include "format/probe.h"
 
 /* Fewer and larger reads. */
@@ -41,6 +42,8 @@ static int read_some(struct pipe_source *s, unsigned char *buf, size_t len,
         ssize_t n = read(s->fd, buf, len);
 
         if (n >= 0) {
+            debug(DEBUG_READ, "%s: %" PRIu64 "+%zu: pipe: %zd bytes",
+                  s->source.name, s->offset, len, n);
             *count = n;
             return 0;
         }

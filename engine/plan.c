@@ -13,6 +13,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/debug.h"
+
 /* A slot ends after so much hole, and so many zero blocks: their digests take
  * some milliseconds. Then the progress moves on, and an error is noticed. */
 #define SLOT_HOLE (16 * GiB)
@@ -31,6 +33,26 @@ struct image_source {
     uint64_t zero_blocks; /* in a slot, at most */
 };
 
+static void debug_extent(const struct extent *e)
+{
+    static const char *const kinds[] = {
+        [EXTENT_ZERO] = "zeros",
+        [EXTENT_DATA] = "data",
+        [EXTENT_COMPRESSED] = "compressed",
+    };
+
+    if (!debug_is_on(DEBUG_MAP))
+        return;
+    if (e->kind == EXTENT_ZERO)
+        debug_event(DEBUG_MAP, "guest %" PRIu64 "+%" PRIu64 ": zeros",
+                    e->offset, e->length);
+    else
+        debug_event(DEBUG_MAP,
+                    "guest %" PRIu64 "+%" PRIu64 ": %s in %s at %" PRIu64 "%s",
+                    e->offset, e->length, kinds[e->kind], e->reader->name,
+                    e->host_offset, e->hole ? ", reported as a hole" : "");
+}
+
 /* What is left of the extent at the current offset. */
 static int current_extent(struct image_source *s, struct extent *rest,
                           struct error *error)
@@ -43,6 +65,7 @@ static int current_extent(struct image_source *s, struct extent *rest,
 
         if (err)
             return err;
+        debug_extent(&s->extent);
         s->asked++;
     }
     *rest = s->extent;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/debug.h"
+
 /* To copy less takes no longer than to make a window for it. */
 #define MIN_MMAP 65536
 
@@ -43,6 +45,7 @@ void read_choice_init(struct read_choice *c)
         if (strcmp(forced, read_method_name(m)) == 0) {
             c->figures.method = m;
             c->figures.forced = true;
+            debug(DEBUG_METHOD, "%s, forced by DISKSUM_READS", forced);
         }
     }
 }
@@ -118,6 +121,10 @@ static void choose(struct read_choice *c, enum read_content content)
         slots = MAX_SLOTS;
     c->left = slots;
     c->turn = 0;
+    debug(DEBUG_METHOD,
+          "%s: mmap %.3f ns/byte, copy %.3f ns/byte: %s for %u slots",
+          read_content_name(content), cost[READ_METHOD_MMAP],
+          cost[READ_METHOD_COPY], read_method_name(f->method), c->left);
     memset(c->trials, 0, sizeof(c->trials));
 }
 

@@ -2,8 +2,11 @@
 #include "engine/ring.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/debug.h"
 
 /* Wait until a slot is free. Called, and returns, with the lock. */
 static enum ring_plan wait_for_space(struct ring *ring, bool wait)
@@ -54,9 +57,14 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
         /* An error before it, in the slot, would come first. */
         end(ring);
     } else if (slot->length == 0) {
+        debug(DEBUG_RING, "end after slots: %" PRIu64, ring->planned);
         end(ring);
         return RING_END;
     }
+    debug(DEBUG_RING,
+          "slot %" PRIu64 ": planned: %" PRIu64 " bytes, %" PRIu64
+          " of them zeros; reads: %zu",
+          slot->number, slot->length, slot->hole, job->read_count);
     pthread_mutex_lock(&ring->lock);
     ring->planned++;
     pthread_mutex_unlock(&ring->lock);
@@ -107,6 +115,8 @@ static int commit_slot(struct ring *ring, const struct slot *slot)
 /* Called with the lock. */
 static void fail(struct ring *ring, uint64_t number, struct error *error)
 {
+    debug(DEBUG_RING, "slot %" PRIu64 ": failed: %s", number,
+          error_message(error));
     if (!ring->stopped || number < ring->error_slot) {
         error_clear(&ring->error);
         error_move(&ring->error, error);
@@ -138,6 +148,7 @@ static void commit_hashed(struct ring *ring)
             error_clear(&error);
             break;
         }
+        debug(DEBUG_RING, "slot %" PRIu64 ": committed", head->number);
         ring->committed++;
         ring->done += head->length;
         ring->hole += head->hole;

@@ -114,6 +114,7 @@ static bool read_views(struct job *job)
             read->view = NULL;
             read->done = 0;
             read->reader->ops->read_rest(read);
+            read_debug(read, "again, without mmap");
             any = true;
         }
     }
@@ -309,10 +310,14 @@ static bool try_reads(struct worker *w, struct job *job,
         if (read->view) {
             viewed = true;
             read->done = read->len;
+            read_debug(read, "mmap");
             continue;
         }
         prepare(job);
-        all &= read->reader->ops->try_read(read);
+        if (read->reader->ops->try_read(read))
+            read_debug(read, "page cache");
+        else
+            all = false;
     }
     if (!all && viewed)
         read_views(job);
@@ -401,8 +406,10 @@ static struct read *reap_one(struct worker *w, bool wait)
     /* Any will do: its reads must come back some time, and others wait. */
     if (!read && wait)
         read = busy->queue->ops->reap(busy->queue, true);
-    if (read)
+    if (read) {
         busy->in_flight--;
+        read_debug(read, busy->queue->ops->name);
+    }
     return read;
 }
 

@@ -17,6 +17,7 @@ int metadata_read(struct reader *r, uint64_t offset, void *buf, size_t len,
     if (read.len > r->size - offset)
         read.len = r->size - offset;
     r->ops->read_rest(&read);
+    read_debug(&read, "metadata");
     if (read.error)
         return error_set(error, read.error,
                          "%s: read error at offset %" PRIu64 ": %s", r->name,

@@ -245,6 +245,7 @@ static void nbd_free(struct read_queue *queue)
 }
 
 static const struct read_queue_ops nbd_queue_ops = {
+    .name = "nbd",
     .submit = nbd_submit,
     .reap = nbd_reap,
     .free = nbd_free,

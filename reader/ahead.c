@@ -54,6 +54,7 @@ static void ahead_free(struct read_queue *queue)
 }
 
 static const struct read_queue_ops ahead_ops = {
+    .name = "read-ahead",
     .submit = ahead_submit,
     .reap = ahead_reap,
     .free = ahead_free,

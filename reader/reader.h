@@ -59,6 +59,9 @@ static inline const char *read_reason(const struct read *read)
     return read->reason ? read->reason : strerror(read->error);
 }
 
+/* Write the result of a read to the debug log, and how it was read. */
+void read_debug(const struct read *read, const char *how);
+
 struct reader_ops {
     /*
      * What is at offset: at least one byte, at most length, which is not 0 and
@@ -134,6 +137,8 @@ static inline bool reader_same_object(const struct reader *a,
 }
 
 struct read_queue_ops {
+    const char *name; /* for debugging */
+
     /* Start count reads. Each comes back from reap(), also when it failed. */
     void (*submit)(struct read_queue *q, struct read *reads, size_t count);
 

@@ -120,6 +120,7 @@ static void ring_free(struct read_queue *queue)
 }
 
 static const struct read_queue_ops ring_ops = {
+    .name = "io_uring",
     .submit = ring_submit,
     .reap = ring_reap,
     .free = ring_free,

@@ -117,6 +117,7 @@ static void threads_free(struct read_queue *queue)
 }
 
 static const struct read_queue_ops threads_ops = {
+    .name = "threads",
     .submit = threads_submit,
     .reap = threads_reap,
     .free = threads_free,

@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 BUILD = pathlib.Path(os.environ.get("DISKSUM_BUILD", ROOT / "build"))
 
 # Set for some tests, and by them.
-for name in "BLKHASH_SHA256", "DISKSUM_READS":
+for name in "BLKHASH_SHA256", "DISKSUM_DEBUG", "DISKSUM_READS":
     os.environ.pop(name, None)
 
 

@@ -125,6 +125,7 @@ static void memory_queue_free(struct read_queue *queue)
 }
 
 static const struct read_queue_ops memory_queue_ops = {
+    .name = "memory",
     .submit = memory_submit,
     .reap = memory_reap,
     .free = memory_queue_free,
