@@ -419,7 +419,7 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
         return out_of_memory();
     o->image.objects = o->objects;
     if (blksum)
-        o->image.files.cache = CACHE_AVOIDED;
+        o->image.files.cache = CACHE_DIRECT_OR_BUFFERED;
     result = parse_all(o, argc, argv, blksum);
     if (result != OPTIONS_RUN)
         return result;

@@ -71,11 +71,11 @@ void engine_default_options(struct engine_options *options)
 
 /* A round of reads is best as large as the compressed bytes of a slot, which
  * may be twice the decoded ones, but need not be larger than this. */
-#define BEST_ROUND (4 * MiB)
+#define PREFERRED_ROUND (4 * MiB)
 
 /* Of an image without compressed clusters, for small pieces that are not
  * aligned. */
-#define LEAST_ROUND (64 * KiB)
+#define MIN_ROUND (64 * KiB)
 
 /* Slots that end at a page can be read by direct I/O as they are. Not where
  * that would make them much larger. */
@@ -120,11 +120,12 @@ static size_t round_size(const struct engine *e)
 {
     const struct engine_options *o = &e->options;
     uint64_t share = EXTRA_MEMORY / ((uint64_t)o->threads * o->queue_depth);
-    size_t best = 2 * slot_size(e) < BEST_ROUND ? 2 * slot_size(e) : BEST_ROUND;
-    size_t least = LEAST_ROUND;
+    size_t best =
+        2 * slot_size(e) < PREFERRED_ROUND ? 2 * slot_size(e) : PREFERRED_ROUND;
+    size_t least = MIN_ROUND;
 
     if (may_be_compressed(e)) {
-        least = job_least_round(e->image->largest_cluster);
+        least = job_min_round(e->image->largest_cluster);
         share = best; /* the queue is made short enough */
     }
     if (share > best)
@@ -150,7 +151,7 @@ static uint64_t extra_memory(const struct engine *e)
     if (slot > asked)
         extra += slot - asked;
     if (may_be_compressed(e))
-        extra += round_size(e) + job_unit_list_size(slot);
+        extra += round_size(e) + job_cluster_list_size(slot);
     return extra;
 }
 

@@ -112,7 +112,7 @@ static int add_data(struct image_source *s, struct extent *extent,
         extent->length = room;
 
     if (extent->kind == EXTENT_COMPRESSED)
-        err = job_add_unit(job, extent);
+        err = job_add_cluster(job, extent);
     else
         err = job_add_read(job, extent);
     if (err)

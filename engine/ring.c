@@ -51,7 +51,7 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
     job->slot = slot;
     job->len = 0;
     job->read_count = job->round = job->round_end = 0;
-    job->unit_count = job->units_done = 0;
+    job->cluster_count = job->clusters_done = 0;
 
     if (ring->source->next(ring->source, slot, job, &job->fault)) {
         /* An error before it, in the slot, would come first. */

@@ -80,10 +80,10 @@ void false_hole_merge(struct false_hole *hole, const struct false_hole *other)
         *hole = *other;
 }
 
-/* --- units -------------------------------------------------------------- */
+/* --- compressed clusters ------------------------------------------------ */
 
 /* Neighbours share a read up to this length. */
-#define LONGEST_INPUT (2 * MiB)
+#define MAX_INPUT (2 * MiB)
 
 /* The bytes of a compressed cluster, and around them what makes the read fast.
  * Clusters that were written one after the other share sectors. */
@@ -102,7 +102,7 @@ static int add_input(struct job *job, const struct extent *extent)
         start >= read->offset && start <= read->offset + read->len) {
         if (end <= read->offset + read->len)
             return 0;
-        if (end <= read->offset + LONGEST_INPUT) {
+        if (end <= read->offset + MAX_INPUT) {
             read->len = end - read->offset;
             return 0;
         }
@@ -120,30 +120,31 @@ static int add_input(struct job *job, const struct extent *extent)
     return 0;
 }
 
-static struct unit *new_unit(struct job *job)
+static struct job_cluster *new_cluster(struct job *job)
 {
-    if (job->unit_count == job->unit_room) {
-        size_t room = job->unit_room ? 2 * job->unit_room : 16;
-        struct unit *units = realloc(job->units, room * sizeof(*units));
+    if (job->cluster_count == job->cluster_room) {
+        size_t room = job->cluster_room ? 2 * job->cluster_room : 16;
+        struct job_cluster *clusters =
+            realloc(job->clusters, room * sizeof(*clusters));
 
-        if (!units)
+        if (!clusters)
             return NULL;
-        job->units = units;
-        job->unit_room = room;
+        job->clusters = clusters;
+        job->cluster_room = room;
     }
-    return &job->units[job->unit_count++];
+    return &job->clusters[job->cluster_count++];
 }
 
-int job_add_unit(struct job *job, const struct extent *extent)
+int job_add_cluster(struct job *job, const struct extent *extent)
 {
-    struct unit *unit;
+    struct job_cluster *cluster;
 
     if (add_input(job, extent))
         return ENOMEM;
-    unit = new_unit(job);
-    if (!unit)
+    cluster = new_cluster(job);
+    if (!cluster)
         return ENOMEM;
-    *unit = (struct unit){
+    *cluster = (struct job_cluster){
         .extent = *extent,
         .at = job->len,
         .read = job->read_count - 1,
@@ -162,32 +163,34 @@ int job_add_unit(struct job *job, const struct extent *extent)
 
 /* A read that is not aligned goes through memory with the bytes around it. Long
  * ones do so by pieces, or only with both ends. */
-#define LARGEST_BOUNCE MiB
+#define MAX_BOUNCE MiB
 
 size_t job_list_size(size_t block_size)
 {
     return (SLOT_READS + block_size / SECTOR_SIZE) * sizeof(struct read);
 }
 
-size_t job_unit_list_size(size_t slot_size)
+size_t job_cluster_list_size(size_t slot_size)
 {
-    return slot_size / SECTOR_SIZE * sizeof(struct unit);
+    return slot_size / SECTOR_SIZE * sizeof(struct job_cluster);
 }
 
-size_t job_least_round(size_t cluster_size)
+size_t job_min_round(size_t cluster_size)
 {
     return READ_COST + 2 * cluster_size + 2 * READER_MAX_ALIGNMENT;
 }
 
-/* The memory for read number n, which has input for units from *unit on: its
- * own bytes, and beyond the end of its object the zeros that units have. */
-static size_t input_room(const struct job *job, size_t n, size_t *unit)
+/* The memory for read number n, which has the compressed bytes of the clusters
+ * from *cluster on: its own bytes, and the zeros that follow beyond the end of
+ * the object. */
+static size_t input_room(const struct job *job, size_t n, size_t *cluster)
 {
     const struct read *read = &job->reads[n];
     uint64_t end = read->offset + read->len;
 
-    for (; *unit < job->unit_count && job->units[*unit].read == n; ++*unit) {
-        const struct extent *e = &job->units[*unit].extent;
+    for (; *cluster < job->cluster_count && job->clusters[*cluster].read == n;
+         ++*cluster) {
+        const struct extent *e = &job->clusters[*cluster].extent;
 
         if (e->host_offset + e->host_length > end)
             end = e->host_offset + e->host_length;
@@ -205,7 +208,7 @@ static size_t bounce_size(const struct read *read)
     if (read->offset % alignment == 0 && read->len % alignment == 0)
         return 0;
     size = round_up(size, alignment);
-    return size < LARGEST_BOUNCE ? size : LARGEST_BOUNCE;
+    return size < MAX_BOUNCE ? size : MAX_BOUNCE;
 }
 
 static int make_input_room(struct job *job, size_t size)
@@ -226,14 +229,15 @@ static int make_input_room(struct job *job, size_t size)
 
 int job_next_round(struct job *job, size_t size)
 {
-    size_t unit = job->units_done;
+    size_t cluster = job->clusters_done;
     size_t cost = 0, input = 0;
     size_t n = job->round_end;
 
     job->round = n;
     for (; n < job->read_count; n++) {
         const struct read *read = &job->reads[n];
-        size_t room = read->kind == READ_INPUT ? input_room(job, n, &unit) : 0;
+        size_t room =
+            read->kind == READ_INPUT ? input_room(job, n, &cluster) : 0;
 
         cost += READ_COST + room + bounce_size(read);
         if (n > job->round && cost > size)
@@ -244,13 +248,13 @@ int job_next_round(struct job *job, size_t size)
     if (make_input_room(job, input))
         return ENOMEM;
 
-    unit = job->units_done;
+    cluster = job->clusters_done;
     input = 0;
     for (n = job->round; n < job->round_end; n++) {
         struct read *read = &job->reads[n];
 
         if (read->kind == READ_INPUT) {
-            size_t room = input_room(job, n, &unit);
+            size_t room = input_room(job, n, &cluster);
 
             read->buf = job->input + input;
             memset(read->buf + read->len, 0, room - read->len);
@@ -260,10 +264,10 @@ int job_next_round(struct job *job, size_t size)
     return 0;
 }
 
-bool job_has_input(const struct job *job, const struct unit *unit)
+bool job_has_input(const struct job *job, const struct job_cluster *cluster)
 {
-    const struct read *read = &job->reads[unit->read];
-    uint64_t end = unit->extent.host_offset + unit->extent.host_length;
+    const struct read *read = &job->reads[cluster->read];
+    uint64_t end = cluster->extent.host_offset + cluster->extent.host_length;
 
     if (end > read->offset + read->len)
         end = read->offset + read->len; /* of the object, too */

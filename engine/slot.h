@@ -50,7 +50,7 @@ struct slot {
 };
 
 /* A part of a compressed cluster, and where in the buffer it goes. */
-struct unit {
+struct job_cluster {
     struct extent extent;
     size_t at;
     size_t read; /* which read of the job has the compressed bytes */
@@ -65,12 +65,13 @@ struct job {
     size_t len; /* data, packed: the zero blocks have no place */
     struct read *reads;
     size_t read_count, read_room;
-    size_t round, round_end; /* the reads of this round */
-    size_t reads_left;       /* in flight */
-    struct unit *units;
-    size_t unit_count, unit_room;
-    size_t units_done;    /* decoded */
-    unsigned char *input; /* compressed bytes, read for units of this round */
+    size_t round, round_end;      /* the reads of this round */
+    size_t reads_left;            /* in flight */
+    struct job_cluster *clusters; /* compressed ones */
+    size_t cluster_count, cluster_room;
+    size_t clusters_done; /* decoded */
+    unsigned char
+        *input; /* the compressed bytes of the clusters of this round */
     size_t input_room;
     struct error fault; /* why it could not be planned further, if any */
     struct job *next;   /* free in a worker */
@@ -109,19 +110,20 @@ int job_add_read(struct job *job, const struct extent *extent);
 
 /* Add a part of a compressed cluster to a job, to be decoded. Its read is
  * joined to the one before where they touch. ENOMEM is the only error. */
-int job_add_unit(struct job *job, const struct extent *extent);
+int job_add_cluster(struct job *job, const struct extent *extent);
 
-/* The memory of the list of reads, for blocks of this size, and with units for
- * slots of this size. */
+/* The memory of the list of reads, for blocks of this size, and of the list of
+ * clusters, for slots of this size. */
 size_t job_list_size(size_t block_size);
-size_t job_unit_list_size(size_t slot_size);
+size_t job_cluster_list_size(size_t slot_size);
 
-/* The largest round that a single read can need, of a cluster of this size. */
-size_t job_least_round(size_t cluster_size);
+/* The most memory that a round of one read can need, of a cluster of this size.
+ */
+size_t job_min_round(size_t cluster_size);
 
 /* Take the next reads into a round that needs so many bytes of memory, and give
- * those for units their part of it. A single read may need more. ENOMEM is the
- * only error. */
+ * those of compressed bytes their part of it. A single read may need more.
+ * ENOMEM is the only error. */
 int job_next_round(struct job *job, size_t size);
 
 /* Whether no round follows. */
@@ -130,8 +132,8 @@ static inline bool job_is_last_round(const struct job *job)
     return job->round_end == job->read_count;
 }
 
-/* Whether all bytes of a unit are there, as far as its object goes. */
-bool job_has_input(const struct job *job, const struct unit *unit);
+/* Whether all bytes of a cluster are there, as far as its object goes. */
+bool job_has_input(const struct job *job, const struct job_cluster *cluster);
 
 /* Keep the first one of two, where both are in one object. */
 void false_hole_merge(struct false_hole *hole, const struct false_hole *other);

@@ -121,28 +121,29 @@ static bool read_views(struct job *job)
     return any;
 }
 
-/* Read number n came back, for units: decode them, as far as it goes. */
-static int decode_units(struct worker *w, struct job *job, size_t n,
-                        struct error *error)
+/* Read number n came back, with compressed bytes: decode their clusters, as far
+ * as it goes. */
+static int decode_clusters(struct worker *w, struct job *job, size_t n,
+                           struct error *error)
 {
-    for (; job->units_done < job->unit_count; job->units_done++) {
-        const struct unit *unit = &job->units[job->units_done];
+    for (; job->clusters_done < job->cluster_count; job->clusters_done++) {
+        const struct job_cluster *cluster = &job->clusters[job->clusters_done];
         int err;
 
-        if (unit->read != n)
+        if (cluster->read != n)
             break;
-        if (!job_has_input(job, unit))
+        if (!job_has_input(job, cluster))
             return read_fault(&job->reads[n], error);
-        err = unpack(&w->unpacker, job, unit, error);
+        err = cluster_decode(&w->decoder, job, cluster, error);
         if (err)
             return err;
     }
     return 0;
 }
 
-/* Check that all reads of a round gave what they should, and decode its units,
- * in the order of the guest's disk: so the first fault there is the one that is
- * found. The last of a job is where planning met one. */
+/* Check that all reads of a round gave what they should, and decode its
+ * clusters, in the order of the guest's disk: so the first fault there is the
+ * one that is found. The last of a job is where planning met one. */
 static int take_in(struct worker *w, struct job *job, struct error *error)
 {
     for (size_t i = job->round; i < job->round_end; i++) {
@@ -152,7 +153,7 @@ static int take_in(struct worker *w, struct job *job, struct error *error)
         if (read->done < read->len)
             find_fault(read);
         if (read->kind == READ_INPUT)
-            err = decode_units(w, job, i, error);
+            err = decode_clusters(w, job, i, error);
         if (!err && read->done < read->len)
             err = read_fault(read, error);
         if (err)
@@ -176,8 +177,8 @@ static void count(struct worker *w, const struct job *job,
         if (job->reads[i].kind != READ_ZEROS)
             w->counts.read += job->reads[i].len;
     }
-    for (size_t i = 0; i < job->unit_count; i++)
-        w->counts.decoded += job->units[i].extent.length;
+    for (size_t i = 0; i < job->cluster_count; i++)
+        w->counts.decoded += job->clusters[i].extent.length;
 }
 
 /* Nothing of a job is in flight any more. */
@@ -204,7 +205,7 @@ static bool finish(struct worker *w, struct job *job, struct found *found)
     if ((failed || err) && read_views(job)) {
         error_clear(&error);
         *found = (struct found){ .zero_blocks = 0 };
-        job->units_done = 0;
+        job->clusters_done = 0;
         err = take_in(w, job, &error);
         if (!err)
             err = hash(w, job, found, &error);
@@ -382,7 +383,7 @@ static void start(struct worker *w, struct job *job)
         release(w, job);
     } else if (there && go_on(w, job, &found)) {
         /* What was decoded says nothing about a method. */
-        if (job->unit_count == 0 && job->round == 0)
+        if (job->cluster_count == 0 && job->round == 0)
             read_choice_note(w->choice, method,
                              measure ? cpu_time() - before : 0, job->len,
                              found.zero_blocks * w->block_size);
@@ -508,11 +509,11 @@ void worker_free(struct worker *w)
         free(w->jobs[i].buf);
         free(w->jobs[i].blocks);
         free(w->jobs[i].reads);
-        free(w->jobs[i].units);
+        free(w->jobs[i].clusters);
         free(w->jobs[i].input);
         error_clear(&w->jobs[i].fault);
     }
     free(w->jobs);
-    unpacker_free(&w->unpacker);
+    cluster_decoder_free(&w->decoder);
     window_close(&w->window);
 }

@@ -4,7 +4,7 @@
 
 #include "engine/read-method.h"
 #include "engine/ring.h"
-#include "engine/unpack.h"
+#include "engine/cluster.h"
 
 /* A queue of a worker, for the readers of one group. */
 struct worker_queue {
@@ -30,7 +30,7 @@ struct worker {
     struct read_choice *choice;  /* not its own */
     struct worker_queue *queues; /* made when a read has to wait */
     size_t queue_count;
-    struct unpacker unpacker;
+    struct cluster_decoder decoder;
     struct engine_counts counts;
     struct false_hole false_hole;
 };

@@ -156,9 +156,9 @@ struct read_queue {
 
 /* How files are read. */
 enum cache_mode {
-    CACHE_BUFFERED, /* through the page cache */
-    CACHE_DIRECT,   /* past it: O_DIRECT */
-    CACHE_AVOIDED,  /* past it where the file system can, else through it */
+    CACHE_BUFFERED,           /* through the page cache */
+    CACHE_DIRECT,             /* past it: O_DIRECT */
+    CACHE_DIRECT_OR_BUFFERED, /* direct where the file system supports it */
 };
 
 struct file_options {
