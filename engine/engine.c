@@ -16,7 +16,7 @@
 #define DEFAULT_QUEUE_DEPTH 8
 #define DEFAULT_READ_SIZE MiB
 
-/* Of direct I/O: see reader/file.h. */
+/* Of direct I/O: see reader/pread.h. */
 #define SLOT_ALIGNMENT 4096
 
 /* Bounds the digests of a slot where blocks are small. */

@@ -4,7 +4,7 @@
  * page cache when its turn has come. The disk is busy with all that was
  * submitted while the worker hashes what it has.
  */
-#include "reader/file.h"
+#include "reader/queues.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ static struct read *ahead_reap(struct read_queue *queue, bool wait)
     q->first = read->next;
     if (!q->first)
         q->last = &q->first;
-    file_read_rest(read);
+    read->reader->ops->read_rest(read);
     return read;
 }
 

@@ -49,7 +49,6 @@ struct read {
     const char *reason; /* of the error, where its number says too little; or
                          * NULL. The reader has it. */
     void *owner;        /* of the caller */
-    void *state;        /* of the queue */
     struct read *next;
 };
 

@@ -2,12 +2,14 @@
 /*
  * Direct reads in flight by io_uring. This file alone knows liburing.
  */
-#include "reader/file.h"
+#include "reader/queues.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include <liburing.h>
+
+#include "reader/pread.h"
 
 struct ring_queue {
     struct read_queue queue;
@@ -17,7 +19,7 @@ struct ring_queue {
 
 static void finish_waiting(struct ring_queue *q, struct read *read)
 {
-    file_read_rest(read);
+    pread_rest(read);
     read->next = q->ready;
     q->ready = read;
 }
@@ -45,7 +47,7 @@ static void start(struct ring_queue *q, struct read *read)
         finish_waiting(q, read);
         return;
     }
-    io_uring_prep_read(sqe, file_fd(read->reader), buf, len, offset);
+    io_uring_prep_read(sqe, reader_fd(read->reader), buf, len, offset);
     io_uring_sqe_set_data(sqe, read);
 }
 

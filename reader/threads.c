@@ -2,7 +2,7 @@
 /*
  * Direct reads in flight by threads that wait, where there is no io_uring.
  */
-#include "reader/file.h"
+#include "reader/queues.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -64,7 +64,7 @@ static void *reading_thread(void *arg)
             continue;
         }
         pthread_mutex_unlock(&q->lock);
-        file_read_rest(read);
+        read->reader->ops->read_rest(read);
         pthread_mutex_lock(&q->lock);
         list_add(&q->done, read);
         pthread_cond_signal(&q->answered);

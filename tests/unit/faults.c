@@ -16,7 +16,6 @@
 
 #include "blkhash.h"
 #include "engine/engine.h"
-#include "reader/file.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool counting;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reader/change.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+/*
+ * A lease tells of writers that come later. One that is there already may write
+ * through a mapping, and the times tell of that only when a clean page becomes
+ * dirty. So dirty pages are written out, now that the times are known.
+ */
+const char *change_watch_begin(struct change_watch *w, int fd, const char *name,
+                               const struct stat *now, bool force_share)
+{
+    int err = ENOTSUP;
+
+    *w = (struct change_watch){ .fd = fd, .name = name, .before = *now };
+    if (S_ISREG(now->st_mode))
+        err = lease_take(&w->lease, fd);
+    w->leased = !err;
+    if (err != EAGAIN || force_share)
+        return NULL;
+    (void)sync_file_range(fd, 0, 0,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                              SYNC_FILE_RANGE_WAIT_AFTER);
+    return "another process has this file open for writing";
+}
+
+void change_watch_end(struct change_watch *w)
+{
+    if (w->leased)
+        lease_release(&w->lease);
+    w->leased = false;
+}
+
+/* --- the size ----------------------------------------------------------- */
+
+static int get_stat(const struct change_watch *w, struct stat *st,
+                    struct error *error)
+{
+    if (fstat(w->fd, st) == 0)
+        return 0;
+    return error_set(error, errno, "%s: fstat: %s", w->name, strerror(errno));
+}
+
+static int check_shrunk(const struct change_watch *w, const struct stat *now,
+                        struct error *error)
+{
+    if (now->st_size >= w->before.st_size)
+        return 0;
+    return error_set(error, EIO,
+                     "%s: the file shrank while it was read: from %jd to %jd "
+                     "bytes",
+                     w->name, (intmax_t)w->before.st_size,
+                     (intmax_t)now->st_size);
+}
+
+int change_watch_check_size(const struct change_watch *w, struct error *error)
+{
+    struct stat now;
+    int err = get_stat(w, &now, error);
+
+    return err ? err : check_shrunk(w, &now, error);
+}
+
+/* --- the times ---------------------------------------------------------- */
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* Whether the times tell of a write. A link, a new name and new permissions
+ * change the ctime, too, but nothing else. A lease that was kept says that it
+ * was one of these, for nobody could write. */
+static bool times_changed(const struct change_watch *w, const struct stat *now)
+{
+    if (!same_time(now->st_mtim, w->before.st_mtim))
+        return true;
+    return !same_time(now->st_ctim, w->before.st_ctim) &&
+           (!w->leased || lease_is_broken(&w->lease));
+}
+
+/* In memory no page is ever clean: what a mapping writes changes no time. */
+static bool times_tell_of_mappings(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC &&
+           fs.f_type != RAMFS_MAGIC;
+}
+
+/* --- the lease ---------------------------------------------------------- */
+
+/* A broken lease: somebody opened the file for writing. Whoever has closed it
+ * by now, and changed no time, wrote nothing: a process of QEMU finds our locks
+ * and goes. */
+static int check_lease(struct change_watch *w, const char **warning,
+                       struct error *error)
+{
+    if (!w->leased || !lease_is_broken(&w->lease))
+        return 0;
+    change_watch_end(w);
+    w->leased = lease_take(&w->lease, w->fd) == 0;
+    if (!w->leased || !times_tell_of_mappings(w->fd))
+        return error_set(error, EBUSY,
+                         "%s: another process opened the file for writing "
+                         "while it was read",
+                         w->name);
+    *warning = "another process opened this file for writing while it was "
+               "read, and closed it unchanged";
+    return 0;
+}
+
+int change_watch_check(struct change_watch *w, const char **warning,
+                       struct error *error)
+{
+    struct stat now;
+    int err;
+
+    /* The times of a device are those of its node. */
+    if (!S_ISREG(w->before.st_mode))
+        return 0;
+    err = get_stat(w, &now, error);
+    if (!err)
+        err = check_shrunk(w, &now, error);
+    if (err)
+        return err;
+    if (now.st_size != w->before.st_size || times_changed(w, &now))
+        return error_set(error, EBUSY, "%s: the file changed while it was read",
+                         w->name);
+    return check_lease(w, warning, error);
+}

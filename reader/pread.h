@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Readers over a file descriptor: what file.c and the queues of files share.
+ */
+#ifndef READER_PREAD_H
+#define READER_PREAD_H
+
+#include "reader/reader.h"
+
+/* What direct I/O wants offsets, lengths and memory to be multiples of. Enough
+ * for every device whose sectors fit a page. */
+#define DIRECT_ALIGNMENT 4096
+
+struct fd_reader {
+    struct reader reader;
+    int fd;
+    bool direct; /* opened with O_DIRECT */
+};
+
+/* The descriptor of a reader that is a struct fd_reader. */
+static inline int reader_fd(const struct reader *r)
+{
+    return ((const struct fd_reader *)r)->fd;
+}
+
+/* Whether direct I/O can read len bytes at offset into buf. */
+static inline bool is_direct(uint64_t offset, size_t len, const void *buf)
+{
+    return (offset | len | (uintptr_t)buf) % DIRECT_ALIGNMENT == 0;
+}
+
+/*
+ * Read the rest of a read of such a reader, waiting for it. The result is in
+ * the read. With direct I/O, what is not aligned goes through memory that is.
+ */
+void pread_rest(struct read *read);
+
+#endif
