@@ -18,11 +18,11 @@
 #include "reader/reader.h"
 
 enum extent_kind {
-    EXTENT_ZERO,       /* reads as zeros; nothing to read */
-    EXTENT_DATA,       /* bytes of a host object, as they are */
-    EXTENT_COMPRESSED, /* bytes of a cluster that must be decoded */
-    EXTENT_ABSENT,     /* of a layer: what the layer below has. Not of an
-                        * image. */
+    EXTENT_ZERO,        /* reads as zeros; nothing to read */
+    EXTENT_DATA,        /* bytes of a host object, as they are */
+    EXTENT_COMPRESSED,  /* bytes of a cluster that must be decoded */
+    EXTENT_UNALLOCATED, /* of a layer: the layer below decides. Never the
+                         * answer of an image */
 };
 
 struct extent {

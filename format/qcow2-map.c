@@ -85,7 +85,7 @@ static void plain_cluster(const struct qcow2 *q, uint64_t guest, uint64_t entry,
     if (zero)
         part->kind = EXTENT_ZERO;
     else
-        part->kind = is_allocated(q, entry) ? EXTENT_DATA : EXTENT_ABSENT;
+        part->kind = is_allocated(q, entry) ? EXTENT_DATA : EXTENT_UNALLOCATED;
 
     if (zero && q->version == 2)
         part->fault = "a zero cluster, which version 2 does not have";
@@ -121,7 +121,7 @@ static void extended_cluster(const struct qcow2 *q, uint64_t guest,
     if (zero >> n & 1)
         part->kind = EXTENT_ZERO;
     else
-        part->kind = allocated >> n & 1 ? EXTENT_DATA : EXTENT_ABSENT;
+        part->kind = allocated >> n & 1 ? EXTENT_DATA : EXTENT_UNALLOCATED;
 
     if (place ? (allocated & zero) != 0 : allocated != 0)
         part->fault = "a cluster whose subclusters contradict each other";
@@ -240,7 +240,7 @@ int qcow2_map(struct layer *layer, uint64_t offset, uint64_t length,
 
     *extent = (struct extent){ .offset = offset,
                                .length = length,
-                               .kind = EXTENT_ABSENT };
+                               .kind = EXTENT_UNALLOCATED };
     if (index >= q->l1_entries)
         return 0; /* a snapshot of a smaller disk */
     err = table_get(&q->l1, index * sizeof(uint64_t), &bytes, &count, error);

@@ -96,7 +96,7 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
             return err;
         if (extent->kind == EXTENT_DATA)
             return map_host(image, extent, error);
-        if (extent->kind != EXTENT_ABSENT)
+        if (extent->kind != EXTENT_UNALLOCATED)
             return 0;
         length = extent->length;
     }

@@ -79,7 +79,7 @@ static void map_all(struct image *image, const struct memory_reader *m)
         }
         require(e.offset == offset);
         require(e.length > 0 && e.length <= length);
-        require(e.kind != EXTENT_ABSENT);
+        require(e.kind != EXTENT_UNALLOCATED);
         if (e.kind == EXTENT_DATA)
             read_data(&e, m);
         if (e.kind == EXTENT_COMPRESSED && decoded < MAX_DECODED)

@@ -46,7 +46,7 @@ static int scripted_map(struct layer *layer, uint64_t offset, uint64_t length,
         .kind = what == 'd'   ? EXTENT_DATA
                 : what == 'z' ? EXTENT_ZERO
                 : what == 'c' ? EXTENT_COMPRESSED
-                              : EXTENT_ABSENT,
+                              : EXTENT_UNALLOCATED,
         .reader = &s->m.reader,
         .host_offset = what == 'c' ? unit * UNIT : offset,
         .skip = what == 'c' ? offset % UNIT : 0,
@@ -95,7 +95,7 @@ static void check(struct scripted *top, uint64_t step, const char *expected)
                         : e.kind == EXTENT_DATA ? 'd'
                                                 : 'c';
 
-            assert_int_not_equal(e.kind, EXTENT_ABSENT);
+            assert_int_not_equal(e.kind, EXTENT_UNALLOCATED);
             if (e.kind == EXTENT_DATA)
                 assert_int_equal(e.host_offset + i, offset + i);
             if (e.kind == EXTENT_COMPRESSED)
