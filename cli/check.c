@@ -15,7 +15,7 @@
 #include "cli/parse-sum.h"
 #include "cli/sums.h"
 #include "common/path.h"
-#include "common/url.h"
+#include "common/mask.h"
 
 /* Lines that --warn names when none is well-formed: it is no list. */
 #define MAX_NAMED 20

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/utf8.h"
-#include "common/url.h"
+#include "common/mask.h"
 
 #define CONSTRUCTION "blkhash"
 

@@ -15,7 +15,8 @@
 #include "cli/sums.h"
 #include "common/debug.h"
 #include "common/path.h"
-#include "common/url.h"
+#include "common/mask.h"
+#include "common/secrets.h"
 #include "image/image.h"
 #include "process/confine.h"
 

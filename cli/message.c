@@ -10,7 +10,7 @@
 
 #include "cli/progress.h"
 #include "cli/utf8.h"
-#include "common/url.h"
+#include "common/mask.h"
 
 /* Characters that are not printed as they are: controls, and those that change
  * the order or the place of what follows. */

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "common/units.h"
-#include "common/url.h"
+#include "common/mask.h"
+#include "common/secrets.h"
 
 static bool wants_escapes(const char *name)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "common/secrets.h"
 #include "common/url.h"
 
 /* What libnbd takes when the URI does not say. */
@@ -160,7 +161,7 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
         return error_set(error, EINVAL, "%s: not a URI", text);
     /* libnbd takes it for a part of another word, and names that in messages.
      */
-    if (url.secret.len)
+    if (secret_of_url(text).len)
         return error_set(error, EINVAL,
                          "%s: NBD has no passwords; leave it out of the URI",
                          text);

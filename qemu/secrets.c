@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/array.h"
+#include "common/secrets.h"
 #include "common/url.h"
 #include "qemu/options.h"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Passwords in names are shown nowhere: in no message, line, verdict or JSON, be
-they escaped or not. (The parser: tests/unit/url.c.)"""
+they escaped or not. (The parser: tests/unit/mask.c.)"""
 
 import json
 import os

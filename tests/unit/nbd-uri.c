@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/array.h"
-#include "common/url.h"
+#include "common/mask.h"
 #include "nbd/uri.h"
 
 /* What a URI has, where it is not what libnbd takes otherwise. */

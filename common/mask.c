@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "common/mask.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/secrets.h"
+
+bool has_mask(const char *name)
+{
+    struct secrets s;
+    struct span secret;
+
+    secrets_begin(&s, name);
+    while (secrets_next(&s, &secret)) {
+        if (span_is(secret, SECRET_MASK))
+            return true;
+    }
+    return false;
+}
+
+void wipe_secrets(char *name)
+{
+    struct secrets s;
+    struct span secret, next;
+
+    secrets_begin(&s, name);
+    /* Find the next secret while this one is still as it was. */
+    for (bool more = secrets_next(&s, &secret); more; secret = next) {
+        more = secrets_next(&s, &next);
+        memset(name + (secret.start - name), 'x', secret.len);
+    }
+}
+
+static void write_masked(FILE *f, struct secrets *s)
+{
+    const char *p = s->start;
+    struct span secret;
+
+    while (secrets_next(s, &secret)) {
+        fwrite(p, 1, secret.start - p, f);
+        fputs(SECRET_MASK, f);
+        p = secret.start + secret.len;
+    }
+    fwrite(p, 1, s->end - p, f);
+}
+
+static void write_text(FILE *f, const char *text, const char *known)
+{
+    const char *end;
+    struct secrets s;
+
+    while (known && (end = strstr(text, known))) {
+        secrets_begin_text(&s, span_between(text, end));
+        write_masked(f, &s);
+        secrets_begin(&s, known);
+        write_masked(f, &s);
+        text = end + strlen(known);
+    }
+    secrets_begin_text(&s, span_between(text, text + strlen(text)));
+    write_masked(f, &s);
+}
+
+/* Close a stream in memory, and return its text. NULL if a write failed. */
+static char *finish(FILE *f, char **text)
+{
+    if (fclose(f) == 0)
+        return *text;
+    free(*text);
+    return NULL;
+}
+
+char *mask_name(const char *name)
+{
+    char *masked = NULL;
+    struct secrets s;
+    size_t size;
+    FILE *f = open_memstream(&masked, &size);
+
+    if (!f)
+        return NULL;
+    secrets_begin(&s, name);
+    write_masked(f, &s);
+    return finish(f, &masked);
+}
+
+char *mask_text(const char *text, const char *known)
+{
+    char *masked = NULL;
+    size_t size;
+    FILE *f = open_memstream(&masked, &size);
+
+    if (!f)
+        return NULL;
+    write_text(f, text, known && has_secret(known) ? known : NULL);
+    return finish(f, &masked);
+}

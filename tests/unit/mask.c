@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "common/mask.h"
+#include "common/secrets.h"
+
+static void assert_masked(const char *text, const char *expected)
+{
+    char *name = mask_name(text);
+
+    test_case("%s", text);
+    assert_string_equal(name, expected);
+    assert_int_equal(has_secret(text), strcmp(text, expected) != 0);
+    assert_int_equal(has_mask(name), strcmp(text, expected) != 0);
+    free(name);
+}
+
+static void test_names(void **state)
+{
+    static const struct {
+        const char *name, *masked;
+    } cases[] = {
+        { "https://user:password@host/", "https://user:***@host/" },
+        { "https://user:p@ss:word@host/", "https://user:***@host/" },
+        { "https://:p@host", "https://:***@host" },
+        { "https://me@here:p@host/a", "https://me@here:***@host/a" },
+        { "HTTPS://user:p/w@host/", "HTTPS://user:***@host/" },
+        { "https://user:1/2@host/x", "https://user:***@host/x" },
+        { "https://user:70000/2@host", "https://user:***@host" },
+        { "https://user:12#/2@host", "https://user:***@host" },
+        { "https://u:' https://v@host/x", "https://u:***@host/x" },
+        { "ftp://u:p@[::1]:21/x", "ftp://u:***@[::1]:21/x" },
+        { "nbds://u:p@h/x", "nbds://u:***@h/x" },
+        { "x:y://u:p@h", "x:y://u:***@h" },
+        { "://u:p@h", "://u:***@h" },
+        { "iscsi://u%p:w@h:3260/iqn/1", "iscsi://u%***@h:3260/iqn/1" },
+        { "rbd:a/b:id=c:key=d\\:e==:conf=f", "rbd:a/b:id=c:key=***:conf=f" },
+        { "driver=raw,file.url=https://u:p,,'@h/x,read-only=on",
+          "driver=raw,file.url=https://u:***@h/x,read-only=on" },
+        { "file.cookie=a b,,c: d,file.url=https://h/",
+          "file.cookie=***,file.url=https://h/" },
+        { "file.password=a@b,file.user=c", "file.password=***,file.user=c" },
+        { "json:{\"a\":{\"url\": \"https://u:p\\\"w@h/x\"}, \"b\": \"c@d\"}",
+          "json:{\"a\":{\"url\": \"https://u:***@h/x\"}, \"b\": \"c@d\"}" },
+        { "json:{'url':'https:\\/\\/u:p@h\\/x', 'b': 'c@d'}",
+          "json:{'url':'https:\\/\\/u:***@h\\/x', 'b': 'c@d'}" },
+        { "json:{\"password\" : \"a\\\"b\", \"x\": 1}",
+          "json:{\"password\" : \"***\", \"x\": 1}" },
+        { "json:{\"filename\": \"json:{\\\"cookie\\\":\\\"a\\\", \\\"b\\\":1}\"}",
+          "json:{\"filename\": \"json:{\\\"cookie\\\":\\\"***\\\", "
+          "\\\"b\\\":1}\"}" },
+        { "{\"qom-type\":\"secret\",\"data\":\"d\",\"id\":\"i\"}",
+          "{\"qom-type\":\"secret\",\"data\":\"***\",\"id\":\"i\"}" },
+        { "secret,data=a,,b=c,id=s", "secret,data=***,id=s" },
+        { "data=a,qom-type=secret,id=s", "data=***,qom-type=secret,id=s" },
+        { "[ nbdkit ssh host=h password=p w ]",
+          "[ nbdkit ssh host=h password=***" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_masked(cases[i].name, cases[i].masked);
+}
+
+/* Nothing to hide. */
+static const char *const innocent[] = {
+    "",
+    "a",
+    "://",
+    "://:@",
+    "disk.raw",
+    "a@b:c/d.raw",
+    "https://host/path",
+    "https://host/a@b",
+    "https://host/a:b@c",
+    "https://host?a:b@c",
+    "https://host#a:b@c",
+    "https://host:80/a@b:c",
+    "https://host:8080/disk@1.qcow2",
+    "https://user@host/",
+    "https://user:@host",
+    "https://user%40x@host/",
+    "ssh://user@host:22/a@b/c",
+    "nbd://host:10809/name@x/y",
+    "nbd://[::1]:10809/name@x",
+    "nbd://[fe80::1]/name@x",
+    "nbd+unix:///name@x:y@z?socket=/run/a:b@c",
+    "rbd:pool/image@snapshot:id=a:conf=/etc/key=b",
+    "driver=luks,key-secret=s,file.filename=a@b",
+    "driver=https,url=https://h/a@b,username=u,password-secret=s",
+    "file.cookie-secret=s,data-file.filename=data",
+    "driver=qcow2,data=x",
+    "secret,id=s,file=/a/data=b",
+    "/mnt/password=1/cookie=2/key=3/disk@4.raw",
+    "json:{\"driver\": \"https\", \"password-secret\": \"s\"}",
+    "tls-creds-x509,id=t,passwordid=s,dir=/etc/pki",
+    "QEMU: Invalid password, cannot unlock any keyslot",
+    "QEMU: No secret with id 's'",
+    "'key-secret' is required",
+    "äöü € 😀",
+};
+
+static void test_innocent(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(innocent); i++) {
+        char text[256];
+        char *masked;
+
+        assert_masked(innocent[i], innocent[i]);
+        snprintf(text, sizeof(text), "top: cannot open '%s': no", innocent[i]);
+        masked = mask_text(text, innocent[i]);
+        assert_string_equal(masked, text);
+        free(masked);
+    }
+}
+
+static void test_text(void **state)
+{
+    static const struct {
+        const char *text, *known, *masked;
+    } cases[] = {
+        { "ssh://a:secret@b: 'ssh://a:secret@b' failed", NULL,
+          "ssh://a:***@b: 'ssh://a:***@b' failed" },
+        { "top: cannot open its backing file: 'https://a:p'w@b/x'", NULL,
+          "top: cannot open its backing file: 'https://a:***@b/x'" },
+        /* What follows a name that is known is not taken for a part of it. */
+        { "https://a:p@b/x: for c@d", "https://a:p@b/x",
+          "https://a:***@b/x: for c@d" },
+        { "file.cookie=a: bad, for b", "file.cookie=a",
+          "file.cookie=***: bad, for b" },
+        { "https://a:p@b/x: for c@d", NULL, "https://a:***@d" },
+        { "a: https://a:p@b/x", "a", "a: https://a:***@b/x" },
+        { "'/m/https://a:p https://q@b/x': no", NULL,
+          "'/m/https://a:***@b/x': no" },
+        { "iscsi://a%p https://q@b/x", NULL, "iscsi://a%***@b/x" },
+        { "nbd://h: no 'ssh://c@d/'", NULL, "nbd://h: no 'ssh://c@d/'" },
+        { "'nbd://h:10809': no 'ssh://c@d/'", NULL,
+          "'nbd://h:10809': no 'ssh://c@d/'" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char *masked = mask_text(cases[i].text, cases[i].known);
+
+        test_case("%s", cases[i].text);
+        assert_string_equal(masked, cases[i].masked);
+        free(masked);
+    }
+}
+
+/* A password of 1 to 12 characters, of which the user escaped none. It begins
+ * with a letter that occurs in no other place, and has two at least, so that it
+ * can be looked for. */
+static void make_password(char *password)
+{
+    static const char *const pieces[] = {
+        "'", "\"",  "/", "#",  "?",   " ",  "@",    ":",
+        "%", "%2F", ",", "\\", "://", "\n", "\x01", "\xc3\xa4",
+        "Q", "1",   "=", "{",  "}",   "[",  "]",    "***",
+    };
+    unsigned n = random_number() % 11;
+
+    strcpy(password, "ZZ");
+    while (n--)
+        strcat(password, pieces[random_number() % ARRAY_SIZE(pieces)]);
+    strcat(password, "ZZ");
+}
+
+static const char *const contexts[] = {
+    "%s",
+    "disksum: %s: Could not open '%s': error",
+    "%s: 'x' \"%s\" (%s), and nbd://host:10809/a@b",
+    "top.qcow2: cannot open its backing file '%s': %s: no route",
+    "%s/other@place: no such file",
+};
+
+static const char *const names[] = {
+    "https://user:%s@host/disk.raw",      "https://:%s@host:8080/disk.raw",
+    "ssh://me@here:%s@[::1]:22/disk.raw", "HTTP://user:%s@host",
+    "strange+1://user:%s@host?x=y",       "iscsi://user%%%s@host/iqn/1",
+};
+
+/* Whatever the password, and wherever it stands: not a piece is left. */
+static void test_random_passwords(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 20000; i++) {
+        char password[64], name[160], text[1024];
+        char *masked;
+
+        make_password(password);
+        snprintf(name, sizeof(name), names[random_number() % ARRAY_SIZE(names)],
+                 password);
+        snprintf(text, sizeof(text),
+                 contexts[random_number() % ARRAY_SIZE(contexts)], name, name,
+                 name);
+        test_case("%s", text);
+        for (unsigned is_known = 0; is_known < 2; is_known++) {
+            masked = mask_text(text, is_known ? name : NULL);
+            if (strpbrk(masked, "ZQ"))
+                fail_msg("'%s' becomes '%s'", text, masked);
+            free(masked);
+        }
+        masked = mask_name(name);
+        assert_null(strpbrk(masked, "ZQ"));
+        assert_true(has_secret(name) && has_mask(masked));
+        free(masked);
+        wipe_secrets(name);
+        assert_null(strpbrk(name, "ZQ"));
+    }
+}
+
+/* In an option string a comma is doubled, in JSON a quote has a backslash. */
+static void test_random_values(void **state)
+{
+    static const struct {
+        const char *text, *masked;
+        char special;
+    } cases[] = {
+        { "driver=x,file.password=%s,a=b@c", "driver=x,file.password=***,a=b@c",
+          ',' },
+        { "secret,data=%s,id=s", "secret,data=***,id=s", ',' },
+        { "json:{\"cookie\": \"%s\", \"a\": \"b@c\"}",
+          "json:{\"cookie\": \"***\", \"a\": \"b@c\"}", '"' },
+        { "json:{\"url\":\"https://u:%s@h\",\"a\":\"b@c\"}",
+          "json:{\"url\":\"https://u:***@h\",\"a\":\"b@c\"}", '"' },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < 4000; i++) {
+        unsigned n = random_number() % ARRAY_SIZE(cases);
+        char password[64], escaped[128], name[256];
+        char *to = escaped;
+
+        make_password(password);
+        for (const char *p = password; *p; p++) {
+            if (*p == cases[n].special)
+                *to++ = *p == ',' ? ',' : '\\';
+            else if (*p == '\\' && cases[n].special == '"')
+                *to++ = '\\';
+            *to++ = *p;
+        }
+        *to = '\0';
+        snprintf(name, sizeof(name), cases[n].text, escaped);
+        assert_masked(name, cases[n].masked);
+    }
+}
+
+/* However a list of 16 MiB is made, no time is needed that grows with the
+ * square of its length: these would take hours. */
+static void test_long_texts(void **state)
+{
+    static const char *const pieces[] = {
+        "x://h:1/",           "https://h:1/",  "x:///",     "x://a:",
+        "https://a:@",        "\"x://a:",      "'x://a:1/", "\\\"x://h:1/",
+        "json:\"x://[::::",   "secret,data=,", "rbd:key=:", "password=,",
+        "\"password\":\"\",", "x://u:p@,",     "@",         "x",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+        size_t len = strlen(pieces[i]);
+        size_t size = 4 << 20;
+        char *text = malloc(size + 2);
+        char *masked;
+
+        test_case("%s", pieces[i]);
+        for (size_t at = 0; at < size; at++)
+            text[at] = pieces[i][at % len];
+        strcpy(text + size, "@");
+        masked = mask_text(text, NULL);
+        assert_non_null(masked);
+        free(masked);
+        free(mask_name(text));
+        free(text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_innocent),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_random_passwords),
+        cmocka_unit_test(test_random_values),
+        cmocka_unit_test(test_long_texts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
