@@ -2,8 +2,9 @@
 /*
  * qcow2, as QEMU's docs/interop/qcow2.txt specifies it and as QEMU 7.2 reads
  * it: what the specification leaves open, and what QEMU does not follow, is
- * as QEMU does it. The header is in qcow2-header.c, the table of snapshots in
- * qcow2-snapshot.c, open and close in qcow2.c, the map in qcow2-map.c.
+ * as QEMU does it. The header is in qcow2-header.c, its extensions in
+ * qcow2-extensions.c, the table of snapshots in qcow2-snapshot.c, open and
+ * close in qcow2.c, the map in qcow2-map.c.
  */
 #ifndef FORMAT_QCOW2_H
 #define FORMAT_QCOW2_H
@@ -48,6 +49,20 @@ static inline struct qcow2 *qcow2_of(const struct layer *layer)
 {
     return layer->format_data;
 }
+
+#define QCOW2_MAGIC 0x514649fb /* "QFI\xfb" */
+
+#define QCOW2_HEADER_V2 72
+#define QCOW2_HEADER_V3 104 /* at least; compression_type follows */
+
+enum {
+    QCOW2_EXTENSION_END = 0,
+    QCOW2_EXTENSION_BACKING_FORMAT = 0xe2792aca,
+    QCOW2_EXTENSION_FEATURE_NAMES = 0x6803f857,
+    QCOW2_EXTENSION_CRYPTO = 0x0537be77,
+    QCOW2_EXTENSION_BITMAPS = 0x23852875,
+    QCOW2_EXTENSION_DATA_FILE = 0x44415441,
+};
 
 #define QCOW2_INCOMPATIBLE_DIRTY (UINT64_C(1) << 0)
 #define QCOW2_INCOMPATIBLE_CORRUPT (UINT64_C(1) << 1)
@@ -95,9 +110,16 @@ int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,
 int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t offset,
                    uint64_t count, struct error *error);
 
-/* qcow2-header.c: read and check the header and its extensions. */
+/* qcow2-header.c: read and check the header. */
 int qcow2_read_header(struct qcow2 *q, struct error *error);
+
+/* qcow2-extensions.c: read and check what follows the header. */
 int qcow2_read_extensions(struct qcow2 *q, struct error *error);
+
+/* Set the error for unknown incompatible features, with the name that the image
+ * has for the first of them. Returns its code. */
+int qcow2_refuse_features(struct qcow2 *q, uint64_t unknown,
+                          struct error *error);
 
 /* qcow2-snapshot.c: check the table of snapshots. Where wanted is not NULL the
  * snapshot of this id or name takes the place of the active disk. */
