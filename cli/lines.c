@@ -122,7 +122,7 @@ static bool is_device(const struct lines *l)
 
 static int check_start(struct lines *l, struct error *error)
 {
-    const char *format = probe_magic(l->buffer, l->end);
+    const char *format = probe_start(l->buffer, l->end);
     size_t len = l->end < LOOK_SIZE ? l->end : LOOK_SIZE;
 
     if (format)

@@ -121,7 +121,7 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
                              source->name, s->max_size);
     }
     if (s->probe && first) {
-        const char *format = probe_magic(job->buf, job->len);
+        const char *format = probe_start(job->buf, job->len);
 
         if (format)
             return error_set(error, ENOTSUP,

@@ -42,21 +42,16 @@ struct layer {
     struct extent extent;  /* the last that was mapped */
 };
 
-/* What a format needs to know to open a layer. */
+/*
+ * What a format needs to know to open a layer. Its open function (format.h)
+ * fills a layer whose reader is set. If it fails after it has set ops,
+ * ops->close() undoes what it did.
+ */
 struct layer_options {
     const char *snapshot; /* NULL: the active disk */
     struct file_options files;
     bool standalone; /* open no other file */
 };
-
-/*
- * Open functions fill a layer whose reader is set, and leave what they did to
- * ops->close() when they fail after setting ops.
- */
-int raw_open(struct layer *layer, const struct layer_options *options,
-             struct error *error);
-int qcow2_open(struct layer *layer, const struct layer_options *options,
-               struct error *error);
 
 /* Read metadata. Bytes beyond the end of the object are zeros, as QEMU has
  * it. */

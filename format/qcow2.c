@@ -4,6 +4,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/bytes.h"
+#include "format/format.h"
+
+/* Version 1 is qcow. QEMU takes version 0 for raw, and refuses unknown
+ * versions. */
+bool qcow2_probe(const unsigned char *start, size_t len)
+{
+    return len >= 8 && get_be32(start) == QCOW2_MAGIC &&
+           get_be32(start + 4) >= 2;
+}
+
 /*
  * The file that has the data of all clusters. Its name is relative to the
  * current directory, not to that of the image, and is taken as it is, without

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "common/units.h"
-#include "format/layer.h"
+#include "format/format.h"
 
 static int raw_map(struct layer *layer, uint64_t offset, uint64_t length,
                    struct extent *extent, struct error *error)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "format/vmdk-descriptor.h"
-
+/*
+ * The text that describes a VMDK image, in a file of its own or embedded:
+ * VMware's "Virtual Disk Format 5.0", as QEMU reads it.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,7 +11,7 @@
 
 #include "common/bytes.h"
 #include "common/units.h"
-#include "format/layer.h"
+#include "format/format.h"
 
 /* QEMU reads no more of a descriptor. */
 #define MAX_DESCRIPTOR (MiB - 1)
@@ -27,7 +29,7 @@
 
 struct descriptor {
     struct reader *reader;
-    const struct vmdk_names *names;
+    const struct name_visitor *visitor;
     unsigned extents;
 };
 
@@ -52,6 +54,7 @@ static int check_line(struct descriptor *d, const char *line,
     char words[MAX_LINE + 1];
     int64_t sectors;
     int fields, end = 0;
+    bool has_header;
 
     /* QEMU's sscanf() goes on over the end of a line, too. */
     line += strspn(line, " \t\n\v\f\r");
@@ -68,7 +71,10 @@ static int check_line(struct descriptor *d, const char *line,
                          "image, and show a shorter disk: '%.*s'",
                          d->reader->name, (int)strcspn(words, "\r\n"), words);
     d->extents++;
-    return d->names->extent(d->names->arg, type, name, error);
+    /* An extent that has a header can have a descriptor of its own. */
+    has_header = strcmp(type, "FLAT") != 0 && strcmp(type, "VMFS") != 0;
+    return names_visit(d->visitor, NAME_EXTENT, "extent", name,
+                       has_header ? "vmdk" : "raw", error);
 }
 
 static int check_lines(struct descriptor *d, const char *text,
@@ -137,15 +143,16 @@ static int check_parent(struct descriptor *d, uint64_t offset,
     err = metadata_read(d->reader, offset, text, PARENT_TEXT, error);
     name = err ? NULL : find_parent(text);
     if (name)
-        err = d->names->parent(d->names->arg, name, error);
+        err =
+            names_visit(d->visitor, NAME_IMAGE, "parent", name, "vmdk", error);
     free(text);
     return err;
 }
 
-int vmdk_descriptor_names(struct reader *reader, const struct vmdk_names *names,
-                          struct error *error)
+int vmdk_names(struct reader *reader, const struct name_visitor *visitor,
+               struct error *error)
 {
-    struct descriptor d = { .reader = reader, .names = names };
+    struct descriptor d = { .reader = reader, .visitor = visitor };
     unsigned char h[HEADER_SIZE];
     int err = metadata_read(reader, 0, h, sizeof(h), error);
     bool sparse = memcmp(h, "KDMV", 4) == 0;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/probe.h"
+#include "format/format.h"
 #include "qemu/options.h"
 
 /* Add a copy of a value to a list. */
@@ -33,8 +33,7 @@ static bool collect(FILE *f, const struct qemu_option *option, void *arg)
     (void)f;
     if (strcmp(option->key, "filename") == 0)
         ok = append(&d->files, &d->file_count, option->value);
-    else if (strcmp(option->key, "driver") == 0 &&
-             is_image_format(option->value))
+    else if (strcmp(option->key, "driver") == 0 && format_find(option->value))
         ok = append(&d->formats, &d->format_count, option->value);
     d->failed |= !ok;
     return false;

@@ -10,33 +10,13 @@
 
 #include "common/array.h"
 #include "common/path.h"
+#include "format/format.h"
 #include "format/probe.h"
 #include "image/open.h"
-#include "image/recorded.h"
+#include "image/walk.h"
 #include "nbd/nbd.h"
 #include "qemu/files.h"
 #include "qemu/qemu.h"
-
-typedef int format_open(struct layer *layer,
-                        const struct layer_options *options,
-                        struct error *error);
-
-static format_open *find_format(const char *name)
-{
-    static const struct {
-        const char *name;
-        format_open *open;
-    } formats[] = {
-        { "raw", raw_open },
-        { "qcow2", qcow2_open },
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
-        if (strcmp(name, formats[i].name) == 0)
-            return formats[i].open;
-    }
-    return NULL;
-}
 
 /* How to reach a server. For a name that an image chose, without anything of
  * the user's that could tell the server who asks, or let it in. */
@@ -67,7 +47,7 @@ static bool is_for_qemu(const struct layer_source *source)
     if (source->image_opts)
         return true;
     if (nbd_is_uri(source->path))
-        return source->format && !find_format(source->format);
+        return source->format && !format_is_native(source->format);
     return !path_of_name(source->path);
 }
 
@@ -98,7 +78,7 @@ static int check_uri(const struct layer_source *source, struct error *error)
     const char *uri = source->path, *format = source->format;
 
     if (source->image_opts || !nbd_is_uri(uri) || !format ||
-        find_format(format) || strncmp(uri, "nbd:", 4) == 0 ||
+        format_is_native(format) || strncmp(uri, "nbd:", 4) == 0 ||
         strncmp(uri, "nbd+unix:", 9) == 0)
         return 0;
     return error_set(error, ENOTSUP,
@@ -235,14 +215,12 @@ static int open_format(struct layer *layer, const struct layer_source *source,
                        const struct image_options *options, struct error *error)
 {
     const char *format = source->format;
-    format_open *open;
     bool foreign;
     int err = format ? 0 : choose_format(layer, source, &format, error);
 
     if (err)
         return err;
-    open = find_format(format);
-    if (open) {
+    if (format_is_native(format)) {
         const struct layer_options layer_options = {
             .snapshot = source->snapshot,
             .files = options->files,
@@ -250,7 +228,7 @@ static int open_format(struct layer *layer, const struct layer_source *source,
         };
 
         layer->format = format;
-        return open(layer, &layer_options, error);
+        return format_find(format)->open(layer, &layer_options, error);
     }
     if (!source->path) {
         return error_set(error, ENOTSUP,
@@ -258,9 +236,9 @@ static int open_format(struct layer *layer, const struct layer_source *source,
                          "server first, and give its URI",
                          source->name, format);
     }
-    err = recorded_check(
-        layer->reader, qemu_descriptor(source->path) < 0 ? source->path : NULL,
-        format, options, &foreign, error);
+    err = walk_image(layer->reader,
+                     qemu_descriptor(source->path) < 0 ? source->path : NULL,
+                     format, options, &foreign, error);
     if (err)
         return err;
     if (foreign && !path_of_name(source->path))
@@ -277,8 +255,11 @@ static int open_format(struct layer *layer, const struct layer_source *source,
  * server may serve a single client. */
 static bool is_left_to_qemu(const struct layer_source *source)
 {
+    const struct format *format =
+        source->format ? format_find(source->format) : NULL;
+
     return nbd_is_uri(source->path) && source->format &&
-           !find_format(source->format) && !recorded_has_names(source->format);
+           (!format || (!format->open && !format->names));
 }
 
 /* The user's own credentials may be for any part of it. */
@@ -292,8 +273,8 @@ static int open_description(struct layer *layer,
 
     /* One that an image records is trusted as a whole, or refused. */
     if (!source->recorded)
-        err = recorded_check_description(source->path, !source->image_opts,
-                                         options, &foreign, error);
+        err = walk_description(source->path, !source->image_opts, options,
+                               &foreign, error);
     if (err)
         return err;
     if (foreign && options->object_count)

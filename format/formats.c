@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The image formats that are recognised. What QEMU's probing knows, this must
+ * know: an image that is taken for raw gets the checksum of its container.
+ */
+#include <string.h>
+
+#include "common/array.h"
+#include "format/format.h"
+
+bool magic_matches(const struct magic *m, const unsigned char *p, size_t len)
+{
+    return m->length && len >= m->offset + m->length &&
+           memcmp(p + m->offset, m->bytes, m->length) == 0;
+}
+
+/* A string literal without its final NUL. */
+#define MAGIC(at, text)                                                        \
+    {                                                                          \
+        .offset = (at), .length = sizeof(text) - 1, .bytes = (text)            \
+    }
+
+/* The magic and the version. */
+static bool is_parallels(const unsigned char *start, size_t len)
+{
+    static const struct magic magic = MAGIC(0, "WithoutFreeSpace\2\0\0\0");
+    static const struct magic extended = MAGIC(0, "WithouFreSpacExt\2\0\0\0");
+
+    return magic_matches(&magic, start, len) ||
+           magic_matches(&extended, start, len);
+}
+
+/* The magic, the type and the subtype, each with its NUL, and the version. */
+static bool is_bochs(const unsigned char *start, size_t len)
+{
+    static const struct magic magic = MAGIC(0, "Bochs Virtual HD Image\0");
+    static const struct magic type = MAGIC(32, "Redolog\0");
+    static const struct magic subtype = MAGIC(48, "Growing\0");
+    static const struct magic version_1 = MAGIC(64, "\0\0\1\0");
+    static const struct magic version_2 = MAGIC(64, "\0\0\2\0");
+
+    return magic_matches(&magic, start, len) &&
+           magic_matches(&type, start, len) &&
+           magic_matches(&subtype, start, len) &&
+           (magic_matches(&version_1, start, len) ||
+            magic_matches(&version_2, start, len));
+}
+
+const struct format formats[] = {
+    {
+        .name = "raw",
+        .open = raw_open,
+    },
+    {
+        .name = "qcow2",
+        .probe = qcow2_probe,
+        .open = qcow2_open,
+        .names = qcow2_names,
+    },
+    {
+        .name = "qcow",
+        .probe = qcow_probe,
+        .names = qcow_names,
+    },
+    {
+        .name = "qed",
+        .magic = MAGIC(0, "QED\0"),
+        .names = qed_names,
+    },
+    {
+        .name = "vhdx",
+        .magic = MAGIC(0, "vhdxfile"),
+    },
+    {
+        .name = "vpc",
+        .magic = MAGIC(0, "conectix"),
+        .lookalike_end = MAGIC(0, "conectix"), /* of fixed size */
+    },
+    {
+        .name = "vdi",
+        .magic = MAGIC(64, "\x7f\x10\xda\xbe"),
+    },
+    {
+        /* Version 1. QEMU does not know version 2, which cryptsetup makes: it
+         * is the content of a disk. */
+        .name = "luks",
+        .magic = MAGIC(0, "LUKS\xba\xbe\0\1"),
+    },
+    {
+        .name = "cloop",
+        .magic = MAGIC(0, "#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && "
+                          "mount -r -t iso9660 /dev/cloop $1\n"),
+    },
+    {
+        .name = "parallels",
+        .probe = is_parallels,
+    },
+    {
+        .name = "bochs",
+        .probe = is_bochs,
+    },
+    {
+        .name = "dmg",
+        .suffix = ".dmg",
+        .lookalike_end = MAGIC(0, "koly"),
+    },
+    {
+        /* A descriptor of a version that QEMU does not know looks like one. */
+        .name = "vmdk",
+        .probe = vmdk_probe,
+        .lookalike_start = MAGIC(0, "# Disk DescriptorFile"),
+        .names = vmdk_names,
+    },
+};
+
+const size_t format_count = ARRAY_SIZE(formats);
+
+const struct format *format_find(const char *name)
+{
+    for (size_t i = 0; i < format_count; i++) {
+        if (strcmp(name, formats[i].name) == 0)
+            return &formats[i];
+    }
+    return NULL;
+}
+
+bool format_is_native(const char *name)
+{
+    const struct format *format = format_find(name);
+
+    return format && format->open;
+}

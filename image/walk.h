@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A walk from an image that QEMU will read to all files that QEMU will open for
+ * it, before QEMU follows the names in them. All these names must be those of
+ * plain files. With options->trust_names they need not be, and *foreign tells
+ * whether one is not.
+ */
+#ifndef IMAGE_WALK_H
+#define IMAGE_WALK_H
+
+#include "image/image.h"
+
+/* Walk from an image. path is its path, or its name with a protocol, or NULL if
+ * it is in no directory. */
+int walk_image(struct reader *reader, const char *path, const char *format,
+               const struct image_options *options, bool *foreign,
+               struct error *error);
+
+/* Walk from all files in an option string, or in a name that begins with
+ * json:. */
+int walk_description(const char *text, bool is_json,
+                     const struct image_options *options, bool *foreign,
+                     struct error *error);
+
+#endif
