@@ -2,6 +2,7 @@
 """Every failure: exit status 1, no checksum, one line that names the file, the
 place and the cause."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -354,9 +355,28 @@ def test_reader_of_stdout_is_gone(build, tmp_path):
 
 # --- signals, limits, usage ----------------------------------------------
 
+@contextlib.contextmanager
+def at_work(build, *args, **kwargs):
+    """A disksum with four workers, which have all begun."""
+    ours, theirs = os.pipe()
+    with subprocess.Popen(
+            [build / "disksum", "-t", "4", f"--progress={theirs}", *args],
+            pass_fds=[theirs], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, **kwargs) as process:
+        os.close(theirs)
+        try:
+            assert os.read(ours, 100)
+            while len(os.listdir(f"/proc/{process.pid}/task")) < 5:
+                assert process.poll() is None
+                time.sleep(0.01)
+            yield process
+        finally:
+            process.kill()
+            os.close(ours)
+
+
 def interrupt(process):
     """Seconds from SIGINT to the end."""
-    time.sleep(0.15)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate()
@@ -376,9 +396,11 @@ def test_sigint_ends_at_once(build, tmp_path, what):
             f.write(random.Random(1).randbytes(1 << 20) * 512)
     args = {"hole": [path], "pipe": [], "direct":
             ["-T", "none", "-d", "sha3-512", path]}[what]
-    assert min(interrupt(subprocess.Popen(
-        [build / "disksum", *args], stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE)) for _ in range(5)) < 0.1
+    times = []
+    for _ in range(5):
+        with at_work(build, *args) as process:
+            times.append(interrupt(process))
+    assert min(times) < 0.1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -388,20 +410,13 @@ def test_death_by_signal(build, tmp_path, number, what):
     if what == "hole":
         with open(tmp_path / "disk", "wb") as f:
             f.truncate(8 << 40)
-    ours, theirs = os.pipe()
-    process = subprocess.Popen(
-        [build / "disksum", f"--progress={theirs}",
-         tmp_path / "disk" if what == "hole" else "-"], pass_fds=[theirs],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        # Whoever runs the tests may ignore it (nohup).
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
-    os.close(theirs)
-    os.read(ours, 100)  # it has begun
-    time.sleep(0.05)
-    process.send_signal(number)
-    assert process.communicate() == (b"", b"")
-    assert process.returncode == -number
-    os.close(ours)
+    with at_work(build, tmp_path / "disk" if what == "hole" else "-",
+                 # Whoever runs the tests may ignore it (nohup).
+                 preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)
+                 ) as process:
+        process.send_signal(number)
+        assert process.communicate() == (b"", b"")
+        assert process.returncode == -number
 
 
 def signal_thread(pid, thread, number):
