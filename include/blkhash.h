@@ -70,6 +70,23 @@ extern "C" {
  */
 const char *const *blkhash_digests(void);
 
+/*
+ * The SHA-256 kernels that this machine can run: code for some feature of the
+ * CPU each, and "openssl", which is always there. They are the values that the
+ * environment variable BLKHASH_SHA256 can have (see the manual). The list is as
+ * that of blkhash_digests(), in no order. It cannot fail. Thread-safe.
+ */
+const char *const *blkhash_kernels(void);
+
+/*
+ * How fast a kernel was when the library chose among them, for people to read:
+ * bytes a second of one core, for 16 blocks of 1 KiB at once. Measures first, for
+ * some 100 microseconds, when no leaf, stream or call has done it before. 0 for a
+ * kernel that was not measured: there is none of that name, or BLKHASH_SHA256
+ * made the choice. Thread-safe.
+ */
+uint64_t blkhash_kernel_speed(const char *kernel);
+
 /* --- stream ------------------------------------------------------------- */
 
 /*
@@ -227,9 +244,9 @@ struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
 size_t blkhash_leaf_md_size(const struct blkhash_leaf *leaf);
 
 /*
- * How the blocks are hashed on this machine, for people to read: the name of a
- * kernel ("shani", "avx512", "avx2") or of the library that does it. NULL for
- * NULL.
+ * What hashes 16 blocks or more on this machine, for people to read: one of
+ * blkhash_kernels() for SHA-256, and the name of a library for another digest.
+ * NULL for NULL.
  */
 const char *blkhash_leaf_kernel(const struct blkhash_leaf *leaf);
 

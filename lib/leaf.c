@@ -13,7 +13,7 @@
 #include "blkhash.h"
 #include "lib/cancel.h"
 #include "lib/digest.h"
-#include "lib/sha256.h"
+#include "lib/sha256-dispatch.h"
 #include "lib/zero.h"
 
 struct spare {
@@ -25,7 +25,7 @@ struct blkhash_leaf {
     size_t block_size;
     struct digest *digest;
     size_t md_size;
-    const struct sha256_choice *sha256; /* NULL: another digest */
+    const struct sha256_dispatch *sha256; /* NULL: another digest */
     unsigned char zero_md[BLKHASH_MAX_MD_SIZE];
 
     pthread_mutex_t lock;
@@ -236,7 +236,7 @@ struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
         goto fail;
     leaf->md_size = digest_size(leaf->digest);
     if (digest_is_sha256(leaf->digest)) {
-        err = sha256_choose(&leaf->sha256);
+        err = sha256_get_dispatch(&leaf->sha256);
         if (err)
             goto fail;
     }

@@ -41,13 +41,15 @@
 #define queue_update_end blkhash_inner_queue_update_end
 #define queue_wait blkhash_inner_queue_wait
 
-#define sha256_avx2 blkhash_inner_sha256_avx2
-#define sha256_avx512 blkhash_inner_sha256_avx512
+#define sha256_benchmark blkhash_inner_sha256_benchmark
 #define sha256_choose blkhash_inner_sha256_choose
+#define sha256_get_dispatch blkhash_inner_sha256_get_dispatch
 #define sha256_group blkhash_inner_sha256_group
 #define sha256_hash blkhash_inner_sha256_hash
 #define sha256_k blkhash_inner_sha256_k
-#define sha256_race blkhash_inner_sha256_race
-#define sha256_shani blkhash_inner_sha256_shani
+#define sha256_kernel_count blkhash_inner_sha256_kernel_count
+#define sha256_kernel_name blkhash_inner_sha256_kernel_name
+#define sha256_kernel_usable blkhash_inner_sha256_kernel_usable
+#define sha256_kernels blkhash_inner_sha256_kernels
 
 #endif

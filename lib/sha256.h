@@ -5,8 +5,9 @@
  * One message is a chain of additions, each waiting for the one before; a core
  * that works on several messages has something to do while it waits. A kernel
  * is one way to do that with the instructions of a CPU: it advances up to
- * `lanes` messages side by side. sha256.c does what is the same for all of
- * them: initial values, padding, output, and the choice of a kernel.
+ * `lanes` messages side by side. Each has a file, sha256-NAME.c, which defines
+ * SHA256_KERNEL(NAME); lib/meson.build lists the names. sha256.c does what is
+ * the same for all: initial values, padding and output.
  */
 #ifndef LIB_SHA256_H
 #define LIB_SHA256_H
@@ -16,6 +17,7 @@
 #include <stdint.h>
 
 #include "lib/names.h"
+#include "lib/parts.h"
 
 #define SHA256_SIZE 32
 #define SHA256_BLOCK 64
@@ -43,40 +45,22 @@ struct sha256_kernel {
                      unsigned count, size_t blocks);
 };
 
-extern const struct sha256_kernel sha256_shani;
-extern const struct sha256_kernel sha256_avx512;
-extern const struct sha256_kernel sha256_avx2;
+/* A kernel's symbol, with the prefix of lib/names.h. */
+#define SHA256_KERNEL(name) blkhash_inner_sha256_##name
+
+/* All kernels of this build. */
+#define DECLARE_KERNEL(name)                                                   \
+    extern const struct sha256_kernel SHA256_KERNEL(name);
+SHA256_KERNELS(DECLARE_KERNEL)
+#undef DECLARE_KERNEL
 
 /* The round constants. */
 extern const uint32_t sha256_k[64];
 
-/* Which kernel hashes best a group of n messages, n up to SHA256_MAX_LANES.
- * NULL: OpenSSL, one by one. */
-struct sha256_choice {
-    const struct sha256_kernel *best[SHA256_MAX_LANES + 1];
-};
-
 /*
- * The choice for this machine. The first call measures the kernels that the
- * CPU has, for some 100 microseconds; which one wins depends on the make of
- * the CPU (SHA-NI on Zen 4, AVX-512 on Sapphire Rapids), and a race needs no
- * table of models. The environment variable BLKHASH_SHA256 forces "shani",
- * "avx512", "avx2" or "openssl"; ENOTSUP when this machine has no such kernel.
- * Thread-safe.
- */
-int sha256_choose(const struct sha256_choice **choice);
-
-/*
- * Find the fastest of some kernels, where NULL is OpenSSL, for each number of
- * messages. Those that this CPU does not have, or that fail, are left out; when
- * all fail, the error of the first.
- */
-int sha256_race(const struct sha256_kernel *const candidates[], size_t count,
-                struct sha256_choice *choice);
-
-/*
- * How many of n messages to give to one call of a kernel: as many as it has
- * lanes, but the same number in each call, so that the last is not left alone.
+ * How many of n messages to give to one call of a kernel: up to its number of
+ * lanes, and about the same number in each call, so that the last call is not
+ * left with one. NULL is OpenSSL, which takes one.
  */
 unsigned sha256_group(const struct sha256_kernel *kernel, size_t n);
 

@@ -13,7 +13,7 @@
 #include <openssl/evp.h>
 
 #include "blkhash.h"
-#include "lib/sha256.h"
+#include "lib/sha256-dispatch.h"
 
 enum step { NONE, INIT, UPDATE, FINAL };
 
@@ -60,7 +60,7 @@ char *__wrap_secure_getenv(const char *name)
     return __real_secure_getenv(name);
 }
 
-/* --- the choice of a kernel --------------------------------------------- */
+/* --- dispatch ----------------------------------------------------------- */
 
 /* Slower than OpenSSL by far, and never wrong. */
 static void compress(struct sha256_state *state, const uint8_t *const data[],
@@ -95,22 +95,27 @@ static void test_failing_candidate(void **state)
 {
     const struct sha256_kernel *const candidates[] = { NULL, &missing, &slow,
                                                        NULL };
+    uint64_t ns[4];
 
     (void)state;
     for (failing = INIT; failing <= FINAL; failing++) {
-        struct sha256_choice choice = { 0 };
+        struct sha256_dispatch dispatch = { 0 };
 
         test_case("step %d fails", (int)failing);
-        assert_int_equal(sha256_race(candidates, 4, &choice), 0);
+        assert_int_equal(sha256_choose(candidates, 4, &dispatch, ns), 0);
         for (unsigned n = 1; n <= SHA256_MAX_LANES; n++)
-            assert_ptr_equal(choice.best[n], &slow);
+            assert_ptr_equal(dispatch.best[n], &slow);
+        assert_int_equal(ns[0], 0);
+        assert_int_equal(ns[1], 0);
+        assert_true(ns[2] > 0);
     }
     failing = NONE;
-    struct sha256_choice choice = { 0 };
+    struct sha256_dispatch dispatch = { 0 };
 
-    assert_int_equal(sha256_race(candidates, 4, &choice), 0);
+    assert_int_equal(sha256_choose(candidates, 4, &dispatch, ns), 0);
     for (unsigned n = 1; n <= SHA256_MAX_LANES; n++)
-        assert_null(choice.best[n]);
+        assert_null(dispatch.best[n]);
+    assert_true(ns[0] > 0);
 }
 
 static void test_all_fail(void **state)
@@ -119,15 +124,18 @@ static void test_all_fail(void **state)
     static const int errors[] = {
         [INIT] = EIO, [UPDATE] = EIO, [FINAL] = ENOMEM
     };
-    struct sha256_choice choice = { 0 };
+    struct sha256_dispatch dispatch = { 0 };
+    uint64_t ns[2];
 
     (void)state;
     for (failing = INIT; failing <= FINAL; failing++)
-        assert_int_equal(sha256_race(candidates, 2, &choice), errors[failing]);
+        assert_int_equal(sha256_choose(candidates, 2, &dispatch, ns),
+                         errors[failing]);
     failing = NONE;
 }
 
-/* Once, at the choice: later a program may be changing its environment. */
+/* Once, when the kernel is chosen: a program may change its environment later,
+ * in another thread. */
 static void test_environment_is_read_once(void **state)
 {
     (void)state;

@@ -7,21 +7,19 @@
 
 #define MAX_LEN 300
 
-static const struct sha256_kernel *kernel;
-
 /* Every length around the borders of padding, in every number of lanes, from
  * every alignment, agrees with OpenSSL. */
 static void test_lengths_and_lanes(void **state)
 {
+    const struct sha256_kernel *kernel = *state;
     static unsigned char data[SHA256_MAX_LANES][MAX_LEN + 64];
     const uint8_t *messages[SHA256_MAX_LANES];
     unsigned char md[SHA256_MAX_LANES][SHA256_SIZE];
     unsigned char *mds[SHA256_MAX_LANES];
     unsigned char expected[SHA256_SIZE];
 
-    (void)state;
     if (!kernel->usable())
-        skip();
+        skip(); /* not for this CPU */
     random_fill(data, sizeof(data));
     for (unsigned i = 0; i < SHA256_MAX_LANES; i++) {
         messages[i] = data[i] + i;
@@ -44,6 +42,7 @@ static void test_lengths_and_lanes(void **state)
 /* A message of many blocks: the state is carried from one to the next. */
 static void test_long_messages(void **state)
 {
+    const struct sha256_kernel *kernel = *state;
     enum { LEN = 100003 };
     static unsigned char data[LEN + SHA256_MAX_LANES];
     const uint8_t *messages[SHA256_MAX_LANES];
@@ -51,9 +50,8 @@ static void test_long_messages(void **state)
     unsigned char *mds[SHA256_MAX_LANES];
     unsigned char expected[SHA256_SIZE];
 
-    (void)state;
     if (!kernel->usable())
-        skip();
+        skip(); /* not for this CPU */
     random_fill(data, sizeof(data));
     for (unsigned i = 0; i < kernel->lanes; i++) {
         messages[i] = data + i;
@@ -80,61 +78,20 @@ static void test_group_shares_evenly(void **state)
     assert_int_equal(sha256_group(NULL, 5), 1);
 }
 
-/* The choice names, for every number of messages, a kernel that can run. */
-static void test_choice_is_usable(void **state)
-{
-    const struct sha256_choice *choice;
-
-    (void)state;
-    assert_int_equal(sha256_choose(&choice), 0);
-    for (unsigned n = 1; n <= SHA256_MAX_LANES; n++) {
-        test_case("%u messages", n);
-        assert_true(!choice->best[n] || choice->best[n]->usable());
-    }
-}
-
-#if HAVE_X86_64_KERNELS
-static int with_shani(void **state)
-{
-    (void)state;
-    kernel = &sha256_shani;
-    return 0;
-}
-
-static int with_avx512(void **state)
-{
-    (void)state;
-    kernel = &sha256_avx512;
-    return 0;
-}
-
-static int with_avx2(void **state)
-{
-    (void)state;
-    kernel = &sha256_avx2;
-    return 0;
-}
-#endif
-
-#define WITH(test, name)                                                       \
-    {                                                                          \
-#test "_" #name, test, with_##name, NULL, NULL                         \
-    }
+#define TESTS_OF(name)                                                         \
+    { "test_lengths_and_lanes_" #name, test_lengths_and_lanes, NULL, NULL,     \
+      (void *)&SHA256_KERNEL(name) },                                          \
+        { "test_long_messages_" #name, test_long_messages, NULL, NULL,         \
+          (void *)&SHA256_KERNEL(name) },
 
 int main(void)
 {
+    /* clang-format off */
     const struct CMUnitTest tests[] = {
-#if HAVE_X86_64_KERNELS
-        WITH(test_lengths_and_lanes, shani),
-        WITH(test_lengths_and_lanes, avx512),
-        WITH(test_lengths_and_lanes, avx2),
-        WITH(test_long_messages, shani),
-        WITH(test_long_messages, avx512),
-        WITH(test_long_messages, avx2),
-#endif
+        SHA256_KERNELS(TESTS_OF)
         cmocka_unit_test(test_group_shares_evenly),
-        cmocka_unit_test(test_choice_is_usable),
     };
+    /* clang-format on */
 
     return RUN_TESTS(tests, NULL, NULL);
 }

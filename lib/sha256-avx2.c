@@ -62,14 +62,14 @@ static inline void load_words(V w[16], const uint8_t *const data[],
     }
 }
 
-#include "lib/sha256_vector.h"
+#include "lib/sha256-vector.h"
 
 static bool usable(void)
 {
     return __builtin_cpu_supports("avx2");
 }
 
-const struct sha256_kernel sha256_avx2 = {
+const struct sha256_kernel SHA256_KERNEL(avx2) = {
     .name = "avx2",
     .lanes = LANES,
     .usable = usable,

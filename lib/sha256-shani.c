@@ -116,7 +116,7 @@ static void compress(struct sha256_state *state, const uint8_t *const data[],
     }
 }
 
-const struct sha256_kernel sha256_shani = {
+const struct sha256_kernel SHA256_KERNEL(shani) = {
     .name = "shani",
     .lanes = LANES,
     .usable = usable,

@@ -63,7 +63,7 @@ static inline void load_words(V w[16], const uint8_t *const data[],
     transpose(w);
 }
 
-#include "lib/sha256_vector.h"
+#include "lib/sha256-vector.h"
 
 static bool usable(void)
 {
@@ -71,7 +71,7 @@ static bool usable(void)
            __builtin_cpu_supports("avx512bw");
 }
 
-const struct sha256_kernel sha256_avx512 = {
+const struct sha256_kernel SHA256_KERNEL(avx512) = {
     .name = "avx512",
     .lanes = LANES,
     .usable = usable,
