@@ -4,9 +4,11 @@
  * by blkhash_leaf_hash(), in turns, so that each pair has the same noise.
  *
  *     memory DIGEST PAIRS
+ *     memory --kernels
  *
- * Prints one line of JSON. The library reads BLKHASH_SHA256 once in a process,
- * so each kernel is a run of its own; "check" must be the same for all.
+ * Prints one line of JSON; or the SHA-256 kernels of this machine, one a line.
+ * The library reads BLKHASH_SHA256 once in a process, so each kernel is a run
+ * of its own; "check" must be the same for all.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -123,6 +125,13 @@ static void print_check(EVP_MD_CTX *ctx, const EVP_MD *md,
     putchar('"');
 }
 
+static int print_kernels(void)
+{
+    for (const char *const *name = blkhash_kernels(); *name; name++)
+        puts(*name);
+    return EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     static double stream[MAX_PAIRS], leaves[MAX_PAIRS];
@@ -132,8 +141,10 @@ int main(int argc, char **argv)
     struct blkhash_leaf *leaf;
     unsigned char *buf, *mds;
 
+    if (argc == 2 && strcmp(argv[1], "--kernels") == 0)
+        return print_kernels();
     if (pairs < 1 || pairs > MAX_PAIRS) {
-        fprintf(stderr, "Usage: memory DIGEST PAIRS\n");
+        fprintf(stderr, "Usage: memory DIGEST PAIRS | --kernels\n");
         return 2;
     }
     stay_on_one_cpu();

@@ -130,11 +130,11 @@ static bool parse_block_size(const char *text, size_t *size)
 /* Whether the library has it. ENOTSUP in errno: it has not. */
 static bool digest_exists(const char *name)
 {
-    struct blkhash_root *root =
-        blkhash_root_new(BLKHASH_DEFAULT_BLOCK_SIZE, name);
+    struct blkhash_leaf *leaf =
+        blkhash_leaf_new(BLKHASH_DEFAULT_BLOCK_SIZE, name);
 
-    blkhash_root_free(root);
-    return root != NULL;
+    blkhash_leaf_free(leaf);
+    return leaf != NULL;
 }
 
 /* "NAME/SIZE". Some names of OpenSSL's have a slash, too: "SHA2-512/256". */
@@ -168,20 +168,44 @@ static enum options_result out_of_memory(void)
     return OPTIONS_FAILED;
 }
 
+/* Whether BLKHASH_SHA256 names a kernel that this machine does not have. */
+static bool kernel_is_missing(const char *name)
+{
+    const char *const *kernels = blkhash_kernels();
+
+    if (!name || !*name)
+        return false;
+    while (*kernels && strcmp(*kernels, name) != 0)
+        kernels++;
+    return !*kernels;
+}
+
+static void missing_kernel_message(const char *name)
+{
+    const char *const *kernels = blkhash_kernels();
+    char list[256] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; kernels[i] && len < sizeof(list); i++)
+        len += snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
+                        kernels[i]);
+    message("BLKHASH_SHA256: no kernel '%s'; this machine has %s", name, list);
+}
+
 /* A digest that is not there is found before the first image is opened. */
 static enum options_result check_digest(const struct engine_options *engine)
 {
+    const char *kernel = getenv("BLKHASH_SHA256");
+
     if (digest_exists(engine->digest))
         return OPTIONS_RUN;
-    if (errno == ENOTSUP && !getenv("BLKHASH_SHA256")) {
+    if (errno == ENOTSUP && !kernel_is_missing(kernel)) {
         usage_message("unknown digest '%s'; --list-digests prints those known",
                       engine->digest);
         return OPTIONS_BAD;
     }
     if (errno == ENOTSUP)
-        message("digest '%s' is unknown, or not to be had with "
-                "BLKHASH_SHA256=%s",
-                engine->digest, getenv("BLKHASH_SHA256"));
+        missing_kernel_message(kernel);
     else
         message("digest '%s': %s", engine->digest, strerror(errno));
     return OPTIONS_FAILED;

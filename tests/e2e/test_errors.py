@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from conftest import sums
+from conftest import kernels, sums
 from oracle import checksum, write_image
 from qcow2_image import Image
 
@@ -535,8 +535,17 @@ def test_forced_kernel_is_missing(disksum, tmp_path):
                      check=False)
     assert result.returncode == 1
     assert not result.stdout
-    assert result.stderr == ("disksum: digest 'sha256' is unknown, or not to be "
-                             "had with BLKHASH_SHA256=nosuch\n")
+    assert result.stderr == (
+        "disksum: BLKHASH_SHA256: no kernel 'nosuch'; this machine has "
+        f"{', '.join(kernels())}\n")
+
+
+def test_unknown_digest_with_a_kernel(disksum, tmp_path):
+    write_image(tmp_path / "disk", "9k:A")
+    result = disksum("-d", "nosuch", tmp_path / "disk", check=False,
+                     env={"BLKHASH_SHA256": "openssl"})
+    assert result.returncode == 2
+    assert result.stderr.startswith("disksum: unknown digest 'nosuch'")
 
 
 @pytest.mark.sanitizer

@@ -8,20 +8,11 @@ import subprocess
 
 import pytest
 
-from conftest import sums
+from conftest import kernels, sums
 from oracle import checksum, random_spec, write_image
 
-KERNELS = {"shani": "sha_ni", "avx512": "avx512bw", "avx2": "avx2",
-           "openssl": None}
 BLOCK_SIZES = [512, 1536, 4096, 4608, 65536, 1 << 20]
 IMAGES = 40
-
-
-def need_kernel(kernel):
-    flag = KERNELS[kernel]
-    with open("/proc/cpuinfo") as f:
-        if flag and flag not in f.read().split():
-            pytest.skip(f"this CPU has no {flag}")
 
 
 class Images:
@@ -54,9 +45,8 @@ def check(disksum, images, options, block_size, **env):
 
 
 @pytest.mark.parametrize("threads", range(1, 9))
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", kernels())
 def test_kernel_threads_depth(disksum, images, kernel, threads):
-    need_kernel(kernel)
     rnd = random.Random(f"{kernel} {threads}")
     for depth in rnd.sample(range(1, 33), 8):
         check(disksum, images,
