@@ -7,19 +7,17 @@
 
 #include <errno.h>
 #include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <gnutls/gnutls.h>
 
 #include "common/array.h"
 #include "common/bytes.h"
-#include "common/clock.h"
+#include "common/deadline.h"
 
 /* It is only for a message. */
 #define MOST_PATIENCE 10000
@@ -43,21 +41,16 @@ bool nbd_certificate_cut_off(const char *reason)
 
 /* --- to the server ------------------------------------------------------ */
 
-static bool wait_for(int fd, short events, int64_t end)
-{
-    struct pollfd poll_fd = { .fd = fd, .events = events };
-    int64_t left = end - clock_ms();
-
-    return left > 0 && poll(&poll_fd, 1, (int)left) == 1;
-}
-
-static bool receive(int fd, void *buf, size_t len, int64_t end)
+static bool receive(int fd, void *buf, size_t len, int64_t deadline)
 {
     char *p = buf;
 
     while (len > 0) {
-        ssize_t n = wait_for(fd, POLLIN, end) ? recv(fd, p, len, 0) : -1;
+        ssize_t n;
 
+        if (deadline_poll(fd, POLLIN, deadline) != 0)
+            return false;
+        n = recv(fd, p, len, 0);
         if (n <= 0)
             return false;
         p += n;
@@ -66,7 +59,7 @@ static bool receive(int fd, void *buf, size_t len, int64_t end)
     return true;
 }
 
-static int connect_to(const struct addrinfo *address, int64_t end)
+static int connect_to(const struct addrinfo *address, int64_t deadline)
 {
     int fd = socket(address->ai_family,
                     address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
@@ -79,7 +72,7 @@ static int connect_to(const struct addrinfo *address, int64_t end)
     /* A refusal may come at once, and is told only once. */
     if ((connect(fd, address->ai_addr, address->ai_addrlen) == 0 ||
          errno == EINPROGRESS) &&
-        wait_for(fd, POLLOUT, end) &&
+        deadline_poll(fd, POLLOUT, deadline) == 0 &&
         getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &len) == 0 &&
         failure == 0)
         return fd;
@@ -87,7 +80,7 @@ static int connect_to(const struct addrinfo *address, int64_t end)
     return -1;
 }
 
-static int connect_by_name(const struct nbd_uri *uri, int64_t end)
+static int connect_by_name(const struct nbd_uri *uri, int64_t deadline)
 {
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     struct addrinfo *addresses;
@@ -96,13 +89,13 @@ static int connect_by_name(const struct nbd_uri *uri, int64_t end)
     if (getaddrinfo(uri->host, uri->port, &hints, &addresses) != 0)
         return -1;
     for (struct addrinfo *a = addresses; a && fd < 0; a = a->ai_next)
-        fd = connect_to(a, end);
+        fd = connect_to(a, deadline);
     freeaddrinfo(addresses);
     return fd;
 }
 
 /* The part of NBD's handshake after which TLS begins. */
-static bool start_tls(int fd, int64_t end)
+static bool start_tls(int fd, int64_t deadline)
 {
     unsigned char greeting[18], reply[20];
     static const unsigned char request[] = {
@@ -111,11 +104,11 @@ static bool start_tls(int fd, int64_t end)
         0,   0,   0,   0, /* the length of its data */
     };
 
-    return receive(fd, greeting, sizeof(greeting), end) &&
+    return receive(fd, greeting, sizeof(greeting), deadline) &&
            memcmp(greeting, "NBDMAGICIHAVEOPT", 16) == 0 &&
            send(fd, request, sizeof(request), MSG_NOSIGNAL) ==
                (ssize_t)sizeof(request) &&
-           receive(fd, reply, sizeof(reply), end) &&
+           receive(fd, reply, sizeof(reply), deadline) &&
            get_be64(reply) == REPLY_MAGIC &&
            get_be32(reply + 8) == OPTION_STARTTLS &&
            get_be32(reply + 12) == REPLY_ACK && get_be32(reply + 16) == 0;
@@ -186,21 +179,21 @@ static bool set_up(gnutls_session_t session, int fd, const char *host,
 }
 
 /* 0 or a negative code of GnuTLS. */
-static int shake_hands(gnutls_session_t session, int fd, int64_t end)
+static int shake_hands(gnutls_session_t session, int fd, int64_t deadline)
 {
     for (;;) {
         int r = gnutls_handshake(session);
         bool writes = gnutls_record_get_direction(session) == 1;
 
         if (r == 0 || gnutls_error_is_fatal(r) ||
-            !wait_for(fd, writes ? POLLOUT : POLLIN, end))
+            deadline_poll(fd, writes ? POLLOUT : POLLIN, deadline) != 0)
             return r;
     }
 }
 
 static const char *verdict(int fd, const char *host,
                            gnutls_certificate_credentials_t credentials,
-                           int64_t end)
+                           int64_t deadline)
 {
     gnutls_session_t session;
     const char *words = NULL;
@@ -209,7 +202,7 @@ static const char *verdict(int fd, const char *host,
                     GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
         return NULL;
     if (set_up(session, fd, host, credentials) &&
-        shake_hands(session, fd, end) ==
+        shake_hands(session, fd, deadline) ==
             GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
         words = words_of(gnutls_session_get_verify_cert_status(session));
     gnutls_deinit(session);
@@ -220,17 +213,17 @@ const char *nbd_certificate_problem(const struct nbd_uri *uri,
                                     const char *directory, int64_t patience)
 {
     bool decide = patience < 0 || patience > MOST_PATIENCE;
-    int64_t end = clock_ms() + (decide ? MOST_PATIENCE : patience);
+    int64_t deadline = deadline_in(decide ? MOST_PATIENCE : patience);
     gnutls_certificate_credentials_t credentials;
     const char *words = NULL;
     int fd = -1;
 
     if (uri->transport == NBD_TCP && patience != 0)
-        fd = connect_by_name(uri, end);
-    if (fd >= 0 && start_tls(fd, end) &&
+        fd = connect_by_name(uri, deadline);
+    if (fd >= 0 && start_tls(fd, deadline) &&
         gnutls_certificate_allocate_credentials(&credentials) >= 0) {
         load_authorities(credentials, directory);
-        words = verdict(fd, uri->host, credentials, end);
+        words = verdict(fd, uri->host, credentials, deadline);
         gnutls_certificate_free_credentials(credentials);
     }
     if (fd >= 0)

@@ -20,12 +20,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <libnbd.h>
 
-#include "common/clock.h"
+#include "common/deadline.h"
 
 /* What servers take if they do not say else. */
 #define SAID_MOST (32 * 1024 * 1024)
@@ -201,18 +200,16 @@ static int get_export(struct nbd_connection *c, struct nbd_export *export,
     return 0;
 }
 
-int nbd_connection_complete(struct nbd_connection *c, int milliseconds,
+int nbd_connection_complete(struct nbd_connection *c, int64_t deadline,
                             struct nbd_export *export, struct error *error)
 {
-    int64_t end = clock_ms() + milliseconds;
-
     while (!nbd_aio_is_ready(c->nbd)) {
-        int64_t left = milliseconds < 0 ? -1 : end - clock_ms();
+        int left = deadline_left(deadline);
         int r;
 
         if (nbd_aio_is_dead(c->nbd) || nbd_aio_is_closed(c->nbd))
             return connect_error(c, error);
-        r = left < 0 && milliseconds >= 0 ? 0 : nbd_poll(c->nbd, left);
+        r = left == 0 ? 0 : nbd_poll(c->nbd, left);
         if (r == -1 && nbd_get_errno() != EINTR)
             return connect_error(c, error);
         if (r == 0)

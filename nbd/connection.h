@@ -36,9 +36,8 @@ int nbd_connection_begin(const struct nbd_target *target,
                          struct nbd_connection **connection,
                          struct error *error);
 
-/* Wait until it is connected, for so many milliseconds at most (-1: for
- * ever). */
-int nbd_connection_complete(struct nbd_connection *c, int milliseconds,
+/* Wait until it is connected, or the deadline (common/deadline.h). */
+int nbd_connection_complete(struct nbd_connection *c, int64_t deadline,
                             struct nbd_export *export, struct error *error);
 
 /* No command may be in flight. NULL is accepted. */

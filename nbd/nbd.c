@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/array.h"
 #include "common/clock.h"
+#include "common/deadline.h"
 #include "common/memory.h"
 #include "common/units.h"
 #include "nbd/extents.h"
@@ -158,7 +158,7 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
     struct nbd_connection *more[NBD_MAX_CONNECTIONS];
     unsigned wanted = target->options->connections;
     struct nbd_target quiet = *target;
-    int64_t end = clock_ms() + MORE_LEAST_MS + MORE_TIMES * first_took;
+    int64_t deadline = deadline_in(MORE_LEAST_MS + MORE_TIMES * first_took);
     unsigned begun = 0;
 
     quiet.quiet = true;
@@ -174,9 +174,7 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
     for (unsigned i = 0; i < begun; i++) {
         struct error ignored = ERROR_INIT;
         struct nbd_export export;
-        int64_t left = end - clock_ms();
-        int err = nbd_connection_complete(more[i], left > 0 ? left : 0, &export,
-                                          &ignored);
+        int err = nbd_connection_complete(more[i], deadline, &export, &ignored);
 
         error_clear(&ignored);
         if (err || export.size != n->export.size ||
@@ -233,9 +231,10 @@ static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
     if (err)
         return err;
     n->count = 1;
-    err = nbd_connection_complete(n->connections[0],
-                                  o->timeout ? (int)o->timeout * 1000 : -1,
-                                  &n->export, error);
+    err = nbd_connection_complete(
+        n->connections[0],
+        deadline_in(o->timeout ? (int64_t)o->timeout * 1000 : -1), &n->export,
+        error);
     if (err)
         return err;
     n->reader.size = n->export.size;

@@ -6,14 +6,16 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/deadline.h"
+
 #define TICK_MS 50
 
 /* Some programs catch SIGTTIN, and stop only after they set the modes of the
  * terminal back: ssh does. One SIGCONT may come too early for them. */
-#define CONTINUES 10
+#define CONTINUE_MS 500
 
 /* The shell takes the terminal from a job that stops long before this. */
-#define SHELL_TICKS 20
+#define SHELL_MS 1000
 
 /* What the leader asks by, and the owner answers. Whoever else gets it by
  * mistake ignores it. */
@@ -85,7 +87,7 @@ static bool has_terminal(const struct terminal *t, pid_t group)
 static void go_on(struct terminal *t)
 {
     t->wanted = t->stopped = false;
-    t->ticks = CONTINUES;
+    t->deadline = deadline_in(CONTINUE_MS);
     kill(0, SIGCONT);
 }
 
@@ -145,7 +147,7 @@ static void take_back(struct terminal *t)
     if (has_terminal(t, getpgrp()))
         give_back(t);
     t->lent = t->wanted = t->stopped = false;
-    t->ticks = 0;
+    t->deadline = 0;
 }
 
 /* The group was stopped by the user: so is the home. */
@@ -153,7 +155,7 @@ static void stop(struct terminal *t)
 {
     t->wanted = true;
     t->stopped = tcgetattr(t->fd, &t->group_modes) == 0;
-    t->ticks = SHELL_TICKS;
+    t->deadline = deadline_in(SHELL_MS);
     kill(-t->home, SIGTSTP);
 }
 
@@ -184,20 +186,20 @@ void terminal_signal(struct terminal *t, const struct signalfd_siginfo *info)
 
 int terminal_timeout(const struct terminal *t)
 {
-    return t->fd >= 0 && (t->wanted || t->ticks) ? TICK_MS : -1;
+    bool waits = t->wanted || deadline_left(t->deadline) != 0;
+
+    return t->fd >= 0 && waits ? TICK_MS : -1;
 }
 
 void terminal_tick(struct terminal *t)
 {
     if (terminal_timeout(t) < 0)
         return;
-    if (t->ticks > 0)
-        t->ticks--;
     if (!t->wanted)
         kill(0, SIGCONT);
     else if (!has_terminal(t, getpgrp()))
         kill(t->owner, ASK); /* perhaps the home came to the foreground */
-    else if (t->ticks == 0)
+    else if (deadline_left(t->deadline) == 0)
         go_on(t); /* nobody controls jobs here */
 }
 

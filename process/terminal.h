@@ -17,6 +17,7 @@
 #define PROCESS_TERMINAL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
 #include <termios.h>
@@ -31,10 +32,10 @@ struct terminal {
     int fd; /* the controlling terminal; -1: none, or not to be lent */
     pid_t owner;
     pid_t home;
-    bool wanted;  /* the group waits for it */
-    bool lent;    /* the group has it, or had when the user stopped it */
-    bool stopped; /* by the user */
-    int ticks;    /* see terminal_tick() */
+    bool wanted;      /* the group waits for it */
+    bool lent;        /* the group has it, or had when the user stopped it */
+    bool stopped;     /* by the user */
+    int64_t deadline; /* see terminal_tick() */
     struct termios home_modes, group_modes;
 };
 

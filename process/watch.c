@@ -25,11 +25,10 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/array.h"
-#include "common/clock.h"
+#include "common/deadline.h"
 #include "process/descendants.h"
 #include "process/terminal.h"
 
@@ -137,25 +136,15 @@ static void take_signals(struct watcher *w)
     }
 }
 
-static void wait_for_signal(struct watcher *w, int milliseconds)
-{
-    struct pollfd pfd = { .fd = w->signal_fd, .events = POLLIN };
-
-    poll(&pfd, 1, milliseconds);
-    take_signals(w);
-}
-
 /* Wait for the end of the server, or of all; returns whether it came. */
 static bool wait_for_end(struct watcher *w, bool all, int milliseconds)
 {
-    int64_t end = clock_ms() + milliseconds;
+    int64_t deadline = deadline_in(milliseconds);
 
     while (has_children(w) && (all || w->server)) {
-        int64_t left = end - clock_ms();
-
-        if (left <= 0)
+        if (deadline_poll(w->signal_fd, POLLIN, deadline) != 0)
             return false;
-        wait_for_signal(w, left);
+        take_signals(w);
     }
     return true;
 }
@@ -164,9 +153,9 @@ static bool wait_for_end(struct watcher *w, bool all, int milliseconds)
  * their parents, until all are gone. */
 static void end_children(struct watcher *w, int number)
 {
-    int64_t end = clock_ms() + STOP_MS;
+    int64_t deadline = deadline_in(STOP_MS);
 
-    while (has_children(w) && clock_ms() < end) {
+    while (has_children(w) && deadline_left(deadline) != 0) {
         /* Without /proc: this process is in the group, too, and the last. */
         if (!descendants_signal(number))
             kill(0, number);
@@ -375,24 +364,9 @@ int watch_start(struct watch *w, const struct watch_job *job)
     return err;
 }
 
-/* Wait until there is something to receive, or the end. */
-static int wait_for_watcher(const struct watch *w, int milliseconds)
-{
-    struct pollfd pfd = { .fd = w->fd, .events = POLLIN };
-    int64_t end = clock_ms() + milliseconds;
-    int ready;
-
-    do {
-        int64_t left = end - clock_ms();
-
-        ready = poll(&pfd, 1, milliseconds < 0 ? -1 : left > 0 ? left : 0);
-    } while (ready < 0 && errno == EINTR);
-    return ready > 0 ? 0 : ready == 0 ? ETIMEDOUT : errno;
-}
-
 int watch_wait(struct watch *w, int milliseconds, struct watch_report *report)
 {
-    int err = wait_for_watcher(w, milliseconds);
+    int err = deadline_poll(w->fd, POLLIN, deadline_in(milliseconds));
 
     if (err)
         return err;
