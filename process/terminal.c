@@ -10,18 +10,20 @@
 
 #define TICK_MS 50
 
-/* Some programs catch SIGTTIN, and stop only after they set the modes of the
- * terminal back: ssh does. One SIGCONT may come too early for them. */
+/* Some programs, as ssh, catch SIGTTIN, and stop only after they restored the
+ * modes of the terminal. A SIGCONT may come too early for them, so it is sent
+ * again for this long. */
 #define CONTINUE_MS 500
 
-/* The shell takes the terminal from a job that stops long before this. */
+/* A shell that controls jobs takes the terminal from a stopped job well within
+ * this time. */
 #define SHELL_MS 1000
 
-/* What the leader asks by, and the owner answers. Whoever else gets it by
- * mistake ignores it. */
-#define ASK SIGURG
+/* The leader's request for the terminal, and the owner's reply. By default a
+ * process ignores it. */
+#define REQUEST SIGURG
 
-/* --- the owner ---------------------------------------------------------- */
+/* --- the owner's side --------------------------------------------------- */
 
 static struct {
     int fd;
@@ -40,7 +42,7 @@ static void lend(int number)
     (void)number;
     if (tcgetpgrp(offer.fd) == getpgrp() &&
         tcsetpgrp(offer.fd, offer.leader) == 0)
-        kill(offer.leader, ASK);
+        kill(offer.leader, REQUEST);
     errno = err;
 }
 
@@ -54,9 +56,9 @@ void terminal_offer(pid_t leader)
         return;
     offer.leader = leader;
     sigemptyset(&action.sa_mask);
-    sigaction(ASK, &action, NULL);
+    sigaction(REQUEST, &action, NULL);
     sigemptyset(&set);
-    sigaddset(&set, ASK);
+    sigaddset(&set, REQUEST);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -64,18 +66,20 @@ void terminal_withdraw(void)
 {
     if (offer.fd < 0)
         return;
-    signal(ASK, SIG_DFL);
+    signal(REQUEST, SIG_DFL);
     close(offer.fd);
     offer.fd = -1;
 }
 
-/* --- the leader --------------------------------------------------------- */
+/* --- the leader's side -------------------------------------------------- */
 
-void terminal_open(struct terminal *t, pid_t owner, pid_t home)
+void terminal_open(struct terminal *t, pid_t owner, pid_t owner_group)
 {
-    *t = (struct terminal){ .fd = -1, .owner = owner, .home = home };
-    /* A group of another PID namespace has no number here. */
-    if (home > 0)
+    *t = (struct terminal){ .fd = -1,
+                            .owner = owner,
+                            .owner_group = owner_group };
+    /* 0: the group is of another PID namespace. */
+    if (owner_group > 0)
         t->fd = open_terminal();
 }
 
@@ -84,33 +88,33 @@ static bool has_terminal(const struct terminal *t, pid_t group)
     return tcgetpgrp(t->fd) == group;
 }
 
-static void go_on(struct terminal *t)
+static void continue_group(struct terminal *t)
 {
     t->wanted = t->stopped = false;
     t->deadline = deadline_in(CONTINUE_MS);
     kill(0, SIGCONT);
 }
 
-/* The group asks for the terminal. If the home does not have it, it stops as if
- * it had asked itself. */
-static void want(struct terminal *t, int number)
+/* The group needs the terminal. If the owner's group is in the background, it
+ * gets the signal, and stops as if it had used the terminal itself. */
+static void request_terminal(struct terminal *t, int number)
 {
     t->wanted = true;
-    if (!t->lent && tcgetattr(t->fd, &t->home_modes) != 0)
+    if (!t->lent && tcgetattr(t->fd, &t->owner_modes) != 0)
         return;
-    if (has_terminal(t, t->home))
-        kill(t->owner, ASK);
+    if (has_terminal(t, t->owner_group))
+        kill(t->owner, REQUEST);
     else
-        kill(-t->home, number);
+        kill(-t->owner_group, number);
 }
 
-static void use(struct terminal *t)
+static void use_terminal(struct terminal *t)
 {
-    /* A password that was not echoed before is not echoed now. */
+    /* A prompt without echo stays one. */
     if (t->stopped)
         tcsetattr(t->fd, TCSANOW, &t->group_modes);
     t->lent = true;
-    go_on(t);
+    continue_group(t);
 }
 
 static void ignore(int number)
@@ -119,12 +123,12 @@ static void ignore(int number)
 }
 
 /*
- * Give the terminal to the home. The shell takes it when the home has died, at
- * any moment, and must keep it then. With SIGTTOU blocked, as it is here, the
- * terminal would be taken from the shell; with a handler the kernel refuses
- * that (EINTR) whoever is not in the foreground at that moment.
+ * Put the owner's group in the foreground. If the owner died, the shell may
+ * take the terminal at any moment, and must keep it. With SIGTTOU blocked, as
+ * it is here, the kernel would let us take the terminal from the shell. With a
+ * handler for SIGTTOU it refuses (EINTR) unless we are in the foreground.
  */
-static void give_back(const struct terminal *t)
+static void return_terminal(const struct terminal *t)
 {
     struct sigaction action = { .sa_handler = ignore }, before;
     sigset_t set;
@@ -134,41 +138,42 @@ static void give_back(const struct terminal *t)
     sigemptyset(&set);
     sigaddset(&set, SIGTTOU);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
-    if (tcsetattr(t->fd, TCSANOW, &t->home_modes) != 0 ||
-        tcsetpgrp(t->fd, t->home) != 0)
-        kill(0, SIGCONT); /* the signal went to the whole group */
+    if (tcsetattr(t->fd, TCSANOW, &t->owner_modes) != 0 ||
+        tcsetpgrp(t->fd, t->owner_group) != 0)
+        kill(0, SIGCONT); /* SIGTTOU went to the whole group */
     sigprocmask(SIG_BLOCK, &set, NULL);
     sigaction(SIGTTOU, &before, NULL);
 }
 
-static void take_back(struct terminal *t)
+static void stop_lending(struct terminal *t)
 {
-    /* The shell may have taken it already. */
+    /* The shell may have it already. */
     if (has_terminal(t, getpgrp()))
-        give_back(t);
+        return_terminal(t);
     t->lent = t->wanted = t->stopped = false;
     t->deadline = 0;
 }
 
-/* The group was stopped by the user: so is the home. */
-static void stop(struct terminal *t)
+/* The user stopped the group: stop the owner's group too. */
+static void stop_owner(struct terminal *t)
 {
     t->wanted = true;
     t->stopped = tcgetattr(t->fd, &t->group_modes) == 0;
     t->deadline = deadline_in(SHELL_MS);
-    kill(-t->home, SIGTSTP);
+    kill(-t->owner_group, SIGTSTP);
 }
 
-/* What the user typed, and what the kernel says of the terminal. */
+/* A signal that the kernel sent to the group: the user typed something, or a
+ * process of the group needs the terminal. */
 static void pass_on(struct terminal *t, int number)
 {
     if (number == SIGTTIN || number == SIGTTOU) {
-        want(t, number);
+        request_terminal(t, number);
     } else if (t->lent && number == SIGTSTP) {
-        stop(t);
+        stop_owner(t);
     } else if (t->lent) {
-        take_back(t);
-        kill(-t->home, number);
+        stop_lending(t);
+        kill(-t->owner_group, number);
     }
 }
 
@@ -176,9 +181,9 @@ void terminal_signal(struct terminal *t, const struct signalfd_siginfo *info)
 {
     if (t->fd < 0)
         return;
-    if (info->ssi_signo == ASK) {
+    if (info->ssi_signo == REQUEST) {
         if (info->ssi_pid == (uint32_t)t->owner && has_terminal(t, getpgrp()))
-            use(t);
+            use_terminal(t);
     } else if (info->ssi_code == SI_KERNEL) {
         pass_on(t, info->ssi_signo);
     }
@@ -198,16 +203,16 @@ void terminal_tick(struct terminal *t)
     if (!t->wanted)
         kill(0, SIGCONT);
     else if (!has_terminal(t, getpgrp()))
-        kill(t->owner, ASK); /* perhaps the home came to the foreground */
+        kill(t->owner, REQUEST); /* its group may be in the foreground now */
     else if (deadline_left(t->deadline) == 0)
-        go_on(t); /* nobody controls jobs here */
+        continue_group(t); /* no shell controls jobs */
 }
 
 void terminal_close(struct terminal *t)
 {
     if (t->fd < 0)
         return;
-    take_back(t);
+    stop_lending(t);
     close(t->fd);
     t->fd = -1;
 }

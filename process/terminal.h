@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The terminal is lent to a process group when it asks for it.
+ * The terminal is lent to a process group in the background when it asks for
+ * it.
  *
- * A process in the background that reads from the terminal, or sets its modes,
- * is stopped by SIGTTIN or SIGTTOU, and so is its whole group. Here the leader
- * of the group blocks these signals and takes them instead. It asks the owner
- * of the terminal, a process of another group (the owner's home), to put the
- * group in the foreground, and lets it go on. What the user types then (^C, ^Z)
- * comes to that group alone, and is passed on to the home.
+ * The kernel sends SIGTTIN or SIGTTOU to a background group of which a process
+ * reads from the terminal or sets its modes, and so stops the group. Here the
+ * leader of the group blocks these signals and takes them from a signalfd. It
+ * asks the owner of the terminal, a process of another group, to put the
+ * leader's group in the foreground, and then continues its group. What the user
+ * types now (^C, ^Z) reaches the leader's group alone, so the leader passes it
+ * on to the owner's group.
  *
- * Only the owner may put the group in the foreground. The shell takes the
- * terminal when the home is stopped, and the kernel lets nobody of a stopped
- * group, or of one in the background, take it away again.
+ * Only the owner may put the leader's group in the foreground. If the user
+ * stops the owner's group, the shell takes the terminal, and the kernel does
+ * not let a stopped or a background group take it from the shell.
  */
 #ifndef PROCESS_TERMINAL_H
 #define PROCESS_TERMINAL_H
@@ -22,8 +24,8 @@
 #include <sys/types.h>
 #include <termios.h>
 
-/* The owner: lend the terminal to the group of this leader, when it asks; and
- * no longer. For one group at a time. */
+/* The owner's side. From now on, lend the terminal to the group of this leader
+ * whenever the leader asks; or no longer. For one group at a time. */
 void terminal_offer(pid_t leader);
 void terminal_withdraw(void);
 
@@ -31,25 +33,28 @@ void terminal_withdraw(void);
 struct terminal {
     int fd; /* the controlling terminal; -1: none, or not to be lent */
     pid_t owner;
-    pid_t home;
-    bool wanted;      /* the group waits for it */
-    bool lent;        /* the group has it, or had when the user stopped it */
+    pid_t owner_group;
+    bool wanted;      /* the group waits for the terminal */
+    bool lent;        /* the group has it, or had it when the user stopped it */
     bool stopped;     /* by the user */
-    int64_t deadline; /* see terminal_tick() */
-    struct termios home_modes, group_modes;
+    int64_t deadline; /* wanted: of the shell, to take the terminal;
+                       * else: of repeating SIGCONT */
+    struct termios owner_modes, group_modes;
 };
 
 /* All signals are blocked. */
-void terminal_open(struct terminal *t, pid_t owner, pid_t home);
+void terminal_open(struct terminal *t, pid_t owner, pid_t owner_group);
 
-/* A signal that came, but SIGCHLD. */
+/* A signal that came, other than SIGCHLD. */
 void terminal_signal(struct terminal *t, const struct signalfd_siginfo *info);
 
-/* Milliseconds until terminal_tick() is to be called; -1: not at all. */
+/* A tick repeats what may have been too early: the request, while the owner's
+ * group is in the background, and SIGCONT. Call terminal_tick() when nothing
+ * else happened for terminal_timeout() milliseconds; -1: it is not needed. */
 int terminal_timeout(const struct terminal *t);
 void terminal_tick(struct terminal *t);
 
-/* Give it back, with the modes that it had, and lend it no more. */
+/* Give the terminal back with the modes that it had, and lend it no more. */
 void terminal_close(struct terminal *t);
 
 #endif
