@@ -91,7 +91,7 @@ static int become(const void *options, int socket_fd)
     set_environment();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    err = o->confined ? confine_qemu(o->network) : 0;
+    err = o->confined ? confine_server(o->network) : 0;
     if (err)
         return -err;
     execvp(o->command[0], o->command);

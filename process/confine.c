@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Landlock (Linux 5.13) is used by its system calls, as libc has none of them.
- * What the installed headers know may be older than the kernel that runs: names
- * and numbers are those of linux/landlock.h, and stand here.
+ * libc has no functions for the system calls of Landlock (Linux 5.13), and the
+ * installed headers may be older than the running kernel. So the names and
+ * numbers of linux/landlock.h are repeated here.
  *
- * Landlock takes rights from a process one layer upon the other: the second
- * layer of qemu-nbd takes the temporary directory, too.
+ * Landlock rules add up in layers, each of which takes rights away. A server
+ * gets a second layer, without the temporary directory.
  */
 #include "process/confine.h"
 
@@ -44,7 +44,7 @@
 #define FS_MAKE_FIFO (UINT64_C(1) << 10)
 #define FS_MAKE_BLOCK (UINT64_C(1) << 11)
 #define FS_MAKE_SYM (UINT64_C(1) << 12)
-#define FS_REFER (UINT64_C(1) << 13)    /* since version 2 of the interface */
+#define FS_REFER (UINT64_C(1) << 13)    /* since version 2 of the ABI */
 #define FS_TRUNCATE (UINT64_C(1) << 14) /* 3 */
 #define NET_BIND_TCP (UINT64_C(1) << 0) /* 4 */
 #define NET_CONNECT_TCP (UINT64_C(1) << 1)
@@ -54,7 +54,8 @@
      FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_BLOCK | \
      FS_MAKE_SYM)
 
-/* What the socket of a server needs: its directory, its name, and no names. */
+/* What a private socket needs: to make a directory and a socket, and to remove
+ * both. */
 #define FS_SOCKETS (FS_MAKE_DIR | FS_MAKE_SOCK | FS_REMOVE_DIR | FS_REMOVE_FILE)
 
 struct ruleset_attr {
@@ -67,7 +68,7 @@ struct path_beneath_attr {
     int32_t parent_fd;
 } __attribute__((packed));
 
-/* The version of Landlock's interface; 0: there is none. */
+/* The version of the Landlock ABI; 0: the kernel has no Landlock. */
 static int landlock_version(void)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
@@ -76,8 +77,8 @@ static int landlock_version(void)
     return version > 0 ? (int)version : 0;
 }
 
-/* What is beneath a path may be changed in these ways. A path that is not there
- * is none that could be changed. */
+/* Allow access beneath a path. Where the path does not exist there is nothing
+ * to allow. */
 static int allow(int ruleset, const char *path, uint64_t access)
 {
     struct path_beneath_attr beneath = {
@@ -95,9 +96,9 @@ static int allow(int ruleset, const char *path, uint64_t access)
     return err;
 }
 
-/* sockets: where they may be made, or NULL for nowhere. 0 or why it is not
- * confined. */
-static int landlock(const char *sockets, bool network)
+/* sockets: the directory in which sockets may be made; NULL: none. Returns 0,
+ * or a positive errno value if the process is not confined. */
+static int restrict_self(const char *sockets, bool network)
 {
     struct ruleset_attr attr = { .handled_access_fs = FS_ALL_CHANGES };
     int version = landlock_version();
@@ -118,7 +119,7 @@ static int landlock(const char *sockets, bool network)
                       0);
     if (ruleset < 0)
         return errno;
-    /* Programs use it in the place of a file. */
+    /* Programs write to it in place of a file. */
     err = allow(ruleset, "/dev/null", FS_WRITE_FILE);
     if (!err && sockets)
         err = allow(ruleset, sockets, FS_SOCKETS);
@@ -128,18 +129,18 @@ static int landlock(const char *sockets, bool network)
     return err;
 }
 
-static bool landlocked;
+static bool confined;
 
 void confine_this_process(bool network)
 {
-    if (landlocked || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    if (confined || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return;
-    landlocked = landlock(private_socket_parent(), network) == 0;
+    confined = restrict_self(private_socket_parent(), network) == 0;
 }
 
 /* --- seccomp ------------------------------------------------------------ */
 
-/* Refuse open() and openat() where some bits of their flags have a value. */
+/* Refuse open() and openat() if the masked bits of their flags have a value. */
 static int refuse_open(scmp_filter_ctx filter, unsigned mask, unsigned value)
 {
     struct scmp_arg_cmp flags = SCMP_A2(SCMP_CMP_MASKED_EQ, mask, value);
@@ -153,16 +154,16 @@ static int refuse_open(scmp_filter_ctx filter, unsigned mask, unsigned value)
 }
 
 static int refuse(scmp_filter_ctx filter, const int *calls, size_t count,
-                  int with)
+                  int error)
 {
     int err = 0;
 
     for (size_t i = 0; !err && i < count; i++)
-        err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(with), calls[i], 0);
+        err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(error), calls[i], 0);
     return err;
 }
 
-/* Calls that change what is in a directory or the state of a file. */
+/* Calls that change a directory, or the metadata of a file. */
 static const int changes[] = {
     SCMP_SYS(creat),
     SCMP_SYS(unlink),
@@ -201,16 +202,15 @@ static const int changes[] = {
     SCMP_SYS(open_by_handle_at),
 };
 
-/* Calls of which a filter does not see what they open; programs have another
- * way where the kernel has none of them. */
+/* Calls whose arguments a filter cannot see, as they are in memory. Programs do
+ * without them on older kernels. */
 static const int opaque[] = { SCMP_SYS(openat2), SCMP_SYS(io_uring_setup) };
 
 static const int sockets[] = { SCMP_SYS(socket) };
 
 static const int truncation[] = { SCMP_SYS(truncate) };
 
-/* Then QEMU cannot open /dev/null to see which locks the kernel has, and takes
- * none: those that qemu/files.c takes stand for them. */
+/* This refuses to open /dev/null for writing, too. */
 static int refuse_changes(scmp_filter_ctx filter)
 {
     int err = refuse_open(filter, O_ACCMODE, O_WRONLY);
@@ -222,9 +222,10 @@ static int refuse_changes(scmp_filter_ctx filter)
     return err ? err : refuse(filter, changes, ARRAY_SIZE(changes), EROFS);
 }
 
-/* Refuse what Landlock does not. Truncation is always refused: Landlock sees it
- * since version 3 only. 0 or a positive errno value. */
-static int filter_calls(bool changes_allowed, bool network)
+/* has_landlock: Landlock refuses changes already. Truncation is always refused
+ * here, as Landlock does so only since version 3. Returns 0 or a positive errno
+ * value. */
+static int filter_calls(bool has_landlock, bool network)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     int err;
@@ -234,12 +235,12 @@ static int filter_calls(bool changes_allowed, bool network)
     err = refuse_open(filter, O_TRUNC, O_TRUNC);
     if (!err)
         err = refuse(filter, truncation, ARRAY_SIZE(truncation), EROFS);
-    if (!err && !changes_allowed)
+    if (!err && !has_landlock)
         err = refuse_changes(filter);
     if (!err && !network)
         err = refuse(filter, sockets, ARRAY_SIZE(sockets), EACCES);
-    /* io_uring is left to QEMU where Landlock sees what it opens. */
-    if (!err && !(changes_allowed && network))
+    /* Landlock also sees what io_uring opens, but not that it makes sockets. */
+    if (!err && !(has_landlock && network))
         err = refuse(filter, opaque, ARRAY_SIZE(opaque), ENOSYS);
     if (!err)
         err = seccomp_load(filter);
@@ -247,9 +248,9 @@ static int filter_calls(bool changes_allowed, bool network)
     return -err;
 }
 
-int confine_qemu(bool network)
+int confine_server(bool network)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
-    return filter_calls(landlock(NULL, network) == 0, network);
+    return filter_calls(restrict_self(NULL, network) == 0, network);
 }

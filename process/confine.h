@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What this process, and what it starts, may do to the host.
+ * What this process and the servers that it starts may do to the host.
  *
- * A file that QEMU opens for an image can name others, and options for them:
- * the author of an image can ask a qemu-nbd that was told to read only for a
- * node that writes. So it is the kernel that keeps everything as it is.
+ * An image can name other files, and options for opening them. So the author of
+ * an image can make a server write that was asked to read only, and the kernel
+ * must prevent it: Landlock and seccomp do.
  */
 #ifndef PROCESS_CONFINE_H
 #define PROCESS_CONFINE_H
@@ -14,21 +14,22 @@
 #include "common/error.h"
 
 /*
- * From now on this process, its threads and its children write to no file that
- * they open, and create, rename and remove nothing. The exception are sockets
- * and directories in the temporary directory, which the socket of a server
- * needs. Without network they make no connections by TCP, where the kernel can
- * do that. Descriptors that are open stay as they are. Where the kernel has no
- * Landlock, nothing happens. Only while there is one thread.
+ * From now on this process, its threads and its children cannot open a file for
+ * writing, and cannot create, rename or remove anything, except directories and
+ * sockets in the temporary directory (process/private-socket.h). Without
+ * network they cannot make TCP connections, if the kernel can forbid that.
+ * Descriptors that are open keep working. Does nothing where the kernel has no
+ * Landlock. Only while there is one thread.
  */
 void confine_this_process(bool network);
 
 /*
- * In the child that is about to become qemu-nbd: it writes nothing at all, and
- * without network it makes no sockets; the one that it inherits works. By a
- * seccomp filter, which leaves to Landlock what that sees better. An error (a
- * positive errno value): the kernel allows no filter.
+ * In a child that is about to execute a server: it cannot write to any file,
+ * not even in the temporary directory. Without network it cannot make sockets;
+ * those that it inherits keep working. This takes a seccomp filter, for what
+ * Landlock does not refuse. Returns 0, or a positive errno value if the kernel
+ * does not take the filter.
  */
-int confine_qemu(bool network);
+int confine_server(bool network);
 
 #endif

@@ -149,14 +149,14 @@ static void this_process_without_network(void)
 static void qemu(void)
 {
     confine_this_process(true);
-    if (confine_qemu(true) != 0)
+    if (confine_server(true) != 0)
         _exit(254);
 }
 
 static void qemu_without_network(void)
 {
     confine_this_process(false);
-    if (confine_qemu(false) != 0)
+    if (confine_server(false) != 0)
         _exit(254);
 }
 
@@ -195,7 +195,7 @@ static void refuse_filters(void)
         seccomp_load(filter))
         _exit(255);
     seccomp_release(filter);
-    _exit(confine_qemu(true) ? 1 : 0);
+    _exit(confine_server(true) ? 1 : 0);
 }
 
 /* qemu-nbd is not started then. */
