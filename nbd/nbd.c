@@ -364,7 +364,7 @@ int nbd_open_command(char *const *command, const char *name,
     const struct nbd_server_options server = {
         .command = command,
         .error_fd = STDERR_FILENO,
-        .end_signal = SIGTERM,
+        .stop_signal = SIGTERM,
         .lends_terminal = true,
         .timeout = options->timeout,
     };

@@ -6,7 +6,7 @@
  * before the server starts, so there is nothing to leave behind, and nobody
  * else can connect. We do, by a descriptor of the socket's inode, whose name in
  * /proc needs no other; where there is no /proc, the name stays until all
- * connections are made. The server is a child of a watcher: watch.c.
+ * connections are made. The server is a child of a watcher: process/watch.h.
  */
 #include "nbd/server.h"
 
@@ -60,7 +60,7 @@ void nbd_server_hide(struct nbd_server *s)
 
     /* First: nobody lends it when the watcher took it back. */
     terminal_withdraw();
-    watch_ask(&s->watch, WATCH_CONNECTED, ANSWER_MS, &ignored);
+    watch_ask(&s->watch, WATCH_RELEASE, ANSWER_MS, &ignored);
     forget_inode(s);
 }
 
@@ -76,9 +76,9 @@ static void set_environment(void)
     unsetenv("LISTEN_FDNAMES");
 }
 
-/* In a new process: become the server. Only checksums go to stdout; stdin stays
- * ours, as nbdcopy has it. */
-static int become(const void *options, int socket_fd)
+/* In the new process: execute the server. Its stdout is its stderr, as only
+ * checksums go to ours; its stdin is ours, as that of nbdcopy's servers is. */
+static int execute(const void *options, int socket_fd)
 {
     const struct nbd_server_options *o = options;
     sigset_t none;
@@ -140,9 +140,9 @@ static int start(struct nbd_server *s, const struct nbd_server_options *o,
                  const char *name, struct error *error)
 {
     const struct watch_job job = {
-        .become = become,
+        .execute = execute,
         .arg = o,
-        .end_signal = o->end_signal,
+        .stop_signal = o->stop_signal,
         .lends_terminal = o->lends_terminal,
     };
     int milliseconds = o->timeout ? (int)o->timeout * 1000 : -1;
@@ -157,8 +157,9 @@ static int start(struct nbd_server *s, const struct nbd_server_options *o,
     strcpy(s->socket, report.path);
     if (o->lends_terminal)
         terminal_offer(s->watch.pid);
-    err = watch_ask(&s->watch, replace_name(s) ? WATCH_RUN : WATCH_RUN_NAMED,
-                    milliseconds, &report);
+    err =
+        watch_ask(&s->watch, replace_name(s) ? WATCH_START : WATCH_START_NAMED,
+                  milliseconds, &report);
     if (err)
         return say_not_run(o, name, err, error);
     s->pid = report.pid;
@@ -190,7 +191,7 @@ void nbd_server_explain(struct nbd_server *s, const char *name,
     struct watch_report r;
     int err = error->code;
 
-    if (watch_ask(&s->watch, WATCH_HAS_ENDED, ANSWER_MS, &r) != 0 || !r.ended)
+    if (watch_ask(&s->watch, WATCH_CHECK, ANSWER_MS, &r) != 0 || !r.ended)
         return;
     error_clear(error);
     if (WIFSIGNALED(r.status))
@@ -207,6 +208,6 @@ void nbd_server_stop(struct nbd_server *s)
         return;
     forget_inode(s);
     terminal_withdraw();
-    watch_end(&s->watch);
+    watch_stop(&s->watch);
     free(s);
 }

@@ -14,10 +14,10 @@ struct nbd_server_options {
     const char *package;  /* that has the command, for messages; NULL: not
                            * known */
     int error_fd;         /* its stderr */
-    int end_signal;       /* what ends it */
+    int stop_signal;      /* what it is stopped by */
     bool lends_terminal;  /* it may ask the user for a password */
     unsigned timeout;     /* seconds that it may take to start; 0: for ever */
-    bool confined;        /* it may not write anything: process/confine.h */
+    bool confined;        /* it may write to nothing: process/confine.h */
     bool network;         /* confined: but make connections */
     bool lends;           /* nbd_reader_connect() may be called */
 };

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* proc_pid_stat(5): "PID (NAME) STATE PPID ...". A name may have anything in
- * it, and is of 64 bytes at most. 0: it ended. */
+/* proc_pid_stat(5): "PID (NAME) STATE PPID ...". The name has up to 64 bytes of
+ * any value, also ')' and line breaks. Returns 0 if the process is gone. */
 static pid_t parent_of(const char *pid)
 {
     char path[32], line[256];
@@ -23,7 +23,6 @@ static pid_t parent_of(const char *pid)
     file = fopen(path, "re");
     if (!file)
         return 0;
-    /* The name may have a line break. */
     line[fread(line, 1, sizeof(line) - 1, file)] = '\0';
     fclose(file);
     p = strrchr(line, ')');

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * All processes below this one, of which it is the subreaper: whoever loses his
- * parent becomes its child, so there is no way out, neither by setsid() nor by
- * a second fork.
+ * The processes below this one, a subreaper (PR_SET_CHILD_SUBREAPER): a
+ * descendant whose parent ends becomes a child of this process.
  */
 #ifndef PROCESS_DESCENDANTS_H
 #define PROCESS_DESCENDANTS_H
@@ -10,8 +9,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Send a signal to every child that this process has now. False where there is
- * no /proc to find them. */
+/* Send a signal to every child that this process has now. Returns false where
+ * no /proc tells which they are. */
 bool descendants_signal(int number);
 
 #endif

@@ -52,7 +52,7 @@ int private_socket_make(struct private_socket *s)
     if (!err)
         err = bind_socket(s);
     if (err) {
-        private_socket_remove_name(s);
+        private_socket_unlink(s);
         if (s->fd >= 0)
             close(s->fd);
         s->fd = -1;
@@ -60,7 +60,7 @@ int private_socket_make(struct private_socket *s)
     return err;
 }
 
-void private_socket_remove_name(struct private_socket *s)
+void private_socket_unlink(struct private_socket *s)
 {
     if (!*s->directory)
         return;

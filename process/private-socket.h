@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A unix socket that listens in a private directory, which only its owner can
+ * A listening unix socket in a directory of its own, which no other user can
  * enter.
  */
 #ifndef PROCESS_PRIVATE_SOCKET_H
@@ -14,14 +14,15 @@ struct private_socket {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
-/* Where such directories are made: $TMPDIR, or /tmp. */
+/* Where the directories are made: $TMPDIR, or /tmp. */
 const char *private_socket_parent(void);
 
-/* 0 or a positive errno value; then nothing is left. */
+/* 0 or a positive errno value. After an error nothing is left behind. */
 int private_socket_make(struct private_socket *s);
 
-/* The socket can be reached no longer, but listens on. Does nothing the second
+/* Remove the path and the directory. The socket still listens, but can only be
+ * reached through an open descriptor of its inode. Does nothing the second
  * time. */
-void private_socket_remove_name(struct private_socket *s);
+void private_socket_unlink(struct private_socket *s);
 
 #endif

@@ -283,7 +283,7 @@ static int start(const struct qemu_options *o, struct reader **reader,
 {
     struct nbd_server_options server = {
         .package = "qemu-utils",
-        .end_signal = SIGKILL, /* it may be waiting; it has nothing to write */
+        .stop_signal = SIGKILL, /* it may be waiting; it has nothing to write */
         .timeout = o->nbd->timeout,
         .confined = true,
         .network = o->network,
