@@ -33,7 +33,7 @@ struct qemu_options {
 
 /*
  * Open what a guest sees of an image. QEMU's reason is the error when it cannot
- *  read it. qemu-nbd ends when the reader is closed, or this process is
+ * read it. qemu-nbd ends when the reader is closed, or this process is
  * gone. Only from the first thread of the process, while it is alone.
  */
 int qemu_open(const struct qemu_options *options, struct reader **reader,
