@@ -2,7 +2,7 @@
 #ifndef ENGINE_CLUSTER_H
 #define ENGINE_CLUSTER_H
 
-#include "engine/slot.h"
+#include "engine/job.h"
 
 /* What a worker needs to decode compressed clusters. All zeros at first. */
 struct cluster_decoder {

@@ -4,7 +4,7 @@
  * worker that has the turn to plan reads its data then and there, into its own
  * cache, and hashes it while another has the turn to read.
  */
-#include "engine/slot.h"
+#include "engine/source.h"
 
 #include <errno.h>
 #include <fcntl.h>

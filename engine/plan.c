@@ -7,7 +7,7 @@
  * other, until the buffer is full. Zeros that share a block with data are
  * written into the buffer by the worker.
  */
-#include "engine/slot.h"
+#include "engine/source.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -127,8 +127,8 @@ static int add_data(struct image_source *s, struct extent *extent,
 static bool is_full(const struct image_source *s, const struct slot *slot,
                     const struct job *job, const struct extent *extent)
 {
-    if (job->len == job->capacity || job->read_count >= SLOT_READS ||
-        slot->run_count == SLOT_RUNS || hole_room(s, slot) == 0 ||
+    if (job->len == job->capacity || job->read_count >= JOB_READS ||
+        slot_is_full(slot) || hole_room(s, slot) == 0 ||
         s->asked > SLOT_EXTENTS)
         return true;
     /* A cluster that is cut is decoded twice. */

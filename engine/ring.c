@@ -43,16 +43,8 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
         ring_fail(ring, NULL, &error);
         return RING_END;
     }
-    slot->number = ring->planned;
-    slot->length = 0;
-    slot->hole = 0;
-    slot->run_count = 0;
-    slot->hashed = false;
-    job->slot = slot;
-    job->len = 0;
-    job->read_count = job->round = job->round_end = 0;
-    job->cluster_count = job->clusters_done = 0;
-
+    slot_begin(slot, ring->planned);
+    job_begin(job, slot);
     if (ring->source->next(ring->source, slot, job, &job->fault)) {
         /* An error before it, in the slot, would come first. */
         end(ring);

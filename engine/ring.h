@@ -18,7 +18,8 @@
 
 #include <pthread.h>
 
-#include "engine/slot.h"
+#include "blkhash.h"
+#include "engine/source.h"
 
 struct ring {
     struct source *source;

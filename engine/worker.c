@@ -20,88 +20,6 @@
 /* Direct I/O wants the memory aligned, too. */
 #define BUFFER_ALIGNMENT 4096
 
-/* Where the blocks are. One that lies across the end of a view is put together
- * in the buffer. */
-static void place_blocks(const struct worker *w, struct job *job)
-{
-    size_t size = w->block_size;
-    size_t count = (job->len + size - 1) / size;
-
-    for (size_t i = 0; i < count; i++)
-        job->blocks[i] = job->buf + i * size;
-
-    for (size_t i = 0; i < job->read_count; i++) {
-        const struct read *read = &job->reads[i];
-        size_t left = read->len;
-        const unsigned char *p = read->view;
-        size_t at;
-
-        if (!p)
-            continue;
-        at = read->buf - job->buf; /* input has no view */
-        while (left) {
-            size_t in_block = at % size;
-            size_t n = size - in_block;
-
-            if (n > left)
-                n = left;
-            if (in_block == 0 && (n == size || at + n == job->len))
-                job->blocks[at / size] = p;
-            else
-                memcpy(job->buf + at, p, n);
-            p += n;
-            at += n;
-            left -= n;
-        }
-    }
-}
-
-/* What hash() found out. */
-struct found {
-    size_t zero_blocks;
-    struct false_hole false_hole;
-};
-
-/* Look for data where there should be a hole. */
-static void check_holes(const struct job *job, struct found *found)
-{
-    for (size_t i = 0; i < job->read_count; i++) {
-        const struct read *read = &job->reads[i];
-        const unsigned char *p = read->view ? read->view : read->buf;
-        size_t at = 0;
-
-        if (!read->hole || (p[0] == 0 && memcmp(p, p + 1, read->len - 1) == 0))
-            continue;
-        while (at < read->len - 1 && p[at] == 0)
-            at++;
-        false_hole_merge(&found->false_hole,
-                         &(struct false_hole){ .name = read->reader->name,
-                                               .offset = read->offset + at });
-    }
-}
-
-/* Compute the digests of a job whose bytes are all there. */
-static int hash(struct worker *w, struct job *job, struct found *found,
-                struct error *error)
-{
-    size_t whole = job->len / w->block_size;
-    size_t rest = job->len % w->block_size;
-    unsigned char *mds = job->slot->mds;
-    int err;
-
-    check_holes(job, found);
-    place_blocks(w, job);
-    err = blkhash_leaf_hashv(w->leaf, (const void *const *)job->blocks, whole,
-                             mds, &found->zero_blocks);
-    if (!err && rest)
-        err = blkhash_leaf_hash(w->leaf, job->blocks[whole], rest,
-                                mds + whole * w->ring->md_size, NULL);
-    if (err)
-        error_set(error, err, "%s: cannot compute digests: %s",
-                  w->ring->source->name, strerror(err));
-    return err;
-}
-
 /* Read what is in views, instead. False: nothing is. */
 static bool read_views(struct job *job)
 {
@@ -189,6 +107,17 @@ static void release(struct worker *w, struct job *job)
     w->free = job;
 }
 
+static int hash(struct worker *w, struct job *job, struct found *found,
+                struct error *error)
+{
+    int err = hash_job(w->leaf, w->block_size, job, found);
+
+    if (err)
+        error_set(error, err, "%s: cannot compute digests: %s",
+                  w->ring->source->name, strerror(err));
+    return err;
+}
+
 /* The last round of a job came back: hash the job and hand in its digests.
  * True: that was done. */
 static bool finish(struct worker *w, struct job *job, struct found *found)
@@ -197,14 +126,12 @@ static bool finish(struct worker *w, struct job *job, struct found *found)
     int err = take_in(w, job, &error);
     bool failed;
 
-    *found = (struct found){ .zero_blocks = 0 };
     if (!err)
         err = hash(w, job, found, &error);
     /* A job with views has one round. Its first fault may be in one of them. */
     failed = window_failed(&w->window);
     if ((failed || err) && read_views(job)) {
         error_clear(&error);
-        *found = (struct found){ .zero_blocks = 0 };
         job->clusters_done = 0;
         err = take_in(w, job, &error);
         if (!err)
@@ -218,65 +145,6 @@ static bool finish(struct worker *w, struct job *job, struct found *found)
     }
     release(w, job);
     return !err;
-}
-
-/* The queue for a reader, which is made when it is first needed. NULL: it
- * cannot be. There are as many as kinds of readers in the image: few. */
-static struct worker_queue *queue_for(struct worker *w, struct reader *reader,
-                                      struct error *error)
-{
-    struct worker_queue *queues;
-
-    for (size_t i = 0; i < w->queue_count; i++) {
-        if (w->queues[i].group == reader->queue_group)
-            return &w->queues[i];
-    }
-    queues = realloc(w->queues, (w->queue_count + 1) * sizeof(*queues));
-    if (!queues) {
-        error_no_memory(error, reader->name);
-        return NULL;
-    }
-    w->queues = queues;
-    queues += w->queue_count;
-    *queues = (struct worker_queue){ .group = reader->queue_group };
-    if (reader->ops->queue_new(reader, w->depth, &queues->queue, error))
-        return NULL;
-    w->queue_count++;
-    return queues;
-}
-
-/* Leave what is missing of a round to the queues. First it is made sure that
- * they are there: a round is never half in flight. */
-static int submit(struct worker *w, struct job *job, struct error *error)
-{
-    job->reads_left = 0;
-    for (size_t i = job->round; i < job->round_end; i++) {
-        const struct read *read = &job->reads[i];
-
-        if (read->done == read->len)
-            continue;
-        if (!queue_for(w, read->reader, error))
-            return error->code;
-        job->reads_left++;
-    }
-    w->in_flight++;
-    for (size_t i = job->round; i < job->round_end;) {
-        struct read *reads = &job->reads[i++];
-        struct worker_queue *q;
-        size_t count = 1;
-
-        if (reads->done == reads->len)
-            continue;
-        q = queue_for(w, reads->reader, error);
-        while (i < job->round_end && reads[count].done < reads[count].len &&
-               reads[count].reader->queue_group == q->group) {
-            count++;
-            i++;
-        }
-        q->in_flight += count;
-        q->queue->ops->submit(q->queue, reads, count);
-    }
-    return 0;
 }
 
 /* The buffer will be written. */
@@ -345,7 +213,13 @@ static int begin_round(struct worker *w, struct job *job,
     if (!job_is_last_round(job) || job->fault.code)
         method = READ_METHOD_COPY;
     *there = try_reads(w, job, method);
-    return *there ? 0 : submit(w, job, error);
+    if (*there)
+        return 0;
+    if (queues_submit(&w->queues, &job->reads[job->round],
+                      job->round_end - job->round, &job->reads_left, error))
+        return error->code;
+    w->in_flight++;
+    return 0;
 }
 
 /* A round came back: go on, until bytes have to be waited for. True: the job is
@@ -390,36 +264,12 @@ static void start(struct worker *w, struct job *job)
     }
 }
 
-/* The next read that is finished, of any queue. */
-static struct read *reap_one(struct worker *w, bool wait)
-{
-    struct worker_queue *busy = NULL;
-    struct read *read = NULL;
-
-    for (size_t i = 0; !read && i < w->queue_count; i++) {
-        struct worker_queue *q = &w->queues[i];
-
-        if (q->in_flight == 0)
-            continue;
-        busy = q;
-        read = q->queue->ops->reap(q->queue, false);
-    }
-    /* Any will do: its reads must come back some time, and others wait. */
-    if (!read && wait)
-        read = busy->queue->ops->reap(busy->queue, true);
-    if (read) {
-        busy->in_flight--;
-        read_debug(read, busy->queue->ops->name);
-    }
-    return read;
-}
-
 /* Take in reads that are finished. */
 static void reap(struct worker *w, bool wait)
 {
     struct read *read;
 
-    while (w->in_flight && (read = reap_one(w, wait)) != NULL) {
+    while (w->in_flight && (read = queues_reap(&w->queues, wait)) != NULL) {
         struct job *job = read->owner;
 
         wait = false;
@@ -492,7 +342,7 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
     w->ring = ring;
     w->leaf = leaf;
     w->block_size = options->block_size;
-    w->depth = options->queue_depth;
+    w->depth = w->queues.depth = options->queue_depth;
     w->slot_size = slot_size;
     w->round_size = round_size;
     w->choice = read_choice_shared();
@@ -502,17 +352,9 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
 
 void worker_free(struct worker *w)
 {
-    for (size_t i = 0; i < w->queue_count; i++)
-        w->queues[i].queue->ops->free(w->queues[i].queue);
-    free(w->queues);
-    for (unsigned i = 0; i < w->job_count; i++) {
-        free(w->jobs[i].buf);
-        free(w->jobs[i].blocks);
-        free(w->jobs[i].reads);
-        free(w->jobs[i].clusters);
-        free(w->jobs[i].input);
-        error_clear(&w->jobs[i].fault);
-    }
+    queues_free(&w->queues);
+    for (unsigned i = 0; i < w->job_count; i++)
+        job_free(&w->jobs[i]);
     free(w->jobs);
     cluster_decoder_free(&w->decoder);
     window_close(&w->window);

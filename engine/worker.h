@@ -2,16 +2,12 @@
 #ifndef ENGINE_WORKER_H
 #define ENGINE_WORKER_H
 
+#include "engine/cluster.h"
+#include "engine/hash.h"
+#include "engine/queues.h"
 #include "engine/read-method.h"
 #include "engine/ring.h"
-#include "engine/cluster.h"
-
-/* A queue of a worker, for the readers of one group. */
-struct worker_queue {
-    const void *group;
-    struct read_queue *queue;
-    size_t in_flight; /* reads */
-};
+#include "reader/window.h"
 
 /* A worker: plans slots, keeps their reads in flight, hashes them. It touches
  * its own jobs, and the ring by its functions. */
@@ -27,9 +23,8 @@ struct worker {
     struct job *free;   /* the one used last comes first */
     unsigned in_flight; /* jobs */
     struct window window;
-    struct read_choice *choice;  /* not its own */
-    struct worker_queue *queues; /* made when a read has to wait */
-    size_t queue_count;
+    struct read_choice *choice; /* not its own */
+    struct queues queues;
     struct cluster_decoder decoder;
     struct engine_counts counts;
     struct false_hole false_hole;

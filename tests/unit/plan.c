@@ -6,7 +6,7 @@
 
 #include "common/array.h"
 #include "common/units.h"
-#include "engine/slot.h"
+#include "engine/source.h"
 #include "memory_reader.h"
 
 #define SLOT_SIZE MiB
@@ -138,11 +138,11 @@ static void test_bytes_that_take_turns(void **state)
     memory_reader_init(&m, NULL, sizeof(holes));
     m.unit = 1;
     m.holes = holes;
-    assert_true(plan(&m, 65536, 100).reads <= SLOT_READS);
+    assert_true(plan(&m, 65536, 100).reads <= JOB_READS);
     m.extent_calls = 0;
     m.unit = 700; /* a hole is longer than a sector */
     m.reader.size = sizeof(holes);
-    assert_true(plan(&m, 65536, 100).reads <= SLOT_READS + 2 * 65536 / 700);
+    assert_true(plan(&m, 65536, 100).reads <= JOB_READS + 2 * 65536 / 700);
 }
 
 int main(void)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/hash.h"
+
+#include <string.h>
+
+/* Where the blocks are. One that lies across the end of a mapped part is put
+ * together in the buffer. */
+static void place_blocks(struct job *job, size_t size)
+{
+    size_t count = (job->len + size - 1) / size;
+
+    for (size_t i = 0; i < count; i++)
+        job->blocks[i] = job->buf + i * size;
+
+    for (size_t i = 0; i < job->read_count; i++) {
+        const struct read *read = &job->reads[i];
+        size_t left = read->len;
+        const unsigned char *p = read->view;
+        size_t at;
+
+        if (!p)
+            continue;
+        at = read->buf - job->buf; /* only DATA has a view */
+        while (left) {
+            size_t in_block = at % size;
+            size_t n = size - in_block;
+
+            if (n > left)
+                n = left;
+            if (in_block == 0 && (n == size || at + n == job->len))
+                job->blocks[at / size] = p;
+            else
+                memcpy(job->buf + at, p, n);
+            p += n;
+            at += n;
+            left -= n;
+        }
+    }
+}
+
+void false_hole_merge(struct false_hole *hole, const struct false_hole *other)
+{
+    if (other->name && (!hole->name || (hole->name == other->name &&
+                                        other->offset < hole->offset)))
+        *hole = *other;
+}
+
+/* Look for data where there should be a hole. */
+static void check_holes(const struct job *job, struct found *found)
+{
+    for (size_t i = 0; i < job->read_count; i++) {
+        const struct read *read = &job->reads[i];
+        const unsigned char *p = read->view ? read->view : read->buf;
+        size_t at = 0;
+
+        if (!read->hole || (p[0] == 0 && memcmp(p, p + 1, read->len - 1) == 0))
+            continue;
+        while (at < read->len - 1 && p[at] == 0)
+            at++;
+        false_hole_merge(&found->false_hole,
+                         &(struct false_hole){ .name = read->reader->name,
+                                               .offset = read->offset + at });
+    }
+}
+
+int hash_job(struct blkhash_leaf *leaf, size_t block_size, struct job *job,
+             struct found *found)
+{
+    size_t whole = job->len / block_size;
+    size_t rest = job->len % block_size;
+    unsigned char *mds = job->slot->mds;
+    int err;
+
+    *found = (struct found){ .zero_blocks = 0 };
+    check_holes(job, found);
+    place_blocks(job, block_size);
+    err = blkhash_leaf_hashv(leaf, (const void *const *)job->blocks, whole, mds,
+                             &found->zero_blocks);
+    if (!err && rest)
+        err = blkhash_leaf_hash(leaf, job->blocks[whole], rest,
+                                mds + whole * blkhash_leaf_md_size(leaf), NULL);
+    return err;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The digests of a job whose bytes are all there.
+ */
+#ifndef ENGINE_HASH_H
+#define ENGINE_HASH_H
+
+#include "blkhash.h"
+#include "engine/engine.h"
+#include "engine/job.h"
+
+/* What was found in the bytes. */
+struct found {
+    size_t zero_blocks;
+    struct false_hole false_hole;
+};
+
+/* Compute the digests of a job into its slot: of its blocks, the last of which
+ * may be short. 0 or a positive errno value. */
+int hash_job(struct blkhash_leaf *leaf, size_t block_size, struct job *job,
+             struct found *found);
+
+/* Keep the first one of two, where both are in one object. */
+void false_hole_merge(struct false_hole *hole, const struct false_hole *other);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is hashed: an image (plan.c) or a pipe (pipe.c), as slots.
+ *
+ * Threads: next() is called by one thread at a time.
+ */
+#ifndef ENGINE_SOURCE_H
+#define ENGINE_SOURCE_H
+
+#include "engine/engine.h"
+#include "engine/job.h"
+#include "engine/slot.h"
+
+struct source {
+    /*
+     * Plan the next slot, and the reads of the job, or the data itself. Both
+     * come empty; a slot of length 0 is the end. 0 or a positive errno value:
+     * the reads planned so far are those before the fault, and there is no next
+     * call.
+     */
+    int (*next)(struct source *source, struct slot *slot, struct job *job,
+                struct error *error);
+    void (*free)(struct source *source);
+    const char *name;
+    size_t block_size;
+    uint64_t size; /* 0: not known before the end */
+};
+
+int image_source_new(struct image *image, size_t block_size,
+                     struct source **source);
+int pipe_source_new(const struct engine_input *input, size_t block_size,
+                    struct source **source);
+
+#endif
