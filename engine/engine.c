@@ -10,17 +10,12 @@
 #include <unistd.h>
 
 #include "engine/ring.h"
+#include "engine/sizes.h"
 #include "engine/worker.h"
 
 #define DEFAULT_MAX_THREADS 16
 #define DEFAULT_QUEUE_DEPTH 8
 #define DEFAULT_READ_SIZE MiB
-
-/* Of direct I/O: see reader/pread.h. */
-#define SLOT_ALIGNMENT 4096
-
-/* Bounds the digests of a slot where blocks are small. */
-#define SLOT_MAX_BLOCKS 4096
 
 struct thread {
     struct engine *engine;
@@ -29,7 +24,7 @@ struct thread {
 };
 
 struct engine {
-    struct engine_options options;
+    struct sizes sizes;
     struct image *image; /* NULL: a pipe */
     struct source *source;
     struct blkhash_leaf *leaf;
@@ -65,138 +60,10 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
-/* The most that is taken beside what the options ask for, which is the slots of
- * all jobs: for rounds of reads, lists of them, and larger slots. */
-#define EXTRA_MEMORY (128 * MiB)
-
-/* A round of reads is best as large as the compressed bytes of a slot, which
- * may be twice the decoded ones, but need not be larger than this. */
-#define PREFERRED_ROUND (4 * MiB)
-
-/* Of an image without compressed clusters, for small pieces that are not
- * aligned. */
-#define MIN_ROUND (64 * KiB)
-
-/* Slots that end at a page can be read by direct I/O as they are. Not where
- * that would make them much larger. */
-static size_t align_blocks(size_t blocks, const struct engine_options *o)
+static int make_parts(struct engine *e, const struct engine_options *o,
+                      const struct engine_input *input)
 {
-    size_t low_bit = o->block_size & -o->block_size;
-    size_t unit = low_bit < SLOT_ALIGNMENT ? SLOT_ALIGNMENT / low_bit : 1;
-
-    if (blocks >= unit)
-        return blocks - blocks % unit;
-    return unit * o->block_size <= 4 * o->read_size ? unit : blocks;
-}
-
-/* Blocks of data in a slot. A compressed cluster is decoded once when it fits
- * one. */
-static size_t slot_blocks(const struct engine *e)
-{
-    const struct engine_options *o = &e->options;
-    size_t cluster = e->image ? e->image->largest_cluster : 0;
-    size_t blocks = o->read_size / o->block_size;
-    size_t least = (cluster + o->block_size - 1) / o->block_size;
-
-    if (blocks > SLOT_MAX_BLOCKS)
-        blocks = SLOT_MAX_BLOCKS;
-    if (blocks < least)
-        blocks = least;
-    return align_blocks(blocks ? blocks : 1, o);
-}
-
-static bool may_be_compressed(const struct engine *e)
-{
-    return e->image && e->image->largest_cluster;
-}
-
-static size_t slot_size(const struct engine *e)
-{
-    return slot_blocks(e) * e->options.block_size;
-}
-
-/* The memory for a round of a job. */
-static size_t round_size(const struct engine *e)
-{
-    const struct engine_options *o = &e->options;
-    uint64_t share = EXTRA_MEMORY / ((uint64_t)o->threads * o->queue_depth);
-    size_t best =
-        2 * slot_size(e) < PREFERRED_ROUND ? 2 * slot_size(e) : PREFERRED_ROUND;
-    size_t least = MIN_ROUND;
-
-    if (may_be_compressed(e)) {
-        least = job_min_round(e->image->largest_cluster);
-        share = best; /* the queue is made short enough */
-    }
-    if (share > best)
-        share = best;
-    return share > least ? share : least;
-}
-
-/* The size of a slot that the options ask for. */
-static size_t asked_size(const struct engine_options *o)
-{
-    return o->read_size > o->block_size ? o->read_size : o->block_size;
-}
-
-/* What a job may need beside a slot of the size that was asked for. Most of it
- * is up to the image. */
-static uint64_t extra_memory(const struct engine *e)
-{
-    const struct engine_options *o = &e->options;
-    size_t asked = asked_size(o);
-    size_t slot = slot_size(e);
-    uint64_t extra = job_list_size(o->block_size);
-
-    if (slot > asked)
-        extra += slot - asked;
-    if (may_be_compressed(e))
-        extra += round_size(e) + job_cluster_list_size(slot);
-    return extra;
-}
-
-/* Large clusters, large blocks and many threads leave less of the queue, and in
- * the end of the threads. */
-static void limit_memory(struct engine *e)
-{
-    struct engine_options *o = &e->options;
-    uint64_t extra = extra_memory(e);
-    uint64_t asked = (uint64_t)o->threads * o->queue_depth * asked_size(o);
-    uint64_t depth = EXTRA_MEMORY / (extra * o->threads);
-    uint64_t threads;
-
-    if (depth >= o->queue_depth)
-        return;
-    o->queue_depth = depth ? depth : 1;
-    /* A worker may have a part of a cluster beside its job. */
-    if (e->image)
-        extra += e->image->largest_cluster;
-    threads = (EXTRA_MEMORY + asked) / extra;
-    if (threads < o->threads)
-        o->threads = threads ? threads : 1;
-}
-
-/* No more threads than slots: an image of one is done before a second thread
- * would begin. A slot ends early where its bytes are scattered, so the largest
- * ones do not count as such. */
-static unsigned thread_count(const struct engine *e)
-{
-    const struct engine_options *o = &e->options;
-    uint64_t size = slot_size(e);
-    uint64_t slot = size < DEFAULT_READ_SIZE ? size : DEFAULT_READ_SIZE;
-    uint64_t slots;
-
-    if (!e->image)
-        return o->threads;
-    slots = (e->image->size + slot - 1) / slot;
-    if (slots > o->threads)
-        return o->threads;
-    return slots ? slots : 1;
-}
-
-static int make_parts(struct engine *e, const struct engine_input *input)
-{
-    const struct engine_options *o = &e->options;
+    const struct sizes *s = &e->sizes;
     int err;
 
     e->leaf = blkhash_leaf_new(o->block_size, o->digest);
@@ -214,19 +81,18 @@ static int make_parts(struct engine *e, const struct engine_input *input)
 
     e->ring_ready = true;
     err = ring_init(&e->ring, e->source, e->root, blkhash_leaf_md_size(e->leaf),
-                    o->threads * o->queue_depth, slot_blocks(e));
+                    s->threads * s->queue_depth, s->slot_blocks);
     if (err)
         return err;
 
-    e->threads = calloc(o->threads, sizeof(*e->threads));
+    e->threads = calloc(s->threads, sizeof(*e->threads));
     if (!e->threads)
         return ENOMEM;
-    while (!err && e->workers < o->threads) {
+    while (!err && e->workers < s->threads) {
         struct thread *t = &e->threads[e->workers++];
 
         t->engine = e;
-        err = worker_init(&t->worker, &e->ring, e->leaf, o, slot_size(e),
-                          round_size(e));
+        err = worker_init(&t->worker, &e->ring, e->leaf, o->block_size, s);
     }
     if (err)
         return err;
@@ -244,15 +110,13 @@ int engine_new(const struct engine_options *options,
 
     if (!e)
         return error_no_memory(error, input->name);
-    e->options = *options;
     e->image = input->image;
     e->done_fd = -1;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->all_there, NULL);
 
-    e->options.threads = thread_count(e);
-    limit_memory(e);
-    err = make_parts(e, input);
+    sizes_choose(&e->sizes, options, e->image);
+    err = make_parts(e, options, input);
     if (err) {
         engine_free(e);
         return error_set(error, err, "%s: cannot set up the hash: %s",
@@ -291,11 +155,11 @@ int engine_start(struct engine *e, struct error *error)
     sigset_t all, before;
     int err = 0;
 
-    e->running = e->options.threads;
+    e->running = e->sizes.threads;
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* mapped bytes are gone: reader/window.h */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (!err && e->started < e->options.threads) {
+    while (!err && e->started < e->sizes.threads) {
         struct thread *t = &e->threads[e->started];
 
         err = pthread_create(&t->id, NULL, thread_main, t);

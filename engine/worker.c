@@ -335,16 +335,15 @@ void worker_run(struct worker *w)
 }
 
 int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
-                const struct engine_options *options, size_t slot_size,
-                size_t round_size)
+                size_t block_size, const struct sizes *sizes)
 {
     memset(w, 0, sizeof(*w));
     w->ring = ring;
     w->leaf = leaf;
-    w->block_size = options->block_size;
-    w->depth = w->queues.depth = options->queue_depth;
-    w->slot_size = slot_size;
-    w->round_size = round_size;
+    w->block_size = block_size;
+    w->depth = w->queues.depth = sizes->queue_depth;
+    w->slot_size = sizes->slot_size;
+    w->round_size = sizes->round_size;
     w->choice = read_choice_shared();
     w->jobs = calloc(w->depth, sizeof(*w->jobs));
     return w->jobs ? 0 : ENOMEM;

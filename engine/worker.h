@@ -7,6 +7,7 @@
 #include "engine/queues.h"
 #include "engine/read-method.h"
 #include "engine/ring.h"
+#include "engine/sizes.h"
 #include "reader/window.h"
 
 /* A worker: plans slots, keeps their reads in flight, hashes them. It touches
@@ -32,8 +33,7 @@ struct worker {
 
 /* Free with worker_free() also after an error (ENOMEM). */
 int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
-                const struct engine_options *options, size_t slot_size,
-                size_t round_size);
+                size_t block_size, const struct sizes *sizes);
 void worker_free(struct worker *w);
 
 /* Work until there is nothing more to do. Errors go to the ring. */

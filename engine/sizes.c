@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine/sizes.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+#include "engine/job.h"
+
+/* Of direct I/O: see reader/pread.h. */
+#define SLOT_ALIGNMENT 4096
+
+/* Bounds the digests of a slot where blocks are small. */
+#define SLOT_MAX_BLOCKS 4096
+
+/* Bounds the memory beside what the options ask for, which is the slots of all
+ * jobs: for rounds of reads, lists of them, and larger slots. */
+#define EXTRA_MEMORY (128 * MiB)
+
+/* A round of reads is best as large as the compressed bytes of a slot, which
+ * may be twice the decoded ones, but need not be larger than this. */
+#define PREFERRED_ROUND (4 * MiB)
+
+/* Of an image without compressed clusters, for small pieces that are not
+ * aligned. */
+#define MIN_ROUND (64 * KiB)
+
+/* The most that a slot counts for in the number of threads: larger ones often
+ * end early, where their bytes are scattered. */
+#define MAX_SLOT_FOR_THREADS MiB
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* 0: nothing is compressed. */
+static size_t largest_cluster(const struct image *image)
+{
+    return image ? image->largest_cluster : 0;
+}
+
+/* Slots that end at a page can be read by direct I/O as they are. Not where
+ * that would make them much larger. */
+static size_t align_blocks(size_t blocks, const struct engine_options *o)
+{
+    size_t low_bit = o->block_size & -o->block_size;
+    size_t step = low_bit < SLOT_ALIGNMENT ? SLOT_ALIGNMENT / low_bit : 1;
+
+    if (blocks >= step)
+        return blocks - blocks % step;
+    return step * o->block_size <= 4 * o->read_size ? step : blocks;
+}
+
+/* A compressed cluster is decoded once when it fits a slot. */
+static size_t slot_blocks(const struct engine_options *o,
+                          const struct image *image)
+{
+    size_t blocks = min_size(o->read_size / o->block_size, SLOT_MAX_BLOCKS);
+    size_t cluster = largest_cluster(image);
+
+    blocks = max_size(blocks, (cluster + o->block_size - 1) / o->block_size);
+    return align_blocks(blocks ? blocks : 1, o);
+}
+
+/* No more threads than slots: an image of one is done before a second thread
+ * would begin. */
+static unsigned thread_count(const struct engine_options *o,
+                             const struct image *image, size_t slot_size)
+{
+    uint64_t slot = min_size(slot_size, MAX_SLOT_FOR_THREADS);
+    uint64_t slots;
+
+    if (!image)
+        return o->threads;
+    slots = (image->size + slot - 1) / slot;
+    if (slots > o->threads)
+        return o->threads;
+    return slots ? slots : 1;
+}
+
+static size_t round_size(const struct sizes *s, const struct image *image)
+{
+    size_t preferred = min_size(2 * s->slot_size, PREFERRED_ROUND);
+    uint64_t share = EXTRA_MEMORY / ((uint64_t)s->threads * s->queue_depth);
+    size_t cluster = largest_cluster(image);
+
+    if (cluster) /* the queue is made short enough */
+        return max_size(preferred, job_min_round(cluster));
+    return max_size(min_size(share, preferred), MIN_ROUND);
+}
+
+/* The size of a slot that the options ask for. */
+static size_t asked_size(const struct engine_options *o)
+{
+    return max_size(o->read_size, o->block_size);
+}
+
+/* What a job may need beside a slot of the size that was asked for. Most of it
+ * is up to the image. */
+static uint64_t extra_memory(const struct sizes *s,
+                             const struct engine_options *o,
+                             const struct image *image)
+{
+    size_t asked = asked_size(o);
+    uint64_t extra = job_list_size(o->block_size);
+
+    if (s->slot_size > asked)
+        extra += s->slot_size - asked;
+    if (largest_cluster(image))
+        extra += round_size(s, image) + job_cluster_list_size(s->slot_size);
+    return extra;
+}
+
+/* Large clusters, large blocks and many threads leave a shorter queue, and in
+ * the end fewer threads. */
+static void limit_memory(struct sizes *s, const struct engine_options *o,
+                         const struct image *image)
+{
+    uint64_t extra = extra_memory(s, o, image);
+    uint64_t asked = (uint64_t)s->threads * s->queue_depth * asked_size(o);
+    uint64_t depth = EXTRA_MEMORY / (extra * s->threads);
+    uint64_t threads;
+
+    if (depth >= s->queue_depth)
+        return;
+    s->queue_depth = depth ? depth : 1;
+    /* A worker may have a part of a cluster beside its job. */
+    extra += largest_cluster(image);
+    threads = (EXTRA_MEMORY + asked) / extra;
+    if (threads < s->threads)
+        s->threads = threads ? threads : 1;
+}
+
+void sizes_choose(struct sizes *sizes, const struct engine_options *options,
+                  const struct image *image)
+{
+    size_t blocks = slot_blocks(options, image);
+
+    *sizes = (struct sizes){
+        .slot_blocks = blocks,
+        .slot_size = blocks * options->block_size,
+        .queue_depth = options->queue_depth,
+    };
+    sizes->threads = thread_count(options, image, sizes->slot_size);
+    limit_memory(sizes, options, image);
+    sizes->round_size = round_size(sizes, image);
+    assert(sizes->threads && sizes->queue_depth);
+}
