@@ -201,14 +201,11 @@ int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
 
 static int hash_zero_block(struct blkhash_leaf *leaf)
 {
-    struct spare *spare = NULL;
-    void *block = calloc(1, leaf->block_size);
-    int err = ENOMEM;
+    struct spare *spare = spare_get(leaf);
+    int err = spare ? zero_digest(spare->ctx, leaf->block_size, leaf->zero_md)
+                    : ENOMEM;
 
-    if (block)
-        err = hash_one(leaf, &spare, block, leaf->block_size, leaf->zero_md);
     spare_put(leaf, spare);
-    free(block);
     return err;
 }
 

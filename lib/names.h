@@ -52,4 +52,6 @@
 #define sha256_kernel_usable blkhash_inner_sha256_kernel_usable
 #define sha256_kernels blkhash_inner_sha256_kernels
 
+#define zero_digest blkhash_inner_zero_digest
+
 #endif

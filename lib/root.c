@@ -11,6 +11,7 @@
 #include "blkhash.h"
 #include "lib/cancel.h"
 #include "lib/digest.h"
+#include "lib/zero.h"
 
 /* Digests of zero blocks that go into the root in one call: enough that the
  * call does not count, few enough to stay in the first-level cache. */
@@ -28,20 +29,10 @@ struct blkhash_root {
 };
 
 /* The digest of a zero block, ZERO_MDS times. */
-static int fill_zero_mds(struct blkhash_root *r, const char *digest_name)
+static int fill_zero_mds(struct blkhash_root *r)
 {
-    struct blkhash_leaf *leaf = blkhash_leaf_new(r->block_size, digest_name);
-    void *block;
-    int err;
+    int err = zero_digest(r->ctx, r->block_size, r->zero_mds);
 
-    if (!leaf)
-        return errno;
-    block = calloc(1, r->block_size);
-    err = block
-              ? blkhash_leaf_hash(leaf, block, r->block_size, r->zero_mds, NULL)
-              : ENOMEM;
-    free(block);
-    blkhash_leaf_free(leaf);
     for (size_t i = 1; i < ZERO_MDS; i++)
         memcpy(r->zero_mds + i * r->md_size, r->zero_mds, r->md_size);
     return err;
@@ -70,10 +61,9 @@ struct blkhash_root *blkhash_root_new(size_t block_size,
         goto fail;
     r->md_size = digest_size(r->digest);
     r->ctx = digest_ctx_new(r->digest);
-    err = r->ctx ? digest_start(r->ctx) : ENOMEM;
-    if (err)
-        goto fail;
-    err = fill_zero_mds(r, digest_name);
+    err = r->ctx ? fill_zero_mds(r) : ENOMEM;
+    if (!err)
+        err = digest_start(r->ctx);
     if (err)
         goto fail;
     return r;

@@ -5,10 +5,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/digest.h"
 #include "lib/names.h"
 
 /* Whether all len bytes at buf are zero. Stops soon after the first that is
  * not. */
 bool is_zero(const void *buf, size_t len);
+
+/* The digest of len zero bytes. 0 or a positive errno value. */
+int zero_digest(struct digest_ctx *ctx, size_t len, unsigned char *md);
 
 #endif

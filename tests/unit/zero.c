@@ -27,10 +27,33 @@ static void test_every_place(void **state)
     }
 }
 
+static void test_digest_of_zeros(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 4095, 4096, 4097, 65536, 100000 };
+    static const unsigned char zeros[100000];
+    unsigned char md[32], expected[32];
+    struct digest *digest;
+    struct digest_ctx *ctx;
+
+    (void)state;
+    assert_int_equal(digest_open("sha256", &digest), 0);
+    ctx = digest_ctx_new(digest);
+    assert_non_null(ctx);
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        test_case("%zu zeros", sizes[i]);
+        assert_int_equal(zero_digest(ctx, sizes[i], md), 0);
+        oracle_digest("sha256", zeros, sizes[i], expected);
+        assert_memory_equal(md, expected, sizeof(md));
+    }
+    digest_ctx_free(ctx);
+    digest_close(digest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_place),
+        cmocka_unit_test(test_digest_of_zeros),
     };
 
     return RUN_TESTS(tests, NULL, NULL);
