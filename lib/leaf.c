@@ -2,24 +2,19 @@
 /*
  * Digests of blocks.
  *
- * A leaf is constant but for its spare digest contexts, one for each thread
- * that was inside at the same time as others.
+ * A leaf is constant, but for the pool of contexts that its threads borrow.
  */
+#include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "blkhash.h"
 #include "lib/cancel.h"
+#include "lib/context-pool.h"
 #include "lib/digest.h"
 #include "lib/sha256-dispatch.h"
 #include "lib/zero.h"
-
-struct spare {
-    struct digest_ctx *ctx;
-    struct spare *next;
-};
 
 struct blkhash_leaf {
     size_t block_size;
@@ -27,89 +22,58 @@ struct blkhash_leaf {
     size_t md_size;
     const struct sha256_dispatch *sha256; /* NULL: another digest */
     unsigned char zero_md[BLKHASH_MAX_MD_SIZE];
-
-    pthread_mutex_t lock;
-    struct spare *spares;
+    struct context_pool contexts;
 };
 
-/* Borrow a context. NULL when out of memory. */
-static struct spare *spare_get(struct blkhash_leaf *leaf)
-{
-    struct spare *spare;
-
-    pthread_mutex_lock(&leaf->lock);
-    spare = leaf->spares;
-    if (spare)
-        leaf->spares = spare->next;
-    pthread_mutex_unlock(&leaf->lock);
-    if (spare)
-        return spare;
-
-    spare = calloc(1, sizeof(*spare));
-    if (!spare)
-        return NULL;
-    spare->ctx = digest_ctx_new(leaf->digest);
-    if (!spare->ctx) {
-        free(spare);
-        return NULL;
-    }
-    return spare;
-}
-
-static void spare_put(struct blkhash_leaf *leaf, struct spare *spare)
-{
-    if (!spare)
-        return;
-    pthread_mutex_lock(&leaf->lock);
-    spare->next = leaf->spares;
-    leaf->spares = spare;
-    pthread_mutex_unlock(&leaf->lock);
-}
-
-/* Hash one block with the digest's library. *spare is borrowed when the first
- * block needs it. */
-static int hash_one(struct blkhash_leaf *leaf, struct spare **spare,
-                    const void *buf, size_t len, unsigned char *md)
-{
-    int err;
-
-    if (!*spare)
-        *spare = spare_get(leaf);
-    if (!*spare)
-        return ENOMEM;
-
-    err = digest_start((*spare)->ctx);
-    if (!err)
-        err = digest_update((*spare)->ctx, buf, len);
-    if (!err)
-        err = digest_finish((*spare)->ctx, md);
-    return err;
-}
-
-/* Blocks of the same length that wait until there is one for every lane. */
+/*
+ * The work of one call: blocks of the same length that wait until there is one
+ * for every lane, and the context for those that no kernel hashes.
+ */
 struct group {
+    struct blkhash_leaf *leaf;
+    struct digest_ctx *ctx; /* borrowed when the first block needs it */
     const uint8_t *blocks[SHA256_MAX_LANES];
     unsigned char *mds[SHA256_MAX_LANES];
     unsigned count;
+    size_t zero_blocks; /* seen by group_add() */
 };
 
-static int hash_group(struct blkhash_leaf *leaf, struct spare **spare,
-                      struct group *group, size_t len)
+/* Hash one block with the digest's provider. */
+static int hash_one(struct group *group, const void *buf, size_t len,
+                    unsigned char *md)
 {
+    int err;
+
+    if (!group->ctx)
+        group->ctx = context_pool_get(&group->leaf->contexts);
+    if (!group->ctx)
+        return ENOMEM;
+
+    err = digest_start(group->ctx);
+    if (!err)
+        err = digest_update(group->ctx, buf, len);
+    if (!err)
+        err = digest_finish(group->ctx, md);
+    return err;
+}
+
+/* Hash the blocks of the group, of len bytes each. It is empty after that. */
+static int group_hash(struct group *group, size_t len)
+{
+    const struct sha256_dispatch *sha256 = group->leaf->sha256;
     unsigned done = 0;
 
     while (done < group->count) {
         unsigned left = group->count - done;
-        const struct sha256_kernel *kernel =
-            leaf->sha256 ? leaf->sha256->best[left] : NULL;
+        const struct sha256_kernel *kernel = sha256 ? sha256->best[left] : NULL;
         unsigned n = sha256_group(kernel, left);
 
         if (kernel) {
             sha256_hash(kernel, group->blocks + done, n, len,
                         group->mds + done);
         } else {
-            int err = hash_one(leaf, spare, group->blocks[done], len,
-                               group->mds[done]);
+            int err =
+                hash_one(group, group->blocks[done], len, group->mds[done]);
 
             if (err)
                 return err;
@@ -120,54 +84,64 @@ static int hash_group(struct blkhash_leaf *leaf, struct spare **spare,
     return 0;
 }
 
-/* Add a whole block to the group; hash the group when it is full. */
-static int add_block(struct blkhash_leaf *leaf, struct spare **spare,
-                     struct group *group, const uint8_t *block,
-                     unsigned char *md, size_t *zero_blocks)
+/* Add a block of any length; one of another length must be alone. */
+static void group_put(struct group *group, const uint8_t *block,
+                      unsigned char *md)
 {
-    if (is_zero(block, leaf->block_size)) {
-        memcpy(md, leaf->zero_md, leaf->md_size);
-        ++*zero_blocks;
-        return 0;
-    }
+    assert(group->count < SHA256_MAX_LANES);
     group->blocks[group->count] = block;
     group->mds[group->count] = md;
-    if (++group->count < SHA256_MAX_LANES)
+    group->count++;
+}
+
+/* Add a whole block, unless it is all zeros; hash the group when it is full. */
+static int group_add(struct group *group, const uint8_t *block,
+                     unsigned char *md)
+{
+    const struct blkhash_leaf *leaf = group->leaf;
+
+    if (is_zero(block, leaf->block_size)) {
+        memcpy(md, leaf->zero_md, leaf->md_size);
+        group->zero_blocks++;
         return 0;
-    return hash_group(leaf, spare, group, leaf->block_size);
+    }
+    group_put(group, block, md);
+    if (group->count < SHA256_MAX_LANES)
+        return 0;
+    return group_hash(group, leaf->block_size);
+}
+
+static void group_end(struct group *group, size_t *zero_blocks)
+{
+    context_pool_put(&group->leaf->contexts, group->ctx);
+    if (zero_blocks)
+        *zero_blocks = group->zero_blocks;
 }
 
 int blkhash_leaf_hash(struct blkhash_leaf *leaf, const void *buf, size_t len,
                       unsigned char *mds, size_t *zero_blocks)
 {
     HOLD_CANCEL;
-    struct spare *spare = NULL;
-    struct group group = { .count = 0 };
+    struct group group = { .leaf = leaf };
     const uint8_t *p = buf;
-    size_t zeros = 0;
     int err = 0;
 
     if (!leaf || (len && (!buf || !mds)))
         return EINVAL;
 
     while (!err && len >= leaf->block_size) {
-        err = add_block(leaf, &spare, &group, p, mds, &zeros);
+        err = group_add(&group, p, mds);
         p += leaf->block_size;
         len -= leaf->block_size;
         mds += leaf->md_size;
     }
     if (!err)
-        err = hash_group(leaf, &spare, &group, leaf->block_size);
+        err = group_hash(&group, leaf->block_size);
     if (!err && len) {
-        group.blocks[0] = p;
-        group.mds[0] = mds;
-        group.count = 1;
-        err = hash_group(leaf, &spare, &group, len);
+        group_put(&group, p, mds);
+        err = group_hash(&group, len);
     }
-
-    spare_put(leaf, spare);
-    if (zero_blocks)
-        *zero_blocks = zeros;
+    group_end(&group, zero_blocks);
     return err;
 }
 
@@ -175,9 +149,7 @@ int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
                        size_t count, unsigned char *mds, size_t *zero_blocks)
 {
     HOLD_CANCEL;
-    struct spare *spare = NULL;
-    struct group group = { .count = 0 };
-    size_t zeros = 0;
+    struct group group = { .leaf = leaf };
     int err = 0;
 
     if (!leaf || (count && (!blocks || !mds)))
@@ -188,24 +160,19 @@ int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
             return EINVAL;
     }
     for (size_t i = 0; !err && i < count; i++)
-        err = add_block(leaf, &spare, &group, blocks[i],
-                        mds + i * leaf->md_size, &zeros);
+        err = group_add(&group, blocks[i], mds + i * leaf->md_size);
     if (!err)
-        err = hash_group(leaf, &spare, &group, leaf->block_size);
-
-    spare_put(leaf, spare);
-    if (zero_blocks)
-        *zero_blocks = zeros;
+        err = group_hash(&group, leaf->block_size);
+    group_end(&group, zero_blocks);
     return err;
 }
 
 static int hash_zero_block(struct blkhash_leaf *leaf)
 {
-    struct spare *spare = spare_get(leaf);
-    int err = spare ? zero_digest(spare->ctx, leaf->block_size, leaf->zero_md)
-                    : ENOMEM;
+    struct digest_ctx *ctx = context_pool_get(&leaf->contexts);
+    int err = ctx ? zero_digest(ctx, leaf->block_size, leaf->zero_md) : ENOMEM;
 
-    spare_put(leaf, spare);
+    context_pool_put(&leaf->contexts, ctx);
     return err;
 }
 
@@ -214,6 +181,7 @@ struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
 {
     HOLD_CANCEL;
     struct blkhash_leaf *leaf;
+    struct digest *digest;
     int err;
 
     if (!digest_name || block_size == 0 ||
@@ -222,17 +190,23 @@ struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
         return NULL;
     }
 
-    leaf = calloc(1, sizeof(*leaf));
-    if (!leaf)
+    err = digest_open(digest_name, &digest);
+    if (err) {
+        errno = err;
         return NULL;
-    pthread_mutex_init(&leaf->lock, NULL);
+    }
+    leaf = calloc(1, sizeof(*leaf));
+    if (!leaf) {
+        digest_close(digest);
+        errno = ENOMEM;
+        return NULL;
+    }
     leaf->block_size = block_size;
+    leaf->digest = digest;
+    leaf->md_size = digest_size(digest);
+    context_pool_init(&leaf->contexts, digest);
 
-    err = digest_open(digest_name, &leaf->digest);
-    if (err)
-        goto fail;
-    leaf->md_size = digest_size(leaf->digest);
-    if (digest_is_sha256(leaf->digest)) {
+    if (digest_is_sha256(digest)) {
         err = sha256_get_dispatch(&leaf->sha256);
         if (err)
             goto fail;
@@ -253,15 +227,8 @@ void blkhash_leaf_free(struct blkhash_leaf *leaf)
     HOLD_CANCEL;
     if (!leaf)
         return;
-    while (leaf->spares) {
-        struct spare *spare = leaf->spares;
-
-        leaf->spares = spare->next;
-        digest_ctx_free(spare->ctx);
-        free(spare);
-    }
+    context_pool_destroy(&leaf->contexts);
     digest_close(leaf->digest);
-    pthread_mutex_destroy(&leaf->lock);
     free(leaf);
 }
 

@@ -7,6 +7,11 @@
 #ifndef LIB_NAMES_H
 #define LIB_NAMES_H
 
+#define context_pool_destroy blkhash_inner_context_pool_destroy
+#define context_pool_get blkhash_inner_context_pool_get
+#define context_pool_init blkhash_inner_context_pool_init
+#define context_pool_put blkhash_inner_context_pool_put
+
 #define digest_close blkhash_inner_digest_close
 #define digest_ctx_free blkhash_inner_digest_ctx_free
 #define digest_ctx_new blkhash_inner_digest_ctx_new
