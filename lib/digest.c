@@ -4,9 +4,11 @@
  */
 #include "lib/digest.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 
+#include "blkhash.h"
 #include "lib/digest-provider.h"
 
 /* The first that knows a name has it. */
@@ -21,6 +23,8 @@ int digest_open(const char *name, struct digest **d)
 
     for (size_t i = 0; err == ENOTSUP && providers[i]; i++)
         err = providers[i]->open(name, d);
+    if (!err)
+        assert((*d)->size > 0 && (*d)->size <= BLKHASH_MAX_MD_SIZE);
     return err;
 }
 

@@ -2,6 +2,7 @@
 /*
  * The digest of the digests.
  */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -89,6 +90,7 @@ static uint64_t blocks_left(const struct blkhash_root *r)
     uint64_t most =
         INT64_MAX / r->block_size + (INT64_MAX % r->block_size != 0);
 
+    assert(r->blocks <= most);
     return most - r->blocks;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "lib/sha256.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* clang-format off */
@@ -43,11 +44,14 @@ void sha256_hash(const struct sha256_kernel *kernel,
 {
     size_t rest = len % SHA256_BLOCK;
     size_t whole = len - rest;
-    /* The rest, a bit that is set, and the length in bits. */
+    /* The padding is a bit that is set, zeros, and the length in bits. */
     size_t tail_blocks = rest + 1 + 8 <= SHA256_BLOCK ? 1 : 2;
     unsigned char tails[SHA256_MAX_LANES][2 * SHA256_BLOCK] = { 0 };
     const uint8_t *data[SHA256_MAX_LANES];
     struct sha256_state state;
+
+    assert(kernel->lanes <= SHA256_MAX_LANES);
+    assert(count > 0 && count <= kernel->lanes);
 
     for (unsigned i = 0; i < SHA256_WORDS; i++) {
         for (unsigned lane = 0; lane < SHA256_MAX_LANES; lane++)
@@ -80,5 +84,6 @@ unsigned sha256_group(const struct sha256_kernel *kernel, size_t n)
     unsigned lanes = kernel ? kernel->lanes : 1;
     size_t groups = (n + lanes - 1) / lanes;
 
+    assert(n > 0);
     return (n + groups - 1) / groups;
 }

@@ -6,6 +6,7 @@
  * of a large or an asynchronous update are hashed where they are: the pieces
  * point into the caller's buffer.
  */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static void add_copy(struct blkhash *h, const unsigned char *buf, size_t len)
         struct piece *piece = open_piece(h);
         size_t n = room - piece->len;
 
+        assert(piece->data == piece->copy && piece->len < room);
         if (n > len)
             n = len;
         if (buf) {
@@ -75,13 +77,14 @@ static void add_copy(struct blkhash *h, const unsigned char *buf, size_t len)
     }
 }
 
-/* Add len bytes, whole blocks at a block's edge, where they are. */
+/* Add len bytes, whole blocks at a block's edge, without a copy. */
 static void add_in_place(struct blkhash *h, const unsigned char *buf,
                          size_t len, struct update *update)
 {
     if (len == 0)
         return;
-    /* Zeros alone in the open piece can stand before the data. */
+    assert(to_edge(h) == 0 && len % h->block_size == 0);
+    /* An open piece that has only zeros can take data. */
     if (h->open && h->open->len > 0)
         push_open(h);
 
@@ -101,6 +104,34 @@ static void add_in_place(struct blkhash *h, const unsigned char *buf,
     }
 }
 
+/* An update's bytes: those that end the current block, whole blocks, and those
+ * that begin the last. */
+struct parts {
+    size_t head, whole, tail;
+};
+
+static struct parts cut(const struct blkhash *h, size_t len)
+{
+    struct parts parts = { .head = to_edge(h) };
+
+    if (parts.head > len)
+        parts.head = len;
+    parts.tail = (len - parts.head) % h->block_size;
+    parts.whole = len - parts.head - parts.tail;
+    return parts;
+}
+
+/* Add an update's bytes; its whole blocks are not copied. */
+static void add_parts(struct blkhash *h, const unsigned char *buf,
+                      struct parts parts, struct update *update)
+{
+    add_copy(h, buf, parts.head);
+    buf += parts.head;
+    add_in_place(h, buf, parts.whole, update);
+    buf += parts.whole;
+    add_copy(h, buf, parts.tail);
+}
+
 static int check_add(struct blkhash *h, uint64_t len)
 {
     if (!h || h->finished)
@@ -114,29 +145,21 @@ int blkhash_update(struct blkhash *h, const void *buf, size_t len)
 {
     HOLD_CANCEL;
     const unsigned char *p = buf;
+    struct update update = { .pieces = 0 };
+    struct parts parts;
     int err = check_add(h, len);
-    size_t head, whole;
 
     if (err)
         return err;
     if (len && !buf)
         return EINVAL;
 
-    head = to_edge(h);
-    if (head > len)
-        head = len;
-    whole = (len - head) / h->block_size * h->block_size;
-
-    if (whole < queue_piece_size(h->queue)) {
+    parts = cut(h, len);
+    if (parts.whole < queue_piece_size(h->queue)) {
         add_copy(h, p, len);
         return 0;
     }
-
-    struct update update = { .pieces = 0 };
-
-    add_copy(h, p, head);
-    add_in_place(h, p + head, whole, &update);
-    add_copy(h, p + head + whole, len - head - whole);
+    add_parts(h, p, parts, &update);
     queue_wait(h->queue, &update);
     return queue_error(h->queue);
 }
@@ -148,7 +171,6 @@ int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
     const unsigned char *p = buf;
     struct update *update;
     int err = check_add(h, len);
-    size_t head, whole;
 
     if (err)
         return err;
@@ -158,16 +180,8 @@ int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
     if (err)
         return err;
 
-    head = to_edge(h);
-    if (head > len)
-        head = len;
-    whole = (len - head) / h->block_size * h->block_size;
-
-    if (len) {
-        add_copy(h, p, head);
-        add_in_place(h, p + head, whole, update);
-        add_copy(h, p + head + whole, len - head - whole);
-    }
+    if (len)
+        add_parts(h, p, cut(h, len), update);
     queue_update_end(h->queue, update);
     return 0;
 }
@@ -176,26 +190,21 @@ int blkhash_zero(struct blkhash *h, size_t len)
 {
     HOLD_CANCEL;
     int err = check_add(h, len);
-    size_t head;
-    uint64_t blocks;
+    struct parts parts;
 
     if (err)
         return err;
 
-    head = to_edge(h);
-    if (head > len)
-        head = len;
-    add_copy(h, NULL, head);
-    len -= head;
-
-    blocks = len / h->block_size;
-    if (blocks) {
+    parts = cut(h, len);
+    add_copy(h, NULL, parts.head);
+    if (parts.whole) {
+        /* A piece's zeros stand before its data. */
         if (h->open && h->open->len > 0)
             push_open(h);
-        open_piece(h)->zero_blocks += blocks;
-        h->length += blocks * h->block_size;
+        open_piece(h)->zero_blocks += parts.whole / h->block_size;
+        h->length += parts.whole;
     }
-    add_copy(h, NULL, len % h->block_size);
+    add_copy(h, NULL, parts.tail);
     return 0;
 }
 
