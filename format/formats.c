@@ -46,10 +46,26 @@ static bool is_bochs(const unsigned char *start, size_t len)
             magic_matches(&version_2, start, len));
 }
 
+/* In the order in which QEMU asks: the first one that matches is the answer. */
 const struct format formats[] = {
     {
         .name = "raw",
         .open = raw_open,
+    },
+    {
+        .name = "qed",
+        .magic = MAGIC(0, "QED\0"),
+        .names = qed_names,
+    },
+    {
+        .name = "parallels",
+        .probe = is_parallels,
+    },
+    {
+        /* After a text that may be anything, also the magic of another format
+         * below. */
+        .name = "vdi",
+        .magic = MAGIC(64, "\x7f\x10\xda\xbe"),
     },
     {
         .name = "qcow2",
@@ -63,9 +79,11 @@ const struct format formats[] = {
         .names = qcow_names,
     },
     {
-        .name = "qed",
-        .magic = MAGIC(0, "QED\0"),
-        .names = qed_names,
+        /* A descriptor of a version that QEMU does not know looks like one. */
+        .name = "vmdk",
+        .probe = vmdk_probe,
+        .lookalike_start = MAGIC(0, "# Disk DescriptorFile"),
+        .names = vmdk_names,
     },
     {
         .name = "vhdx",
@@ -75,10 +93,6 @@ const struct format formats[] = {
         .name = "vpc",
         .magic = MAGIC(0, "conectix"),
         .lookalike_end = MAGIC(0, "conectix"), /* of fixed size */
-    },
-    {
-        .name = "vdi",
-        .magic = MAGIC(64, "\x7f\x10\xda\xbe"),
     },
     {
         /* Version 1. QEMU does not know version 2, which cryptsetup makes: it
@@ -92,10 +106,6 @@ const struct format formats[] = {
                           "mount -r -t iso9660 /dev/cloop $1\n"),
     },
     {
-        .name = "parallels",
-        .probe = is_parallels,
-    },
-    {
         .name = "bochs",
         .probe = is_bochs,
     },
@@ -103,13 +113,6 @@ const struct format formats[] = {
         .name = "dmg",
         .suffix = ".dmg",
         .lookalike_end = MAGIC(0, "koly"),
-    },
-    {
-        /* A descriptor of a version that QEMU does not know looks like one. */
-        .name = "vmdk",
-        .probe = vmdk_probe,
-        .lookalike_start = MAGIC(0, "# Disk DescriptorFile"),
-        .names = vmdk_names,
     },
 };
 

@@ -170,6 +170,22 @@ def test_vmdk_text(disksum, tmp_path, text):
         assert refused(done.stderr.removeprefix("disksum: ").rstrip(), path)
 
 
+@pytest.mark.parametrize("start", [
+    b"QFI\xfb\0\0\0\3", b"QFI\xfb\0\0\0\1", b"KDMV", b"COWD", b"vhdxfile", b"conectix",
+    b"LUKS\xba\xbe\0\1", b"version=1\n"])
+def test_vdi_with_any_text(disksum, tmp_path, start):
+    """The text before its header, which may be the magic of another format."""
+    raw, path = tmp_path / "raw", tmp_path / "image"
+    raw.write_bytes(b"disk" * 131072)
+    subprocess.run(["qemu-img", "convert", "-O", "vdi", raw, path], check=True)
+    with open(path, "r+b") as f:
+        f.write(start)
+    info = subprocess.run(["qemu-img", "info", "--output=json", path],
+                          capture_output=True, text=True, check=True)
+    assert '"format": "vdi"' in info.stdout
+    assert sums(disksum(path).stdout) == [checksum(raw)]
+
+
 def test_fixed_vpc(disksum, tmp_path):
     """QEMU takes it for raw; nobody should get that unawares."""
     raw, path = tmp_path / "raw", tmp_path / "image"
