@@ -130,6 +130,7 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
     *path = below;
 
     source = (struct layer_source){
+        .kind = source_kind_of(below),
         .path = below,
         .name = below,
         .format = layer->backing_format,
@@ -240,14 +241,16 @@ int image_open(const char *path, const char *name,
                const struct image_options *options, struct image **image,
                struct error *error)
 {
-    const char *file = options->image_opts ? NULL : path_of_name(path);
-    char *plain = file ? plain_path(file) : NULL;
+    enum source_kind kind =
+        options->image_opts ? SOURCE_OPTIONS : source_kind_of(path);
+    bool is_file = kind == SOURCE_FILE;
+    char *plain = is_file ? plain_path(path_of_name(path)) : NULL;
     const struct layer_source source = {
-        .path = file ? plain : path,
+        .kind = kind,
+        .path = is_file ? plain : path,
         .name = name,
         .format = options->format,
         .snapshot = options->snapshot,
-        .image_opts = options->image_opts,
     };
     int err;
 
@@ -263,6 +266,7 @@ int image_open_reader(struct reader *reader,
                       struct error *error)
 {
     const struct layer_source source = {
+        .kind = SOURCE_READER,
         .name = reader->name,
         .format = options->format,
         .snapshot = options->snapshot,
@@ -276,6 +280,7 @@ int image_open_file(struct reader *reader, const char *path,
                     struct image **image, struct error *error)
 {
     const struct layer_source source = {
+        .kind = SOURCE_FILE,
         .path = path,
         .name = reader->name,
         .format = options->format,

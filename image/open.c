@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Opening one layer: what its name stands for, and in which format it is. What
- * is not read here, QEMU reads.
+ * Opening one layer: open its source, find its format, and open the image in
+ * that format. QEMU opens sources and formats that are not known here.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@
 #include "qemu/files.h"
 #include "qemu/qemu.h"
 
-/* How to reach a server. For a name that an image chose, without anything of
- * the user's that could tell the server who asks, or let it in. */
+/* How to reach a server. A server that an image names gets nothing that says
+ * who the user is, or that lets the user in. */
 static struct nbd_options nbd_options(const struct layer_source *source,
                                       const struct image_options *options)
 {
@@ -40,76 +40,69 @@ static struct nbd_options nbd_options(const struct layer_source *source,
     };
 }
 
-/* A name that QEMU has to open: with another protocol, or an option string; and
- * an export in a format that is read by QEMU. */
-static bool is_for_qemu(const struct layer_source *source)
+enum source_kind source_kind_of(const char *name)
 {
-    if (source->image_opts)
-        return true;
-    if (nbd_is_uri(source->path))
-        return source->format && !format_is_native(source->format);
-    return !path_of_name(source->path);
+    if (path_of_name(name))
+        return SOURCE_FILE;
+    if (nbd_is_uri(name))
+        return SOURCE_EXPORT;
+    return strncmp(name, "json:", 5) == 0 ? SOURCE_JSON : SOURCE_SERVER;
 }
 
-/* One in which all that QEMU opens may be named. */
-static bool is_description(const struct layer_source *source)
-{
-    return source->image_opts || strncmp(source->path, "json:", 5) == 0;
-}
-
-/* Where a server has disks, not files: a guest may write all of it. */
-static bool is_export(const char *path)
+/* Whether a server has disks rather than files: all bytes are a guest's. */
+static bool has_disks(const struct layer_source *source)
 {
     static const char *const files[] = { "http:", "https:", "ftp:",   "ftps:",
                                          "ssh:",  "nfs:",   "gluster" };
 
-    if (path_of_name(path))
+    if (source->kind == SOURCE_FILE)
         return false;
-    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        if (strncmp(path, files[i], strlen(files[i])) == 0)
+    for (size_t i = 0; source->kind == SOURCE_SERVER && i < ARRAY_SIZE(files);
+         i++) {
+        if (strncmp(source->path, files[i], strlen(files[i])) == 0)
             return false;
     }
     return true;
 }
 
-/* QEMU knows less of URIs than libnbd. */
-static int check_uri(const struct layer_source *source, struct error *error)
-{
-    const char *uri = source->path, *format = source->format;
+/* --- through QEMU ------------------------------------------------------- */
 
-    if (source->image_opts || !nbd_is_uri(uri) || !format ||
-        format_is_native(format) || strncmp(uri, "nbd:", 4) == 0 ||
-        strncmp(uri, "nbd+unix:", 9) == 0)
-        return 0;
-    return error_set(error, ENOTSUP,
-                     "%s: a %s image is read by QEMU, which cannot open this "
-                     "URI; give it as --image-opts driver=%s,file.driver=nbd,"
-                     "file.server.type=...,file.tls-creds=...",
-                     source->name, format, format);
+/* What QEMU is to open: the source, unless it is open already. */
+static enum qemu_source qemu_source(const struct layer *layer,
+                                    const struct layer_source *source)
+{
+    switch (source->kind) {
+    case SOURCE_FILE:
+        return QEMU_FILE;
+    case SOURCE_JSON:
+        return QEMU_JSON;
+    case SOURCE_OPTIONS:
+        return QEMU_OPTIONS;
+    default:
+        return layer->container ? QEMU_EXPORT : QEMU_NAME;
+    }
 }
 
-/* What QEMU opens, raw or with all below it. foreign: names in it that are no
- * plain files are followed. */
+/* Have QEMU open the source in a format. foreign: QEMU will follow names in the
+ * image that are not those of plain files. */
 static int start_qemu(struct layer *layer, const struct layer_source *source,
-                      const char *format, const struct image_options *options,
-                      bool foreign, struct error *error)
+                      const char *format, const char *snapshot,
+                      const struct image_options *options, bool foreign,
+                      struct error *error)
 {
     const struct nbd_options nbd = nbd_options(source, options);
-    bool is_file = layer->container && path_of_name(source->path);
     /* The user's secrets are for what the user named. */
     bool trusted = !source->recorded && !foreign;
     const struct qemu_options qemu = {
         .name = source->name,
-        .path = is_file ? source->path : NULL,
-        .other = is_file ? NULL : source->path,
-        .image_opts = source->image_opts,
+        .source = qemu_source(layer, source),
+        .text = source->path,
+        .export = layer->container,
         .format = format,
-        .snapshot = source->snapshot,
+        .snapshot = snapshot,
         .objects = options->objects,
         .object_count = trusted ? options->object_count : 0,
         .files = options->files,
-        .over = is_file ? NULL : layer->container,
-        .lends = !layer->container && !is_description(source),
         .network = !layer->container || foreign,
         .nbd = &nbd,
     };
@@ -127,7 +120,7 @@ static int start_qemu(struct layer *layer, const struct layer_source *source,
                            &layer->qemu_files, error);
 }
 
-/* A layer that has the disk as QEMU reads it, with all below it. */
+/* Open a layer that QEMU reads, with all layers below it: to us it is raw. */
 static int open_through_qemu(struct layer *layer,
                              const struct layer_source *source,
                              const char *format,
@@ -135,7 +128,8 @@ static int open_through_qemu(struct layer *layer,
                              struct error *error)
 {
     static const struct layer_options no_options;
-    int err = start_qemu(layer, source, format, options, foreign, error);
+    int err = start_qemu(layer, source, format, source->snapshot, options,
+                         foreign, error);
 
     if (err)
         return err;
@@ -143,8 +137,9 @@ static int open_through_qemu(struct layer *layer,
     return raw_open(layer, &no_options, error);
 }
 
-/* The user trusts the names, which QEMU follows from where the image is. A
- * server may serve a single client: ours goes before QEMU comes. */
+/* The user trusts the names in an image on a server. QEMU follows them from
+ * where the image is, so it has to open the image itself. The server may serve
+ * a single client: this one goes before QEMU comes. */
 static int reopen_through_qemu(struct layer *layer,
                                const struct layer_source *source,
                                const char *format,
@@ -168,6 +163,8 @@ static int reopen_through_qemu(struct layer *layer,
     return err;
 }
 
+/* --- the format --------------------------------------------------------- */
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t len = strlen(text), n = strlen(end);
@@ -175,8 +172,8 @@ static bool ends_with(const char *text, const char *end)
     return len >= n && strcmp(text + len - n, end) == 0;
 }
 
-/* Whether this is where raw disks are: a guest that writes one can make it look
- * like any format. */
+/* Whether this is a place for raw disks. A guest that writes a raw disk can
+ * make it look like any format. */
 static bool may_be_a_guests(const char *path)
 {
     struct stat st;
@@ -186,19 +183,18 @@ static bool may_be_a_guests(const char *path)
 }
 
 /*
- * The format of a layer, when nobody said it. What comes from a server is the
- * bytes of a disk, whatever a guest made them look like.
+ * Choose the format that nobody has said. An export is the bytes of a disk,
+ * whatever a guest has made them look like.
  */
 static int choose_format(struct layer *layer, const struct layer_source *source,
                          const char **format, struct error *error)
 {
-    const char *path = source->path;
     const char *hidden;
-    int err = probe_format(layer->reader, path, format, &hidden, error);
+    int err = probe_format(layer->reader, source->path, format, &hidden, error);
 
     if (err)
         return err;
-    if (!path || is_export(path)) {
+    if (has_disks(source)) {
         layer->hidden_format = hidden;
         if (strcmp(*format, "raw") != 0)
             layer->hidden_format = *format;
@@ -206,11 +202,12 @@ static int choose_format(struct layer *layer, const struct layer_source *source,
         return 0;
     }
     layer->hidden_format = hidden;
-    layer->unpinned = strcmp(*format, "raw") != 0 && may_be_a_guests(path);
+    layer->unpinned =
+        strcmp(*format, "raw") != 0 && may_be_a_guests(source->path);
     return 0;
 }
 
-/* Open a layer whose reader is there. */
+/* Open a layer whose reader is open. */
 static int open_format(struct layer *layer, const struct layer_source *source,
                        const struct image_options *options, struct error *error)
 {
@@ -230,39 +227,30 @@ static int open_format(struct layer *layer, const struct layer_source *source,
         layer->format = format;
         return format_find(format)->open(layer, &layer_options, error);
     }
-    if (!source->path) {
+    if (source->kind == SOURCE_READER)
         return error_set(error, ENOTSUP,
                          "%s: format '%s' is not supported here; start the "
                          "server first, and give its URI",
                          source->name, format);
-    }
     err = walk_image(layer->reader,
                      qemu_descriptor(source->path) < 0 ? source->path : NULL,
                      format, options, &foreign, error);
     if (err)
         return err;
-    if (foreign && !path_of_name(source->path))
+    if (foreign && source->kind != SOURCE_FILE)
         return reopen_through_qemu(layer, source, format, options, error);
-    /* Our reader stays, to see whether the file changes, or as the one way to a
-     * server: should that give other names to the QEMU that looks for them, it
-     * has no network to follow them. */
+    /* The reader stays open: to see whether a file changes, or as the one way
+     * to a server. If the server now has other names for the QEMU that looks
+     * for them, that QEMU has no network to follow them. */
     layer->container = layer->reader;
     layer->reader = NULL;
     return open_through_qemu(layer, source, format, options, foreign, error);
 }
 
-/* An export in a format that is QEMU's, and has no names to be looked at. A
- * server may serve a single client. */
-static bool is_left_to_qemu(const struct layer_source *source)
-{
-    const struct format *format =
-        source->format ? format_find(source->format) : NULL;
+/* --- the source --------------------------------------------------------- */
 
-    return nbd_is_uri(source->path) && source->format &&
-           (!format || (!format->open && !format->names));
-}
-
-/* The user's own credentials may be for any part of it. */
+/* An image that an option string or a json: name describes. The user's own
+ * credentials may be for any part of it. */
 static int open_description(struct layer *layer,
                             const struct layer_source *source,
                             const struct image_options *options,
@@ -271,10 +259,10 @@ static int open_description(struct layer *layer,
     bool foreign = false;
     int err = 0;
 
-    /* One that an image records is trusted as a whole, or refused. */
+    /* A description that an image records is trusted as a whole, or refused. */
     if (!source->recorded)
-        err = walk_description(source->path, !source->image_opts, options,
-                               &foreign, error);
+        err = walk_description(source->path, source->kind == SOURCE_JSON,
+                               options, &foreign, error);
     if (err)
         return err;
     if (foreign && options->object_count)
@@ -286,31 +274,65 @@ static int open_description(struct layer *layer,
                              error);
 }
 
+/* What QEMU can open: it knows fewer URIs than libnbd. */
+static int check_uri(const struct layer_source *source, struct error *error)
+{
+    if (strncmp(source->path, "nbd:", 4) == 0 ||
+        strncmp(source->path, "nbd+unix:", 9) == 0)
+        return 0;
+    return error_set(error, ENOTSUP,
+                     "%s: a %s image is read by QEMU, which cannot open this "
+                     "URI; give it as --image-opts driver=%s,file.driver=nbd,"
+                     "file.server.type=...,file.tls-creds=...",
+                     source->name, source->format, source->format);
+}
+
+/* An export in a format that QEMU reads. If names can be in it, they are looked
+ * at first, in what another QEMU reads of it. If not, the server is asked once:
+ * it may serve a single client. */
+static int open_foreign_export(struct layer *layer,
+                               const struct layer_source *source,
+                               const struct image_options *options,
+                               struct error *error)
+{
+    const struct format *format = format_find(source->format);
+    int err = check_uri(source, error);
+
+    if (err)
+        return err;
+    if (!format || !format->names)
+        return open_through_qemu(layer, source, source->format, options, false,
+                                 error);
+    err = start_qemu(layer, source, "raw", NULL, options, false, error);
+    return err ? err : open_format(layer, source, options, error);
+}
+
 static int open_source(struct layer *layer, const struct layer_source *source,
                        const struct image_options *options, struct error *error)
 {
     const struct nbd_options nbd = nbd_options(source, options);
-    struct layer_source raw = *source;
-    int err;
+    int err = 0;
 
-    raw.snapshot = NULL;
-    if (layer->reader)
-        return open_format(layer, source, options, error);
-    err = check_uri(source, error);
-    if (err)
-        return err;
-    if (is_left_to_qemu(source))
-        return open_through_qemu(layer, source, source->format, options, false,
-                                 error);
-    if (is_for_qemu(source) && is_description(source))
-        return open_description(layer, source, options, error);
-    if (is_for_qemu(source))
-        err = start_qemu(layer, &raw, "raw", options, false, error);
-    else if (nbd_is_uri(source->path))
+    switch (source->kind) {
+    case SOURCE_READER:
+        break;
+    case SOURCE_FILE:
+        if (!layer->reader)
+            err = file_open(source->path, source->name, &options->files,
+                            &layer->reader, error);
+        break;
+    case SOURCE_EXPORT:
+        if (source->format && !format_is_native(source->format))
+            return open_foreign_export(layer, source, options, error);
         err = nbd_open_uri(source->path, &nbd, &layer->reader, error);
-    else
-        err = file_open(source->path, source->name, &options->files,
-                        &layer->reader, error);
+        break;
+    case SOURCE_SERVER:
+        err = start_qemu(layer, source, "raw", NULL, options, false, error);
+        break;
+    case SOURCE_JSON:
+    case SOURCE_OPTIONS:
+        return open_description(layer, source, options, error);
+    }
     return err ? err : open_format(layer, source, options, error);
 }
 

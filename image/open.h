@@ -9,20 +9,34 @@
 #include "format/layer.h"
 #include "image/image.h"
 
-/* What a layer is opened from. The format, if any, must live as long as the
- * layer. */
+/* What a layer is opened from. */
+enum source_kind {
+    SOURCE_FILE,    /* a file, by its path */
+    SOURCE_EXPORT,  /* an NBD export, by its URI */
+    SOURCE_SERVER,  /* a name with another protocol, which QEMU knows */
+    SOURCE_JSON,    /* a name that begins with json: and an option string: */
+    SOURCE_OPTIONS, /* whatever they describe, QEMU opens it */
+    SOURCE_READER,  /* an open reader of something that has no name */
+};
+
+/* What a name of an image is, unless it is an option string. */
+enum source_kind source_kind_of(const char *name);
+
+/* The format, if any, must live as long as the layer. */
 struct layer_source {
-    const char *path;     /* or what QEMU takes for one; NULL: not known */
+    enum source_kind kind;
+    const char *path;     /* or the URI, name or option string; SOURCE_READER:
+                           * NULL */
     const char *name;     /* for messages */
     const char *format;   /* NULL: probe */
     const char *snapshot; /* NULL: the active disk */
-    bool image_opts;      /* the path is an option string of QEMU's */
     bool recorded;        /* an image has the path, the user did not type it */
 };
 
 /*
- * Open a layer, but none below it. Where a reader of the source is there it
- * becomes the layer's, and is closed on an error; NULL: it is opened.
+ * Open a layer, but none below it. reader is that of a SOURCE_READER, or of a
+ * SOURCE_FILE that is open already, or NULL. It becomes the layer's, and is
+ * closed on an error.
  */
 int layer_open(struct reader *reader, const struct layer_source *source,
                const struct image_options *options, struct layer **layer,

@@ -107,7 +107,7 @@ static char *own_path(const char *path, int *fd)
  * and force-share can be said. */
 static char *file_argument(const struct qemu_options *o, int *fd)
 {
-    char *path = own_path(o->path, fd);
+    char *path = own_path(o->text, fd);
     char *name = path ? escape(path) : NULL;
     char *format = escape(o->format ? o->format : "");
     char *text = NULL;
@@ -124,9 +124,9 @@ static char *file_argument(const struct qemu_options *o, int *fd)
 }
 
 /* What another qemu-nbd has, over a socket that is connected to it. */
-static char *over_argument(const struct qemu_options *o, int *fd)
+static char *export_argument(const struct qemu_options *o, int *fd)
 {
-    int connection = nbd_reader_connect(o->over);
+    int connection = nbd_reader_connect(o->export);
     char *format = escape(o->format);
     char *text = NULL;
 
@@ -174,17 +174,26 @@ static char *share_json(const char *name)
     return text;
 }
 
-/* What has a protocol can take force-share in json: only; others know no
- * locks. Who says it himself has said it. */
-static char *other_argument(const struct qemu_options *o)
+/* Only json: and option strings can say force-share: what has another protocol
+ * knows no locks. If the user says it, that counts. */
+static char *text_argument(const struct qemu_options *o)
 {
-    if (o->files.force_share && !strstr(o->other, "force-share")) {
-        if (o->image_opts)
-            return share_options(o->other);
-        if (strncmp(o->other, "json:", 5) == 0)
-            return share_json(o->other);
+    if (o->files.force_share && !strstr(o->text, "force-share")) {
+        if (o->source == QEMU_OPTIONS)
+            return share_options(o->text);
+        if (o->source == QEMU_JSON)
+            return share_json(o->text);
     }
-    return strdup(o->other);
+    return strdup(o->text);
+}
+
+static char *source_argument(const struct qemu_options *o, int *fd)
+{
+    if (o->source == QEMU_FILE)
+        return file_argument(o, fd);
+    if (o->source == QEMU_EXPORT)
+        return export_argument(o, fd);
+    return text_argument(o);
 }
 
 static void add_all(struct arguments *a, const struct qemu_options *o)
@@ -200,15 +209,12 @@ static void add_all(struct arguments *a, const struct qemu_options *o)
     for (size_t i = 0; i < o->object_count; i++)
         add_option(a, "--object", o->objects[i]);
     add_option(a, "--load-snapshot", o->snapshot);
-    if (o->path || o->image_opts || o->over)
+    if (o->source != QEMU_NAME && o->source != QEMU_JSON)
         add(a, strdup("--image-opts"));
-    if (!o->path && !o->over)
+    if (o->source != QEMU_FILE && o->source != QEMU_EXPORT)
         add_option(a, "--format", o->format);
     add(a, strdup("--"));
-    if (o->over)
-        a->file = over_argument(o, &a->fd);
-    else
-        a->file = o->path ? file_argument(o, &a->fd) : other_argument(o);
+    a->file = source_argument(o, &a->fd);
     add(a, a->file);
 }
 
@@ -250,7 +256,7 @@ static int make_pipe(int fds[2])
 /* A file is taken for something else. */
 static const char *file_hint(const struct qemu_options *o, const char *reason)
 {
-    if (o->path || o->image_opts || access(o->other, F_OK) != 0 ||
+    if (o->source != QEMU_NAME || access(o->text, F_OK) != 0 ||
         strncmp(reason, "Unknown protocol", 16) != 0)
         return "";
     return ". There is a file of this name: write it with ./ before it";
@@ -267,7 +273,7 @@ static void explain(const struct qemu_options *o, const struct arguments *a,
 
     if (n > 0) {
         messages[n] = '\0';
-        reason = qemu_message(messages, a->file, o->path ? o->path : o->other);
+        reason = qemu_message(messages, a->file, o->text);
     }
     free(messages);
     if (!reason)
@@ -278,8 +284,9 @@ static void explain(const struct qemu_options *o, const struct arguments *a,
     free(reason);
 }
 
-static int start(const struct qemu_options *o, struct reader **reader,
-                 struct error *error)
+/* lends: the reader may become the export of another call. */
+static int start(const struct qemu_options *o, bool lends,
+                 struct reader **reader, struct error *error)
 {
     struct nbd_server_options server = {
         .package = "qemu-utils",
@@ -287,7 +294,7 @@ static int start(const struct qemu_options *o, struct reader **reader,
         .timeout = o->nbd->timeout,
         .confined = true,
         .network = o->network,
-        .lends = o->lends,
+        .lends = lends,
     };
     struct nbd_options nbd = *o->nbd;
     struct arguments a;
@@ -322,7 +329,7 @@ int qemu_open(const struct qemu_options *o, struct reader **reader,
 
     if (err)
         return err;
-    err = start(&secrets.options, reader, error);
+    err = start(&secrets.options, o->source == QEMU_NAME, reader, error);
     qemu_secrets_free(&secrets);
     return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Everything that QEMU reads, through a qemu-nbd that is started for it.
+ * Images that QEMU reads, through a qemu-nbd that is started for each of them.
  */
 #ifndef QEMU_QEMU_H
 #define QEMU_QEMU_H
@@ -10,40 +10,46 @@
 
 #include "nbd/nbd.h"
 
+/* What QEMU is asked to open. */
+enum qemu_source {
+    QEMU_FILE,    /* a file, by its path */
+    QEMU_NAME,    /* a name with a protocol. What the qemu-nbd exports can be
+                   * the source of another one: */
+    QEMU_EXPORT,  /* the export of another qemu-nbd */
+    QEMU_JSON,    /* a name that begins with json: */
+    QEMU_OPTIONS, /* an option string */
+};
+
 struct qemu_options {
     const char *name; /* for messages */
 
-    const char *path;  /* a file, */
-    const char *other; /* or what QEMU takes in the place of one: a name with a
-                        * protocol, json:, or */
-    bool image_opts;   /* an option string */
+    enum qemu_source source;
+    const char *text; /* the path, name or option string; QEMU_EXPORT: that of
+                       * the other qemu-nbd, for messages */
+    const struct reader *export; /* QEMU_EXPORT: which one */
 
-    const struct reader *over; /* of QEMU's, opened with lends: what has the
-                                * bytes of other; or NULL */
-    bool lends;                /* the reader may be what another is over */
-
-    const char *format;   /* a name of QEMU's; NULL: it probes */
-    const char *snapshot; /* an internal one, as qemu-img has it; or NULL */
-    char *const *objects; /* --object as the user gave them */
+    const char *format;   /* as in 'qemu-img -f'; NULL: QEMU probes */
+    const char *snapshot; /* as in 'qemu-img convert -l'; or NULL */
+    char *const *objects; /* --object, as the user gave it */
     size_t object_count;
     struct file_options files;
-    bool network; /* it may make connections */
+    bool network; /* QEMU may make connections */
     const struct nbd_options *nbd;
 };
 
 /*
- * Open what a guest sees of an image. QEMU's reason is the error when it cannot
- * read it. qemu-nbd ends when the reader is closed, or this process is
- * gone. Only from the first thread of the process, while it is alone.
+ * Open what a guest sees of an image. If QEMU cannot read it, the error has
+ * QEMU's reason. qemu-nbd is stopped when the reader is closed, or when this
+ * process is gone. Call this from the first thread, while there is no other.
  */
 int qemu_open(const struct qemu_options *options, struct reader **reader,
               struct error *error);
 
-/* The descriptor of ours that is meant by a path such as /dev/fd/N, under which
- * QEMU gets it by another; -1: none. */
+/* The descriptor of this process that a path such as /dev/fd/N means, or -1.
+ * QEMU inherits it under another number. */
 int qemu_descriptor(const char *path);
 
-/* The qemu-nbd behind it. */
+/* The process that serves a reader of qemu_open(). */
 pid_t qemu_pid(const struct reader *reader);
 
 #endif

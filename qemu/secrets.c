@@ -278,31 +278,33 @@ static int take_from_url(struct taking *t, const struct qemu_options *o,
     if (!f || fclose(f) != 0 || !option.prefix)
         out_of_memory(t);
     free(option.prefix);
-    t->secrets->other = text;
-    t->secrets->options.image_opts = true;
+    t->secrets->text = text;
+    t->secrets->options.source = QEMU_OPTIONS;
     t->secrets->options.format = NULL;
     return t->error->code;
 }
 
-static bool is_json(const char *name)
-{
-    return strncmp(name, "json:", 5) == 0;
-}
-
-static int take_from_name(struct taking *t, const struct qemu_options *o)
+static int take_from_text(struct taking *t, const struct qemu_options *o)
 {
     struct url url;
 
-    if (o->image_opts || is_json(o->other))
-        t->secrets->other =
-            qemu_options_rewrite(o->other, !o->image_opts, rewrite_option, t);
-    else if (url_parse(o->other, &url) && is_clear(&url) && driver_of_url(&url))
+    if (o->source == QEMU_OPTIONS || o->source == QEMU_JSON)
+        t->secrets->text = qemu_options_rewrite(o->text, o->source == QEMU_JSON,
+                                                rewrite_option, t);
+    else if (url_parse(o->text, &url) && is_clear(&url) && driver_of_url(&url))
         return take_from_url(t, o, &url);
     else
-        t->secrets->other = strdup(o->other);
-    if (!t->secrets->other)
+        t->secrets->text = strdup(o->text);
+    if (!t->secrets->text)
         return out_of_memory(t);
     return t->error->code;
+}
+
+/* Whether QEMU is given the text: not a path, where anything is allowed, nor
+ * what another QEMU has opened. */
+static bool is_given(const struct qemu_options *o)
+{
+    return o->source != QEMU_FILE && o->source != QEMU_EXPORT;
 }
 
 /* Whether a secret is left. What a URL has for its port is none, however much
@@ -346,10 +348,10 @@ int qemu_secrets_take(struct qemu_secrets *s, const struct qemu_options *o,
 
     *s = (struct qemu_secrets){ .options = *o };
     err = take_from_objects(&t, o);
-    if (!err && o->other)
-        err = take_from_name(&t, o);
-    if (!err && s->other && is_left(s->other))
-        err = refuse(&t, o->other);
+    if (!err && is_given(o))
+        err = take_from_text(&t, o);
+    if (!err && s->text && is_left(s->text))
+        err = refuse(&t, o->text);
     for (size_t i = 0; !err && i < s->object_count; i++) {
         if (is_left(s->objects[i]))
             err = refuse(&t, s->objects[i]);
@@ -358,7 +360,8 @@ int qemu_secrets_take(struct qemu_secrets *s, const struct qemu_options *o,
         qemu_secrets_free(s);
         return err;
     }
-    s->options.other = s->other;
+    if (s->text)
+        s->options.text = s->text;
     s->options.objects = s->objects;
     s->options.object_count = s->object_count;
     return 0;
@@ -372,5 +375,5 @@ void qemu_secrets_free(struct qemu_secrets *s)
     for (size_t i = 0; i < s->object_count; i++)
         free(s->objects[i]);
     free(s->objects);
-    free(s->other);
+    free(s->text);
 }

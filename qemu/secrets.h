@@ -10,9 +10,9 @@
 #include "qemu/qemu.h"
 
 struct qemu_secrets {
-    struct qemu_options options; /* what is said instead */
-    char *other;                 /* of them */
-    char **objects;
+    struct qemu_options options; /* what QEMU is told instead */
+    char *text;                  /* of these options, */
+    char **objects;              /*     and likewise */
     size_t object_count;
     int *fds; /* the pipes, which the server inherits */
     size_t fd_count;

@@ -275,6 +275,14 @@ def test_http_password_without_escapes(ask, small, password):
         assert sums(ask(f"json:{text}")) == [checksum(small)]
 
 
+def test_http_password_of_a_vmdk(ask, raw, vmdk):
+    """The QEMU that reads the format does not need it."""
+    with web_server(raw.parent, Authorization=basic("alice", "swordfish")) as url:
+        url = f"{with_password(url, 'alice', 'swordfish')}/disk.vmdk"
+        for args in [url], ["-f", "vmdk", url]:
+            assert sums(ask(*args)) == [checksum(raw)]
+
+
 def test_http_password_without_a_user(ask, small):
     with web_server(small.parent, Authorization=basic("", "swordfish")) as url:
         assert sums(ask(f"{with_password(url, '', 'swordfish')}/disk.raw")) == \
