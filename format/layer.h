@@ -9,7 +9,6 @@
 #include "format/extent.h"
 
 struct layer;
-struct qemu_files;
 
 struct layer_ops {
     /*
@@ -26,20 +25,13 @@ struct layer_ops {
 
 struct layer {
     const struct layer_ops *ops;
-    const char *format; /* a name of qemu-img's */
     struct reader *reader;
-    struct reader *data_file; /* NULL: data is in the reader, too */
-    struct reader *container; /* the file, where QEMU reads it; else NULL */
-    struct qemu_files *qemu_files; /* what else QEMU has open for it */
-    uint64_t size;                 /* of the guest's disk: whole sectors */
-    uint32_t largest_cluster;      /* that may be compressed */
-    const char *hidden_format;     /* read as raw, it may be this; or NULL */
-    bool unpinned;         /* probed, where a guest may have written it */
-    char *backing_name;    /* as the image has it; NULL: none */
-    char *backing_format;  /* NULL: probe */
-    struct layer *backing; /* opened by the chain */
-    void *format_data;     /* of the format */
-    struct extent extent;  /* the last that was mapped */
+    struct reader *data_file; /* NULL: the reader has the data, too */
+    uint64_t size;            /* of the guest's disk: whole sectors */
+    uint32_t largest_cluster; /* that may be compressed; 0: none is */
+    char *backing_name;       /* as the image has it; NULL: none */
+    char *backing_format;     /* NULL: probe */
+    void *format_data;        /* what the format needs to map */
 };
 
 /*

@@ -57,33 +57,32 @@ static int backing_path(const struct layer *layer, const char *base_path,
 
 /* What a guest writes into a raw disk can make it look like an image that names
  * other files. */
-static int warn_probed(struct image *image, const struct layer *layer,
+static int warn_probed(struct image *image, const struct chain_layer *l,
                        struct error *error)
 {
     return image_warn(image, error,
                       "%s: warning: no format is recorded for its backing file "
                       "'%s'; it is read as %s",
-                      layer->reader->name, layer->backing_name,
-                      layer->backing->format);
+                      l->layer.reader->name, l->layer.backing_name,
+                      l->backing->format);
 }
 
 /* The disk that the user means may be another one than what was read. */
-static int warn_format(struct image *image, const struct layer *layer,
+static int warn_format(struct image *image, const struct chain_layer *l,
                        struct error *error)
 {
-    if (layer->hidden_format)
+    if (l->lookalike)
         return image_warn(image, error,
                           "%s: warning: it looks like a %s image, but is read "
                           "as raw; -f %s reads the disk in it, -f raw stops "
                           "this warning",
-                          layer->reader->name, layer->hidden_format,
-                          layer->hidden_format);
-    if (layer->unpinned)
+                          l->layer.reader->name, l->lookalike, l->lookalike);
+    if (l->unpinned)
         return image_warn(image, error,
                           "%s: warning: it looks like a %s image, and is read "
                           "as one; a guest can make its raw disk look so: give "
                           "-f %s or -f raw",
-                          layer->reader->name, layer->format, layer->format);
+                          l->layer.reader->name, l->format, l->format);
     return 0;
 }
 
@@ -95,27 +94,28 @@ static bool same_object(const struct reader *a, const struct reader *b)
 }
 
 /* A file may be its own raw backing file, which ends the chain. */
-static int check_loop(const struct image *image, const struct layer *last,
+static int check_loop(const struct image *image, const struct chain_layer *last,
                       struct error *error)
 {
-    if (!last->backing_name)
+    if (!last->layer.backing_name)
         return 0;
-    for (const struct layer *l = image->top; l != last; l = l->backing) {
-        if (same_object(l->reader, last->reader))
+    for (const struct chain_layer *l = image->top; l != last; l = l->backing) {
+        if (same_object(l->layer.reader, last->layer.reader))
             return error_set(error, ELOOP,
                              "%s: the backing chain loops: it comes back as "
                              "'%s'",
-                             image->name, last->reader->name);
+                             image->name, last->layer.reader->name);
     }
     return 0;
 }
 
 /* Open the file below a layer. *path is the layer's path and becomes that of
  * the file. */
-static int open_backing(struct image *image, struct layer *layer, char **path,
+static int open_backing(struct image *image, struct chain_layer *l, char **path,
                         const struct image_options *options,
                         struct error *error)
 {
+    const struct layer *layer = &l->layer;
     struct error cause = ERROR_INIT;
     struct layer_source source;
     char *below;
@@ -136,18 +136,18 @@ static int open_backing(struct image *image, struct layer *layer, char **path,
         .format = layer->backing_format,
         .recorded = true,
     };
-    err = layer_open(NULL, &source, options, &layer->backing, &cause);
+    err = layer_open(NULL, &source, options, &l->backing, &cause);
     if (err) {
         error_set(error, err, "%s: cannot open its backing file: %s",
                   layer->reader->name, error_message(&cause));
         error_clear(&cause);
         return err;
     }
-    err = check_loop(image, layer->backing, error);
+    err = check_loop(image, l->backing, error);
     if (!err && !layer->backing_format)
-        err = warn_probed(image, layer, error);
+        err = warn_probed(image, l, error);
     if (!err)
-        err = warn_format(image, layer->backing, error);
+        err = warn_format(image, l->backing, error);
     return err;
 }
 
@@ -158,15 +158,15 @@ static int open_chain(struct image *image, const char *base_path,
     unsigned depth = 1;
     int err = 0;
 
-    if (image->top->backing_name && options->standalone)
+    if (image->top->layer.backing_name && options->standalone)
         return error_set(error, EPERM,
                          "%s: refers to another file, its backing file '%s'",
-                         image->name, image->top->backing_name);
+                         image->name, image->top->layer.backing_name);
     if (base_path)
         path = strdup(base_path);
     if (base_path && !path)
         return error_no_memory(error, image->name);
-    for (struct layer *l = image->top; !err && l->backing_name;
+    for (struct chain_layer *l = image->top; !err && l->layer.backing_name;
          l = l->backing) {
         if (++depth > MAX_CHAIN)
             err = error_set(error, ELOOP,
@@ -186,12 +186,12 @@ static int open_chain(struct image *image, const char *base_path,
 static int check_size(const struct image *image,
                       const struct image_options *options, struct error *error)
 {
-    if (!options->max_size || image->top->size <= options->max_size)
+    if (!options->max_size || image->top->layer.size <= options->max_size)
         return 0;
     return error_set(error, EFBIG,
                      "%s: the disk has %" PRIu64
                      " bytes, more than --max-size allows",
-                     image->name, image->top->size);
+                     image->name, image->top->layer.size);
 }
 
 static int open_source(struct reader *reader, const struct layer_source *source,
@@ -210,7 +210,7 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     }
     err = layer_open(reader, source, options, &i->top, error);
     if (!err) {
-        i->name = i->top->reader->name;
+        i->name = i->top->layer.reader->name;
         err = warn_format(i, i->top, error);
     }
     if (!err)
@@ -225,13 +225,14 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     }
 
     i->format = i->top->format;
-    i->size = i->top->size;
+    i->size = i->top->layer.size;
     i->force_share = options->files.force_share;
     i->no_extents = options->no_extents;
-    i->padded = i->size > i->top->reader->size && strcmp(i->format, "raw") == 0;
-    for (struct layer *l = i->top; l; l = l->backing) {
-        if (l->largest_cluster > i->largest_cluster)
-            i->largest_cluster = l->largest_cluster;
+    i->padded =
+        i->size > i->top->layer.reader->size && strcmp(i->format, "raw") == 0;
+    for (struct chain_layer *l = i->top; l; l = l->backing) {
+        if (l->layer.largest_cluster > i->largest_cluster)
+            i->largest_cluster = l->layer.largest_cluster;
     }
     *image = i;
     return 0;
@@ -295,7 +296,7 @@ void image_close(struct image *image)
     if (!image)
         return;
     while (image->top) {
-        struct layer *layer = image->top;
+        struct chain_layer *layer = image->top;
 
         image->top = layer->backing;
         layer_close(layer);

@@ -8,14 +8,15 @@
 #include <errno.h>
 
 #include "common/units.h"
-#include "format/layer.h"
+#include "image/open.h"
 
 /* A layer is asked for all that it can tell, and once: what the chain or the
  * host cuts into pieces is not looked up again for each of them. */
-static int layer_map(struct layer *layer, uint64_t offset, uint64_t length,
+static int layer_map(struct chain_layer *l, uint64_t offset, uint64_t length,
                      struct extent *extent, struct error *error)
 {
-    const struct extent *last = &layer->extent;
+    const struct extent *last = &l->last;
+    struct layer *layer = &l->layer;
 
     if (offset < last->offset || offset - last->offset >= last->length) {
         struct extent found;
@@ -24,7 +25,7 @@ static int layer_map(struct layer *layer, uint64_t offset, uint64_t length,
 
         if (err)
             return err;
-        layer->extent = found;
+        l->last = found;
     }
     *extent = *last;
     extent_advance(extent, offset - last->offset);
@@ -83,15 +84,16 @@ static int map_host(const struct image *image, struct extent *extent,
 int image_map(struct image *image, uint64_t offset, uint64_t length,
               struct extent *extent, struct error *error)
 {
-    for (struct layer *layer = image->top; layer; layer = layer->backing) {
+    for (struct chain_layer *l = image->top; l; l = l->backing) {
+        uint64_t size = l->layer.size;
         int err;
 
         /* A short layer is zeros after its end, and hides what is below. */
-        if (offset >= layer->size)
+        if (offset >= size)
             break;
-        if (length > layer->size - offset)
-            length = layer->size - offset;
-        err = layer_map(layer, offset, length, extent, error);
+        if (length > size - offset)
+            length = size - offset;
+        err = layer_map(l, offset, length, extent, error);
         if (err)
             return err;
         if (extent->kind == EXTENT_DATA)
@@ -106,13 +108,13 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
 
 bool image_layer(const struct image *image, size_t n, struct image_layer *layer)
 {
-    const struct layer *l = image->top;
+    const struct chain_layer *l = image->top;
 
     while (l && n--)
         l = l->backing;
     if (!l)
         return false;
-    layer->name = l->reader->name;
+    layer->name = l->layer.reader->name;
     layer->format = l->format;
     return true;
 }
@@ -123,8 +125,9 @@ uint64_t image_allocated(const struct image *image)
 
     if (image->largest_cluster || image->no_extents)
         return 0;
-    for (const struct layer *l = image->top; l; l = l->backing) {
-        const struct reader *r = l->data_file ? l->data_file : l->reader;
+    for (const struct chain_layer *l = image->top; l; l = l->backing) {
+        const struct reader *data_file = l->layer.data_file;
+        const struct reader *r = data_file ? data_file : l->layer.reader;
 
         if (!r->allocated)
             return 0;

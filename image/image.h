@@ -17,11 +17,11 @@
 #include "format/extent.h"
 #include "reader/reader.h"
 
-struct layer;
+struct chain_layer;
 struct nbd_options;
 
 struct image {
-    struct layer *top;
+    struct chain_layer *top;
     const char *name;
     const char *format;       /* of the top layer, a name of qemu-img's */
     uint64_t size;            /* of the guest's disk: whole sectors */

@@ -68,7 +68,7 @@ static bool has_disks(const struct layer_source *source)
 /* --- through QEMU ------------------------------------------------------- */
 
 /* What QEMU is to open: the source, unless it is open already. */
-static enum qemu_source qemu_source(const struct layer *layer,
+static enum qemu_source qemu_source(const struct chain_layer *layer,
                                     const struct layer_source *source)
 {
     switch (source->kind) {
@@ -85,10 +85,10 @@ static enum qemu_source qemu_source(const struct layer *layer,
 
 /* Have QEMU open the source in a format. foreign: QEMU will follow names in the
  * image that are not those of plain files. */
-static int start_qemu(struct layer *layer, const struct layer_source *source,
-                      const char *format, const char *snapshot,
-                      const struct image_options *options, bool foreign,
-                      struct error *error)
+static int start_qemu(struct chain_layer *layer,
+                      const struct layer_source *source, const char *format,
+                      const char *snapshot, const struct image_options *options,
+                      bool foreign, struct error *error)
 {
     const struct nbd_options nbd = nbd_options(source, options);
     /* The user's secrets are for what the user named. */
@@ -112,16 +112,16 @@ static int start_qemu(struct layer *layer, const struct layer_source *source,
         return error_set(error, EPERM,
                          "%s: is read by QEMU, which may open other files",
                          source->name);
-    err = qemu_open(&qemu, &layer->reader, error);
+    err = qemu_open(&qemu, &layer->layer.reader, error);
     if (err)
         return err;
-    return qemu_files_open(qemu_pid(layer->reader), source->name,
+    return qemu_files_open(qemu_pid(layer->layer.reader), source->name,
                            options->files.force_share, layer->container,
                            &layer->qemu_files, error);
 }
 
 /* Open a layer that QEMU reads, with all layers below it: to us it is raw. */
-static int open_through_qemu(struct layer *layer,
+static int open_through_qemu(struct chain_layer *layer,
                              const struct layer_source *source,
                              const char *format,
                              const struct image_options *options, bool foreign,
@@ -134,13 +134,13 @@ static int open_through_qemu(struct layer *layer,
     if (err)
         return err;
     layer->format = format ? format : "qemu";
-    return raw_open(layer, &no_options, error);
+    return raw_open(&layer->layer, &no_options, error);
 }
 
 /* The user trusts the names in an image on a server. QEMU follows them from
  * where the image is, so it has to open the image itself. The server may serve
  * a single client: this one goes before QEMU comes. */
-static int reopen_through_qemu(struct layer *layer,
+static int reopen_through_qemu(struct chain_layer *layer,
                                const struct layer_source *source,
                                const char *format,
                                const struct image_options *options,
@@ -151,8 +151,8 @@ static int reopen_through_qemu(struct layer *layer,
 
     qemu_files_close(layer->qemu_files);
     layer->qemu_files = NULL;
-    layer->reader->ops->close(layer->reader);
-    layer->reader = NULL;
+    layer->layer.reader->ops->close(layer->layer.reader);
+    layer->layer.reader = NULL;
     err = open_through_qemu(layer, source, format, options, true, &cause);
     if (err)
         error_set(error, err,
@@ -186,29 +186,32 @@ static bool may_be_a_guests(const char *path)
  * Choose the format that nobody has said. An export is the bytes of a disk,
  * whatever a guest has made them look like.
  */
-static int choose_format(struct layer *layer, const struct layer_source *source,
-                         const char **format, struct error *error)
+static int choose_format(struct chain_layer *layer,
+                         const struct layer_source *source, const char **format,
+                         struct error *error)
 {
-    const char *hidden;
-    int err = probe_format(layer->reader, source->path, format, &hidden, error);
+    const char *lookalike;
+    int err = probe_format(layer->layer.reader, source->path, format,
+                           &lookalike, error);
 
     if (err)
         return err;
     if (has_disks(source)) {
-        layer->hidden_format = hidden;
+        layer->lookalike = lookalike;
         if (strcmp(*format, "raw") != 0)
-            layer->hidden_format = *format;
+            layer->lookalike = *format;
         *format = "raw";
         return 0;
     }
-    layer->hidden_format = hidden;
+    layer->lookalike = lookalike;
     layer->unpinned =
         strcmp(*format, "raw") != 0 && may_be_a_guests(source->path);
     return 0;
 }
 
 /* Open a layer whose reader is open. */
-static int open_format(struct layer *layer, const struct layer_source *source,
+static int open_format(struct chain_layer *layer,
+                       const struct layer_source *source,
                        const struct image_options *options, struct error *error)
 {
     const char *format = source->format;
@@ -225,14 +228,14 @@ static int open_format(struct layer *layer, const struct layer_source *source,
         };
 
         layer->format = format;
-        return format_find(format)->open(layer, &layer_options, error);
+        return format_find(format)->open(&layer->layer, &layer_options, error);
     }
     if (source->kind == SOURCE_READER)
         return error_set(error, ENOTSUP,
                          "%s: format '%s' is not supported here; start the "
                          "server first, and give its URI",
                          source->name, format);
-    err = walk_image(layer->reader,
+    err = walk_image(layer->layer.reader,
                      qemu_descriptor(source->path) < 0 ? source->path : NULL,
                      format, options, &foreign, error);
     if (err)
@@ -242,8 +245,8 @@ static int open_format(struct layer *layer, const struct layer_source *source,
     /* The reader stays open: to see whether a file changes, or as the one way
      * to a server. If the server now has other names for the QEMU that looks
      * for them, that QEMU has no network to follow them. */
-    layer->container = layer->reader;
-    layer->reader = NULL;
+    layer->container = layer->layer.reader;
+    layer->layer.reader = NULL;
     return open_through_qemu(layer, source, format, options, foreign, error);
 }
 
@@ -251,7 +254,7 @@ static int open_format(struct layer *layer, const struct layer_source *source,
 
 /* An image that an option string or a json: name describes. The user's own
  * credentials may be for any part of it. */
-static int open_description(struct layer *layer,
+static int open_description(struct chain_layer *layer,
                             const struct layer_source *source,
                             const struct image_options *options,
                             struct error *error)
@@ -290,7 +293,7 @@ static int check_uri(const struct layer_source *source, struct error *error)
 /* An export in a format that QEMU reads. If names can be in it, they are looked
  * at first, in what another QEMU reads of it. If not, the server is asked once:
  * it may serve a single client. */
-static int open_foreign_export(struct layer *layer,
+static int open_foreign_export(struct chain_layer *layer,
                                const struct layer_source *source,
                                const struct image_options *options,
                                struct error *error)
@@ -307,7 +310,8 @@ static int open_foreign_export(struct layer *layer,
     return err ? err : open_format(layer, source, options, error);
 }
 
-static int open_source(struct layer *layer, const struct layer_source *source,
+static int open_source(struct chain_layer *layer,
+                       const struct layer_source *source,
                        const struct image_options *options, struct error *error)
 {
     const struct nbd_options nbd = nbd_options(source, options);
@@ -317,14 +321,14 @@ static int open_source(struct layer *layer, const struct layer_source *source,
     case SOURCE_READER:
         break;
     case SOURCE_FILE:
-        if (!layer->reader)
+        if (!layer->layer.reader)
             err = file_open(source->path, source->name, &options->files,
-                            &layer->reader, error);
+                            &layer->layer.reader, error);
         break;
     case SOURCE_EXPORT:
         if (source->format && !format_is_native(source->format))
             return open_foreign_export(layer, source, options, error);
-        err = nbd_open_uri(source->path, &nbd, &layer->reader, error);
+        err = nbd_open_uri(source->path, &nbd, &layer->layer.reader, error);
         break;
     case SOURCE_SERVER:
         err = start_qemu(layer, source, "raw", NULL, options, false, error);
@@ -337,10 +341,10 @@ static int open_source(struct layer *layer, const struct layer_source *source,
 }
 
 int layer_open(struct reader *reader, const struct layer_source *source,
-               const struct image_options *options, struct layer **layer,
+               const struct image_options *options, struct chain_layer **layer,
                struct error *error)
 {
-    struct layer *l = calloc(1, sizeof(*l));
+    struct chain_layer *l = calloc(1, sizeof(*l));
     int err;
 
     if (!l) {
@@ -349,7 +353,7 @@ int layer_open(struct reader *reader, const struct layer_source *source,
             reader->ops->close(reader);
         return err;
     }
-    l->reader = reader;
+    l->layer.reader = reader;
     err = open_source(l, source, options, error);
     if (err) {
         layer_close(l);
@@ -365,15 +369,17 @@ static void reader_close(struct reader *reader)
         reader->ops->close(reader);
 }
 
-void layer_close(struct layer *layer)
+void layer_close(struct chain_layer *chain_layer)
 {
+    struct layer *layer = &chain_layer->layer;
+
     if (layer->ops)
         layer->ops->close(layer);
     reader_close(layer->data_file);
     reader_close(layer->reader);
-    reader_close(layer->container);
-    qemu_files_close(layer->qemu_files);
+    reader_close(chain_layer->container);
+    qemu_files_close(chain_layer->qemu_files);
     free(layer->backing_name);
     free(layer->backing_format);
-    free(layer);
+    free(chain_layer);
 }

@@ -9,6 +9,24 @@
 #include "format/layer.h"
 #include "image/image.h"
 
+struct qemu_files;
+
+/* A layer of a chain. */
+struct chain_layer {
+    struct layer layer;
+    struct chain_layer *backing; /* NULL: it is the last */
+    struct extent last;          /* the last answer of its map */
+
+    const char *format;            /* as in 'qemu-img -f' */
+    struct reader *container;      /* what has the image that QEMU reads, if it
+                                    * is open here, too; or NULL */
+    struct qemu_files *qemu_files; /* what else QEMU has open; or NULL */
+    const char *lookalike;         /* read as raw, it may be in this format; or
+                                    * NULL */
+    bool unpinned;                 /* the format is one that a guest may have
+                                    * written, and that nobody has said */
+};
+
 /* What a layer is opened from. */
 enum source_kind {
     SOURCE_FILE,    /* a file, by its path */
@@ -39,8 +57,8 @@ struct layer_source {
  * closed on an error.
  */
 int layer_open(struct reader *reader, const struct layer_source *source,
-               const struct image_options *options, struct layer **layer,
+               const struct image_options *options, struct chain_layer **layer,
                struct error *error);
-void layer_close(struct layer *layer);
+void layer_close(struct chain_layer *layer);
 
 #endif

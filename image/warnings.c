@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "format/layer.h"
+#include "image/open.h"
 #include "qemu/files.h"
 
 /* QEMU may have a file open more than once. */
@@ -85,14 +85,14 @@ static int check_unchanged(struct image *image, struct reader *r,
 
 typedef int visitor(struct image *image, struct reader *r, struct error *error);
 
-static int visit_layer(struct image *image, const struct layer *layer,
+static int visit_layer(struct image *image, const struct chain_layer *layer,
                        visitor *visit, struct error *error)
 {
     const struct qemu_files *files = layer->qemu_files;
-    int err = visit(image, layer->reader, error);
+    int err = visit(image, layer->layer.reader, error);
 
-    if (!err && layer->data_file)
-        err = visit(image, layer->data_file, error);
+    if (!err && layer->layer.data_file)
+        err = visit(image, layer->layer.data_file, error);
     if (!err && layer->container)
         err = visit(image, layer->container, error);
     for (size_t i = 0; !err && files && i < files->count; i++)
@@ -105,7 +105,7 @@ static int visit_all(struct image *image, visitor *visit, struct error *error)
 {
     int err = 0;
 
-    for (struct layer *layer = image->top; !err && layer;
+    for (struct chain_layer *layer = image->top; !err && layer;
          layer = layer->backing)
         err = visit_layer(image, layer, visit, error);
     return err;

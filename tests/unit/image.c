@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "common/units.h"
-#include "format/layer.h"
 #include "image/image.h"
+#include "image/open.h"
 #include "memory_reader.h"
 
 #define UNIT SECTOR_SIZE
@@ -18,7 +18,7 @@
  * compressed cluster, - nothing, ! an error.
  */
 struct scripted {
-    struct layer layer;
+    struct chain_layer link;
     struct memory_reader m;
     const char *units;
     unsigned calls;
@@ -64,17 +64,17 @@ static void script(struct scripted *s, const char *units, struct scripted *on)
 {
     *s = (struct scripted){ .units = units };
     memory_reader_init(&s->m, bytes, SIZE);
-    s->layer.ops = &scripted_ops;
-    s->layer.reader = &s->m.reader;
-    s->layer.size = strlen(units) * UNIT;
-    s->layer.backing = on ? &on->layer : NULL;
+    s->link.layer.ops = &scripted_ops;
+    s->link.layer.reader = &s->m.reader;
+    s->link.layer.size = strlen(units) * UNIT;
+    s->link.backing = on ? &on->link : NULL;
 }
 
 /* The whole image as letters, an upper-case letter where an extent begins. The
  * contract is checked on the way. */
 static void check(struct scripted *top, uint64_t step, const char *expected)
 {
-    struct image image = { .top = &top->layer, .size = top->layer.size };
+    struct image image = { .top = &top->link, .size = top->link.layer.size };
     struct error error = ERROR_INIT;
     char seen[UNITS + 1] = "";
 
@@ -156,7 +156,7 @@ static void test_host_holes_and_end(void **state)
 static void test_errors(void **state)
 {
     struct scripted base, top;
-    struct image image = { .top = &top.layer, .size = 4 * UNIT };
+    struct image image = { .top = &top.link, .size = 4 * UNIT };
     struct error error = ERROR_INIT;
     struct extent e;
 
