@@ -14,7 +14,7 @@ import pytest
 from conftest import BUILD, sums
 from oracle import checksum, write_image
 from test_errors import changed
-from test_locks import HINT, in_use, locked, qemu_io
+from test_locks import HINT, in_use, qemu_io
 from test_nbd_command import children_with, wait_until
 
 SECRET = "secret,id=s,data=open sesame"
@@ -408,12 +408,13 @@ def test_files_of_qemu_in_use(fails, disksum, raw, flat):
 
 @pytest.mark.parametrize("force", [False, True])
 def test_files_of_qemu_change(raw, force):
-    with subprocess.Popen([BUILD / "disksum", *(["-U"] if force else []), *SLOW,
-                           slow_image(raw)], stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.PIPE) as process:
-        # By QEMU and by us.
-        wait_until(lambda: locked(raw) >= 2)
-        time.sleep(0.3)
+    ours, theirs = os.pipe()
+    with open(ours) as progress, subprocess.Popen(
+            [BUILD / "disksum", *(["-U"] if force else []), f"--progress={theirs}", *SLOW,
+             slow_image(raw)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            pass_fds=[theirs]) as process:
+        os.close(theirs)
+        assert progress.readline()  # all files are open
         os.utime(raw)
         out, err = process.communicate()
     text = "the file changed while it was read\n"
