@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/progress.h"
 #include "cli/utf8.h"
 #include "common/mask.h"
 
@@ -42,6 +41,13 @@ static void print_safe(const char *line)
     }
 }
 
+static void (*clear_line)(void);
+
+void message_clear_with(void (*clear)(void))
+{
+    clear_line = clear;
+}
+
 static const char *known_name;
 
 void message_know_name(const char *name)
@@ -67,7 +73,8 @@ static void print_line(const char *format, va_list args)
 
     if (vasprintf(&line, format, args) < 0)
         line = NULL;
-    progress_clear();
+    if (clear_line)
+        clear_line();
     message_line(line);
     free(line);
 }

@@ -16,6 +16,9 @@ void message_know_name(const char *name);
 /* Print "disksum: line\n", from any thread, also while a bar is drawn. */
 void message_line(const char *line);
 
+/* Call a function before each message: it wipes what is drawn on the line. */
+void message_clear_with(void (*clear)(void));
+
 /* Print "disksum: message\n". */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -13,6 +13,7 @@
 #include "cli/help.h"
 #include "cli/message.h"
 #include "cli/option-error.h"
+#include "cli/percent.h"
 #include "cli/tls-object.h"
 #include "common/array.h"
 #include "common/units.h"
@@ -98,6 +99,16 @@ static bool parse_cache(const char *text, enum cache_mode *cache)
     }
     usage_message("invalid cache mode '%s'", text);
     return false;
+}
+
+/* --progress, or --progress=FD. */
+static bool parse_progress(const char *fd, struct progress_options *progress)
+{
+    progress->always = true;
+    if (!fd)
+        return true;
+    progress->to_fd = percent_parse_fd(fd, &progress->fd);
+    return progress->to_fd;
 }
 
 static bool parse_number(const char *what, const char *text, uint64_t min,
@@ -230,7 +241,7 @@ static enum options_result parse_one(struct options *o, int option, char *arg)
         o->image.files.force_share = true;
         break;
     case 'p':
-        ok = progress_option(arg, &o->progress);
+        ok = parse_progress(arg, &o->progress);
         break;
     case 't':
         ok = parse_number("number of threads", arg, 1, ENGINE_MAX_THREADS,

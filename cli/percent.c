@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cli/message.h"
-#include "cli/progress.h"
+#include "common/units.h"
 
 static struct {
     int fd;
@@ -30,25 +30,21 @@ static bool is_stdout(int fd)
             given.st_ino == out.st_ino);
 }
 
-bool progress_option(const char *arg, struct progress_options *options)
+bool percent_parse_fd(const char *text, int *fd)
 {
-    uint64_t fd = 0;
+    uint64_t number = 0;
     int flags = -1;
 
-    options->always = true;
-    if (!arg)
-        return true;
-    if (!arg[strspn(arg, "0123456789")] && parse_size(arg, &fd) == 0 &&
-        fd <= INT_MAX && !is_stdout((int)fd))
-        flags = fcntl((int)fd, F_GETFL);
+    if (!text[strspn(text, "0123456789")] && parse_size(text, &number) == 0 &&
+        number <= INT_MAX && !is_stdout((int)number))
+        flags = fcntl((int)number, F_GETFL);
     if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
         usage_message("invalid descriptor for progress '%s': must be open for "
                       "writing, and not be stdout",
-                      arg);
+                      text);
         return false;
     }
-    options->to_fd = true;
-    options->fd = (int)fd;
+    *fd = (int)number;
     return true;
 }
 

@@ -6,7 +6,13 @@
 #ifndef CLI_PERCENT_H
 #define CLI_PERCENT_H
 
+#include <stdbool.h>
+
 #include "engine/engine.h"
+
+/* Read the number of a descriptor that lines can be written to. False: a usage
+ * message was printed. */
+bool percent_parse_fd(const char *text, int *fd);
 
 /* The next image begins: write 0/100. */
 void percent_begin(int fd);

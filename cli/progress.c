@@ -123,6 +123,13 @@ static void draw(const struct engine_progress *p)
     bar.drawn = true;
 }
 
+static void wipe(void)
+{
+    if (bar.drawn && bar.terminal)
+        fputs("\r\033[K", stderr);
+    bar.drawn = false;
+}
+
 void progress_begin(const char *name, uint64_t allocated,
                     const struct progress_options *options)
 {
@@ -134,6 +141,7 @@ void progress_begin(const char *name, uint64_t allocated,
     bar.terminal = isatty(STDERR_FILENO);
     bar.drawn = false;
     bar.start = clock_seconds();
+    message_clear_with(wipe);
     if (bar.to_fd)
         percent_begin(options->fd);
 }
@@ -174,12 +182,5 @@ void progress_end(const struct engine_progress *progress, bool done)
     }
     if (bar.to_fd && done)
         percent_done();
-    progress_clear();
-}
-
-void progress_clear(void)
-{
-    if (bar.drawn && bar.terminal)
-        fputs("\r\033[K", stderr);
-    bar.drawn = false;
+    wipe();
 }

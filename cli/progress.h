@@ -18,12 +18,9 @@ struct progress_options {
     int fd;
 };
 
-/* Take the argument of --progress: NULL, or a descriptor. False: a message was
- * printed. */
-bool progress_option(const char *arg, struct progress_options *options);
-
-/* From now on the bar is for this image. allocated: bytes that are to be read,
- * about; 0: not known. */
+/* From now on the bar is for this image; a message wipes it, and it comes back
+ * with the next update. allocated: the approximate number of bytes to read; 0:
+ * not known. */
 void progress_begin(const char *name, uint64_t allocated,
                     const struct progress_options *options);
 
@@ -39,9 +36,5 @@ void progress_report(const struct engine_progress *progress);
 /* The image is done, or failed: leave the bar when it was asked for, or wipe
  * it. */
 void progress_end(const struct engine_progress *progress, bool done);
-
-/* Wipe the bar, so that a line can be printed. It comes back with the next
- * update. */
-void progress_clear(void);
 
 #endif
