@@ -216,7 +216,7 @@ static int get_name(struct json_object *object, struct sum *sum,
     if (!sum->name)
         return ENOMEM;
     *why = "bad filename-hex";
-    if (parse_hex(hex, (unsigned char *)sum->name, len) != len ||
+    if (sum_parse_hex(hex, (unsigned char *)sum->name, len) != len ||
         strlen(sum->name) != len)
         return EINVAL;
     return 0;
@@ -267,7 +267,7 @@ static int get_sum(struct json_object *object, struct sum *sum,
         (!construction || strcmp(construction, CONSTRUCTION) != 0))
         *why = "its checksum is of another kind, not of disksum";
     else if (checksum && get_digest(object, sum) && get_block_size(object, sum))
-        sum->md_len = parse_hex(checksum, sum->md, sizeof(sum->md));
+        sum->md_len = sum_parse_hex(checksum, sum->md, sizeof(sum->md));
     return sum->md_len ? 0 : EINVAL;
 }
 

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "cli/checksum.h"
-#include "cli/parse-sum.h"
+#include "cli/sum.h"
 
 /* Write the object of an image: what was found, or its error. False when out of
  * memory. */

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/sums.h"
+#include "cli/sum.h"
 #include "common/units.h"
 #include "format/probe.h"
 
@@ -63,7 +63,7 @@ static int refill(struct lines *l, struct error *error)
 static bool starts_sum(const char *text)
 {
     return strspn(text, "0123456789abcdefABCDEF") >= SHORTEST_HEX ||
-           strncmp(text, SUMS_TAG, strlen(SUMS_TAG)) == 0;
+           strncmp(text, SUM_TAG, strlen(SUM_TAG)) == 0;
 }
 
 /* Whether a line of a list stands before the first NUL, and ends there. All is

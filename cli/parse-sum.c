@@ -3,11 +3,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/json.h"
-#include "cli/sums.h"
+#include "cli/sum.h"
 #include "common/units.h"
 
 /* Bytes of a checksum of md5sum. */
@@ -18,32 +17,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-unsigned parse_hex(const char *text, unsigned char *bytes, unsigned max)
-{
-    size_t len = strlen(text);
-
-    if (len % 2 || len / 2 > max)
-        return 0;
-    for (size_t i = 0; i < len; i++) {
-        int value = hex_value(text[i]);
-
-        if (value < 0)
-            return 0;
-        bytes[i / 2] = i % 2 ? bytes[i / 2] | value : value << 4;
-    }
-    return len / 2;
-}
-
-/* Undo the escapes of sums_write_name(), in place. */
+/* Undo the escapes of sums_write_plain(), in place. */
 static bool unescape(char *name)
 {
     char *to = name;
@@ -119,7 +93,7 @@ static int parse_tagged(char *text, bool escaped, struct sum *sum,
         return EINVAL;
     while (is_blank(*hex))
         hex++;
-    sum->md_len = parse_hex(hex, sum->md, sizeof(sum->md));
+    sum->md_len = sum_parse_hex(hex, sum->md, sizeof(sum->md));
     if (!sum->md_len)
         return EINVAL;
     return set_name(sum, open + 1, escaped, why);
@@ -135,7 +109,7 @@ static int parse_plain(char *text, bool escaped, struct sum_spacing *spacing,
     if (!*rest || !rest[1])
         return EINVAL;
     *rest++ = 0;
-    sum->md_len = parse_hex(text, sum->md, sizeof(sum->md));
+    sum->md_len = sum_parse_hex(text, sum->md, sizeof(sum->md));
     if (!sum->md_len)
         return EINVAL;
     sum->foreign = sum->md_len >= SHORTEST_MD;
@@ -177,18 +151,12 @@ int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
     escaped = *text == '\\';
     if (escaped)
         text++;
-    if (strncmp(text, SUMS_TAG, strlen(SUMS_TAG)) == 0)
-        return parse_tagged(text + strlen(SUMS_TAG), escaped, sum, why);
+    if (strncmp(text, SUM_TAG, strlen(SUM_TAG)) == 0)
+        return parse_tagged(text + strlen(SUM_TAG), escaped, sum, why);
     if (is_foreign_tag(text)) {
         sum->foreign = true;
         *why = "its checksum is of another kind, not of disksum";
         return EINVAL;
     }
     return parse_plain(text, escaped, spacing, sum, why);
-}
-
-void sum_clear(struct sum *sum)
-{
-    free(sum->name);
-    sum->name = NULL;
 }

@@ -16,19 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "blkhash.h"
-
-/* The longest name of a digest, and a NUL. */
-#define SUM_DIGEST_SIZE 64
-
-struct sum {
-    char *name;                   /* of the image; freed by sum_clear() */
-    bool foreign;                 /* sha256sum and the like write such, too */
-    char digest[SUM_DIGEST_SIZE]; /* lower case; "": not in the line */
-    size_t block_size;            /* 0: not in the line */
-    unsigned char md[BLKHASH_MAX_MD_SIZE];
-    unsigned md_len; /* 0: the line tells of a failure, as --json does */
-};
+#include "cli/sum.h"
 
 /* What earlier lines tell about later ones: BSD's "hex name", with one blank
  * only, is never mixed with "hex  name", for a leading blank of a name would
@@ -45,12 +33,5 @@ struct sum_spacing {
  */
 int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
               struct sum *sum, const char **why);
-
-/* Also after an error. */
-void sum_clear(struct sum *sum);
-
-/* Read hex digits to the end of the text, at most max bytes of them. Returns
- * the number of bytes; 0: it is not that. */
-unsigned parse_hex(const char *text, unsigned char *bytes, unsigned max);
 
 #endif

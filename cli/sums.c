@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "cli/sum.h"
 #include "common/units.h"
 #include "common/mask.h"
 #include "common/secrets.h"
@@ -81,7 +82,7 @@ void sums_write_tag(FILE *f, const struct options *o, const struct checksum *c)
 
     if (escape)
         putc('\\', f);
-    fputs(SUMS_TAG, f);
+    fputs(SUM_TAG, f);
     for (const char *p = o->engine.digest; *p; p++)
         putc(toupper((unsigned char)*p), f);
     putc('-', f);

@@ -12,9 +12,6 @@
 
 #include "cli/checksum.h"
 
-/* What the tags of --tag begin with. */
-#define SUMS_TAG "BLKHASH-"
-
 /* "hex  name". */
 void sums_write_plain(FILE *f, const struct options *o,
                       const struct checksum *c);
