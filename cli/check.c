@@ -41,7 +41,7 @@ static struct sum_spacing spacing;
 static void malformed(struct list *list, const char *why)
 {
     list->malformed++;
-    if (!list->o->list.warn)
+    if (list->o->list.verbosity != VERBOSITY_WARN)
         return;
     if (list->formatted || list->malformed <= MAX_NAMED)
         message("%s: %" PRIu64 ": improperly formatted checksum line: %s",
@@ -53,7 +53,7 @@ static void malformed(struct list *list, const char *why)
 static void verdict(const struct list *list, const struct sum *sum,
                     const char *text)
 {
-    if (list->o->list.status)
+    if (list->o->list.verbosity == VERBOSITY_STATUS)
         return;
     sums_write_verdict(stdout, sum->name, text);
     output_flush();
@@ -103,7 +103,7 @@ static void compare(struct list *list, const struct sum *sum,
     if (result->md_len == sum->md_len &&
         memcmp(result->md, sum->md, sum->md_len) == 0) {
         list->matched++;
-        if (!list->o->list.quiet)
+        if (list->o->list.verbosity != VERBOSITY_QUIET)
             verdict(list, sum, "OK");
     } else {
         list->mismatched++;
@@ -196,7 +196,8 @@ static void warn_number(uint64_t n, const char *one, const char *many)
  * forgot how they made their own. */
 static void explain_foreign(const struct list *list)
 {
-    if (list->foreign && !list->matched && !list->o->list.status)
+    if (list->foreign && !list->matched &&
+        list->o->list.verbosity != VERBOSITY_STATUS)
         message("%s: if it was made by sha256sum or the like, check it with "
                 "that; if by disksum with another --digest or --block-size, "
                 "give these",
@@ -211,7 +212,7 @@ static void summarize(const struct list *list)
     if (!list->formatted) {
         message("%s: no properly formatted checksum lines found%s", list->name,
                 list->foreign ? "" : NO_LIST_HINT);
-    } else if (!list->o->list.status) {
+    } else if (list->o->list.verbosity != VERBOSITY_STATUS) {
         warn_number(list->malformed, "line is improperly formatted",
                     "lines are improperly formatted");
         warn_number(list->unread, "listed file could not be read",

@@ -249,7 +249,8 @@ static void say_what_was_done(const struct options *o, const struct checksum *c)
 
 static bool wants_warnings(const struct options *o)
 {
-    return !o->list.quiet && !o->list.status;
+    return o->list.verbosity != VERBOSITY_QUIET &&
+           o->list.verbosity != VERBOSITY_STATUS;
 }
 
 static void warn_false_hole(const struct options *o, const struct false_hole *h)
@@ -288,7 +289,7 @@ int checksum_begin(struct checksum *c, const struct options *o,
     print_warnings(o, c->input.image, printed);
     warn_false_hole(o, &c->result.false_hole);
     c->seconds = clock_seconds() - start;
-    if (!err && o->verbose && !o->list.quiet)
+    if (!err && o->verbose && o->list.verbosity != VERBOSITY_QUIET)
         say_what_was_done(o, c);
     return err;
 }

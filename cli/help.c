@@ -3,38 +3,101 @@
 
 #include <stdio.h>
 
-/* A screen of 24 lines has it all, and the prompt. */
-static const char text[] =
+#include "cli/option-table.h"
+#include "common/array.h"
+
+/*
+ * A screen of 24 lines has it all, and the prompt: options stand in two
+ * columns, with few words.
+ */
+static const char head[] =
     "Usage: disksum [OPTION]... [IMAGE]...             files, NBD URIs, - for stdin\n"
     "  or:  disksum --check [OPTION]... [SUMS]...      lists of what was printed\n"
     "  or:  disksum [OPTION]... -- [ COMMAND ARG... ]  an NBD server to start\n"
-    "Print checksums of what guests see; they cannot be compared with sha256sum's.\n"
-    "What is hashed                         How it is read\n"
-    " -d, --digest=NAME -a, --algorithm=NAME -T, --source-cache=MODE none: direct I/O\n"
-    "     --block-size=SIZE default 64k      %s --cache             as -T writeback\n"
-    " %s --list-digests    print the names  -U, --force-share       even when in use\n"
-    " -f, --format=FMT      default: probed      --no-extents        read holes, too\n"
-    " %s --snapshot=NAME   its id or name   -t, --threads=N         one for each CPU\n"
-    "     --image-opts      options of QEMU      --queue-depth=N     default 8\n"
-    "     --object=DEF      secret, TLS key      --read-size=SIZE    default 1M\n"
-    "     --standalone      no backing file      --connections=N     NBD, default 4\n"
-    "     --trust-names     follow any name      --timeout=SECONDS   NBD, default 120\n"
-    "     --max-size=SIZE   refuse larger    The default digest is sha256.\n"
-    "What is printed                        Check\n"
-    "     --tag             name the digest  %s --check             verify by SUMS\n"
-    " -z, --zero            end in NUL           --ignore-missing    skip if no file\n"
-    "     --json            --output=json        --status            exit status only\n"
-    " -p, --progress[=FD]   bar, or to FD        --strict            bad lines fail\n"
-    " -q, --quiet           errors only      -w, --warn              name bad lines\n"
-    " -v, --verbose         what was read   -h, --help               -V, --version\n"
-    "Exit status: 0; 1 if an image failed or did not match; 2 for wrong usage\n";
+    "Print checksums of what guests see; they cannot be compared with sha256sum's.\n";
+
+#define EXIT_STATUS "Exit status: 0, 1 failed, 2 wrong usage"
+
+/* A column, and the width of the names in it. */
+struct column {
+    const struct option_group *groups[2];
+    int names;
+};
+
+static const struct column left = { { &hash_options, &check_options }, 21 };
+static const struct column right = { { &read_options, &print_options }, 23 };
+
+#define LEFT_WIDTH 39
+
+/* Print "-d, --digest=NAME". As all of these, it returns the width. */
+static int print_names(const struct option_info *info, bool blksum)
+{
+    char letter = option_letter(info, blksum);
+    int width = letter ? printf("-%c, ", letter) : printf("    ");
+
+    width += printf("--%s", info->name);
+    if (info->argument)
+        width += printf(info->optional ? "[=%s]" : "=%s", info->argument);
+    return width;
+}
+
+static int print_option(const struct column *column,
+                        const struct option_info *info, bool blksum)
+{
+    int width = printf(" ") + print_names(info, blksum);
+
+    return width + printf("%*s %s", column->names + 1 - width, "", info->brief);
+}
+
+/* Print row n of a column, which has it: a title, or an option. */
+static int print_row(const struct column *column, size_t n, bool blksum)
+{
+    const struct option_group *const *group = column->groups;
+
+    while (n > (*group)->count)
+        n -= (*group++)->count + 1;
+    if (n == 0)
+        return printf("%s", (*group)->title);
+    return print_option(column, &(*group)->options[n - 1], blksum);
+}
+
+static size_t count_rows(const struct column *column)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(column->groups); i++)
+        count += 1 + column->groups[i]->count;
+    return count;
+}
+
+/* What has no words: " -h, --help  -V, --version". */
+static void print_foot(bool blksum)
+{
+    int width = 0;
+
+    for (size_t i = 0; i < other_options.count; i++) {
+        const struct option_info *info = &other_options.options[i];
+
+        if (info->help)
+            width += printf(" ") + print_names(info, blksum) + printf(" ");
+    }
+    printf("%*s" EXIT_STATUS "\n", LEFT_WIDTH - width, "");
+}
 
 void help_print(bool blksum)
 {
-    static const char none[] = "   ";
-    const char *c = "-c,";
-    const char *l = "-l,";
+    size_t left_rows = count_rows(&left);
+    size_t right_rows = count_rows(&right);
 
-    printf(text, blksum ? c : none, blksum ? l : none, blksum ? none : l,
-           blksum ? none : c);
+    fputs(head, stdout);
+    for (size_t n = 0; n < left_rows || n < right_rows; n++) {
+        int width = n < left_rows ? print_row(&left, n, blksum) : 0;
+
+        if (n < right_rows) {
+            printf("%*s", LEFT_WIDTH - width, "");
+            print_row(&right, n, blksum);
+        }
+        putchar('\n');
+    }
+    print_foot(blksum);
 }

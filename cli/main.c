@@ -8,8 +8,10 @@
 
 #include "cli/check.h"
 #include "cli/checksum.h"
+#include "cli/help.h"
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/option-list.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/sums.h"
@@ -114,6 +116,12 @@ int main(int argc, char **argv)
         if (!options.command)
             confine_this_process(may_connect(&options));
         status = do_all(&options);
+        break;
+    case OPTIONS_HELP:
+        help_print(options.blksum);
+        break;
+    case OPTIONS_LIST:
+        option_list_print(options.blksum);
         break;
     case OPTIONS_DONE:
         break;

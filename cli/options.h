@@ -4,14 +4,35 @@
 
 #include <stdbool.h>
 
-#include "cli/list-options.h"
+#include "cli/option.h"
 #include "cli/progress.h"
 #include "engine/engine.h"
 #include "nbd/nbd.h"
 
 #define EXIT_USAGE 2
 
+/* How much --check prints. */
+enum verbosity {
+    VERBOSITY_DEFAULT,
+    VERBOSITY_QUIET,
+    VERBOSITY_STATUS, /* the exit status only */
+    VERBOSITY_WARN,
+};
+
+/* How checksums are written, and how lists are checked. */
+struct list_options {
+    bool check;
+    bool json;
+    bool tag;
+    bool zero;
+    bool ignore_missing;
+    bool strict;
+    enum verbosity verbosity; /* by the last option, as in GNU */
+    const char *check_only;   /* the last option that needs --check */
+};
+
 struct options {
+    bool blksum; /* called by that name: it has habits of its own */
     struct engine_options engine;
     struct image_options image;
     struct list_options list;
@@ -23,13 +44,6 @@ struct options {
     int image_count;    /* 0: standard input, or */
     char *command_name; /* a command, */
     char **command;     /* which starts a server; NULL: none */
-};
-
-enum options_result {
-    OPTIONS_RUN,    /* go on */
-    OPTIONS_DONE,   /* --help and the like: all is printed */
-    OPTIONS_BAD,    /* wrong usage; a message was printed */
-    OPTIONS_FAILED, /* another failure; a message was printed */
 };
 
 /* Read the command line. The options point into it. Free with options_free()

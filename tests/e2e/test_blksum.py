@@ -55,6 +55,10 @@ def test_help_of_blksum(blksum, disksum):
         assert text.count(there) == ours.count(here) == 1
         text = text.replace(there, here)
     assert text == ours
+    text, ours = blksum("--long-options").stdout.decode(), \
+        disksum("--long-options").stdout
+    assert "--cache\t-c\t" in text and "--check\t-\t" in text
+    assert "--cache\t-\t" in ours and "--check\t-c\t" in ours
 
 
 def test_cache_of_blksum(blksum, disksum, fails, build, tmp_path):

@@ -15,6 +15,7 @@ import pytest
 BASH_COMPLETION = pathlib.Path("/usr/share/bash-completion/bash_completion")
 FORMATS = {"raw", "qcow2", "vmdk", "vhdx", "vpc", "vdi", "qed", "parallels",
            "luks", "dmg", "bochs", "cloop", "qcow"}
+MODES = {"none", "off", "directsync", "writeback", "writethrough", "unsafe"}
 
 needs_qemu_img = pytest.mark.skipif(not shutil.which("qemu-img"),
                                     reason="there is no qemu-img")
@@ -35,23 +36,16 @@ SHELLS = [
 
 
 @pytest.fixture
-def options(root):
+def options(disksum):
     """The options of the command: long names, with "=" if they need a value,
     and letters, with ":" likewise."""
-    text = (root / "cli/options.c").read_text()
-    found = re.findall(r'\{ "([a-z-]+)", (no|required|optional)_arg', text)
-    [letters] = re.findall(r'char short_options\[\] = "(.*)"', text)
-    letters = letters.replace("::", "")
-    assert len(found) > 30
-    return {f"--{name}" + "=" * (kind == "required") for name, kind in found}, \
-        {f"-{letter}" for letter in re.findall(r"\w:?", letters)}
-
-
-@pytest.fixture
-def modes(root):
-    """The cache modes that the command knows."""
-    text = (root / "cli/options.c").read_text()
-    return set(re.findall(r'\{ "(\w+)", CACHE_\w+ \}', text))
+    rows = [line.split("\t")
+            for line in disksum("--long-options").stdout.splitlines()]
+    assert len(rows) > 30
+    needed = [row[2][0] not in "-[" for row in rows]
+    return {row[0] + "=" * need for row, need in zip(rows, needed)}, \
+        {row[1] + ":" * need for row, need in zip(rows, needed)
+         if row[1] != "-"}
 
 
 @pytest.fixture
@@ -111,7 +105,7 @@ def test_bash_options(bash, options):
 
 
 @pytest.mark.parametrize("breaks", [True, False])
-def test_bash_values(bash, modes, digests, breaks):
+def test_bash_values(bash, digests, breaks):
     """With "=" among the characters that end a word, and without."""
     def values(short, long, start=""):
         prefix = "" if breaks else f"{long}="
@@ -124,7 +118,7 @@ def test_bash_values(bash, modes, digests, breaks):
 
     assert set(values("-f", "--format")) == FORMATS
     assert values("-f", "--format", "v") == ["vdi", "vhdx", "vmdk", "vpc"]
-    assert set(values("-T", "--source-cache")) == modes
+    assert set(values("-T", "--source-cache")) == MODES
     assert set(values("-d", "--digest")) == digests
     assert values("-a", "--algorithm", "sha25") == ["sha256"]
     assert "sha256/64k" in values("-d", "--digest", "sha256/")
@@ -289,9 +283,9 @@ def test_zsh_has_all_options(root, options):
     assert {letter.replace("+", ":") for letter in found} == letters
 
 
-def test_zsh_values(root, modes):
+def test_zsh_values(root):
     text = (root / "completions/_disksum").read_text()
-    assert set(re.findall(r":mode:\((.*)\)", text)[0].split()) == modes
+    assert set(re.findall(r":mode:\((.*)\)", text)[0].split()) == MODES
     assert set(re.findall(r":format:\((.*)\)", text)[0].split()) == FORMATS
 
 
@@ -327,12 +321,12 @@ def fish(root, build, directory):
 
 
 @needs("fish")
-def test_fish(fish, options, modes, digests):
+def test_fish(fish, options, digests):
     assert fish("disksum --") == {name.rstrip("=") for name in options[0]}
     assert fish("disksum -f ") == FORMATS
     assert fish("disksum --format=v") == {
         f"--format={name}" for name in ("vdi", "vhdx", "vmdk", "vpc")}
-    assert fish("disksum -T ") == modes
+    assert fish("disksum -T ") == MODES
     assert fish("disksum -d ") == digests
     assert "--digest=sha256/64k" in fish("disksum --digest=sha256/")
     assert "--object=secret,id=" in fish("disksum --object=")

@@ -55,13 +55,31 @@ def test_help_and_version(disksum):
 
 
 def test_every_option_is_in_the_help(disksum, root):
-    """Each in one place, with its letter."""
-    text = disksum("-h").stdout
-    source = (root / "cli/options.c").read_text()
-    table = source.split("long_options[] = {")[1].split("};")[0]
-    rows = re.findall(r'{ "(.*)", .*, (\w+|\'\w\') }', table)
+    """Each in one place, with its letter and its argument."""
+    head, text = disksum("-h").stdout.split("What is hashed")
+    source = "".join(path.read_text() for path in root.glob("cli/*-options.c"))
+    rows = re.findall(r'\{\s+\.name = "(.*)",(?:\s+\.letter = \'(.)\',)?'
+                      r'[^{}]*\.help = ', source)
     assert len(rows) > 30
-    assert set(re.findall(r"--([a-z-]+)", text)) == {row[0] for row in rows}
-    for name, letter in rows:
-        if letter.startswith("'"):
-            assert f" -{letter[1]}, --{name}" in text
+    found = re.findall(r"(?:-(\w),|   ) --([a-z-]+)", text)
+    assert sorted(found) == sorted((letter, name) for name, letter in rows)
+
+
+def test_long_options(disksum):
+    """What completions are told: of each option that --help has."""
+    rows = [line.split("\t")
+            for line in disksum("--long-options").stdout.splitlines()]
+    text = disksum("--help").stdout
+    assert len(rows) > 30
+    for name, letter, argument, kind, words, help_text in rows:
+        shown = f"{letter}, {name}" if letter != "-" else f"    {name}"
+        if argument.startswith("["):
+            shown += argument.replace("[", "[=")
+        elif argument != "-":
+            shown += f"={argument}"
+        assert re.search(re.escape(shown) + r"\s", text)
+        assert (kind == "-") == (argument == "-")
+        assert kind != "-" or words == "-"
+        assert re.fullmatch(r"[A-Za-z][A-Za-z0-9 ,;/-]+\w", help_text)
+    assert {row[3] for row in rows} <= {
+        "-", "file", "words", "digest", "snapshot", "object", "descriptor"}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * How lists are checked: the options of sha256sum.
+ */
+#include "cli/check-options.h"
+
+#include "cli/message.h"
+#include "cli/option.h"
+#include "common/array.h"
+
+static enum options_result set_status(struct options *o, char *argument)
+{
+    (void)argument;
+    o->list.verbosity = VERBOSITY_STATUS;
+    return OPTIONS_RUN;
+}
+
+static enum options_result set_warn(struct options *o, char *argument)
+{
+    (void)argument;
+    o->list.verbosity = VERBOSITY_WARN;
+    return OPTIONS_RUN;
+}
+
+static const struct option_info options[] = {
+    {
+        .name = "check",
+        .letter = 'c',
+        .brief = "verify by SUMS",
+        .help = "verify images by lists of checksums",
+        .flag = offsetof(struct options, list.check),
+    },
+    {
+        .name = "ignore-missing",
+        .brief = "skip if no file",
+        .help = "skip images that do not exist",
+        .flag = offsetof(struct options, list.ignore_missing),
+        .check_only = true,
+    },
+    {
+        .name = "status",
+        .brief = "exit status only",
+        .help = "print no verdicts",
+        .set = set_status,
+        .check_only = true,
+    },
+    {
+        .name = "strict",
+        .brief = "bad lines fail",
+        .help = "fail if a line is improperly formatted",
+        .flag = offsetof(struct options, list.strict),
+        .check_only = true,
+    },
+    {
+        .name = "warn",
+        .letter = 'w',
+        .brief = "name bad lines",
+        .help = "name each improperly formatted line",
+        .set = set_warn,
+        .check_only = true,
+    },
+};
+
+const struct option_group check_options = {
+    .title = "Check",
+    .options = options,
+    .count = ARRAY_SIZE(options),
+};
+
+static bool check_exclusive(bool a, bool b, const char *names)
+{
+    if (!a || !b)
+        return true;
+    usage_message("the %s options are mutually exclusive", names);
+    return false;
+}
+
+static bool check_meaning(bool given, const char *name, const char *meaning)
+{
+    if (!given)
+        return true;
+    usage_message("the --%s option is %s when verifying checksums", name,
+                  meaning);
+    return false;
+}
+
+bool check_options_verify(const struct list_options *l)
+{
+    if (l->check)
+        return check_meaning(l->zero, "zero", "not supported") &&
+               check_meaning(l->tag, "tag", "meaningless") &&
+               check_meaning(l->json, "json", "not supported");
+    return check_meaning(l->check_only, l->check_only, "meaningful only") &&
+           check_exclusive(l->json, l->tag, "--json and --tag") &&
+           check_exclusive(l->json, l->zero, "--json and --zero");
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/digest-option.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blkhash.h"
+#include "cli/message.h"
+#include "cli/option-value.h"
+#include "cli/options.h"
+#include "common/units.h"
+
+/* Whether the library has it. ENOTSUP in errno: it has not. */
+static bool digest_exists(const char *name)
+{
+    struct blkhash_leaf *leaf =
+        blkhash_leaf_new(BLKHASH_DEFAULT_BLOCK_SIZE, name);
+
+    blkhash_leaf_free(leaf);
+    return leaf != NULL;
+}
+
+/* Blocks are whole sectors, as disks are. */
+enum options_result block_size_option(struct options *o, char *argument)
+{
+    uint64_t size;
+    enum options_result result = option_size(
+        "block size", argument, SECTOR_SIZE, BLKHASH_MAX_BLOCK_SIZE, &size);
+
+    if (result != OPTIONS_RUN)
+        return result;
+    if (size % SECTOR_SIZE) {
+        usage_message("invalid block size '%s': must be a multiple of %d",
+                      argument, SECTOR_SIZE);
+        return OPTIONS_BAD;
+    }
+    o->engine.block_size = size;
+    return OPTIONS_RUN;
+}
+
+/* Some names of OpenSSL's have a slash, too: "SHA2-512/256". */
+enum options_result digest_option(struct options *o, char *argument)
+{
+    char *slash = strrchr(argument, '/');
+
+    o->engine.digest = argument;
+    if (!slash || digest_exists(argument))
+        return OPTIONS_RUN;
+    *slash = 0;
+    return block_size_option(o, slash + 1);
+}
+
+enum options_result list_digests_option(struct options *o, char *argument)
+{
+    const char *const *names = blkhash_digests();
+
+    (void)o;
+    (void)argument;
+    if (!names) {
+        message("cannot list the digests: %s", strerror(errno));
+        return OPTIONS_FAILED;
+    }
+    while (*names)
+        puts(*names++);
+    return OPTIONS_DONE;
+}
+
+/* Whether BLKHASH_SHA256 names a kernel that this machine does not have. */
+static bool kernel_is_missing(const char *name)
+{
+    const char *const *kernels = blkhash_kernels();
+
+    if (!name || !*name)
+        return false;
+    while (*kernels && strcmp(*kernels, name) != 0)
+        kernels++;
+    return !*kernels;
+}
+
+static void missing_kernel_message(const char *name)
+{
+    const char *const *kernels = blkhash_kernels();
+    char list[256] = "";
+    size_t len = 0;
+
+    for (size_t i = 0; kernels[i] && len < sizeof(list); i++)
+        len += snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
+                        kernels[i]);
+    message("BLKHASH_SHA256: no kernel '%s'; this machine has %s", name, list);
+}
+
+enum options_result digest_option_check(const struct engine_options *engine)
+{
+    const char *kernel = getenv("BLKHASH_SHA256");
+
+    if (digest_exists(engine->digest))
+        return OPTIONS_RUN;
+    if (errno == ENOTSUP && !kernel_is_missing(kernel)) {
+        usage_message("unknown digest '%s'; --list-digests prints those known",
+                      engine->digest);
+        return OPTIONS_BAD;
+    }
+    if (errno == ENOTSUP)
+        missing_kernel_message(kernel);
+    else
+        message("digest '%s': %s", engine->digest, strerror(errno));
+    return OPTIONS_FAILED;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The options that choose the digest, and the size of its blocks.
+ */
+#ifndef CLI_DIGEST_OPTION_H
+#define CLI_DIGEST_OPTION_H
+
+#include "cli/option.h"
+#include "engine/engine.h"
+
+/* NAME, or NAME/SIZE; the argument is changed. */
+enum options_result digest_option(struct options *o, char *argument);
+enum options_result block_size_option(struct options *o, char *argument);
+
+/* Print the names of the digests. */
+enum options_result list_digests_option(struct options *o, char *argument);
+
+/* Whether the library has the digest: asked before the first image is opened.
+ */
+enum options_result digest_option_check(const struct engine_options *engine);
+
+#endif

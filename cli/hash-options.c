@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is hashed: the digest, and what makes the disk.
+ */
+#include <stdint.h>
+
+#include "cli/digest-option.h"
+#include "cli/option-value.h"
+#include "cli/option.h"
+#include "cli/options.h"
+#include "common/array.h"
+#include "format/format.h"
+
+static const char *const block_sizes[] = { "4k", "16k", "64k", "256k",
+                                           "1M", "4M",  "16M", NULL };
+static const char *const disk_sizes[] = { "64G", "1T", "16T", NULL };
+static const char *const objects[] = { "secret,id=", "tls-creds-x509,id=",
+                                       "tls-creds-psk,id=", NULL };
+
+static const char *format_name(size_t n)
+{
+    return n < format_count ? formats[n].name : NULL;
+}
+
+static enum options_result set_format(struct options *o, char *argument)
+{
+    o->image.format = argument;
+    return OPTIONS_RUN;
+}
+
+static enum options_result set_snapshot(struct options *o, char *argument)
+{
+    o->image.snapshot = argument;
+    return OPTIONS_RUN;
+}
+
+static enum options_result add_object(struct options *o, char *argument)
+{
+    o->objects[o->image.object_count++] = argument;
+    return OPTIONS_RUN;
+}
+
+static enum options_result set_max_size(struct options *o, char *argument)
+{
+    return option_size("maximum size", argument, 1, INT64_MAX,
+                       &o->image.max_size);
+}
+
+static const struct option_info options[] = {
+    {
+        .name = "digest",
+        .letter = 'd',
+        .argument = "NAME",
+        .kind = "digest",
+        .words = block_sizes,
+        .brief = "default sha256",
+        .help = "digest, or digest/block size",
+        .set = digest_option,
+    },
+    {
+        .name = "algorithm",
+        .letter = 'a',
+        .argument = "NAME",
+        .kind = "digest",
+        .words = block_sizes,
+        .brief = "as --digest",
+        .help = "the same as --digest",
+        .set = digest_option,
+    },
+    {
+        .name = "block-size",
+        .argument = "SIZE",
+        .kind = "words",
+        .words = block_sizes,
+        .brief = "default 64k",
+        .help = "size of a block",
+        .set = block_size_option,
+    },
+    {
+        .name = "list-digests",
+        .blksum_letter = 'l',
+        .brief = "print the names",
+        .help = "print the names of the digests",
+        .set = list_digests_option,
+    },
+    {
+        .name = "format",
+        .letter = 'f',
+        .argument = "FMT",
+        .kind = "words",
+        .word = format_name,
+        .brief = "default: probed",
+        .help = "format of the images",
+        .set = set_format,
+    },
+    {
+        .name = "snapshot",
+        .letter = 'l',
+        .argument = "NAME",
+        .kind = "snapshot",
+        .brief = "its name or ID",
+        .help = "internal snapshot, by its name or ID",
+        .set = set_snapshot,
+    },
+    {
+        .name = "image-opts",
+        .brief = "QEMU's options",
+        .help = "images are option strings of QEMU",
+        .flag = offsetof(struct options, image.image_opts),
+    },
+    {
+        .name = "object",
+        .argument = "DEF",
+        .kind = "object",
+        .words = objects,
+        .brief = "secret, TLS keys",
+        .help = "secret or TLS credentials, as in QEMU",
+        .set = add_object,
+    },
+    {
+        .name = "standalone",
+        .brief = "no other files",
+        .help = "refuse an image that refers to another file",
+        .flag = offsetof(struct options, image.standalone),
+    },
+    {
+        .name = "trust-names",
+        .brief = "follow any name",
+        .help = "follow names in images that are not plain files",
+        .flag = offsetof(struct options, image.trust_names),
+    },
+    {
+        .name = "max-size",
+        .argument = "SIZE",
+        .kind = "words",
+        .words = disk_sizes,
+        .brief = "refuse larger",
+        .help = "refuse a larger disk",
+        .set = set_max_size,
+    },
+};
+
+const struct option_group hash_options = {
+    .title = "What is hashed",
+    .options = options,
+    .count = ARRAY_SIZE(options),
+};

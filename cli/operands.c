@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/operands.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/message.h"
+#include "cli/option-value.h"
+
+/* "[ COMMAND ARG... ]", for messages. NULL when out of memory. */
+static char *join(char **words, int count)
+{
+    size_t size = 1;
+    char *text, *end;
+
+    for (int i = 0; i < count; i++)
+        size += strlen(words[i]) + 1;
+    text = end = malloc(size);
+    for (int i = 0; text && i < count; i++) {
+        if (i)
+            *end++ = ' ';
+        end = stpcpy(end, words[i]);
+    }
+    return text;
+}
+
+/* A word that means something else may also be a file, which a shell put there
+ * for "*". */
+static bool is_file(const char *word)
+{
+    struct stat st;
+
+    return lstat(word, &st) == 0;
+}
+
+/* What follows the options: images, or a command in brackets, mostly after
+ * "--", without which it can have no options. */
+enum options_result operands_parse(struct options *o, int argc, char **argv,
+                                   int first)
+{
+    int last = argc - 1;
+
+    if (first == argc || strcmp(argv[first], "[") != 0 ||
+        (strcmp(argv[first - 1], "--") != 0 &&
+         (last == first || strcmp(argv[last], "]") != 0))) {
+        o->images = argv + first;
+        o->image_count = argc - first;
+        return OPTIONS_RUN;
+    }
+    if (strcmp(argv[first - 1], "--") != 0 && is_file("[")) {
+        usage_message("'[' is a file here, and begins a command; write ./[ for "
+                      "the file, or -- before the command");
+        return OPTIONS_BAD;
+    }
+    if (strcmp(argv[last], "]") != 0 || last - first < 2) {
+        usage_message("a command has the form -- [ COMMAND ARG... ]");
+        return OPTIONS_BAD;
+    }
+    o->command_name = join(argv + first, argc - first);
+    if (!o->command_name)
+        return option_no_memory();
+    argv[last] = NULL;
+    o->command = argv + first + 1;
+    o->images = &o->command_name;
+    o->image_count = 1;
+    return OPTIONS_RUN;
+}
+
+/* "disksum checksum", in the place of "qemu-img checksum". False: nobody knows
+ * whether a file is meant. */
+bool operands_skip_subcommand(int *argc, char ***argv)
+{
+    char **words = *argv;
+
+    if (*argc < 2 || strcmp(words[1], "checksum") != 0)
+        return true;
+    if (is_file(words[1])) {
+        usage_message("'%s' is a file here, and a subcommand; write ./%s for "
+                      "the file, or leave out the word",
+                      words[1], words[1]);
+        return false;
+    }
+    words[1] = words[0];
+    *argv += 1;
+    *argc -= 1;
+    return true;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The words of the command line that are not options.
+ */
+#ifndef CLI_OPERANDS_H
+#define CLI_OPERANDS_H
+
+#include "cli/options.h"
+
+/*
+ * Drop the word of "disksum checksum", in the place of "qemu-img checksum".
+ * False: the word may also mean a file; a usage message was printed.
+ */
+bool operands_skip_subcommand(int *argc, char ***argv);
+
+/* Take the words from argv[first] on: images, or a command in brackets, mostly
+ * after "--", without which it can have no options. */
+enum options_result operands_parse(struct options *o, int argc, char **argv,
+                                   int first);
+
+#endif

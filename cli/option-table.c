@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/option-table.h"
+
+#include <assert.h>
+
+#include "common/array.h"
+
+/* getopt_long() returns a long option as its number and this, which is out of
+ * the way of all letters. */
+#define LONG_OPTION 256
+
+static const struct option_group *const groups[] = {
+    &hash_options,  &read_options,  &print_options,
+    &check_options, &other_options,
+};
+
+const struct option_info *option_at(size_t n)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        if (n < groups[i]->count)
+            return &groups[i]->options[n];
+        n -= groups[i]->count;
+    }
+    return NULL;
+}
+
+static bool is_letter_of_blksum(char letter)
+{
+    const struct option_info *info;
+
+    for (size_t n = 0; (info = option_at(n)) != NULL; n++) {
+        if (info->blksum_letter == letter)
+            return true;
+    }
+    return false;
+}
+
+char option_letter(const struct option_info *info, bool blksum)
+{
+    if (!blksum)
+        return info->letter;
+    if (info->blksum_letter)
+        return info->blksum_letter;
+    return is_letter_of_blksum(info->letter) ? 0 : info->letter;
+}
+
+static int argument_of(const struct option_info *info)
+{
+    if (!info->argument)
+        return no_argument;
+    return info->optional ? optional_argument : required_argument;
+}
+
+void option_names_make(struct option_names *names, bool blksum)
+{
+    struct option *option = names->names;
+    char *letters = names->letters;
+    const struct option_info *info;
+
+    *letters++ = ':'; /* tell a missing argument from an unknown option */
+    for (size_t n = 0; (info = option_at(n)) != NULL; n++) {
+        char letter = option_letter(info, blksum);
+
+        assert(n < OPTION_LIMIT);
+        *option++ = (struct option){ .name = info->name,
+                                     .has_arg = argument_of(info),
+                                     .val = LONG_OPTION + (int)n };
+        if (letter)
+            *letters++ = letter;
+        /* A letter takes an argument always or never. */
+        if (letter && argument_of(info) == required_argument)
+            *letters++ = ':';
+    }
+    *option = (struct option){ .name = NULL };
+    *letters = 0;
+}
+
+const struct option_info *option_find(int result, bool blksum)
+{
+    const struct option_info *info;
+    size_t n = 0;
+
+    if (result >= LONG_OPTION)
+        return option_at(result - LONG_OPTION);
+    while ((info = option_at(n)) != NULL &&
+           option_letter(info, blksum) != result)
+        n++;
+    assert(info);
+    return info;
+}

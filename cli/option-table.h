@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The options of all groups.
+ */
+#ifndef CLI_OPTION_TABLE_H
+#define CLI_OPTION_TABLE_H
+
+#include <getopt.h>
+
+#include "cli/option.h"
+
+/* Option number n, from 0 on, or NULL: there are no more. */
+const struct option_info *option_at(size_t n);
+
+/* Its letter, or 0. Some letters are those of other options in blksum. */
+char option_letter(const struct option_info *info, bool blksum);
+
+/* More than there are. */
+#define OPTION_LIMIT 128
+
+/* What getopt_long() takes. */
+struct option_names {
+    struct option names[OPTION_LIMIT + 1];
+    char letters[2 * OPTION_LIMIT + 2];
+};
+
+void option_names_make(struct option_names *names, bool blksum);
+
+/* The option that getopt_long() returned, which is none of its errors. */
+const struct option_info *option_find(int result, bool blksum);
+
+#endif
