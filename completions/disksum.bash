@@ -1,20 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 #
-# Completion for bash, with the package bash-completion or without. Where names
-# of files belong, COMPREPLY stays empty: readline completes those itself, and
-# knows how to quote them.
-
-_disksum_options="-a -c -d -f -h -l -p -q -t -v -w -z -T -U -V
-    --algorithm= --block-size= --cache --check --connections= --digest=
-    --force-share --format= --help --ignore-missing --image-opts --json
-    --list-digests --max-size= --no-extents --object= --output= --progress
-    --queue-depth= --quiet --read-size= --snapshot= --source-cache= --standalone
-    --status --strict --tag --threads= --timeout= --trust-names --verbose
-    --version --warn --zero"
-_disksum_formats="raw qcow2 vmdk vhdx vpc vdi qed parallels luks dmg bochs cloop
-    qcow"
-_disksum_block_sizes="4k 16k 64k 256k 1M 4M 16M"
+# Completion for bash, with the package bash-completion or without. The command
+# itself lists its options: cli/option-list.h says how. Where names of files
+# belong, COMPREPLY stays empty: readline completes those itself, and knows how
+# to quote them. That is also what remains with a command that has no such list.
 
 # A word as the command will get it. Not by eval: it may have a $(...).
 _disksum_plain()
@@ -22,6 +12,11 @@ _disksum_plain()
     local word=${1//[\\\'\"]/}
 
     printf '%s\n' "${word/#'~/'/"$HOME/"}"
+}
+
+_disksum_run()
+{
+    "$(_disksum_plain "${COMP_WORDS[0]}")" "$@" 2>/dev/null
 }
 
 # The ids and the names of the snapshots of all images on the line. With a
@@ -49,10 +44,54 @@ _disksum_command()
     fi
 }
 
+# Complete one of some words.
+_disksum_words()
+{
+    # It is no file, whatever it is.
+    compopt +o default +o bashdefault 2>/dev/null
+    [[ $1 ]] || return
+    mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "$cur")
+    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] &&
+        compopt -o nospace 2>/dev/null
+}
+
+# Complete the argument of an option.
+_disksum_argument()
+{
+    local kind=$1 words=$2 name
+
+    [[ $words != - ]] || words=
+    case $kind in
+    words | object)
+        _disksum_words "$words"
+        ;;
+    digest)
+        if [[ $cur == */* ]]; then
+            before+=${cur%/*}/
+            cur=${cur##*/}
+        else
+            words=$(_disksum_run --list-digests)
+        fi
+        _disksum_words "$words"
+        ;;
+    snapshot)
+        compopt +o default +o bashdefault 2>/dev/null
+        compopt -o filenames 2>/dev/null # readline quotes them
+        cur=$(_disksum_plain "$cur")
+        while read -r name; do
+            [[ $name == "$cur"* ]] && COMPREPLY+=("$before$name")
+        done < <(_disksum_snapshots)
+        ;;
+    descriptor)
+        _disksum_words ""
+        ;;
+    esac
+}
+
 _disksum()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local before="" words="" command name i
+    local before="" attached="" all="" name letter argument kind words i
 
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -67,61 +106,29 @@ _disksum()
         prev=${cur%%=*}
         before=$prev=
         cur=${cur#*=}
+        attached=yes
     elif [[ $cur == "=" ]]; then
         cur=
+        attached=yes
     elif [[ $prev == "=" ]]; then
         prev=${COMP_WORDS[COMP_CWORD - 2]}
+        attached=yes
     fi
+    [[ $cur == -* || $prev == -?* ]] || return
 
-    case $prev in
-    -f | --format)
-        words=$_disksum_formats
-        ;;
-    -T | --source-cache)
-        words="none off directsync writeback writethrough unsafe"
-        ;;
-    -d | --digest | -a | --algorithm)
-        if [[ $cur == */* ]]; then
-            before+=${cur%/*}/
-            cur=${cur##*/}
-            words=$_disksum_block_sizes
+    while IFS=$'\t' read -r name letter argument kind words _; do
+        [[ $letter != - ]] || letter=
+        if [[ $argument == - || ($argument == \[* && ! $attached) ]]; then
+            all+=" $letter $name"
+        elif [[ $prev == "$name" || $prev == "$letter" ]]; then
+            _disksum_argument "$kind" "$words"
+            return
         else
-            command=$(_disksum_plain "${COMP_WORDS[0]}")
-            words=$("$command" --list-digests 2>/dev/null)
+            all+=" $letter $name"
+            [[ $argument == \[* ]] || all+="="
         fi
-        ;;
-    -l | --snapshot)
-        compopt -o filenames 2>/dev/null # readline quotes them
-        cur=$(_disksum_plain "$cur")
-        while read -r name; do
-            [[ $name == "$cur"* ]] && COMPREPLY+=("$before$name")
-        done < <(_disksum_snapshots)
-        ;;
-    --object)
-        words="secret,id= tls-creds-x509,id= tls-creds-psk,id="
-        ;;
-    --output)
-        words="human json"
-        ;;
-    --block-size)
-        words=$_disksum_block_sizes
-        ;;
-    --read-size)
-        words="64k 256k 1M 4M 16M 64M"
-        ;;
-    -t | --threads | --queue-depth | --connections | --timeout) ;;
-    *)
-        [[ $cur == -* ]] || return
-        words=$_disksum_options
-        ;;
-    esac
-
-    # It is no file, whatever it is.
-    compopt +o default +o bashdefault 2>/dev/null
-    [[ $words ]] || return
-    mapfile -t COMPREPLY < <(compgen -P "$before" -W "$words" -- "$cur")
-    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] &&
-        compopt -o nospace 2>/dev/null
+    done < <(_disksum_run --long-options)
+    [[ $cur != -* || ! $all ]] || _disksum_words "$all"
 }
 
 complete -o bashdefault -o default -F _disksum disksum

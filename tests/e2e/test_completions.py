@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the shells complete. Each option of the command must be known to all of
-them; bash is asked by its function, and bash and zsh at a terminal, too."""
+"""What the shells complete. All of them ask the command for its options. bash is
+asked by its function, fish by its own command, and bash and zsh at a terminal,
+too."""
 
 import os
 import pathlib
@@ -63,6 +64,30 @@ def directory(tmp_path):
 
 
 @pytest.fixture
+def other_command(tmp_path):
+    """Make a disksum that lists its options in some other way: the directory
+    that it is in."""
+    def make(script):
+        path = tmp_path / "other/disksum"
+        path.parent.mkdir()
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path.parent
+    return make
+
+
+# One that is older than --long-options.
+OLDER = "echo \"unrecognized option '$1'\" >&2; exit 2"
+
+# One with options of its own: a file, a kind that is not known, and one more
+# field.
+NEWER = r"""[ "$1" = --long-options ] && printf %b \
+'--new-file\t-n\tFILE\tfile\t-\tsome file\n'\
+'--new-kind\t-\tX\tnew\t-\tsome thing\n'\
+'--new-field\t-\tWORD\twords\tone two\tsome word\tmore\n'"""
+
+
+@pytest.fixture
 def snapshots(directory):
     """An image with snapshots."""
     path = directory / "the image.qcow2"
@@ -79,8 +104,8 @@ def snapshots(directory):
 def bash(root, build, directory):
     """What the function tells bash for the words of a line, the last of which
     is to be completed. A list: no word may be there twice."""
-    def run(*words, breaks=True):
-        words = ["disksum", *words]
+    def run(*words, breaks=True, path=build, command="disksum"):
+        words = [str(command), *words]
         if breaks:
             words = [part for word in words
                      for part in re.findall(r"=|[^=]+", word) or [""]]
@@ -90,7 +115,7 @@ def bash(root, build, directory):
              _disksum; printf '%s\\n' "${COMPREPLY[@]}" """,
              "bash", root / "completions/disksum.bash", *words],
             cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}"})
+            env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}"})
         assert (done.returncode, done.stderr) == (0, b"")
         return sorted(filter(None, done.stdout.decode().split("\n")))
     return run
@@ -167,6 +192,33 @@ def test_bash_leaves_files_to_readline(bash):
         assert bash(*words) == []
 
 
+def test_bash_of_the_command_on_the_line(bash, build, other_command):
+    other = other_command(NEWER)
+    for command in other / "disksum", f"'{other}/disk\\sum'":
+        assert bash("--new-fi", command=command) == ["--new-field=",
+                                                     "--new-file="]
+
+
+def test_bash_with_another_command(bash, other_command):
+    path = other_command(NEWER)
+    assert bash("--new-f", path=path) == ["--new-field=", "--new-file="]
+    assert bash("--new-field=", path=path) == ["one", "two"]
+    assert bash("-n", "my", path=path) == bash("--new-kind=my", path=path) == []
+
+
+def test_bash_with_an_older_command(bash, other_command):
+    path = other_command(OLDER)
+    assert bash("--", path=path) == bash("-f", "", path=path) == []
+    assert bash("--format=", path=path) == bash("my", path=path) == []
+
+
+def test_bash_operands(bash):
+    """- is an image, and no option without a letter."""
+    assert bash("-", "") == bash("-", "my") == bash("-p", "") == []
+    assert bash("--progress", "my") == bash("--progress=") == []
+    assert bash("-", "--fo") == ["--force-share", "--format="]
+
+
 def test_bash_command(bash):
     assert "printf" in bash("-v", "--", "[", "print")
 
@@ -199,16 +251,8 @@ def type_in(command, lines, **kwargs):
 
 
 @pytest.fixture
-def typed(root, build, directory, tmp_path):
-    """Type lines at a shell: the arguments that the command gets each time."""
-    got = tmp_path / "got"
-    stub = tmp_path / "bin/disksum"
-    stub.parent.mkdir()
-    stub.write_text(f"""#!/bin/sh
-        [ "$1" != --list-digests ] || exec '{build}/disksum' "$1"
-        printf '<%s>' "$@" >>'{got}'
-        echo >>'{got}'""")
-    stub.chmod(0o755)
+def shown(root, directory, tmp_path):
+    """Type lines at a shell, with a disksum of some directory: the screen."""
     (tmp_path / "inputrc").write_text("set enable-bracketed-paste off\n")
 
     def start(shell):
@@ -217,7 +261,7 @@ def typed(root, build, directory, tmp_path):
         lines = ["PS1='READY '"]
         if shell == "zsh":
             command = ["zsh", "-d", "-i"]
-            lines += [f"fpath=('{root}/completions' $fpath)",
+            lines += [f"fpath=('{root}/completions' $fpath)", "LISTMAX=1000",
                       "autoload -U compinit && compinit -u -D"]
         else:
             command = ["bash", "--noprofile", "--rcfile", script, "-i"]
@@ -227,12 +271,28 @@ def typed(root, build, directory, tmp_path):
         script.write_text("\n".join([*lines, ""]))
         return command
 
-    def run(shell, lines):
-        shown = type_in(start(shell), lines, cwd=directory, env={
-            **os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}",
+    def run(shell, lines, path):
+        return type_in(start(shell), lines, cwd=directory, env={
+            **os.environ, "PATH": f"{path}:{os.environ['PATH']}",
             "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "TERM": "dumb",
             "INPUTRC": str(tmp_path / "inputrc")})
-        assert got.exists(), shown
+    return run
+
+
+@pytest.fixture
+def typed(shown, build, other_command, tmp_path):
+    """Type lines at a shell: the arguments that the command gets each time.
+    script: what it does to be asked for its options."""
+    got = tmp_path / "got"
+
+    def run(shell, lines, script=f"exec '{build}/disksum' \"$1\""):
+        path = other_command(f"""
+            case $1 in
+            --long-options | --list-digests) {script} ;;
+            *) printf '<%s>' "$@" >>'{got}'; echo >>'{got}' ;;
+            esac""")
+        screen = shown(shell, lines, path)
+        assert got.exists(), screen
         return [re.findall(r"<(.*?)>", line)
                 for line in got.read_text().splitlines()]
     return run
@@ -270,48 +330,50 @@ def test_snapshots_at_a_terminal(typed, snapshots, shell):
         [["the image.qcow2", *expected] for expected in cases.values()]
 
 
-# --- zsh -----------------------------------------------------------------
+@pytest.mark.parametrize("shell", SHELLS)
+def test_another_command_at_a_terminal(typed, shell):
+    cases = {
+        "--new-fil\tmy\t": ["--new-file=my disk.raw"],
+        "-n my\t x": ["-n", "my disk.raw", "x"],
+        "--new-k\tmy\t": ["--new-kind=my disk.raw"],
+        "--new-fie\ttw\t": ["--new-field=two"],
+    }
+    assert typed(shell, [f"disksum {line}" for line in cases], NEWER) == \
+        list(cases.values())
 
-def test_zsh_has_all_options(root, options):
-    """Read, not run: it is so where there is no zsh, too."""
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_older_command_at_a_terminal(typed, shell):
+    """Names of files are completed, and nothing is said."""
+    cases = {
+        "--forma\t=x my\t": ["--forma=x", "my disk.raw"],
+        "-c my\t-v": ["-c", "my disk.raw", "-v"],
+    }
+    assert typed(shell, [f"disksum {line}" for line in cases], OLDER) == \
+        list(cases.values())
+
+
+@needs("zsh")
+def test_zsh_options(shown, options, build):
+    """All of them, each with its letter."""
+    screen = shown("zsh", ["disksum -\t\x15"], build)
     names, letters = options
-    text = (root / "completions/_disksum").read_text()
-    # What excludes an option stands in parentheses, and is not meant.
-    found = re.findall(r"(--[a-z][a-z-]+=?)-?(?=[\[,}])", text)
-    assert set(found) == names - {"--progress"} | {"--progress="}
-    found = re.findall(r"(?<=[{,])(-\w\+?)-?(?=[,}])", text)
-    assert {letter.replace("+", ":") for letter in found} == letters
-
-
-def test_zsh_values(root):
-    text = (root / "completions/_disksum").read_text()
-    assert set(re.findall(r":mode:\((.*)\)", text)[0].split()) == MODES
-    assert set(re.findall(r":format:\((.*)\)", text)[0].split()) == FORMATS
+    for name in names | letters:
+        assert re.search(rf"\s{re.escape(name.rstrip('=:'))}\s", screen)
+    assert "-- size of a block" in screen
 
 
 # --- fish ----------------------------------------------------------------
 
-def test_fish_has_all_options(root, options):
-    """Read, not run."""
-    names, letters = options
-    text = (root / "completions/disksum.fish").read_text()
-    found = re.findall(r"^complete -c disksum(?: -s (\w))? -l ([a-z-]+)"
-                       r"( -[xr])?", text, re.M)
-    assert {f"--{name}" + "=" * bool(value) for _, name, value in found} == \
-        names
-    assert {f"-{letter}" + ":" * bool(value)
-            for letter, _, value in found if letter} == letters
-
-
 @pytest.fixture
 def fish(root, build, directory):
     """What fish says to a line."""
-    def run(line):
+    def run(line, path=build):
         done = subprocess.run(
             ["fish", "--no-config", "-c", "source $argv[1]; "
              "complete -C $argv[2]", root / "completions/disksum.fish", line],
             cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "PATH": f"{build}:{os.environ['PATH']}",
+            env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}",
                  "HOME": str(directory.parent), "XDG_CONFIG_HOME": "",
                  "XDG_DATA_HOME": ""})
         assert (done.returncode, done.stderr) == (0, b"")
@@ -322,7 +384,10 @@ def fish(root, build, directory):
 
 @needs("fish")
 def test_fish(fish, options, digests):
-    assert fish("disksum --") == {name.rstrip("=") for name in options[0]}
+    names, letters = options
+    assert fish("disksum --") == {name.rstrip("=") for name in names}
+    assert fish("disksum -") == {name.rstrip("=") for name in names} | {
+        letter[:2] for letter in letters}
     assert fish("disksum -f ") == FORMATS
     assert fish("disksum --format=v") == {
         f"--format={name}" for name in ("vdi", "vhdx", "vmdk", "vpc")}
@@ -334,6 +399,22 @@ def test_fish(fish, options, digests):
     assert fish("disksum -- -") == set()
     assert "printf" in fish("disksum -- [ print")
     assert fish("disksum -- [ ls my") == {"my disk.raw"}
+
+
+@needs("fish")
+def test_fish_with_another_command(fish, other_command):
+    path = other_command(NEWER)
+    assert fish("disksum --new-fi", path) == {"--new-field", "--new-file"}
+    assert fish("disksum --new-field=t", path) == {"--new-field=two"}
+    assert fish("disksum -n my", path) == {"my disk.raw"}
+    assert fish("disksum --new-kind my", path) == {"my disk.raw"}
+
+
+@needs("fish")
+def test_fish_with_an_older_command(fish, other_command):
+    path = other_command(OLDER)
+    assert fish("disksum --", path) == set()
+    assert fish("disksum -f my", path) == {"my disk.raw"}
 
 
 @needs("fish")
