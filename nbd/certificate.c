@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * This file alone knows GnuTLS, which libnbd uses: so the verdict here is that
- * of libnbd, and it has a reason.
+ * libnbd uses GnuTLS as well, so GnuTLS comes to the same verdict here, and
+ * tells the reason.
  */
 #include "nbd/certificate.h"
 
@@ -19,13 +19,13 @@
 #include "common/bytes.h"
 #include "common/deadline.h"
 
-/* It is only for a message. */
-#define MOST_PATIENCE 10000
+/* This is only for a message, so do not wait longer. */
+#define MAX_WAIT_MS 10000
 
-/* Of NBD's handshake. */
-#define OPTION_STARTTLS 5
-#define REPLY_MAGIC 0x3e889045565a9
-#define REPLY_ACK 1
+/* Of the NBD protocol. */
+#define NBD_OPT_STARTTLS 5
+#define NBD_REP_MAGIC 0x3e889045565a9
+#define NBD_REP_ACK 1
 
 bool nbd_certificate_refused(const char *reason)
 {
@@ -39,7 +39,7 @@ bool nbd_certificate_cut_off(const char *reason)
            strstr(reason, gnutls_strerror(GNUTLS_E_PULL_ERROR));
 }
 
-/* --- to the server ------------------------------------------------------ */
+/* --- the connection ----------------------------------------------------- */
 
 static bool receive(int fd, void *buf, size_t len, int64_t deadline)
 {
@@ -69,7 +69,7 @@ static int connect_to(const struct addrinfo *address, int64_t deadline)
 
     if (fd < 0)
         return -1;
-    /* A refusal may come at once, and is told only once. */
+    /* SO_ERROR tells an error of connect() only if connect() did not. */
     if ((connect(fd, address->ai_addr, address->ai_addrlen) == 0 ||
          errno == EINPROGRESS) &&
         deadline_poll(fd, POLLOUT, deadline) == 0 &&
@@ -94,13 +94,13 @@ static int connect_by_name(const struct nbd_uri *uri, int64_t deadline)
     return fd;
 }
 
-/* The part of NBD's handshake after which TLS begins. */
+/* The part of the NBD handshake after which TLS starts. */
 static bool start_tls(int fd, int64_t deadline)
 {
     unsigned char greeting[18], reply[20];
     static const unsigned char request[] = {
         0,   0,   0,   1, /* the client's flags: fixed newstyle */
-        'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, OPTION_STARTTLS,
+        'I', 'H', 'A', 'V', 'E', 'O', 'P', 'T', 0, 0, 0, NBD_OPT_STARTTLS,
         0,   0,   0,   0, /* the length of its data */
     };
 
@@ -109,20 +109,20 @@ static bool start_tls(int fd, int64_t deadline)
            send(fd, request, sizeof(request), MSG_NOSIGNAL) ==
                (ssize_t)sizeof(request) &&
            receive(fd, reply, sizeof(reply), deadline) &&
-           get_be64(reply) == REPLY_MAGIC &&
-           get_be32(reply + 8) == OPTION_STARTTLS &&
-           get_be32(reply + 12) == REPLY_ACK && get_be32(reply + 16) == 0;
+           get_be64(reply) == NBD_REP_MAGIC &&
+           get_be32(reply + 8) == NBD_OPT_STARTTLS &&
+           get_be32(reply + 12) == NBD_REP_ACK && get_be32(reply + 16) == 0;
 }
 
-/* --- and its certificate ------------------------------------------------ */
+/* --- the certificate ---------------------------------------------------- */
 
-static const char *words_of(unsigned status)
+static const char *problem_of(unsigned status)
 {
     static const struct {
         unsigned flag;
         const char *words;
     } problems[] = {
-        /* Of several the first, which says most. */
+        /* If there are several, the first of this list says most. */
         { GNUTLS_CERT_REVOKED, "has been revoked" },
         { GNUTLS_CERT_SIGNER_NOT_FOUND, "is of an unknown authority" },
         { GNUTLS_CERT_SIGNER_NOT_CA, "is of an unknown authority" },
@@ -163,7 +163,7 @@ static void load_authorities(gnutls_certificate_credentials_t credentials,
     free(path);
 }
 
-/* Set up as libnbd does it. */
+/* Set up the session as libnbd does. */
 static bool set_up(gnutls_session_t session, int fd, const char *host,
                    gnutls_certificate_credentials_t credentials)
 {
@@ -178,7 +178,7 @@ static bool set_up(gnutls_session_t session, int fd, const char *host,
     return true;
 }
 
-/* 0 or a negative code of GnuTLS. */
+/* Returns 0 or a negative error code of GnuTLS. */
 static int shake_hands(gnutls_session_t session, int fd, int64_t deadline)
 {
     for (;;) {
@@ -204,21 +204,21 @@ static const char *verdict(int fd, const char *host,
     if (set_up(session, fd, host, credentials) &&
         shake_hands(session, fd, deadline) ==
             GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
-        words = words_of(gnutls_session_get_verify_cert_status(session));
+        words = problem_of(gnutls_session_get_verify_cert_status(session));
     gnutls_deinit(session);
     return words;
 }
 
 const char *nbd_certificate_problem(const struct nbd_uri *uri,
-                                    const char *directory, int64_t patience)
+                                    const char *directory, int64_t milliseconds)
 {
-    bool decide = patience < 0 || patience > MOST_PATIENCE;
-    int64_t deadline = deadline_in(decide ? MOST_PATIENCE : patience);
+    bool is_limited = milliseconds >= 0 && milliseconds < MAX_WAIT_MS;
+    int64_t deadline = deadline_in(is_limited ? milliseconds : MAX_WAIT_MS);
     gnutls_certificate_credentials_t credentials;
     const char *words = NULL;
     int fd = -1;
 
-    if (uri->transport == NBD_TCP && patience != 0)
+    if (uri->transport == NBD_TCP && milliseconds != 0)
         fd = connect_by_name(uri, deadline);
     if (fd >= 0 && start_tls(fd, deadline) &&
         gnutls_certificate_allocate_credentials(&credentials) >= 0) {

@@ -75,7 +75,7 @@ static int connect_error(const struct nbd_connection *c, struct error *error)
     char *better = NULL;
 
     if (c->tls && !c->quiet)
-        better = nbd_tls_explain(c->tls, reason(), c->timeout);
+        better = nbd_tls_failure_reason(c->tls, reason(), c->timeout);
     err = error_set(error, err ? err : EPROTO, "%s: cannot connect: %s",
                     c->name, better ? better : reason());
     free(better);

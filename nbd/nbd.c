@@ -327,9 +327,9 @@ int nbd_open_server(const struct nbd_server_options *server, const char *name,
         target.socket = nbd_server_socket(n->server);
         err = connect_all(n, &target, error);
         if (err)
-            nbd_server_explain(n->server, name, error);
-        if (err || !server->lends)
-            nbd_server_hide(n->server);
+            nbd_server_check_exit(n->server, name, error);
+        if (err || !server->keeps_socket)
+            nbd_server_finish_connecting(n->server);
     }
     if (err) {
         nbd_close_reader(&n->reader);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * systemd's socket activation: the server finds a socket that listens at
- * descriptor 3. libnbd can do that, too, but for a single connection. The
- * socket gets a name in a directory that only its owner can enter, and loses it
- * before the server starts, so there is nothing to leave behind, and nobody
- * else can connect. We do, by a descriptor of the socket's inode, whose name in
- * /proc needs no other; where there is no /proc, the name stays until all
- * connections are made. The server is a child of a watcher: process/watch.h.
+ * systemd's socket activation: the server gets a listening socket as descriptor
+ * 3. libnbd can do that as well, but only for a single connection.
+ *
+ * The path of the socket is in a private directory, and is removed before the
+ * server starts. So nothing is left behind, and no other process can connect.
+ * disksum connects through an O_PATH descriptor of the socket's inode, by its
+ * path in /proc. Where there is no /proc, the path of the socket stays until
+ * all connections are made.
+ *
+ * The server is a child of the watcher: process/watch.h.
  */
 #include "nbd/server.h"
 
@@ -24,16 +27,16 @@
 #include "process/terminal.h"
 #include "process/watch.h"
 
-/* Where systemd's socket activation starts. */
+/* SD_LISTEN_FDS_START of systemd. */
 #define LISTEN_FD 3
 
-/* What the watcher does by itself does not last. */
+/* The watcher does not take long for these requests. */
 #define ANSWER_MS 10000
 
 struct nbd_server {
     struct watch watch;
     pid_t pid;
-    int inode_fd; /* the socket's inode, or -1 */
+    int inode_fd; /* of the socket's inode, or -1 */
     char socket[sizeof(((struct watch_report *)0)->path)];
 };
 
@@ -47,21 +50,22 @@ const char *nbd_server_socket(const struct nbd_server *s)
     return s->socket;
 }
 
-static void forget_inode(struct nbd_server *s)
+static void close_inode(struct nbd_server *s)
 {
     if (s->inode_fd >= 0)
         close(s->inode_fd);
     s->inode_fd = -1;
 }
 
-void nbd_server_hide(struct nbd_server *s)
+void nbd_server_finish_connecting(struct nbd_server *s)
 {
     struct watch_report ignored;
 
-    /* First: nobody lends it when the watcher took it back. */
+    /* This comes first, so that the terminal is not lent again after the
+     * watcher took it back. */
     terminal_withdraw();
     watch_ask(&s->watch, WATCH_RELEASE, ANSWER_MS, &ignored);
-    forget_inode(s);
+    close_inode(s);
 }
 
 /* --- start -------------------------------------------------------------- */
@@ -84,7 +88,7 @@ static int execute(const void *options, int socket_fd)
     sigset_t none;
     int err;
 
-    dup2(o->error_fd, STDERR_FILENO); /* first: it may be LISTEN_FD */
+    dup2(o->error_fd, STDERR_FILENO); /* before LISTEN_FD, which it may be */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     if (dup2(socket_fd, LISTEN_FD) != LISTEN_FD)
         return errno;
@@ -98,8 +102,8 @@ static int execute(const void *options, int socket_fd)
     return errno;
 }
 
-/* Let a descriptor take the place of the socket's name. */
-static bool replace_name(struct nbd_server *s)
+/* Use a descriptor in place of the path of the socket. */
+static bool replace_path(struct nbd_server *s)
 {
     char link[32];
 
@@ -111,19 +115,19 @@ static bool replace_name(struct nbd_server *s)
     return true;
 }
 
-static const char *cause(int err)
+static const char *error_text(int err)
 {
     return err == ETIMEDOUT ? "timed out" : strerror(err);
 }
 
-static int say_no_socket(const char *name, int err, struct error *error)
+static int set_socket_error(const char *name, int err, struct error *error)
 {
     return error_set(error, err, "%s: cannot make a socket in '%s': %s", name,
-                     private_socket_parent(), cause(err));
+                     private_socket_parent(), error_text(err));
 }
 
-static int say_not_run(const struct nbd_server_options *o, const char *name,
-                       int err, struct error *error)
+static int set_run_error(const struct nbd_server_options *o, const char *name,
+                         int err, struct error *error)
 {
     bool missing = o->package && err == ENOENT;
 
@@ -133,7 +137,7 @@ static int say_not_run(const struct nbd_server_options *o, const char *name,
                          name, o->command[0], strerror(-err));
     return error_set(error, err, "%s: cannot run '%s'%s%s: %s", name,
                      o->command[0], missing ? ", of the package " : "",
-                     missing ? o->package : "", cause(err));
+                     missing ? o->package : "", error_text(err));
 }
 
 static int start(struct nbd_server *s, const struct nbd_server_options *o,
@@ -150,18 +154,18 @@ static int start(struct nbd_server *s, const struct nbd_server_options *o,
     int err = watch_start(&s->watch, &job);
 
     if (err)
-        return say_not_run(o, name, err, error);
+        return set_run_error(o, name, err, error);
     err = watch_wait(&s->watch, milliseconds, &report);
     if (err)
-        return say_no_socket(name, err, error);
+        return set_socket_error(name, err, error);
     strcpy(s->socket, report.path);
     if (o->lends_terminal)
         terminal_offer(s->watch.pid);
     err =
-        watch_ask(&s->watch, replace_name(s) ? WATCH_START : WATCH_START_NAMED,
+        watch_ask(&s->watch, replace_path(s) ? WATCH_START : WATCH_START_NAMED,
                   milliseconds, &report);
     if (err)
-        return say_not_run(o, name, err, error);
+        return set_run_error(o, name, err, error);
     s->pid = report.pid;
     return 0;
 }
@@ -185,8 +189,8 @@ int nbd_server_start(const struct nbd_server_options *o, const char *name,
 
 /* --- the end ------------------------------------------------------------ */
 
-void nbd_server_explain(struct nbd_server *s, const char *name,
-                        struct error *error)
+void nbd_server_check_exit(struct nbd_server *s, const char *name,
+                           struct error *error)
 {
     struct watch_report r;
     int err = error->code;
@@ -206,7 +210,7 @@ void nbd_server_stop(struct nbd_server *s)
 {
     if (!s)
         return;
-    forget_inode(s);
+    close_inode(s);
     terminal_withdraw();
     watch_stop(&s->watch);
     free(s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An NBD server that is started for one image.
+ * An NBD server that disksum starts for one image.
  */
 #ifndef NBD_SERVER_H
 #define NBD_SERVER_H
@@ -10,51 +10,50 @@
 struct nbd_server;
 
 struct nbd_server_options {
-    char *const *command; /* a NULL ends it */
-    const char *package;  /* that has the command, for messages; NULL: not
-                           * known */
+    char *const *command; /* ended by NULL */
+    const char *package;  /* that has the command, for messages; or NULL */
     int error_fd;         /* its stderr */
     int stop_signal;      /* what it is stopped by */
     bool lends_terminal;  /* it may ask the user for a password */
-    unsigned timeout;     /* seconds that it may take to start; 0: for ever */
-    bool confined;        /* it may write to nothing: process/confine.h */
-    bool network;         /* confined: but make connections */
-    bool lends;           /* nbd_reader_connect() may be called */
+    unsigned timeout;     /* seconds that it may take to start; 0: no limit */
+    bool confined;        /* it must not write: process/confine.h */
+    bool network;         /* if confined, it may still make connections */
+    bool keeps_socket;    /* nbd_reader_connect() may be called */
 };
 
-/* Start a server on a socket of its own, in a process group of its own. It ends
- * with all that it started when it is stopped, and when this process is gone.
- * Only from the first thread of the process, while it is alone. */
+/* Start a server with a listening socket, in a process group of its own. It is
+ * stopped, with all that it started, by nbd_server_stop() and when this process
+ * is gone. Only from the first thread of the process, while it is alone. */
 int nbd_server_start(const struct nbd_server_options *options, const char *name,
                      struct nbd_server **server, struct error *error);
 
 pid_t nbd_server_pid(const struct nbd_server *server);
 
-/* A path to its socket, for this process. */
+/* The path of its socket, for this process. */
 const char *nbd_server_socket(const struct nbd_server *server);
 
-/* Connecting failed: if that is because the server ended, and all that it
- * started, say so instead. */
-void nbd_server_explain(struct nbd_server *server, const char *name,
-                        struct error *error);
+/* Connecting failed. If that is because the server ended, and all that it
+ * started, replace the error by how it ended. */
+void nbd_server_check_exit(struct nbd_server *server, const char *name,
+                           struct error *error);
 
-/* All connections are there, or failed: forget the socket, and take back the
- * terminal. */
-void nbd_server_hide(struct nbd_server *server);
+/* No more connections will be made: remove the path of the socket, and take the
+ * terminal back. */
+void nbd_server_finish_connecting(struct nbd_server *server);
 
-/* End it, and wait for that. NULL is accepted. */
+/* Stop it, and wait until it is gone. NULL is accepted. */
 void nbd_server_stop(struct nbd_server *server);
 
-/* Start a server and connect to it; it ends when the reader is closed. */
+/* Start a server and connect to it. It is stopped when the reader is closed. */
 int nbd_open_server(const struct nbd_server_options *server, const char *name,
                     const struct nbd_options *options, struct reader **reader,
                     struct error *error);
 
-/* Another connection to the server of a reader, for somebody else: a descriptor
- * that nothing was sent to yet. -1: errno says why not. */
+/* Make another connection to the server of a reader, for another process. No
+ * byte was exchanged yet. Returns a descriptor, or -1 and sets errno. */
 int nbd_reader_connect(const struct reader *reader);
 
-/* What nbd_open_server() started for a reader. */
+/* The server that nbd_open_server() started for a reader. */
 const struct nbd_server *nbd_reader_server(const struct reader *reader);
 
 #endif

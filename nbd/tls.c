@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libnbd before 1.20.3 and 1.18.5 (CVE-2024-7383) verifies a server only by
- * certificates in a directory, and only by TCP; all others it takes, whoever
- * they are. And no version says when a directory that was named has no
- * authority, or a file in it cannot be read: it goes on without. So all this is
- * looked at before, by the names that libnbd knows:
+ * libnbd before 1.20.3 and 1.18.5 (CVE-2024-7383) verifies a server only if the
+ * certificates are in a directory and the connection is by TCP. It accepts any
+ * other server. And no version reports that a directory has no CA certificate,
+ * or that a file in it cannot be read: libnbd goes on without the file. So this
+ * file checks all of that first. These are the files that libnbd looks for:
  *
- *   ca-cert.pem   the authorities, without which nothing is verified
- *   ca-crl.pem    what they revoked, if it is there
- *   client-*.pem  who we are, if they are there
+ *   ca-cert.pem   the certificates of the authorities; required
+ *   ca-crl.pem    the certificates that they revoked; optional
+ *   client-*.pem  the certificate and the key of the client; optional
  */
 #include "nbd/tls.h"
 
@@ -25,7 +25,7 @@
 
 /* --- which credentials -------------------------------------------------- */
 
-/* In libnbd's words. What is neither must not pass for "no". */
+/* These are the words that libnbd knows. Any other is an error, not false. */
 static int parse_verify_peer(const struct nbd_uri *uri, bool *verify,
                              struct error *error)
 {
@@ -48,7 +48,8 @@ static int parse_verify_peer(const struct nbd_uri *uri, bool *verify,
                      uri->text, uri->verify_peer);
 }
 
-/* Where libnbd looks for certificates when nothing is said. */
+/* The directories in which libnbd looks by default. Returns ENOENT after the
+ * last. */
 static int default_directory(unsigned i, char **directory)
 {
     const char *home = getenv("HOME");
@@ -69,9 +70,9 @@ static int default_directory(unsigned i, char **directory)
     return ENOMEM;
 }
 
-/* Whether a file can be read, or why not; absent: nobody put it there, while a
- * link that leads nowhere was meant to be something. */
-static int look_at_file(const char *directory, const char *name, bool *absent)
+/* Check that a file can be read: 0 or a positive errno value. absent: there is
+ * no such name; a symbolic link to nowhere is not absent, but broken. */
+static int check_file(const char *directory, const char *name, bool *absent)
 {
     struct stat st;
     char *path;
@@ -87,21 +88,21 @@ static int look_at_file(const char *directory, const char *name, bool *absent)
     } else if (stat(path, &st) == -1) {
         err = errno;
     } else if (!S_ISREG(st.st_mode)) {
-        /* libnbd would wait for somebody to write into a pipe. */
+        /* libnbd would wait until somebody writes to a FIFO. */
         err = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
     }
     free(path);
     return err;
 }
 
-/* The first of libnbd's directories that has an authority, or NULL. */
+/* Find the first default directory that has a CA certificate; NULL: none. */
 static int find_directory(char **directory)
 {
     bool absent;
     int err;
 
     for (unsigned i = 0; !(err = default_directory(i, directory)); i++) {
-        err = look_at_file(*directory, "ca-cert.pem", &absent);
+        err = check_file(*directory, "ca-cert.pem", &absent);
         if (!absent)
             break;
         free(*directory);
@@ -109,8 +110,8 @@ static int find_directory(char **directory)
     return err == ENOMEM ? err : 0;
 }
 
-/* The URI's own credentials take the place of those of the object, with all
- * that was said of these: verify-peer=off was meant for others. */
+/* The credentials of the URI replace those of the object as a whole:
+ * verify-peer=off was said of the object's own. */
 static int choose_from_uri(const struct nbd_uri *uri, struct nbd_tls *tls,
                            struct error *error)
 {
@@ -169,10 +170,11 @@ void nbd_tls_free(struct nbd_tls *tls)
     free(tls->certificates);
 }
 
-/* --- whether they verify ------------------------------------------------ */
+/* --- whether libnbd verifies the server ---------------------------------- */
 
-/* Odd numbers are of versions in development. */
-static bool verifies_always(const char *version)
+/* Whether a version of libnbd verifies every server. Odd minor numbers are of
+ * development versions. */
+static bool always_verifies(const char *version)
 {
     unsigned major = 0, minor = 0, release = 0;
 
@@ -201,7 +203,7 @@ static int check_directory(const struct nbd_tls *tls, struct error *error)
                          tls->uri->text);
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         bool absent;
-        int err = look_at_file(tls->certificates, files[i].name, &absent);
+        int err = check_file(tls->certificates, files[i].name, &absent);
 
         if (err && !(absent && files[i].optional))
             return error_set(error, err,
@@ -220,7 +222,7 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
 
     if (tls->psk_file || !tls->verify)
         return 0;
-    always = verifies_always(version);
+    always = always_verifies(version);
     if (!always && tls->uri->transport != NBD_TCP)
         return error_set(error, EPERM,
                          "%s: cannot connect: libnbd %s does not verify the "
@@ -239,26 +241,26 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
                      tls->uri->text, version);
 }
 
-/* --- why it failed ------------------------------------------------------ */
+/* --- why a connection failed --------------------------------------------- */
 
-/* Whether the server may have ended the connection for want of a certificate.
- */
+/* Whether the server may have ended the connection because the client has no
+ * certificate. */
 static bool lacks_certificate(const struct nbd_tls *tls, const char *reason)
 {
     bool absent;
 
     return tls->certificates && nbd_certificate_cut_off(reason) &&
-           look_at_file(tls->certificates, "client-cert.pem", &absent) &&
-           absent;
+           check_file(tls->certificates, "client-cert.pem", &absent) && absent;
 }
 
-char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason,
-                      int64_t patience)
+char *nbd_tls_failure_reason(const struct nbd_tls *tls, const char *reason,
+                             int64_t milliseconds)
 {
     char *text = NULL;
 
     if (tls->psk_file) {
-        /* libnbd took the name that we are logged in by, or found none. */
+        /* Without a name libnbd takes the login name, which may not be the
+         * right one, and may not exist. */
         if (tls->username || tls->uri->has_user ||
             (!strstr(reason, "getlogin") && !strstr(reason, "PSK file")))
             return NULL;
@@ -270,7 +272,7 @@ char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason,
     } else if (nbd_certificate_refused(reason)) {
         if (asprintf(&text, "the server's certificate %s",
                      nbd_certificate_problem(tls->uri, tls->certificates,
-                                             patience)) < 0)
+                                             milliseconds)) < 0)
             return NULL;
     } else if (lacks_certificate(tls, reason)) {
         if (asprintf(&text,

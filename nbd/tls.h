@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who the server at the other end of nbds:// is: by which credentials this is
- * verified, and whether libnbd really verifies it.
+ * The credentials by which the server of an nbds:// URI is verified, and
+ * whether libnbd really verifies it.
  */
 #ifndef NBD_TLS_H
 #define NBD_TLS_H
@@ -14,27 +14,28 @@
 struct nbd_tls {
     const struct nbd_uri *uri;
     const char *psk_file; /* NULL: X.509 */
-    const char *username; /* of the key; NULL: what the URI says */
-    char *certificates;   /* a directory; NULL: the authorities of the system */
+    const char *username; /* of the key; NULL: the user of the URI */
+    char *certificates;   /* a directory; NULL: the CAs of the system */
     bool verify;
 };
 
-/* Choose the credentials for a URI with TLS. The URI and the options must stay.
- * Free with nbd_tls_free(), after an error, too. */
+/* Choose the credentials for a URI with TLS. The URI and the options must stay
+ * in place. Free with nbd_tls_free(), also after an error. */
 int nbd_tls_choose(const struct nbd_uri *uri, const struct nbd_options *options,
                    struct nbd_tls *tls, struct error *error);
 void nbd_tls_free(struct nbd_tls *tls);
 
-/* Whether libnbd of that version will verify the server by them. */
+/* An error if this version of libnbd would not verify the server by them. */
 int nbd_tls_check(const struct nbd_tls *tls, const char *version,
                   struct error *error);
 
 /*
- * Better words for libnbd's reason why a connection failed, to be freed, or
- * NULL: there are none. Asks the server again where libnbd does not say what
- * is wrong with its certificate, for some milliseconds at most; -1: it decides.
+ * A better reason than libnbd's why a connection failed, to be freed; NULL:
+ * there is none. If libnbd only says that it refused the certificate of the
+ * server, this connects to the server again, for up to so many milliseconds
+ * (-1: a few seconds).
  */
-char *nbd_tls_explain(const struct nbd_tls *tls, const char *reason,
-                      int64_t patience);
+char *nbd_tls_failure_reason(const struct nbd_tls *tls, const char *reason,
+                             int64_t milliseconds);
 
 #endif

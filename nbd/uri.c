@@ -9,7 +9,7 @@
 #include "common/secrets.h"
 #include "common/url.h"
 
-/* What libnbd takes when the URI does not say. */
+/* The defaults of libnbd. */
 #define DEFAULT_HOST "localhost"
 #define DEFAULT_PORT "10809"
 
@@ -18,7 +18,7 @@ static int out_of_memory(const struct nbd_uri *uri, struct error *error)
     return error_no_memory(error, uri->text);
 }
 
-/* What a part of the URI stands for. */
+/* Decode the percent-encoding of a part of the URI. */
 static int decode(const struct nbd_uri *uri, const char *text, size_t len,
                   char **decoded, struct error *error)
 {
@@ -32,7 +32,7 @@ static int decode(const struct nbd_uri *uri, const char *text, size_t len,
                      uri->text);
 }
 
-/* Where the value of a parameter belongs. NULL: libnbd does not know it. */
+/* Where the value of a parameter is stored. NULL: libnbd does not know it. */
 static char **find_parameter(struct nbd_uri *uri, const char *name)
 {
     const struct {
@@ -52,7 +52,7 @@ static char **find_parameter(struct nbd_uri *uri, const char *name)
     return NULL;
 }
 
-/* Take the value over. The last one of a name counts, as in libnbd. */
+/* Takes over the value. The last value of a parameter counts, as in libnbd. */
 static int set_parameter(struct nbd_uri *uri, const char *name, char *value,
                          struct error *error)
 {
@@ -77,7 +77,7 @@ static int set_parameter(struct nbd_uri *uri, const char *name, char *value,
                      uri->text, name);
 }
 
-/* "NAME=VALUE", or a name alone; libnbd ignores a value alone. */
+/* "NAME=VALUE" or "NAME"; libnbd ignores "=VALUE". */
 static int parse_parameter(struct nbd_uri *uri, const char *text, size_t len,
                            struct error *error)
 {
@@ -103,7 +103,7 @@ static int parse_query(struct nbd_uri *uri, const char *query, size_t len,
                        struct error *error)
 {
     while (len > 0) {
-        /* A semicolon parts them only where no ampersand follows. */
+        /* A semicolon separates parameters only if no ampersand follows. */
         const char *end = memchr(query, '&', len);
         size_t part;
         int err;
@@ -121,7 +121,7 @@ static int parse_query(struct nbd_uri *uri, const char *query, size_t len,
     return 0;
 }
 
-/* "HOST", "HOST:PORT", "[IPv6]:PORT" or parts of these. */
+/* "HOST", "HOST:PORT" or "[IPv6]:PORT"; each part may be missing. */
 static int parse_host(struct nbd_uri *uri, const char *host, size_t len,
                       struct error *error)
 {
@@ -159,8 +159,8 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
     *uri = (struct nbd_uri){ .text = text };
     if (!url_parse(text, &url))
         return error_set(error, EINVAL, "%s: not a URI", text);
-    /* libnbd takes it for a part of another word, and names that in messages.
-     */
+    /* libnbd takes it for a part of the host or the user, and its messages
+     * repeat that. */
     if (secret_of_url(text).len)
         return error_set(error, EINVAL,
                          "%s: NBD has no passwords; leave it out of the URI",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The URI of an NBD export, taken apart as libnbd does it: what of it decides
- * whether a server is verified must be known before libnbd connects.
+ * The URI of an NBD export, parsed as libnbd parses it. Whether libnbd will
+ * verify the server depends on the URI, and must be known before libnbd
+ * connects.
  */
 #ifndef NBD_URI_H
 #define NBD_URI_H
@@ -13,14 +14,14 @@
 enum nbd_transport { NBD_TCP, NBD_UNIX, NBD_VSOCK };
 
 struct nbd_uri {
-    const char *text; /* of the caller */
+    const char *text; /* the URI; owned by the caller */
     bool tls;
     enum nbd_transport transport;
     bool has_user;
-    char *host; /* the server that TCP reaches, whose name is verified */
+    char *host; /* for TCP; the name that the certificate must have */
     char *port;
 
-    /* The query parameters; NULL where the URI has none. */
+    /* The query parameters; NULL: not given. */
     char *socket;
     char *certificates; /* a directory of X.509 files */
     char *psk_file;
@@ -28,9 +29,9 @@ struct nbd_uri {
 };
 
 /*
- * Take a URI apart, for which nbd_is_uri() holds. Parameters that libnbd does
- * not know are an error: it would ignore them. Free with nbd_uri_free(), after
- * an error, too.
+ * Parse a URI for which nbd_is_uri() holds. A parameter that libnbd does not
+ * know, and would ignore, is an error. Free with nbd_uri_free(), also after an
+ * error.
  */
 int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error);
 void nbd_uri_free(struct nbd_uri *uri);

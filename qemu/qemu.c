@@ -294,7 +294,7 @@ static int start(const struct qemu_options *o, bool lends,
         .timeout = o->nbd->timeout,
         .confined = true,
         .network = o->network,
-        .lends = lends,
+        .keeps_socket = lends,
     };
     struct nbd_options nbd = *o->nbd;
     struct arguments a;
