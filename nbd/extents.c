@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "nbd/extents.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "common/bytes.h"
 #include "common/units.h"
 
-/* A question holds up the plan, and stands behind the reads in flight, so there
- * should be few. But a map that jumps around (qcow2) should not have the server
- * look at all of its export for each jump. */
-#define ASK_MOST (4 * GiB - 64 * KiB) /* a multiple of every block size */
-#define ASK_LEAST (64 * MiB)
+/* Planning waits for a block status reply, which comes after those of the reads
+ * in flight, so there should be few requests. But a map that jumps around, as
+ * that of qcow2 does, should not have the server look at all of its export for
+ * each jump. So the length grows while the map goes forward. */
+#define MAX_REQUEST (4 * GiB - 64 * KiB) /* a multiple of every block size */
+#define MIN_REQUEST (64 * MiB)
 
-/* After a question that failed. */
+/* How much is taken for data after a request that failed. */
 #define FAILED (64 * MiB)
 
 /* 1 MiB of memory. */
 #define MAX_PIECES 65536
 
-/* The answer to a question, as it comes. */
-struct question {
-    struct nbd_status status;
+/* A block status request, and its reply as it comes. */
+struct status_request {
+    struct nbd_block_status status;
     struct nbd_extents *extents;
     uint64_t size; /* of the export */
     int error;
@@ -44,12 +46,13 @@ static bool make_room(struct nbd_extents *e)
     return true;
 }
 
-static void add_piece(void *arg, uint64_t length, bool hole)
+static void add_piece(struct nbd_block_status *status, uint64_t length,
+                      bool hole)
 {
-    struct question *q = arg;
+    struct status_request *q = (struct status_request *)status;
     struct nbd_extents *e = q->extents;
 
-    /* The last extent may go on beyond the question, but not for ever. */
+    /* The last extent may go beyond the request, but not beyond the export. */
     if (length > q->size - e->end)
         length = q->size - e->end;
     if (length == 0 || e->full)
@@ -66,57 +69,56 @@ static void add_piece(void *arg, uint64_t length, bool hole)
     e->end += length;
 }
 
-static void status_answered(struct nbd_command *command, int error)
+static void note_completion(struct nbd_request *request, int error)
 {
-    struct question *q =
-        (struct question *)((char *)command -
-                            offsetof(struct question, status.command));
+    struct status_request *q = (struct status_request *)request;
 
     q->error = error;
     q->done = true;
 }
 
-/* Forget all, and ask what is at offset. */
-static void ask(struct nbd_extents *e, struct nbd_connection *connection,
-                const struct nbd_export *export, uint64_t offset)
+/* Forget what is known, and request what is at offset. */
+static void request(struct nbd_extents *e, struct nbd_connection *connection,
+                    const struct nbd_export *export, uint64_t offset)
 {
-    struct question q = {
-        .status.command.answered = status_answered,
-        .status.add = add_piece,
-        .status.arg = &q,
+    struct status_request q = {
+        .status.request.on_completion = note_completion,
+        .status.on_extent = add_piece,
         .extents = e,
         .size = export->size,
     };
-    uint64_t start = offset - offset % export->least;
+    uint64_t start = offset - offset % export->minimum;
     uint64_t length;
 
-    e->asked = offset == e->end ? e->asked * 4 : ASK_LEAST;
-    if (e->asked == 0 || e->asked > ASK_MOST)
-        e->asked = ASK_MOST;
+    e->requested = offset == e->end ? e->requested * 4 : MIN_REQUEST;
+    if (e->requested == 0 || e->requested > MAX_REQUEST)
+        e->requested = MAX_REQUEST;
     e->start = e->end = start;
     e->count = e->current = 0;
     e->full = false;
 
-    length = e->asked < export->size - start ? e->asked : export->size - start;
+    length = e->requested < export->size - start ? e->requested
+                                                 : export->size - start;
     nbd_connection_lock(connection);
-    nbd_connection_status(connection, &q.status, start, length);
+    nbd_connection_block_status(connection, &q.status, start, length);
     nbd_connection_wait(connection, &q.done);
     nbd_connection_unlock(connection);
 
-    /* Not even the first block: it is data. */
+    /* The reply does not even tell the first block. */
     if (q.error || e->end <= offset) {
         e->count = 0;
         e->end = start;
         e->full = false;
-        add_piece(&q, FAILED, false);
+        add_piece(&q.status, FAILED, false);
     }
 }
 
-/* The piece with the byte at offset, which is in the known range. */
+/* Find the piece with the byte at offset, which is in the known range. */
 static const struct nbd_piece *find(struct nbd_extents *e, uint64_t offset)
 {
     size_t low = 0, high = e->count - 1;
 
+    assert(e->count > 0 && offset >= e->start && offset < e->end);
     /* Mostly it is the one that was used last, or the next. */
     for (size_t i = e->current; i < e->count && i < e->current + 2; i++) {
         if (offset < e->pieces[i].end &&
@@ -147,7 +149,7 @@ void nbd_extents_get(struct nbd_extents *e, struct nbd_connection *connection,
     if (!export->has_extents)
         return;
     if (offset < e->start || offset >= e->end)
-        ask(e, connection, export, offset);
+        request(e, connection, export, offset);
     if (offset < e->start || offset >= e->end)
         return; /* out of memory */
     piece = find(e, offset);

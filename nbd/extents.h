@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a server says of its holes, remembered for one range of the export, in
- * bounded memory.
+ * The extents of an export, as block status replies tell them. Those of one
+ * range are remembered, in bounded memory.
  */
 #ifndef NBD_EXTENTS_H
 #define NBD_EXTENTS_H
 
 #include "nbd/connection.h"
+#include "reader/reader.h"
 
 struct nbd_piece {
     uint64_t end;
@@ -16,16 +17,17 @@ struct nbd_piece {
 /* All zeros to begin with. */
 struct nbd_extents {
     uint64_t start, end; /* the range that is known */
-    uint64_t asked;      /* the length of the last question */
+    uint64_t requested;  /* the length of the last request */
     struct nbd_piece *pieces;
     size_t count, room;
     size_t current; /* the piece that was used last */
-    bool full;      /* no place for more */
+    bool full;      /* no room for more pieces */
 };
 
 /*
- * The extent at offset, at most length bytes, which end not beyond the export.
- * Where the server does not know, or fails to say, all is data.
+ * Get the extent at offset, of at most length bytes; the range must be within
+ * the export. Where the server has no extents, or fails to tell them, all is
+ * data.
  */
 void nbd_extents_get(struct nbd_extents *e, struct nbd_connection *connection,
                      const struct nbd_export *export, uint64_t offset,

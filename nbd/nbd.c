@@ -25,10 +25,10 @@ struct nbd_reader {
     struct nbd_extents extents;
     struct nbd_connection *connections[NBD_MAX_CONNECTIONS];
     unsigned count;
-    struct nbd_server *server; /* that we started, or NULL */
+    struct nbd_server *server; /* that disksum started, or NULL */
 
     pthread_mutex_t lock; /* for: */
-    unsigned queues;      /* that were made */
+    unsigned queues;      /* that were made, ever */
 };
 
 static struct nbd_reader *to_nbd(const struct reader *r)
@@ -38,7 +38,7 @@ static struct nbd_reader *to_nbd(const struct reader *r)
 
 /* --- the reader --------------------------------------------------------- */
 
-/* What does not wait in a queue goes by the first connection. */
+/* Whatever is not in a queue uses the first connection. */
 
 static int nbd_extent(struct reader *r, uint64_t offset, uint64_t length,
                       struct reader_extent *extent, struct error *error)
@@ -79,7 +79,7 @@ static void nbd_will_need(struct reader *r, uint64_t offset, uint64_t length)
     (void)length;
 }
 
-/* Queues take the connections in turn. */
+/* Queues get the connections in turn. */
 static int nbd_new_queue(struct reader *r, unsigned depth,
                          struct read_queue **queue, struct error *error)
 {
@@ -95,7 +95,7 @@ static int nbd_new_queue(struct reader *r, unsigned depth,
     return 0;
 }
 
-/* A server does not tell. */
+/* The protocol does not tell. */
 static int nbd_check_unchanged(struct reader *r, struct error *error)
 {
     (void)r;
@@ -145,20 +145,20 @@ bool nbd_is_uri(const char *name)
     return false;
 }
 
-/* A server may take fewer connections than it seems to: qemu-nbd lets those
- * beyond its --shared wait for ever. What the first one needed, many times
- * over, is enough for the others. */
-#define MORE_LEAST_MS 500
-#define MORE_TIMES 10
+/* A server may take fewer connections than it advertises: qemu-nbd never
+ * answers those beyond its --shared. So the others get a multiple of the time
+ * that the first connection took, and at least this long. */
+#define MORE_MIN_MS 500
+#define MORE_FACTOR 10
 
-/* Connect more often, if that works. */
+/* Make the other connections, as far as that works. */
 static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
                          int first_took)
 {
     struct nbd_connection *more[NBD_MAX_CONNECTIONS];
     unsigned wanted = target->options->connections;
     struct nbd_target quiet = *target;
-    int64_t deadline = deadline_in(MORE_LEAST_MS + MORE_TIMES * first_took);
+    int64_t deadline = deadline_in(MORE_MIN_MS + MORE_FACTOR * first_took);
     unsigned begun = 0;
 
     quiet.quiet = true;
@@ -177,8 +177,7 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
         int err = nbd_connection_complete(more[i], deadline, &export, &ignored);
 
         error_clear(&ignored);
-        if (err || export.size != n->export.size ||
-            export.least != n->export.least || export.most != n->export.most)
+        if (err || !nbd_export_equal(&export, &n->export))
             nbd_connection_close(more[i]);
         else
             n->connections[n->count++] = more[i];
@@ -186,18 +185,18 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
 }
 
 /*
- * A server like qemu-nbd allocates a buffer for each read. The malloc() of
- * glibc gives it back to the kernel and takes it anew, page by page, until it
- * has seen a larger buffer freed: then it keeps as much as twice that; see
- * mallopt(3), M_MMAP_THRESHOLD. So the first read is a large one. Without it
- * qemu-nbd took from 1.0 to 6 times as long, by chance.
+ * qemu-nbd and others allocate a buffer for each read. glibc's malloc() returns
+ * it to the kernel each time, and gets it again page by page, until a larger
+ * buffer was freed: then it keeps up to twice the size of that one; see
+ * mallopt(3), M_MMAP_THRESHOLD. So the first read is a large one. Without it,
+ * qemu-nbd took between 1.0 and 6 times as long, by chance.
  *
- * What it reads will be read again; and a server that fails with it, or gives
- * up the connection, must still be read. So it is done by the last of several
- * connections, which goes if it failed.
+ * The data is dropped, and read again later. A server that fails at the large
+ * read, or ends the connection, must still be readable. So the last of several
+ * connections does it, and is closed if the read fails.
  */
 #define FIRST_READ (4 * MiB)
-#define FIRST_READ_LEAST_SIZE (256 * MiB)
+#define FIRST_READ_MIN_EXPORT (256 * MiB)
 
 static void read_first(struct nbd_reader *n)
 {
@@ -205,9 +204,9 @@ static void read_first(struct nbd_reader *n)
     struct read read = { .reader = &n->reader, .len = FIRST_READ };
     unsigned last = n->count - 1;
 
-    export.most = export.limit;
-    if (last == 0 || export.size < FIRST_READ_LEAST_SIZE ||
-        export.limit < FIRST_READ)
+    export.preferred_read = export.maximum;
+    if (last == 0 || export.size < FIRST_READ_MIN_EXPORT ||
+        export.maximum < FIRST_READ)
         return;
     read.buf = malloc(read.len);
     if (!read.buf)
@@ -238,7 +237,7 @@ static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
     if (err)
         return err;
     n->reader.size = n->export.size;
-    n->reader.alignment = n->export.least;
+    n->reader.alignment = n->export.minimum;
     if (n->export.multi_conn)
         connect_more(n, target, clock_ms() - start);
     read_first(n);

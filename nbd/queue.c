@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A read becomes as many commands as the server's limits demand, mostly one. A
- * server may refuse what is not aligned: then the blocks around the range are
- * read into memory of their own, and the range is copied.
+ * A read becomes as many requests as the block size constraints demand, mostly
+ * one. A server may refuse what is not aligned to its minimum: then the whole
+ * blocks around the range are read into a bounce buffer, and the range is
+ * copied.
  */
 #include "nbd/queue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,41 +18,41 @@ struct nbd_queue {
     struct read_queue queue;
     struct nbd_connection *connection;
     const struct nbd_export *export;
-    struct read *first; /* finished; under the connection's lock */
+    struct read *first; /* finished reads; under the connection's lock */
     struct read **last;
     bool any; /* there is a first */
 };
 
 struct transfer;
 
-/* A part of a read: one command. */
+/* A part of a read, which is one request. */
 struct part {
-    struct nbd_command command;
+    struct nbd_request request;
     struct transfer *transfer;
-    size_t at; /* in the read */
+    size_t position; /* in the read */
     size_t len;
-    unsigned char *bounce; /* NULL: straight to the buffer */
-    size_t before;         /* bytes of bounce before the part */
+    unsigned char *bounce; /* NULL: the reply goes straight to the buffer */
+    size_t bounce_skip;    /* bytes of it before the part */
 
-    /* What is asked for, and how far it came, from its start on. */
-    uint64_t first;
-    uint64_t last;
-    uint64_t next;
-    uint64_t fault; /* where the server could not read; or last */
-    bool again;     /* it was asked for before */
+    /* The range that is requested: offsets of the export. */
+    uint64_t start;
+    uint64_t end;
+    uint64_t received_end; /* of the chunks that came in order */
+    uint64_t error_offset; /* where the server could not read; or end */
+    bool is_retry;
 };
 
-/* A read in flight. Parts may be answered in any order. */
+/* A read in flight. Its requests may complete in any order. */
 struct transfer {
     struct nbd_queue *queue;
     struct read *read;
     size_t done; /* up to the first part that failed */
     int error;   /* of that part */
-    size_t left; /* parts */
+    size_t pending;
     struct part parts[];
 };
 
-/* --- answers ------------------------------------------------------------ */
+/* --- replies ------------------------------------------------------------ */
 
 static void finish(struct nbd_queue *q, struct read *read)
 {
@@ -68,118 +70,129 @@ static void finish_transfer(struct transfer *t)
     free(t);
 }
 
-static void came(struct nbd_command *command, uint64_t offset, size_t len)
+static void note_chunk(struct nbd_request *request, uint64_t offset, size_t len)
 {
-    struct part *part = (struct part *)command;
+    struct part *part = (struct part *)request;
 
-    if (len == 0 && offset >= part->first && offset < part->fault)
-        part->fault = offset;
-    else if (offset == part->next)
-        part->next += len;
+    if (len == 0) {
+        if (offset >= part->start && offset < part->error_offset)
+            part->error_offset = offset;
+        return;
+    }
+    /* libnbd ends the connection when a chunk is out of bounds. */
+    assert(offset >= part->start && offset < part->end &&
+           len <= part->end - offset);
+    if (offset == part->received_end)
+        part->received_end += len;
 }
 
-/* The answer came in parts that are not in order. Nothing is wrong with that,
- * but some bytes may have come twice, and others never: libnbd only counts. So
- * ask once more, over memory that does not have what was there before. */
-static bool ask_again(struct part *part)
+/* The protocol allows chunks in any order, but libnbd only counts their bytes:
+ * some may have come twice and others not at all. So a read whose chunks were
+ * not in order is requested once more, with a cleared buffer. */
+static bool retry(struct part *part)
 {
     struct read *read = part->transfer->read;
-    size_t len = part->last - part->first;
-    unsigned char *buf = part->bounce ? part->bounce : read->buf + part->at;
+    size_t len = part->end - part->start;
+    unsigned char *buf =
+        part->bounce ? part->bounce : read->buf + part->position;
 
-    if (part->next == part->last || part->again)
+    if (part->received_end == part->end || part->is_retry)
         return false;
     memset(buf, 0, len);
-    part->again = true;
-    nbd_connection_read(part->transfer->queue->connection, &part->command, buf,
-                        len, part->first);
+    part->is_retry = true;
+    nbd_connection_read(part->transfer->queue->connection, &part->request, buf,
+                        len, part->start);
     return true;
 }
 
 static void note_error(struct part *part, int error)
 {
     struct transfer *t = part->transfer;
-    size_t at = part->at;
+    uint64_t start = part->start + part->bounce_skip;
+    size_t position = part->position;
 
-    if (at >= t->done)
+    if (position >= t->done)
         return;
-    if (part->fault < part->last && part->fault > part->first + part->before)
-        at += part->fault - part->first - part->before;
-    t->done = at;
+    if (part->error_offset < part->end && part->error_offset > start)
+        position += part->error_offset - start;
+    t->done = position;
     t->error = error;
     t->read->reason = nbd_connection_reason(t->queue->connection);
 }
 
-static void answered(struct nbd_command *command, int error)
+static void complete_part(struct nbd_request *request, int error)
 {
-    struct part *part = (struct part *)command;
+    struct part *part = (struct part *)request;
     struct transfer *t = part->transfer;
 
     if (error)
         note_error(part, error);
-    else if (ask_again(part))
+    else if (retry(part))
         return;
     else if (part->bounce)
-        memcpy(t->read->buf + part->at, part->bounce + part->before, part->len);
+        memcpy(t->read->buf + part->position, part->bounce + part->bounce_skip,
+               part->len);
     free(part->bounce);
-    if (--t->left == 0)
+    assert(t->pending > 0);
+    if (--t->pending == 0)
         finish_transfer(t);
 }
 
-/* --- start -------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------- */
 
-/* Where a command ends that begins in the block of offset: the blocks up to
- * end, as far as the limit and the export go. */
-static uint64_t command_end(const struct nbd_export *e, uint64_t offset,
-                            uint64_t end)
+/* The end of the request that starts with the block of offset: the end of the
+ * read, in whole blocks, but within the export and the length of a request. */
+static uint64_t request_end(const struct nbd_export *e, uint64_t offset,
+                            uint64_t read_end)
 {
-    uint64_t start = offset - offset % e->least;
+    uint64_t start = offset - offset % e->minimum;
 
-    if (end > start + e->most)
-        return start + e->most;
-    end = round_up(end, e->least);
-    return end > e->size ? e->size : end;
+    if (read_end > start + e->preferred_read)
+        return start + e->preferred_read;
+    read_end = round_up(read_end, e->minimum);
+    return read_end > e->size ? e->size : read_end;
 }
 
 static size_t count_parts(const struct nbd_export *e, uint64_t offset,
-                          uint64_t end)
+                          uint64_t read_end)
 {
     size_t count = 0;
 
-    while (offset < end) {
-        offset = command_end(e, offset, end);
+    while (offset < read_end) {
+        offset = request_end(e, offset, read_end);
         count++;
     }
     return count;
 }
 
-/* Start the part at offset, which answered() may free. Its end. */
-static uint64_t start_part(struct part *part, uint64_t offset, uint64_t end)
+/* Start the part at offset. Returns where it ends; the part may be gone by
+ * then. */
+static uint64_t start_part(struct part *part, uint64_t offset,
+                           uint64_t read_end)
 {
     const struct read *read = part->transfer->read;
     const struct nbd_queue *q = part->transfer->queue;
-    uint64_t first = offset - offset % q->export->least;
-    uint64_t last = command_end(q->export, offset, end);
+    uint64_t start = offset - offset % q->export->minimum;
+    uint64_t end = request_end(q->export, offset, read_end);
+    uint64_t part_end = end < read_end ? end : read_end;
     unsigned char *buf = read->buf + (offset - read->offset);
 
-    if (end > last)
-        end = last;
-    part->command.answered = answered;
-    part->command.came = came;
-    part->first = part->next = first;
-    part->last = part->fault = last;
-    part->at = offset - read->offset;
-    part->len = end - offset;
-    if (first != offset || last != end) {
-        part->before = offset - first;
-        part->bounce = buf = malloc(last - first);
+    part->request.on_completion = complete_part;
+    part->request.on_chunk = note_chunk;
+    part->start = part->received_end = start;
+    part->end = part->error_offset = end;
+    part->position = offset - read->offset;
+    part->len = part_end - offset;
+    if (start != offset || end != part_end) {
+        part->bounce_skip = offset - start;
+        part->bounce = buf = malloc(end - start);
     }
     if (buf)
-        nbd_connection_read(q->connection, &part->command, buf, last - first,
-                            first);
+        nbd_connection_read(q->connection, &part->request, buf, end - start,
+                            start);
     else
-        answered(&part->command, ENOMEM);
-    return end;
+        complete_part(&part->request, ENOMEM);
+    return part_end;
 }
 
 static void start(struct nbd_queue *q, struct read *read)
@@ -197,7 +210,7 @@ static void start(struct nbd_queue *q, struct read *read)
     t->queue = q;
     t->read = read;
     t->done = read->len;
-    t->left = count;
+    t->pending = count;
     for (size_t i = 0; i < count; i++) {
         t->parts[i].transfer = t;
         offset = start_part(&t->parts[i], offset, end);

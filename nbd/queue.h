@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Reads of an NBD export in flight.
+ * The read_queue of an NBD export: reads in flight on a connection.
  */
 #ifndef NBD_QUEUE_H
 #define NBD_QUEUE_H
 
 #include "nbd/connection.h"
+#include "reader/reader.h"
 
-/* A queue on a connection, which others may use, too. */
+/* Make a queue on a connection. Other queues may share the connection. 0 or
+ * ENOMEM. */
 int nbd_queue_new(struct nbd_connection *connection,
                   const struct nbd_export *export, struct read_queue **queue);
 

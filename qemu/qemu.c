@@ -311,7 +311,7 @@ static int start(const struct qemu_options *o, bool lends,
     }
     server.command = a.list;
     server.error_fd = fds[1];
-    nbd.answers_at_once = true;
+    nbd.no_fragments = true;
     err = nbd_open_server(&server, o->name, &nbd, reader, error);
     if (err)
         explain(o, &a, fds[0], error);

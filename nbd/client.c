@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "nbd/client.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libnbd.h>
+
+#include "common/deadline.h"
+
+struct nbd_client {
+    struct nbd_handle *nbd;
+    const struct nbd_target *target; /* during the handshake; then NULL */
+    bool no_fragments;               /* reads have the DF flag */
+    struct nbd_request *completed;
+    int error;    /* why the connection ended, or 0 */
+    char *reason; /* the same in words, or NULL */
+};
+
+/* --- handshake ---------------------------------------------------------- */
+
+/* libnbd's text, without the name of its function. */
+static const char *last_reason(void)
+{
+    const char *text = nbd_get_error();
+    const char *colon;
+
+    if (!text)
+        return "unknown error";
+    colon = strstr(text, ": ");
+    if (strncmp(text, "nbd_", 4) == 0 && colon)
+        text = colon + 2;
+    return text;
+}
+
+static int connect_error(const struct nbd_client *c, struct error *error)
+{
+    const struct nbd_target *target = c->target;
+    unsigned seconds = target->options->timeout;
+    int err = nbd_get_errno();
+    char *better = NULL;
+
+    if (target->tls && !target->quiet)
+        better = nbd_tls_failure_reason(target->tls, last_reason(),
+                                        seconds ? (int64_t)seconds * 1000 : -1);
+    err = error_set(error, err ? err : EPROTO, "%s: cannot connect: %s",
+                    target->name, better ? better : last_reason());
+    free(better);
+    return err;
+}
+
+/* libnbd sets the credentials of the URI once more; they are the same. */
+static int set_tls(struct nbd_handle *nbd, const struct nbd_tls *tls)
+{
+    if (tls->certificates &&
+        nbd_set_tls_certificates(nbd, tls->certificates) == -1)
+        return -1;
+    if (tls->username && nbd_set_tls_username(nbd, tls->username) == -1)
+        return -1;
+    if (tls->psk_file && nbd_set_tls_psk_file(nbd, tls->psk_file) == -1)
+        return -1;
+    return nbd_set_tls_verify_peer(nbd, tls->verify);
+}
+
+static int set_options(struct nbd_handle *nbd, const struct nbd_target *target)
+{
+    const struct nbd_tls *tls = target->tls;
+
+    /* A URI that the user typed may name files. There is no need to clear the
+     * buffer of a read: what was not read is not used. The last block of an
+     * export may be short: it is up to the server whether it can be read. */
+    if (nbd_set_uri_allow_local_file(nbd, !target->options->recorded) == -1 ||
+        nbd_set_pread_initialize(nbd, false) == -1 ||
+        nbd_set_strict_mode(nbd, nbd_get_strict_mode(nbd) &
+                                     ~LIBNBD_STRICT_ALIGN) == -1 ||
+        nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1)
+        return -1;
+    if (nbd_set_uri_allow_tls(nbd, tls ? LIBNBD_TLS_REQUIRE
+                                       : LIBNBD_TLS_DISABLE) == -1)
+        return -1;
+    return tls ? set_tls(nbd, tls) : 0;
+}
+
+static int start_connecting(struct nbd_client *c, struct error *error)
+{
+    const struct nbd_target *target = c->target;
+    int r;
+
+    c->nbd = nbd_create();
+    if (!c->nbd)
+        return connect_error(c, error);
+    if (target->tls) {
+        int err = nbd_tls_check(target->tls, nbd_get_version(c->nbd), error);
+
+        if (err)
+            return err;
+    }
+    if (set_options(c->nbd, target) == -1)
+        return connect_error(c, error);
+    if (target->uri)
+        r = nbd_aio_connect_uri(c->nbd, target->uri);
+    else
+        r = nbd_aio_connect_unix(c->nbd, target->socket);
+    return r == -1 ? connect_error(c, error) : 0;
+}
+
+int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
+                   struct error *error)
+{
+    struct nbd_client *c = calloc(1, sizeof(*c));
+    int err;
+
+    if (!c)
+        return error_no_memory(error, target->name);
+    c->target = target;
+    err = start_connecting(c, error);
+    if (err)
+        nbd_client_free(c);
+    else
+        *client = c;
+    return err;
+}
+
+static int get_export(struct nbd_client *c, struct nbd_export *export,
+                      struct error *error)
+{
+    int64_t size = nbd_get_size(c->nbd);
+
+    if (size < 0)
+        return error_set(error, EFBIG,
+                         "%s: cannot connect: the export is larger than 2^63 "
+                         "bytes, or the server does not report its size",
+                         c->target->name);
+    *export = (struct nbd_export){
+        .size = size,
+        .has_extents =
+            nbd_can_meta_context(c->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1,
+        .multi_conn = nbd_can_multi_conn(c->nbd) == 1,
+    };
+    nbd_export_set_block_sizes(export,
+                               nbd_get_block_size(c->nbd, LIBNBD_SIZE_MINIMUM),
+                               nbd_get_block_size(c->nbd, LIBNBD_SIZE_MAXIMUM));
+    return 0;
+}
+
+static bool is_ended(const struct nbd_client *c)
+{
+    return nbd_aio_is_dead(c->nbd) || nbd_aio_is_closed(c->nbd);
+}
+
+int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
+                         struct nbd_export *export, struct error *error)
+{
+    int err;
+
+    assert(c->target);
+    while (!nbd_aio_is_ready(c->nbd)) {
+        int left = deadline_left(deadline);
+        int r;
+
+        if (is_ended(c))
+            return connect_error(c, error);
+        r = left == 0 ? 0 : nbd_poll(c->nbd, left);
+        if (r == -1 && nbd_get_errno() != EINTR)
+            return connect_error(c, error);
+        if (r == 0)
+            return error_set(error, ETIMEDOUT,
+                             "%s: cannot connect: the server does not answer",
+                             c->target->name);
+    }
+    err = get_export(c, export, error);
+    c->no_fragments =
+        c->target->options->no_fragments && nbd_can_df(c->nbd) == 1;
+    c->target = NULL;
+    return err;
+}
+
+void nbd_client_free(struct nbd_client *c)
+{
+    if (!c)
+        return;
+    assert(!c->completed);
+    /* Send NBD_CMD_DISC if it can be sent at once. */
+    if (c->nbd && nbd_aio_is_ready(c->nbd))
+        nbd_aio_disconnect(c->nbd, 0);
+    nbd_close(c->nbd);
+    free(c->reason);
+    free(c);
+}
+
+/* --- the end of the connection ------------------------------------------ */
+
+/* Note why the connection ended, if the last call of libnbd ended it. */
+static void note_end(struct nbd_client *c, int result)
+{
+    if (!is_ended(c) || c->error)
+        return;
+    c->error = result == -1 ? nbd_get_errno() : 0;
+    /* For a violation of the protocol libnbd has a text, but no errno value. */
+    if (result == -1 && c->error == 0 &&
+        asprintf(&c->reason, "the server broke the protocol: %s",
+                 last_reason()) < 0)
+        c->reason = NULL;
+    /* Which of these it is depends on whether a read or a write came first. */
+    if (c->error == 0 || c->error == ENOTCONN || c->error == EPIPE)
+        c->error = c->reason ? EPROTO : ECONNRESET;
+}
+
+void nbd_client_end(struct nbd_client *c, int error)
+{
+    assert(!c->error);
+    c->error = error;
+    shutdown(nbd_aio_get_fd(c->nbd), SHUT_RDWR);
+}
+
+int nbd_client_error(const struct nbd_client *c)
+{
+    return c->error;
+}
+
+const char *nbd_client_reason(const struct nbd_client *c)
+{
+    return c->reason;
+}
+
+/* --- requests ----------------------------------------------------------- */
+
+/* libnbd's completion callback. Only nbd_aio_command_completed() tells whether
+ * the request failed. */
+static int note_completion(void *arg, int *error)
+{
+    struct nbd_request *request = arg;
+    struct nbd_client *c = request->client;
+
+    (void)error;
+    request->next = c->completed;
+    c->completed = request;
+    return 0;
+}
+
+struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error)
+{
+    struct nbd_request *request = c->completed;
+
+    *error = 0;
+    if (!request)
+        return NULL;
+    c->completed = request->next;
+    if (nbd_aio_command_completed(c->nbd, request->cookie) != 1) {
+        *error = nbd_get_errno();
+        /* The connection ended before the request was complete. */
+        if (*error == 0 || *error == ENOTCONN)
+            *error = c->error ? c->error : EIO;
+    }
+    return request;
+}
+
+/* libnbd took the request, or refused it (the cookie is -1). */
+static int start_result(struct nbd_client *c, const struct nbd_request *request)
+{
+    int error = request->cookie == -1 ? nbd_get_errno() : 0;
+
+    note_end(c, -1);
+    if (request->cookie != -1)
+        return 0;
+    return c->error ? c->error : error ? error : EIO;
+}
+
+/* libnbd's chunk callback; len is 0 for an error chunk. */
+static int note_chunk(void *arg, const void *buf, size_t len, uint64_t offset,
+                      unsigned status, int *error)
+{
+    struct nbd_request *request = arg;
+
+    (void)buf;
+    (void)status;
+    (void)error;
+    request->on_chunk(request, offset, len);
+    return 0;
+}
+
+int nbd_client_read(struct nbd_client *c, struct nbd_request *request,
+                    void *buf, size_t len, uint64_t offset)
+{
+    nbd_completion_callback completion = { .callback = note_completion,
+                                           .user_data = request };
+    nbd_chunk_callback chunk = { .callback = note_chunk, .user_data = request };
+
+    assert(!c->target);
+    request->client = c;
+    request->cookie =
+        nbd_aio_pread_structured(c->nbd, buf, len, offset, chunk, completion,
+                                 c->no_fragments ? LIBNBD_CMD_FLAG_DF : 0);
+    return start_result(c, request);
+}
+
+/* libnbd's extent callback: pairs of length and flags. */
+static int note_extents(void *arg, const char *context, uint64_t offset,
+                        uint32_t *entries, size_t count, int *error)
+{
+    struct nbd_block_status *status = arg;
+
+    (void)offset;
+    (void)error;
+    if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
+        return 0;
+    /* Not LIBNBD_STATE_HOLE: what is not allocated need not read as zeros. */
+    for (size_t i = 0; i + 1 < count; i += 2)
+        status->on_extent(status, entries[i],
+                          (entries[i + 1] & LIBNBD_STATE_ZERO) != 0);
+    return 0;
+}
+
+int nbd_client_block_status(struct nbd_client *c,
+                            struct nbd_block_status *status, uint64_t offset,
+                            uint64_t len)
+{
+    nbd_extent_callback extents = { .callback = note_extents,
+                                    .user_data = status };
+    nbd_completion_callback completion = { .callback = note_completion,
+                                           .user_data = &status->request };
+
+    assert(!c->target);
+    status->request.client = c;
+    status->request.cookie =
+        nbd_aio_block_status(c->nbd, len, offset, extents, completion, 0);
+    return start_result(c, &status->request);
+}
+
+/* --- send and receive --------------------------------------------------- */
+
+int nbd_client_fd(const struct nbd_client *c)
+{
+    return nbd_aio_get_fd(c->nbd);
+}
+
+short nbd_client_events(const struct nbd_client *c)
+{
+    unsigned direction = nbd_aio_get_direction(c->nbd);
+
+    return (direction & LIBNBD_AIO_DIRECTION_READ ? POLLIN : 0) |
+           (direction & LIBNBD_AIO_DIRECTION_WRITE ? POLLOUT : 0);
+}
+
+void nbd_client_proceed(struct nbd_client *c, short events)
+{
+    /* The direction now: requests may have been started since poll(). */
+    short wanted = nbd_client_events(c);
+    int r = 0;
+
+    if ((events & ~POLLOUT) && (wanted & POLLIN))
+        r = nbd_aio_notify_read(c->nbd);
+    else if (events && (wanted & POLLOUT))
+        r = nbd_aio_notify_write(c->nbd);
+    note_end(c, r);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a server advertises of its export, once it is checked.
+ */
+#ifndef NBD_EXPORT_H
+#define NBD_EXPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nbd_export {
+    uint64_t size;
+
+    /* Block size constraints. A read starts at a multiple of the minimum, a
+     * power of 2, and its length is one as well, unless the export ends
+     * there. */
+    uint32_t minimum;
+    uint32_t maximum;        /* length of a read, a multiple of the minimum */
+    uint32_t preferred_read; /* the longest that is sent; the same */
+
+    bool has_extents; /* it answers block status requests */
+    bool multi_conn;  /* it allows several connections */
+};
+
+/* Set the block sizes. Those of the server are not to be trusted; what is out
+ * of bounds counts as not advertised, as do 0 and -1. */
+void nbd_export_set_block_sizes(struct nbd_export *export, int64_t minimum,
+                                int64_t maximum);
+
+/* Whether two connections see the same export. */
+bool nbd_export_equal(const struct nbd_export *a, const struct nbd_export *b);
+
+#endif
