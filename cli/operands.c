@@ -34,26 +34,39 @@ static bool is_file(const char *word)
     return lstat(word, &st) == 0;
 }
 
-/* What follows the options: images, or a command in brackets, mostly after
- * "--", without which it can have no options. */
+bool operands_have_command(int argc, char **argv)
+{
+    int i = 1;
+
+    while (i < argc && strcmp(argv[i], "--") != 0)
+        i++;
+    return i + 1 < argc && strcmp(argv[i + 1], "[") == 0;
+}
+
 enum options_result operands_parse(struct options *o, int argc, char **argv,
-                                   int first)
+                                   int first, bool command)
 {
     int last = argc - 1;
+    bool dashes = strcmp(argv[first - 1], "--") == 0;
+    bool opens = first <= last && strcmp(argv[first], "[") == 0;
+    bool closes = first < last && strcmp(argv[last], "]") == 0;
 
-    if (first == argc || strcmp(argv[first], "[") != 0 ||
-        (strcmp(argv[first - 1], "--") != 0 &&
-         (last == first || strcmp(argv[last], "]") != 0))) {
+    if (!opens && dashes && command) {
+        usage_message("an image and a command cannot both be given; write ./[ "
+                      "for a file");
+        return OPTIONS_BAD;
+    }
+    if (!opens || (!dashes && !closes)) {
         o->images = argv + first;
         o->image_count = argc - first;
         return OPTIONS_RUN;
     }
-    if (strcmp(argv[first - 1], "--") != 0 && is_file("[")) {
+    if (!dashes && is_file("[")) {
         usage_message("'[' is a file here, and begins a command; write ./[ for "
                       "the file, or -- before the command");
         return OPTIONS_BAD;
     }
-    if (strcmp(argv[last], "]") != 0 || last - first < 2) {
+    if (!closes || last - first < 2) {
         usage_message("a command has the form -- [ COMMAND ARG... ]");
         return OPTIONS_BAD;
     }

@@ -5,6 +5,8 @@
 #ifndef CLI_OPERANDS_H
 #define CLI_OPERANDS_H
 
+#include <stdbool.h>
+
 #include "cli/options.h"
 
 /*
@@ -13,9 +15,15 @@
  */
 bool operands_skip_subcommand(int *argc, char ***argv);
 
-/* Take the words from argv[first] on: images, or a command in brackets, mostly
- * after "--", without which it can have no options. */
+/* Whether "--" comes right before "[". Ask before getopt_long() moves words. */
+bool operands_have_command(int argc, char **argv);
+
+/*
+ * Take the words from argv[first] on: images, or a command in brackets. Without
+ * "--" before it, the command can have no options. command: there is one, by
+ * operands_have_command().
+ */
 enum options_result operands_parse(struct options *o, int argc, char **argv,
-                                   int first);
+                                   int first, bool command);
 
 #endif

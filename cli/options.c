@@ -73,6 +73,7 @@ static enum options_result check_all(const struct options *o)
 enum options_result options_parse(struct options *o, int argc, char **argv)
 {
     enum options_result result;
+    bool command;
 
     memset(o, 0, sizeof(*o));
     o->blksum = is_blksum(argv[0]);
@@ -87,13 +88,14 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
     if (!o->objects)
         return option_no_memory();
     o->image.objects = o->objects;
+    command = operands_have_command(argc, argv);
     result = parse_all(o, argc, argv);
     if (result != OPTIONS_RUN)
         return result;
     if (tls_objects_parse(o->objects, o->image.object_count, &o->nbd))
         return option_no_memory();
     o->progress.never = o->list.verbosity == VERBOSITY_QUIET;
-    result = operands_parse(o, argc, argv, optind);
+    result = operands_parse(o, argc, argv, optind, command);
     return result == OPTIONS_RUN ? check_all(o) : result;
 }
 

@@ -119,6 +119,15 @@ def test_bracket_can_be_a_file(disksum, image, tmp_path):
         [expected] * 3
 
 
+@pytest.mark.parametrize("words", [["x", "--", "[", "true", "]"],
+                                   ["-U", "x", "y", "-v", "--", "[", "true"]])
+def test_command_after_an_image(disksum, words):
+    result = disksum(*words, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("disksum: an image and a command cannot "
+                                    "both be given; write ./[ for a file\n")
+
+
 @pytest.mark.parametrize("words", [["[", "]"], ["[", "touch", "]"]])
 def test_files_in_brackets_are_no_command(disksum, tmp_path, words):
     """As 'disksum *' may give them: nothing is started."""
