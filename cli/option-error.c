@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/option-error.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/message.h"
+#include "cli/option-table.h"
 
 /* Room for the names of all options. */
 #define NAMES_SIZE 1024
@@ -44,15 +44,40 @@ static void no_such_name(const char *argument, const struct option *options)
         usage_message("unrecognized option '%s'", argument);
 }
 
-void option_error(int result, const char *argument,
+/* "-p=3": the letters before "=" were taken for options, the last of which has
+ * no argument. NULL: that was not it. */
+static const struct option_info *option_before_equals(const char *word,
+                                                      bool blksum)
+{
+    const char *equals = strchr(word, '=');
+
+    if (optopt != '=' || *word != '-' || !equals || equals < word + 2)
+        return NULL;
+    return option_find((unsigned char)equals[-1], blksum);
+}
+
+static void no_argument_message(const struct option_info *info, char letter)
+{
+    if (info->argument)
+        usage_message("option '-%c' doesn't allow an argument; use --%s=%s",
+                      letter, info->name, info->argument);
+    else
+        usage_message("option '-%c' doesn't allow an argument", letter);
+}
+
+void option_error(int result, char **argv, int first, bool blksum,
                   const struct option *options)
 {
+    const struct option_info *info = option_before_equals(argv[first], blksum);
+    const char *argument = argv[optind - 1];
     const char *name = name_of(optopt, options);
 
     if (result == ':' && strncmp(argument, "--", 2) == 0)
         usage_message("option '--%s' requires an argument", name);
     else if (result == ':')
         usage_message("option requires an argument -- '%c'", optopt);
+    else if (info)
+        no_argument_message(info, option_letter(info, blksum));
     else if (optopt == 0)
         no_such_name(argument, options);
     else if (name)

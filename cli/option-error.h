@@ -3,12 +3,13 @@
 #define CLI_OPTION_ERROR_H
 
 #include <getopt.h>
+#include <stdbool.h>
 
 /*
- * Say why getopt_long() returned '?' or ':', in its own words, which it would
- * print as they are. argument: the one that it read last.
+ * Print why getopt_long() returned '?' or ':', mostly in its own words; it
+ * would print control characters as they are. first: optind before that call.
  */
-void option_error(int result, const char *argument,
+void option_error(int result, char **argv, int first, bool blksum,
                   const struct option *options);
 
 #endif

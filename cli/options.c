@@ -40,12 +40,13 @@ static enum options_result parse_all(struct options *o, int argc, char **argv)
     option_names_make(&names, o->blksum);
     opterr = 0;
     while (result == OPTIONS_RUN) {
+        int first = optind;
         int option = getopt_long(argc, argv, names.letters, names.names, NULL);
 
         if (option == -1)
             break;
         if (option == '?' || option == ':') {
-            option_error(option, argv[optind - 1], names.names);
+            option_error(option, argv, first, o->blksum, names.names);
             return OPTIONS_BAD;
         }
         result = set_option(o, option_find(option, o->blksum), optarg);

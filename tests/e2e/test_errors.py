@@ -507,6 +507,10 @@ def test_wrong_usage(disksum, args):
     ("-x", "invalid option -- 'x'"), ("-vx", "invalid option -- 'x'"),
     ("-\x1b", "invalid option -- '\\033'"), ("-:", "invalid option -- ':'"),
     ("-\udcff", "invalid option -- '\\377'"),
+    ("-=3", "invalid option -- '='"), ("-x=3", "invalid option -- 'x'"),
+    ("-U=", "option '-U' doesn't allow an argument"),
+    ("-Uv=3", "option '-v' doesn't allow an argument"),
+    ("-p=3", "option '-p' doesn't allow an argument; use --progress=FD"),
 ], ids=ascii)
 def test_words_of_getopt(disksum, build, argument, message):
     """But for the name of the program, and what would drive the terminal."""
