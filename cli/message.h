@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Lines on stderr. Names and messages may hold anything that a file name or an
- * image may hold: control characters and escape sequences are made harmless,
- * and secrets are masked.
+ * Lines on stderr. Control characters in them are made harmless, and secrets
+ * are masked.
  */
 #ifndef CLI_MESSAGE_H
 #define CLI_MESSAGE_H

@@ -3,7 +3,9 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cli/safe-text.h"
 #include "cli/sum.h"
 #include "common/units.h"
 #include "common/mask.h"
@@ -14,24 +16,36 @@ static bool wants_escapes(const char *name)
     return strpbrk(name, "\\\n\r") != NULL;
 }
 
-static void write_escaped(FILE *f, const char *text, size_t len, bool escape)
+/* How the bytes of a name are written. */
+struct style {
+    bool escape; /* backslash, newline and carriage return, as GNU does */
+    bool safe;   /* what could drive a terminal */
+};
+
+/* Write the first character of a text; returns its bytes. */
+static unsigned write_character(FILE *f, const char *text, struct style style)
 {
-    for (const char *p = text; p < text + len; p++) {
-        if (!escape)
-            putc(*p, f);
-        else if (*p == '\\')
-            fputs("\\\\", f);
-        else if (*p == '\n')
-            fputs("\\n", f);
-        else if (*p == '\r')
-            fputs("\\r", f);
-        else
-            putc(*p, f);
-    }
+    static const char special[] = "\\\n\r";
+    const char *found = style.escape ? strchr(special, *text) : NULL;
+
+    if (found)
+        fprintf(f, "\\%c", "\\nr"[found - special]);
+    else if (style.safe)
+        return safe_write_character(f, text);
+    else
+        putc(*text, f);
+    return 1;
+}
+
+static void write_text(FILE *f, const char *text, const char *end,
+                       struct style style)
+{
+    while (text < end)
+        text += write_character(f, text, style);
 }
 
 /* Lists are kept, and shown to others: there are no secrets in them. */
-static void write_name(FILE *f, const char *name, bool escape)
+static void write_name(FILE *f, const char *name, struct style style)
 {
     const char *p = name;
     struct secrets secrets;
@@ -39,11 +53,11 @@ static void write_name(FILE *f, const char *name, bool escape)
 
     secrets_begin(&secrets, name);
     while (secrets_next(&secrets, &secret)) {
-        write_escaped(f, p, secret.start - p, escape);
+        write_text(f, p, secret.start, style);
         fputs(SECRET_MASK, f);
         p = secret.start + secret.len;
     }
-    write_escaped(f, p, strlen(p), escape);
+    write_text(f, p, p + strlen(p), style);
 }
 
 static void write_hex(FILE *f, const struct engine_result *r)
@@ -55,13 +69,13 @@ static void write_hex(FILE *f, const struct engine_result *r)
 void sums_write_plain(FILE *f, const struct options *o,
                       const struct checksum *c)
 {
-    bool escape = !o->list.zero && wants_escapes(c->name);
+    struct style style = { .escape = !o->list.zero && wants_escapes(c->name) };
 
-    if (escape)
+    if (style.escape)
         putc('\\', f);
     write_hex(f, &c->result);
     fputs("  ", f);
-    write_name(f, c->name, escape);
+    write_name(f, c->name, style);
     putc(o->list.zero ? 0 : '\n', f);
 }
 
@@ -78,9 +92,9 @@ static void write_size(FILE *f, size_t size)
 
 void sums_write_tag(FILE *f, const struct options *o, const struct checksum *c)
 {
-    bool escape = !o->list.zero && wants_escapes(c->name);
+    struct style style = { .escape = !o->list.zero && wants_escapes(c->name) };
 
-    if (escape)
+    if (style.escape)
         putc('\\', f);
     fputs(SUM_TAG, f);
     for (const char *p = o->engine.digest; *p; p++)
@@ -88,7 +102,7 @@ void sums_write_tag(FILE *f, const struct options *o, const struct checksum *c)
     putc('-', f);
     write_size(f, o->engine.block_size);
     fputs(" (", f);
-    write_name(f, c->name, escape);
+    write_name(f, c->name, style);
     fputs(") = ", f);
     write_hex(f, &c->result);
     putc(o->list.zero ? 0 : '\n', f);
@@ -96,10 +110,13 @@ void sums_write_tag(FILE *f, const struct options *o, const struct checksum *c)
 
 void sums_write_verdict(FILE *f, const char *name, const char *verdict)
 {
-    bool escape = wants_escapes(name);
+    struct style style = {
+        .escape = wants_escapes(name),
+        .safe = isatty(fileno(f)),
+    };
 
-    if (escape)
+    if (style.escape)
         putc('\\', f);
-    write_name(f, name, escape);
+    write_name(f, name, style);
     fprintf(f, ": %s\n", verdict);
 }

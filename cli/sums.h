@@ -19,7 +19,8 @@ void sums_write_plain(FILE *f, const struct options *o,
 /* "BLKHASH-SHA256-64K (name) = hex". */
 void sums_write_tag(FILE *f, const struct options *o, const struct checksum *c);
 
-/* "name: verdict". */
+/* "name: verdict". The name is from a list, which anybody may have written: on
+ * a terminal its control characters are made harmless. */
 void sums_write_verdict(FILE *f, const char *name, const char *verdict);
 
 #endif

@@ -3,6 +3,7 @@
 sha256sum, which checks the same lists about the same files."""
 
 import os
+import pty
 import shutil
 import subprocess
 import random
@@ -164,6 +165,26 @@ def test_every_byte_in_a_name(disksum, tmp_path, name, style):
     assert text.count("\n") == len(names)
     verdicts = disksum("-c", "--strict", input=text, cwd=tmp_path).stdout
     assert verdicts.count(": OK\n") == len(names)
+
+
+def test_names_on_a_terminal(build, disksum, tmp_path):
+    """A name of a list cannot drive it; a pipe gets the bytes as they are."""
+    names = ["a\x1b]0;owned\x07b", "back\\slash\x1b[2J", "c\u202ed", "é",
+             "\udc9b31m"]
+    for name in names:
+        (tmp_path / name).write_bytes(bytes(512))
+    (tmp_path / "S").write_bytes(os.fsencode(disksum(*names, cwd=tmp_path).stdout))
+    ours, theirs = pty.openpty()
+    subprocess.run([build / "disksum", "-c", "S"], cwd=tmp_path, stdout=theirs,
+                   check=True)
+    os.close(theirs)
+    shown = os.read(ours, 4096).decode().splitlines()
+    os.close(ours)
+    assert shown == ["a\\033]0;owned\\007b: OK", "\\back\\\\slash\\033[2J: OK",
+                     "c\\342\\200\\256d: OK", "é: OK", "\\23331m: OK"]
+    assert disksum("-c", "S", cwd=tmp_path).stdout.splitlines() == \
+        [f"{names[0]}: OK", "\\back\\\\slash\x1b[2J: OK",
+         *(f"{name}: OK" for name in names[2:])]
 
 
 @pytest.fixture
