@@ -1,4 +1,5 @@
 # disksum: what is behind these words is in meson.build, scripts/ and tests/.
+# 'make help' prints the comments after '##'.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -8,7 +9,7 @@ BUILD = build
 # A word for the shell, whatever is in it.
 quote = '$(subst ','\'',$(1))'
 
-all: $(BUILD)/build.ninja
+all: $(BUILD)/build.ninja ## build build/disksum and build/libblkhash.so
 	ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
@@ -16,42 +17,42 @@ $(BUILD)/build.ninja:
 	    { echo "meson is missing: 'make setup' installs what is needed"; exit 1; }
 	meson setup $(BUILD) --prefix=$(call quote,$(PREFIX))
 
-# On Debian: the packages that are missing; says what it installs.
-setup:
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/    make \1\t\2/p' Makefile | expand -t 24
+
+setup: ## install what a build needs, on Debian
 	scripts/install-packages build
 
-demo:
-	scripts/install-packages build demo
-	@$(MAKE) --no-print-directory all
-	@scripts/demo $(call quote,$(or $(IMAGE),demo/disk.raw))
-
-check:
-	scripts/install-packages build test deb
-	/usr/bin/python3 tests/run.py
-
-bench:
-	scripts/install-packages build bench
-	@$(MAKE) --no-print-directory all
-	/usr/bin/python3 bench/bench.py
-
-# Fuzz each target for so many seconds.
-SECONDS ?= 60
-fuzz:
-	scripts/install-packages build test fuzz
-	tests/fuzz/run $(SECONDS)
-
-install: all
+install: all ## install below PREFIX (/usr/local), in DESTDIR
 	meson configure $(BUILD) -Dprefix=$(call quote,$(PREFIX))
 	destdir=$(call quote,$(DESTDIR)); \
 	case $$destdir in /* | '') ;; *) destdir=$$PWD/$$destdir ;; esac; \
 	DESTDIR=$$destdir meson install -C $(BUILD)
 
-# Debian's packages of this tree, beside it.
-deb:
+demo: ## show it on IMAGE, or on a small image
+	scripts/install-packages build demo
+	@$(MAKE) --no-print-directory all
+	@scripts/demo $(call quote,$(or $(IMAGE),demo/disk.raw))
+
+check: ## run all tests; tests/run.py runs some (tests/README.md)
+	scripts/install-packages build test deb
+	/usr/bin/python3 tests/run.py
+
+bench: ## measure everything, as ratios within one run
+	scripts/install-packages build bench
+	@$(MAKE) --no-print-directory all
+	/usr/bin/python3 bench/bench.py
+
+SECONDS ?= 60
+fuzz: ## fuzz each target for SECONDS (60)
+	scripts/install-packages build test fuzz
+	tests/fuzz/run $(SECONDS)
+
+deb: ## build Debian packages in the parent directory
 	scripts/install-packages build deb
 	dpkg-buildpackage -b -us -uc
 
-clean:
+clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all setup demo check bench fuzz install deb clean
+.PHONY: all help setup install demo check bench fuzz deb clean
