@@ -38,6 +38,10 @@ check: ## run all tests; tests/run.py runs some (tests/README.md)
 	scripts/install-packages build test deb
 	/usr/bin/python3 tests/run.py
 
+lint: ## look for faults without running anything: scripts/lint
+	scripts/install-packages build test lint
+	scripts/lint
+
 bench: ## measure everything, as ratios within one run
 	scripts/install-packages build bench
 	@$(MAKE) --no-print-directory all
@@ -55,4 +59,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check bench fuzz deb clean
+.PHONY: all help setup install demo check lint bench fuzz deb clean

@@ -93,7 +93,7 @@ static bool add_digest(struct json_object *object, const char *digest)
     char lower[SUM_DIGEST_SIZE];
     size_t i;
 
-    for (i = 0; digest[i] && i < sizeof(lower) - 1; i++)
+    for (i = 0; i < sizeof(lower) - 1 && digest[i]; i++)
         lower[i] = tolower((unsigned char)digest[i]);
     lower[i] = 0;
     return add_text(object, "algorithm", lower);

@@ -17,7 +17,9 @@ static char *join(char **words, int count)
     for (int i = 0; i < count; i++)
         size += strlen(words[i]) + 1;
     text = end = malloc(size);
-    for (int i = 0; text && i < count; i++) {
+    if (!text)
+        return NULL;
+    for (int i = 0; i < count; i++) {
         if (i)
             *end++ = ' ';
         end = stpcpy(end, words[i]);

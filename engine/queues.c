@@ -65,6 +65,7 @@ int queues_submit(struct queues *q, struct read *reads, size_t count,
         if (is_finished(first))
             continue;
         g = find(q, first->reader->queue_group);
+        assert(g);
         while (reads < end && !is_finished(reads) &&
                reads->reader->queue_group == g->group)
             reads++;
@@ -92,7 +93,7 @@ struct read *queues_reap(struct queues *q, bool wait)
     if (!read && wait)
         read = busy->queue->ops->reap(busy->queue, true);
     if (read) {
-        assert(read->done <= read->len);
+        assert(busy && read->done <= read->len);
         busy->in_flight--;
         read_debug(read, busy->queue->ops->name);
     }

@@ -80,10 +80,10 @@ const char *const *blkhash_kernels(void);
 
 /*
  * How fast a kernel was when the library chose among them, for people to read:
- * bytes a second of one core, for 16 blocks of 1 KiB at once. Measures first, for
- * some 100 microseconds, when no leaf, stream or call has done it before. 0 for a
- * kernel that was not measured: there is none of that name, or BLKHASH_SHA256
- * made the choice. Thread-safe.
+ * bytes a second of one core, for 16 blocks of 1 KiB at once. Measures first,
+ * for some 100 microseconds, when no leaf, stream or call has done it before. 0
+ * for a kernel that was not measured: there is none of that name, or
+ * BLKHASH_SHA256 made the choice. Thread-safe.
  */
 uint64_t blkhash_kernel_speed(const char *kernel);
 

@@ -284,6 +284,7 @@ static int open_over_tls(const struct nbd_uri *uri, struct nbd_target *target,
     struct nbd_tls tls;
     int err = nbd_tls_choose(uri, target->options, &tls, error);
 
+    /* cppcheck-suppress autoVariables ; nobody uses it after open_target() */
     target->tls = &tls;
     if (!err)
         err = open_target(target, reader, error);

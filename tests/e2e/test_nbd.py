@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Exports of real servers against the oracle."""
 
-import glob
 import hashlib
 import os
 import random
@@ -9,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 

@@ -242,7 +242,7 @@ def test_redirected_in_vain(build, tmp_path, redirection, says):
 
 def test_redirected_to_and_fro(build, tmp_path):
     content = write_image(tmp_path / "disk", "100k:A")
-    result = subprocess.run(["sh", "-c", f'exec "$0" -q <>disk',
+    result = subprocess.run(["sh", "-c", 'exec "$0" -q <>disk',
                              build / "disksum"], cwd=tmp_path,
                             stdout=subprocess.PIPE)
     assert result.stdout.decode() == f"{checksum(content)}  -\n"
