@@ -61,14 +61,14 @@ def extension_cases():
 
 def bitmaps_case(title, *, count=1, reserved=0, size=None, offset=None, length=None, bits=BITMAPS,
                  version=3, either="", **fields):
-    """A bitmap directory of one entry, all of it all right but for what is told."""
+    """A bitmap directory of one entry, valid but for what the case says."""
     def build(directory):
         image = Image(4 * CLUSTER, version=version, cluster_bits=12)
         image.disk.data(1, b"one ")
         table = image.blob(bytes(CLUSTER))      # one entry: all bits are 0
         values = {"table": table, "table_size": 1, "flags": 0, "type": 1, "granularity": 16,
                   "name": b"bitmap", "extra": 0} | fields
-        directory = struct.pack(
+        bitmaps = struct.pack(
             ">QIIBBHI",
             values["table"],            # where the bitmap table is
             values["table_size"],       # its entries
@@ -77,8 +77,8 @@ def bitmaps_case(title, *, count=1, reserved=0, size=None, offset=None, length=N
             values["granularity"],      # a bit stands for 1 << granularity bytes
             values.get("name_size", len(values["name"])),
             values["extra"]) + values["name"]
-        directory += bytes(-len(directory) % 8)
-        where = image.blob(directory)
+        bitmaps += bytes(-len(bitmaps) % 8)
+        where = image.blob(bitmaps)
         image.header["autoclear_features"] = bits
         if version == 2:
             del image.header["autoclear_features"]
@@ -86,7 +86,7 @@ def bitmaps_case(title, *, count=1, reserved=0, size=None, offset=None, length=N
             ">IIQQ",
             count,                                      # bitmaps
             reserved,                                   # zero
-            len(directory) if size is None else size,   # bytes of the directory
+            len(bitmaps) if size is None else size,   # bytes of the bitmaps
             where if offset is None else offset), length)
         return image.write(directory / "bitmaps.qcow2")
     content = bytes(CLUSTER) + b"one " * (CLUSTER // 4) + bytes(2 * CLUSTER)
