@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/table.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -43,12 +44,14 @@ static int load(struct table *t, uint64_t start, struct error *error)
 int table_get(struct table *t, uint64_t at, const unsigned char **bytes,
               size_t *count, struct error *error)
 {
+    assert(at < t->length);
     if (at < t->slice_offset || at - t->slice_offset >= t->slice_length) {
         int err = load(t, at - at % TABLE_SLICE, error);
 
         if (err)
             return err;
     }
+    assert(at >= t->slice_offset && at - t->slice_offset < t->slice_length);
     *bytes = t->slice + (at - t->slice_offset);
     *count = t->slice_length - (at - t->slice_offset);
     return 0;

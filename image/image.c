@@ -5,6 +5,7 @@
  */
 #include "image/image.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "common/units.h"
@@ -25,6 +26,8 @@ static int layer_map(struct chain_layer *l, uint64_t offset, uint64_t length,
 
         if (err)
             return err;
+        assert(found.offset == offset);
+        assert(found.length > 0 && found.length <= layer->size - offset);
         l->last = found;
     }
     *extent = *last;
@@ -81,8 +84,8 @@ static int map_host(const struct image *image, struct extent *extent,
     return 0;
 }
 
-int image_map(struct image *image, uint64_t offset, uint64_t length,
-              struct extent *extent, struct error *error)
+static int map(const struct image *image, uint64_t offset, uint64_t length,
+               struct extent *extent, struct error *error)
 {
     for (struct chain_layer *l = image->top; l; l = l->backing) {
         uint64_t size = l->layer.size;
@@ -104,6 +107,37 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
     }
     *extent = (struct extent){ .offset = offset, .length = length };
     return 0;
+}
+
+/* The contract of extent.h, and what an image adds to it. */
+static void check_contract(const struct extent *e, uint64_t offset,
+                           uint64_t length)
+{
+    assert(e->offset == offset);
+    assert(e->length > 0 && e->length <= length);
+    assert(e->kind != EXTENT_UNALLOCATED);
+    if (e->kind == EXTENT_ZERO)
+        return;
+    assert(e->host_offset < e->reader->size);
+    if (e->kind == EXTENT_DATA) {
+        assert(e->length <= e->reader->size - e->host_offset);
+        return;
+    }
+    assert(e->codec != CODEC_NONE && e->host_length > 0);
+    assert(e->skip < e->cluster_size && e->length <= e->cluster_size - e->skip);
+}
+
+int image_map(struct image *image, uint64_t offset, uint64_t length,
+              struct extent *extent, struct error *error)
+{
+    int err;
+
+    assert(length > 0);
+    assert(offset < image->size && length <= image->size - offset);
+    err = map(image, offset, length, extent, error);
+    if (!err)
+        check_contract(extent, offset, length);
+    return err;
 }
 
 bool image_layer(const struct image *image, size_t n, struct image_layer *layer)

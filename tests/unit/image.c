@@ -49,7 +49,10 @@ static int scripted_map(struct layer *layer, uint64_t offset, uint64_t length,
                               : EXTENT_UNALLOCATED,
         .reader = &s->m.reader,
         .host_offset = what == 'c' ? unit * UNIT : offset,
+        .host_length = UNIT,
+        .cluster_size = UNIT,
         .skip = what == 'c' ? offset % UNIT : 0,
+        .codec = CODEC_DEFLATE,
     };
     if (extent->length > length)
         extent->length = length;
