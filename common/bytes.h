@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Numbers as image formats have them, at any alignment.
+ * Numbers of image formats, in either byte order and at any alignment.
  */
 #ifndef COMMON_BYTES_H
 #define COMMON_BYTES_H
@@ -35,7 +35,7 @@ static inline uint64_t get_le64(const unsigned char *p)
     return (uint64_t)get_le32(p + 4) << 32 | get_le32(p);
 }
 
-/* Whether a + b is more than max; no sum overflows. */
+/* Whether a + b is more than max. a + b may overflow. */
 static inline bool sum_exceeds(uint64_t a, uint64_t b, uint64_t max)
 {
     return a > max || b > max - a;

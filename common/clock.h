@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Time that has passed, by the clock that nobody sets.
+ * The monotonic clock, which measures how much time has passed.
  */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One convention in the whole project: a function that can fail returns 0 or a
- * positive errno value, and takes a struct error when there is something to
- * say about the failure. The message is set once, where the fault is found,
- * with file, offset and cause. Only the command line prints it.
+ * The convention for errors: a function that can fail returns 0 or a positive
+ * errno value. If there is more to say about a failure, it takes a struct
+ * error. The message is set once, where the fault is found, with file, offset
+ * and cause. Only cli/ prints it.
  */
 #ifndef COMMON_ERROR_H
 #define COMMON_ERROR_H
@@ -19,13 +19,14 @@ struct error {
 int error_set(struct error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same for ENOMEM. name: of what could not be read, for lack of memory. */
+/* Set the error ENOMEM. name is that of the image, list or file concerned. */
 int error_no_memory(struct error *error, const char *name);
 
-/* The text; never NULL. Valid until the next call for this error. */
+/* The message, never NULL. It is valid until the error is set, moved or
+ * cleared. */
 const char *error_message(const struct error *error);
 
-/* Move an error; `to` keeps its own if it has one, `from` is clear after. */
+/* Move an error, unless `to` has one already. Afterwards, `from` is clear. */
 void error_move(struct error *to, struct error *from);
 
 void error_clear(struct error *error);

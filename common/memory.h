@@ -9,14 +9,15 @@
 #include "common/bytes.h"
 
 /*
- * Get the pages of a buffer that will be written, all at once: to fault on each
- * costs more, and in some virtual machines thirty times as much. Advice only:
- * kernels before 5.14 do not know it.
+ * Get all pages of a buffer that will be written at once. A page fault for each
+ * of them costs more: in some virtual machines thirty times as much. This is
+ * only advice, which kernels before 5.14 do not know.
  */
 static inline void populate(void *buf, size_t len)
 {
 #ifdef MADV_POPULATE_WRITE
-    const uintptr_t page = 4096; /* where they are larger, it is refused */
+    const uintptr_t page =
+        4096; /* the kernel refuses this if they are larger */
     uintptr_t start = (uintptr_t)buf - (uintptr_t)buf % page;
 
     (void)madvise((void *)start, round_up((uintptr_t)buf + len, page) - start,

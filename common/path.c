@@ -8,8 +8,8 @@ const char *path_of_name(const char *name)
 {
     if (strncmp(name, "file:", 5) == 0)
         return name + 5;
-    /* QEMU's rule: what stands before a colon is a protocol, unless a slash
-     * comes first. */
+    /* As in QEMU, what is before a colon is a protocol, unless a slash comes
+     * first. */
     return name[strcspn(name, ":/")] == ':' ? NULL : name;
 }
 

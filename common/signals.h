@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What handlers of signals have in common. A handler is for what the kernel has
- * to tell; the same signal from a process ends this one, as if there were none.
+ * What signal handlers have in common. They handle signals from the kernel. The
+ * same signal from a process ends this process, as if there were no handler.
  */
 #ifndef COMMON_SIGNALS_H
 #define COMMON_SIGNALS_H
@@ -10,13 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether a process sent it: kill(), sigqueue(), tgkill(). */
+/* Whether a process sent the signal, by kill(), sigqueue() or tgkill(). */
 static inline bool signal_was_sent(const siginfo_t *info)
 {
     return info->si_code <= 0;
 }
 
-/* From a handler: end by this signal, as soon as the handler returns. */
+/* In a handler: let the signal end the process as soon as the handler returns.
+ */
 static inline void signal_end_by(int number)
 {
     (void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);

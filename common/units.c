@@ -15,7 +15,7 @@ int parse_size(const char *text, uint64_t *size)
     unsigned shift = 0;
     char *end;
 
-    /* strtoull() would take white space and signs. */
+    /* strtoull() would accept white space and a sign. */
     if (!isdigit((unsigned char)*text))
         return EINVAL;
     errno = 0;

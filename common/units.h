@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* A disk is a whole number of sectors, in every format. */
+/* In every format, a disk is a whole number of sectors. */
 #define SECTOR_SIZE 512
 
 #define KiB (UINT64_C(1) << 10)
@@ -12,13 +12,13 @@
 #define GiB (UINT64_C(1) << 30)
 
 /*
- * Read a size: digits and an optional suffix k, M, G, T, P or E for powers of
- * 1024, in upper or lower case, as qemu-img does. EINVAL: not a number;
- * ERANGE: beyond UINT64_MAX.
+ * Read a size as qemu-img does: digits, and an optional suffix k, M, G, T, P or
+ * E for powers of 1024, in upper or lower case. Returns 0, EINVAL if it is not
+ * a number, or ERANGE if it is larger than UINT64_MAX.
  */
 int parse_size(const char *text, uint64_t *size);
 
-/* Room for format_size(). */
+/* The size of the buffer for format_size(). */
 #define SIZE_TEXT 24
 
 /* Write a size for people: "512 B", "1.5 GiB". Returns text. */

@@ -1,38 +1,39 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What QEMU 7.2 makes of a compressed cluster, this makes of it.
+ * Compressed clusters, decoded to the bytes, or the error, of QEMU 7.2.
  *
- * Deflate: QEMU calls zlib's inflate() once, with room for one cluster, and is
- * content when the room is filled and no fault was met. Hence:
- *   - inflate() goes on when the cluster is full, up to the first literal or
- *     match, which stops it: what comes after is never looked at. Before it,
- *     all must be good: headers of blocks, code lengths, symbols 286 and 287,
- *     distance codes 30 and 31;
- *   - a stream that ends with its input is fine once the cluster is full;
- *   - the window of 4 KiB does not bound distances: all output is in the room;
- *   - it is one stream, and zlib's idea of codes: an incomplete one is a fault
- *     unless it is a single distance or end-of-block of one bit.
- * A decoder for whole buffers is twice as fast, but reports more output than
- * fits as a fault, and leaves it undefined. So libdeflate has the first try,
- * and where it finds anything but a stream that fills the cluster, zlib
- * decides. libdeflate takes a few streams that zlib refuses: see
+ * Deflate: QEMU calls zlib's inflate() once, with a buffer for one cluster. It
+ * accepts the cluster if the buffer is full and there was no error. Hence:
+ *   - When the buffer is full, inflate() goes on up to the next literal or
+ *     match. Everything before that must be valid: block headers, code lengths,
+ *     no symbols 286 and 287, no distance codes 30 and 31. What follows is not
+ *     read.
+ *   - The stream may end without an end-of-block once the buffer is full.
+ *   - The window of 4 KiB does not limit distances, since all output is in the
+ *     buffer.
+ *   - There is one stream, with zlib's rules for codes: an incomplete code is
+ * an error, unless it is a single distance or end-of-block code of one bit.
+ * libdeflate decodes whole buffers, twice as fast. But it reports more output
+ * than fits as an error, and leaves the buffer undefined. So libdeflate tries
+ * first, and zlib decides whenever libdeflate finds anything but a stream that
+ * fills the cluster. libdeflate accepts a few streams that zlib refuses; see
  * docs/formats.md.
  *
- * zstd: QEMU calls ZSTD_decompressStream() until the cluster is full, and wants
- * the last frame to be complete then, with its checksum. Hence:
- *   - empty and skippable frames count for nothing, and what follows a full
- *     cluster is not looked at;
- *   - inside the library there are two ways. A frame that tells a size that
- *     fits, and is all there, is decoded at once; its window does not matter,
- * up to the format's 2^31. Any other goes through a ring buffer, and has a
- *     window of 2^27 at most, blocks no longer than its window, and distances
- *     that are bounded by the size of the ring;
- *   - the ring stays as large as any frame before wanted it, and so does the
- *     bound. A decoder that was used for another cluster would therefore decide
- *     otherwise, and so would one without a ring (stable output).
- * QEMU's own clusters are one frame with its size. Only they are decoded by a
- * context that is kept; that also means that no worker keeps a window of 128
- * MiB.
+ * zstd: QEMU calls ZSTD_decompressStream() until the buffer is full. The last
+ * frame must be complete then, with its checksum if it has one. Hence:
+ *   - Empty and skippable frames are skipped. What follows a full cluster is
+ * not read.
+ *   - libzstd has two decoders. One decodes a frame at once, if the input has
+ *     all of it, and if the frame has a content size that fits. The size of the
+ *     window does not matter, up to the 2^31 of the format. Any other frame
+ * goes through a ring buffer: its window is limited to 2^27, its blocks to the
+ *     window, and distances to the size of the ring.
+ *   - The ring never shrinks, so neither does the limit on distances. A context
+ *     that decoded another cluster before can therefore accept what a new one
+ *     refuses. A context without a ring (stable output) differs, too.
+ * QEMU writes each cluster as one frame with its content size. Only these
+ * frames are decoded by a context that is kept. All others get a new context,
+ * so no worker keeps a window of 128 MiB.
  */
 #include "format/decode.h"
 
@@ -57,7 +58,7 @@ struct decoder {
 
 /* --- deflate ------------------------------------------------------------ */
 
-/* As in QEMU: no header of zlib's, a window of 4 KiB. */
+/* As in QEMU: no zlib header, and a window of 4 KiB. */
 #define WINDOW_BITS (-12)
 
 static int inflate_cluster(struct decoder *d, const void *in, size_t in_len,
@@ -79,7 +80,7 @@ static int inflate_cluster(struct decoder *d, const void *in, size_t in_len,
     result = inflate(stream, Z_FINISH);
     if (result == Z_MEM_ERROR)
         return ENOMEM;
-    /* Z_BUF_ERROR: there would be more, or the end is missing. */
+    /* Z_BUF_ERROR: there is more output, or the stream has no end. */
     if ((result == Z_STREAM_END || result == Z_BUF_ERROR) &&
         stream->avail_out == 0)
         return 0;
@@ -105,9 +106,9 @@ static int decode_deflate(struct decoder *d, const void *in, size_t in_len,
 
 /* --- zstd --------------------------------------------------------------- */
 
-/* The length of the frame that the input begins with, if it is one that tells
- * the size of the cluster as its own and is all there; 0 if not. Frames of
- * zstd's early versions have other magic numbers. */
+/* The length of the first frame of the input, if it is complete and its content
+ * size is the size of a cluster; 0 if not. Frames of the first versions of zstd
+ * have other magic numbers. */
 static size_t cluster_frame(const void *in, size_t in_len, size_t out_len)
 {
     static const unsigned char magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
@@ -189,7 +190,7 @@ void decoder_free(struct decoder *d)
 int decode(struct decoder *d, enum codec codec, const void *in, size_t in_len,
            void *out, size_t out_len)
 {
-    /* zlib counts in unsigned; a cluster has 2 MiB at most. */
+    /* zlib counts in unsigned. A cluster has at most 2 MiB. */
     if (in_len > INT_MAX || out_len == 0 || out_len > INT_MAX)
         return EIO;
     switch (codec) {

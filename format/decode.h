@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Compressed clusters. decode.c alone knows the libraries.
+ * Compressed clusters. Only decode.c uses the libraries for them.
  */
 #ifndef FORMAT_DECODE_H
 #define FORMAT_DECODE_H
@@ -13,7 +13,8 @@ enum codec {
     CODEC_ZSTD,
 };
 
-/* What decoding needs, made when it is first needed. One thread uses it. */
+/* The contexts of the libraries, made when they are first used. A decoder
+ * belongs to one thread. */
 struct decoder;
 
 /* NULL when out of memory. */
@@ -23,9 +24,9 @@ struct decoder *decoder_new(void);
 void decoder_free(struct decoder *d);
 
 /*
- * Decode a cluster: of the in_len bytes at `in`, of which the last need not
- * belong to it, into out_len bytes at `out`. 0 or a positive errno value: EIO
- * when they are not a cluster that QEMU would read, ENOMEM.
+ * Decode a cluster from in_len bytes at `in`, the last of which may not belong
+ * to it, into out_len bytes at `out`. Returns 0, EIO if QEMU would refuse the
+ * cluster, or ENOMEM.
  */
 int decode(struct decoder *d, enum codec codec, const void *in, size_t in_len,
            void *out, size_t out_len);

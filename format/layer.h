@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A layer of an image: one file in its format, and the name of the backing file
- * that shows through where it has nothing.
+ * A layer of an image: a file in its format, and the name of the backing file
+ * that has what is not allocated in the layer.
  */
 #ifndef FORMAT_LAYER_H
 #define FORMAT_LAYER_H
@@ -12,14 +12,14 @@ struct layer;
 
 struct layer_ops {
     /*
-     * What the layer has at offset: the contract of extent.h. length ends not
-     * beyond the layer's size. DATA may lie beyond the end of its object, and
-     * in holes of it; the chain finds out.
+     * Map a range of the disk, which ends at or before the layer's size. The
+     * contract of the extent is in extent.h. DATA may be in a hole of its
+     * object, or beyond its end: image_map() takes care of both.
      */
     int (*map)(struct layer *layer, uint64_t offset, uint64_t length,
                struct extent *extent, struct error *error);
 
-    /* Free all but the struct layer's own. */
+    /* Free format_data. The owner of the layer frees the rest. */
     void (*close)(struct layer *layer);
 };
 
@@ -45,8 +45,7 @@ struct layer_options {
     bool standalone; /* open no other file */
 };
 
-/* Read metadata. Bytes beyond the end of the object are zeros, as QEMU has
- * it. */
+/* Read metadata. As in QEMU, bytes beyond the end of the object are zeros. */
 int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,
                   struct error *error);
 

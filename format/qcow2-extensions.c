@@ -11,7 +11,7 @@
 #include "common/bytes.h"
 #include "format/qcow2.h"
 
-/* QEMU keeps the name of the format in a buffer of 16 bytes. */
+/* QEMU has a buffer of 16 bytes for the name of the format. */
 #define MAX_BACKING_FORMAT 15
 
 #define FEATURE_NAME_ENTRY 48 /* type, bit, and a name of 46 bytes */
@@ -20,17 +20,16 @@
 struct extension {
     uint32_t type;
     uint32_t length;
-    uint64_t offset; /* of its data; of the next extension before */
+    uint64_t offset; /* of its data; before next_extension(): of the next one */
 };
 
-/* Where the extensions end: at the name of the backing file, or with the
- * cluster. */
+/* The extensions end at the name of the backing file, or with the cluster. */
 static uint64_t extensions_end(const struct qcow2 *q)
 {
     return q->backing_name_offset ? q->backing_name_offset : q->cluster_size;
 }
 
-/* The extension at e->offset. False at the end, or after an error. */
+/* Read the extension at e->offset. False at the end, or on an error. */
 static bool next_extension(struct qcow2 *q, struct extension *e, int *err,
                            struct error *error)
 {
@@ -48,9 +47,9 @@ static bool next_extension(struct qcow2 *q, struct extension *e, int *err,
     e->offset += sizeof(head);
     if (sum_exceeds(e->offset, e->length, end)) {
         *err = qcow2_broken(q, EINVAL, error,
-                            "a header extension of %u bytes at %" PRIu64
-                            " is too long",
-                            e->length, e->offset - sizeof(head));
+                            "the header extension at %" PRIu64
+                            " is too long: %u bytes",
+                            e->offset - sizeof(head), e->length);
         return false;
     }
     return e->type != QCOW2_EXTENSION_END;
@@ -61,8 +60,7 @@ static void skip_extension(struct extension *e)
     e->offset += round_up(e->length, 8);
 }
 
-/* A text of the extension, or of what stands where it says, as a string; a NUL
- * ends it. It takes the place of an earlier one. */
+/* Read a string, which may end early with a NUL. It replaces an earlier one. */
 static int read_text(struct qcow2 *q, uint64_t offset, size_t length,
                      char **text, struct error *error)
 {
@@ -81,7 +79,7 @@ static int read_text(struct qcow2 *q, uint64_t offset, size_t length,
     return 0;
 }
 
-/* A reader needs no bitmaps; QEMU refuses the image. */
+/* Bitmaps are of no use to a reader, but QEMU refuses an image for them. */
 static int check_bitmaps(struct qcow2 *q, const struct extension *e,
                          struct error *error)
 {
@@ -94,7 +92,7 @@ static int check_bitmaps(struct qcow2 *q, const struct extension *e,
         return qcow2_broken(q, EINVAL, error,
                             "the bitmaps extension has %u bytes", e->length);
     if (!(q->autoclear_features & QCOW2_AUTOCLEAR_BITMAPS))
-        return 0; /* out of date, and ignored */
+        return 0; /* QEMU ignores bitmaps that are out of date */
     err = metadata_read(q->layer->reader, e->offset, data, sizeof(data), error);
     if (err)
         return err;
@@ -108,8 +106,8 @@ static int check_bitmaps(struct qcow2 *q, const struct extension *e,
                             "the bitmaps extension is out of bounds");
     if (directory_offset >= q->layer->reader->size)
         return qcow2_broken(q, EINVAL, error,
-                            "the directory of its bitmaps begins beyond the "
-                            "end of the file: at %" PRIu64,
+                            "the bitmap directory begins beyond the end of the "
+                            "file: at %" PRIu64,
                             directory_offset);
     return 0;
 }
@@ -126,9 +124,10 @@ static int read_extension(struct qcow2 *q, const struct extension *e,
         return read_text(q, e->offset, e->length, &q->layer->backing_format,
                          error);
     case QCOW2_EXTENSION_CRYPTO:
-        return qcow2_broken(q, EINVAL, error,
-                            "it has a header for encryption, and is not "
-                            "encrypted");
+        return qcow2_broken(
+            q, EINVAL, error,
+            "there is a header for encryption, but the image is "
+            "not encrypted");
     case QCOW2_EXTENSION_BITMAPS:
         return check_bitmaps(q, e, error);
     case QCOW2_EXTENSION_DATA_FILE:
@@ -170,7 +169,7 @@ int qcow2_read_extensions(struct qcow2 *q, struct error *error)
     if (err)
         return err;
 
-    /* An empty name is none. */
+    /* QEMU takes an empty name for none. */
     if (layer->backing_name && !*layer->backing_name) {
         free(layer->backing_name);
         layer->backing_name = NULL;
@@ -184,7 +183,7 @@ int qcow2_read_extensions(struct qcow2 *q, struct error *error)
 
 /* --- names of features -------------------------------------------------- */
 
-/* The name that the image has for an incompatible feature, if any. */
+/* Find the name of an incompatible feature in the table of names. */
 static bool feature_name(struct qcow2 *q, const struct extension *e,
                          unsigned bit, char name[FEATURE_NAME_ENTRY - 1])
 {
@@ -224,7 +223,7 @@ int qcow2_refuse_features(struct qcow2 *q, uint64_t unknown,
     }
     error_clear(&ignored);
     return error_set(error, ENOTSUP,
-                     "%s: needs a feature of qcow2 that is not supported: bit "
+                     "%s: the image needs a feature that is not supported: bit "
                      "%u%s%s%s",
                      q->layer->reader->name, bit, *name ? ", '" : "", name,
                      *name ? "'" : "");

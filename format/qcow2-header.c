@@ -51,7 +51,7 @@ int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t offset,
 
 /* --- the header --------------------------------------------------------- */
 
-/* Offsets are those of the specification. */
+/* The offsets are in the specification. */
 static void parse(struct qcow2 *q, const unsigned char *h)
 {
     q->version = get_be32(h + 4);
@@ -88,20 +88,20 @@ static int check_shape(const struct qcow2 *q, struct error *error)
     if (q->cluster_bits < QCOW2_MIN_CLUSTER_BITS ||
         q->cluster_bits > QCOW2_MAX_CLUSTER_BITS)
         return qcow2_broken(
-            q, EINVAL, error, "cluster_bits is %u, and must be %d to %d",
+            q, EINVAL, error, "cluster_bits is %u, but must be %d to %d",
             q->cluster_bits, QCOW2_MIN_CLUSTER_BITS, QCOW2_MAX_CLUSTER_BITS);
     if (q->version == 3 && q->header_length < QCOW2_HEADER_V3)
         return qcow2_broken(q, EINVAL, error,
-                            "header_length is %u, and must be %d or more",
+                            "header_length is %u, but must be %d or more",
                             q->header_length, QCOW2_HEADER_V3);
     if (q->header_length > 1u << q->cluster_bits)
         return qcow2_broken(q, EINVAL, error,
-                            "header_length is %u, more than a cluster",
+                            "header_length is %u, which is more than a cluster",
                             q->header_length);
     if (q->backing_name_offset > 1u << q->cluster_bits)
         return qcow2_broken(q, EINVAL, error,
                             "the name of the backing file is at %" PRIu64
-                            ", outside of the first cluster",
+                            ", outside the first cluster",
                             q->backing_name_offset);
     return 0;
 }
@@ -114,16 +114,18 @@ static int check_features(const struct qcow2 *q, struct error *error)
 
     if (q->autoclear_features & QCOW2_AUTOCLEAR_DATA_FILE_RAW && !data_file)
         return qcow2_broken(q, EINVAL, error,
-                            "it says that its data file is raw, and has none");
+                            "its data file is said to be raw, but there is "
+                            "none");
     if (q->compression_type > 1)
         return error_set(error, ENOTSUP,
                          "%s: compression type %u of qcow2 is not supported",
                          q->layer->reader->name, q->compression_type);
     if (compression != (q->compression_type != 0))
-        return qcow2_broken(q, EINVAL, error,
-                            "the compression type is %u, and the feature bit "
-                            "for it is %d",
-                            q->compression_type, compression);
+        return qcow2_broken(
+            q, EINVAL, error,
+            "the compression type is %u, but its feature bit is "
+            "%d",
+            q->compression_type, compression);
     if (q->subclusters &&
         q->cluster_size / QCOW2_SUBCLUSTERS < 1u << QCOW2_MIN_CLUSTER_BITS)
         return qcow2_broken(q, EINVAL, error,
@@ -132,21 +134,21 @@ static int check_features(const struct qcow2 *q, struct error *error)
                             q->cluster_size);
     if (q->refcount_order > 6)
         return qcow2_broken(q, EINVAL, error,
-                            "refcount_order is %u, and must be 0 to 6",
+                            "refcount_order is %u, but must be 0 to 6",
                             q->refcount_order);
     if (q->encryption > 2)
         return qcow2_broken(q, EINVAL, error, "unknown encryption method %u",
                             q->encryption);
     if (q->encryption)
         return error_set(error, ENOTSUP,
-                         "%s: the image is encrypted; name its key with "
+                         "%s: the image is encrypted; give its key by "
                          "--object secret,id=ID,file=PATH --image-opts "
                          "driver=qcow2,encrypt.key-secret=ID,file.filename=...",
                          q->layer->reader->name);
     return 0;
 }
 
-/* Entries that an L1 table needs for the disk. */
+/* How many L1 entries the disk needs. */
 static uint64_t l1_entries_needed(const struct qcow2 *q)
 {
     unsigned shift = q->cluster_bits + q->l2_bits;
@@ -159,7 +161,7 @@ static int check_tables(const struct qcow2 *q, struct error *error)
     int err;
 
     if (q->refcount_table_clusters == 0)
-        return qcow2_broken(q, EINVAL, error, "it has no refcount table");
+        return qcow2_broken(q, EINVAL, error, "there is no refcount table");
     err = qcow2_check_table(q, "refcount table", q->refcount_table_offset,
                             (uint64_t)q->refcount_table_clusters *
                                 (q->cluster_size / sizeof(uint64_t)),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * From a guest offset to what a qcow2 image has there.
+ * What a qcow2 image has at a guest offset.
  *
- * The simple version: look up the L1 entry, look up the L2 entry, and say what
- * one cluster (or subcluster) is. What is more here: neighbours of the same
- * kind, which for data also means that they lie in a row in the file, are
- * joined as far as the slice of the L2 table goes.
+ * The simple version: look up the L1 entry, look up the L2 entry, and describe
+ * one cluster or subcluster. This version also joins neighbours of the same
+ * kind, as far as the slice of the L2 table reaches. Data is only joined if it
+ * is contiguous in the file.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 #include "common/bytes.h"
 #include "format/qcow2.h"
 
-/* Entries of both tables; bits 56 to 61 and 1 to 8 are reserved, and QEMU
- * ignores them. */
+/* Entries of both tables. QEMU ignores the reserved bits, 56 to 61 and 1 to 8.
+ */
 #define OFFSET_MASK UINT64_C(0x00fffffffffffe00)
 #define FLAG_COPIED (UINT64_C(1) << 63)
 #define FLAG_COMPRESSED (UINT64_C(1) << 62)
@@ -22,13 +22,13 @@
 
 #define COMPRESSED_SECTOR 512
 
-/* A part of one cluster, all of one kind. */
+/* A part of one cluster, which is of one kind. */
 struct part {
     enum extent_kind kind;
     uint64_t length;
     uint64_t host_offset;
     uint32_t host_length; /* COMPRESSED */
-    const char *fault;    /* not NULL: why it cannot be read */
+    const char *fault;    /* why it cannot be read, or NULL */
 };
 
 static bool has_data_file(const struct qcow2 *q)
@@ -38,8 +38,9 @@ static bool has_data_file(const struct qcow2 *q)
 
 /* --- one entry ---------------------------------------------------------- */
 
-/* The bits of an offset, and above them the number of sectors after the first:
- * how many of each depends on the size of a cluster. */
+/* The entry has the offset in its low bits, and above them the number of
+ * sectors after the first one. How many bits each has depends on the cluster
+ * size. */
 static void compressed_cluster(const struct qcow2 *q, uint64_t entry,
                                struct part *part)
 {
@@ -56,7 +57,7 @@ static void compressed_cluster(const struct qcow2 *q, uint64_t entry,
         part->fault = "a compressed cluster in an image with a data file";
 }
 
-/* Data of a cluster that has a place in the file. */
+/* Set and check the place of a cluster in the file. */
 static void check_host_offset(const struct qcow2 *q, uint64_t guest,
                               uint64_t entry, struct part *part)
 {
@@ -72,7 +73,7 @@ static void check_host_offset(const struct qcow2 *q, uint64_t guest,
 
 static bool is_allocated(const struct qcow2 *q, uint64_t entry)
 {
-    /* A data file's first cluster is at offset 0, which otherwise is none. */
+    /* In a data file, a cluster may be at offset 0. */
     return entry & OFFSET_MASK || (has_data_file(q) && entry & FLAG_COPIED);
 }
 
@@ -93,7 +94,7 @@ static void plain_cluster(const struct qcow2 *q, uint64_t guest, uint64_t entry,
         check_host_offset(q, guest, entry, part);
 }
 
-/* How many bits from this one on are as it is, of 32. */
+/* The number of equal bits, of 32, from a bit upwards. */
 static unsigned run_of_bits(uint32_t bits, unsigned from)
 {
     uint32_t rest = bits >> from;
@@ -103,7 +104,7 @@ static unsigned run_of_bits(uint32_t bits, unsigned from)
     return run < 32 - from ? run : 32 - from;
 }
 
-/* Bit n of `allocated` and of `zero` is about subcluster n. */
+/* Bit n of `allocated` and of `zero` is that of subcluster n. */
 static void extended_cluster(const struct qcow2 *q, uint64_t guest,
                              uint64_t entry, uint64_t bitmap, struct part *part)
 {
@@ -129,7 +130,7 @@ static void extended_cluster(const struct qcow2 *q, uint64_t guest,
         check_host_offset(q, guest, entry, part);
 }
 
-/* What a cluster is, from a guest offset in it on; entry is in the L2 table. */
+/* Describe a cluster from a guest offset in it on. bytes are its L2 entry. */
 static struct part look_up(const struct qcow2 *q, uint64_t guest,
                            const unsigned char *bytes)
 {
@@ -181,7 +182,7 @@ static int set_extent(struct qcow2 *q, const struct part *part,
     return 0;
 }
 
-/* A run of clusters in one slice of an L2 table. */
+/* Map a run of clusters in one slice of an L2 table. */
 static int map_l2(struct qcow2 *q, struct extent *extent, struct error *error)
 {
     uint64_t l2_entries = UINT64_C(1) << q->l2_bits;
@@ -216,7 +217,7 @@ static int map_l2(struct qcow2 *q, struct extent *extent, struct error *error)
     return set_extent(q, &run, extent, error);
 }
 
-/* Ask for the start of the L2 table that the next L1 entry has. */
+/* Start to read the L2 table of the next L1 entry. */
 static void prefetch(struct qcow2 *q, uint64_t entry)
 {
     uint64_t offset = entry & OFFSET_MASK;

@@ -15,11 +15,11 @@
 struct snapshot {
     uint64_t l1_offset;
     uint32_t l1_entries;
-    uint64_t id_offset; /* of the text in the file; the name follows it */
+    uint64_t id_offset; /* in the file; the name follows the id */
     uint16_t id_length, name_length;
 };
 
-/* Read the entry at *offset, and move on to the next. */
+/* Read the entry at *offset, and set *offset to the next one. */
 static int read_entry(struct qcow2 *q, uint64_t *offset, unsigned index,
                       struct snapshot *s, struct error *error)
 {
@@ -49,14 +49,14 @@ static int read_entry(struct qcow2 *q, uint64_t *offset, unsigned index,
     return 0;
 }
 
-/* --- which one ---------------------------------------------------------- */
+/* --- the choice --------------------------------------------------------- */
 
-/* What the user asked for: "NAME-OR-ID", or "snapshot.id=ID,snapshot.name=NAME"
- * as in 'qemu-img convert -l'. */
+/* The argument of -l: "NAME-OR-ID", or "snapshot.id=ID,snapshot.name=NAME", as
+ * in 'qemu-img convert'. */
 struct wanted {
     const char *id, *name;
     size_t id_length, name_length;
-    bool both; /* they must both fit; or else an id wins over a name */
+    bool both; /* both must match; otherwise an id wins over a name */
 };
 
 static const char id_key[] = "snapshot.id=";
@@ -87,7 +87,7 @@ static bool parse_wanted(const char *text, struct wanted *w)
     return true;
 }
 
-/* Compare a text of the table; a NUL ends it. */
+/* Compare a string of the table, which may end early with a NUL. */
 static int text_equals(struct qcow2 *q, uint64_t offset, size_t length,
                        const char *text, size_t text_length, bool *equal,
                        struct error *error)
@@ -104,7 +104,8 @@ static int text_equals(struct qcow2 *q, uint64_t offset, size_t length,
     return err;
 }
 
-/* Whether an entry has the id, and whether it has the name. */
+/* Whether an entry has the id, and whether it has the name. What is not asked
+ * for matches, if both must. */
 static int compare(struct qcow2 *q, const struct snapshot *s,
                    const struct wanted *w, bool *id, bool *name,
                    struct error *error)
@@ -121,9 +122,8 @@ static int compare(struct qcow2 *q, const struct snapshot *s,
     return err;
 }
 
-/* Whether QEMU takes an id for one that is not there: it finds the L1 table
- * misplaced before it reads. One that is too large, or is where nothing can be
- * read, is an error of another kind to it. */
+/* Whether QEMU goes on from the id to the name: it does so if the L1 table is
+ * misplaced. If the table is too large, or cannot be read, it gives up. */
 static bool passed_over(const struct qcow2 *q, const struct snapshot *s)
 {
     uint64_t size = (uint64_t)s->l1_entries * sizeof(uint64_t);
@@ -138,8 +138,8 @@ static int use(struct qcow2 *q, const struct snapshot *s, struct error *error)
     int err = qcow2_check_l1(q, "L1 table of the snapshot", s->l1_offset,
                              s->l1_entries, error);
 
-    /* The disk keeps its size, whatever that of the snapshot was. A longer
-     * table has the state of the machine at its end. */
+    /* As in QEMU, the disk keeps its size. A longer L1 table has the state of
+     * the machine at its end. */
     q->l1_offset = s->l1_offset;
     q->l1_entries = s->l1_entries;
     return err;
@@ -170,7 +170,7 @@ int qcow2_read_snapshots(struct qcow2 *q, const char *wanted,
         err = compare(q, &s, &w, &id, &name, error);
         if (w.both)
             id = name = id && name;
-        /* The first of several wins. */
+        /* The first match counts. */
         if (!err && id && !has_id) {
             by_id = s;
             has_id = true;

@@ -16,9 +16,9 @@ bool qcow2_probe(const unsigned char *start, size_t len)
 }
 
 /*
- * The file that has the data of all clusters. Its name is relative to the
- * current directory, not to that of the image, and is taken as it is, without
- * "file:" or another protocol: this is how QEMU 7.2 does it.
+ * Open the file that has the data of all clusters. As in QEMU 7.2, its name is
+ * relative to the current directory, not to that of the image, and is a path
+ * even if it begins with "file:" or another protocol.
  */
 static int open_data_file(struct qcow2 *q, const struct layer_options *options,
                           struct error *error)
@@ -32,8 +32,7 @@ static int open_data_file(struct qcow2 *q, const struct layer_options *options,
         return 0;
     if (!name || !*name)
         return qcow2_broken(q, EINVAL, error,
-                            "its data is in another file, and it does not say "
-                            "in which");
+                            "its data is in another file, which has no name");
     if (options->standalone)
         return error_set(error, EPERM,
                          "%s: refers to another file, its data file '%s'",

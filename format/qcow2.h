@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * qcow2, as QEMU's docs/interop/qcow2.txt specifies it and as QEMU 7.2 reads
- * it: what the specification leaves open, and what QEMU does not follow, is
- * as QEMU does it. The header is in qcow2-header.c, its extensions in
- * qcow2-extensions.c, the table of snapshots in qcow2-snapshot.c, open and
- * close in qcow2.c, the map in qcow2-map.c.
+ * qcow2, as QEMU's docs/interop/qcow2.txt specifies it. Where the specification
+ * is silent, and where QEMU 7.2 does not follow it, QEMU is right. Each part of
+ * the format has a file: qcow2-header.c, qcow2-extensions.c, qcow2-snapshot.c,
+ * qcow2-map.c. An image is opened and closed in qcow2.c. The names of other
+ * files are also found without opening it, by qcow2-names.c.
  */
 #ifndef FORMAT_QCOW2_H
 #define FORMAT_QCOW2_H
@@ -34,13 +34,13 @@ struct qcow2 {
     uint32_t header_length;
     uint8_t compression_type;
 
-    /* What follows from it. */
+    /* Derived from the header. */
     uint32_t cluster_size;
     bool subclusters;    /* extended L2 entries */
-    unsigned l2_bits;    /* entries of an L2 table are 1 << l2_bits */
-    unsigned entry_size; /* of an L2 table, in bytes */
+    unsigned l2_bits;    /* an L2 table has 1 << l2_bits entries */
+    unsigned entry_size; /* bytes of an entry of an L2 table */
     enum codec codec;
-    char *data_file_name; /* of the header extension */
+    char *data_file_name; /* from its header extension */
 
     struct table l1, l2;
 };
@@ -76,7 +76,7 @@ enum {
 
 #define QCOW2_SUBCLUSTERS 32
 
-/* QEMU's limits, which bound what a hostile header can make us do. */
+/* QEMU's limits. They bound what a hostile header can ask for. */
 #define QCOW2_MIN_CLUSTER_BITS 9
 #define QCOW2_MAX_CLUSTER_BITS 21
 #define QCOW2_MAX_L1_SIZE (32 * MiB)
@@ -90,23 +90,23 @@ enum {
 #define QCOW2_MAX_BITMAP_DIRECTORY (65535 * KiB)
 #define QCOW2_MAX_BACKING_NAME 1023
 
-/* QEMU reads nothing beyond this offset: INT64_MAX, less its largest
- * alignment of 1 GiB. */
+/* QEMU reads nothing beyond this offset: INT64_MAX less 1 GiB, its largest
+ * alignment. */
 #define QCOW2_MAX_OFFSET ((UINT64_C(1) << 63) - GiB)
 
-/* Set an error: "NAME: broken qcow2 image: ...". Returns code. */
+/* Set the error "NAME: broken qcow2 image: ...". Returns its code. */
 int qcow2_broken(const struct qcow2 *q, int code, struct error *error,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /*
- * A table of count entries at offset: bounded, at a cluster's edge, and where
- * QEMU can read it.
+ * Check that a table of count entries is not too large, begins at a cluster,
+ * and is at an offset that QEMU can read.
  */
 int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,
                       uint64_t count, size_t entry_size, uint64_t max_size,
                       struct error *error);
 
-/* The same for an L1 table. */
+/* Check an L1 table likewise. */
 int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t offset,
                    uint64_t count, struct error *error);
 
@@ -121,8 +121,8 @@ int qcow2_read_extensions(struct qcow2 *q, struct error *error);
 int qcow2_refuse_features(struct qcow2 *q, uint64_t unknown,
                           struct error *error);
 
-/* qcow2-snapshot.c: check the table of snapshots. Where wanted is not NULL the
- * snapshot of this id or name takes the place of the active disk. */
+/* qcow2-snapshot.c: check the table of snapshots. If wanted is not NULL, use
+ * the snapshot of this id or name instead of the active disk. */
 int qcow2_read_snapshots(struct qcow2 *q, const char *wanted,
                          struct error *error);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Raw: the bytes of the host object, and zeros up to the end of the last
- * sector.
+ * Raw: the bytes of the host object, padded with zeros to a whole sector.
  */
 #include <errno.h>
 
@@ -42,8 +41,8 @@ int raw_open(struct layer *layer, const struct layer_options *options,
     if (options->snapshot)
         return error_set(error, ENOTSUP, "%s: a raw image has no snapshots",
                          r->name);
-    /* No host object is larger than an off_t tells, 2^63 - 1, but the last
-     * sector may end beyond that. */
+    /* A host object has at most 2^63 - 1 bytes, but the last sector may end
+     * beyond that. */
     if (r->size > (uint64_t)INT64_MAX - padding)
         return error_set(error, EFBIG, "%s: the file is too large", r->name);
     layer->size = r->size + padding;

@@ -8,8 +8,8 @@
 void table_set(struct table *t, struct reader *reader, uint64_t offset,
                uint64_t length)
 {
-    /* Slices begin at multiples of their size from the start of the table:
-     * those of another table are others, unless it is the same. */
+    /* Slices are aligned to the start of their table, so another table has
+     * other slices. */
     if (t->reader != reader || t->offset != offset || t->length != length)
         t->slice_length = 0;
     t->reader = reader;

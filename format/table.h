@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A table of an image, read a slice at a time: whatever its size, a slice is
- * what it takes of memory. Maps go from the front to the back, so that one
- * slice is enough to read each entry once.
+ * A table of an image, which is read by slices. Whatever its size, it needs the
+ * memory of one slice. An image is mapped from front to back, so one slice is
+ * enough to read each entry once.
  */
 #ifndef FORMAT_TABLE_H
 #define FORMAT_TABLE_H
@@ -14,19 +14,19 @@
 struct table {
     struct reader *reader;
     uint64_t offset; /* of the table in the object */
-    uint64_t length; /* in bytes; the caller checked that the sum is sane */
+    uint64_t length; /* in bytes; offset + length does not overflow */
     unsigned char *slice;
     uint64_t slice_offset; /* in the table */
-    size_t slice_length;   /* 0: none is loaded */
+    size_t slice_length;   /* 0: no slice is loaded */
 };
 
-/* Look at another table. A slice that it has is kept. */
+/* Choose a table. If it is the same one as before, its slice is kept. */
 void table_set(struct table *t, struct reader *reader, uint64_t offset,
                uint64_t length);
 
 /*
- * The bytes of the table from `at` on, which is less than its length: *count
- * of them, to the end of the slice. They are good until the next call.
+ * Get the bytes of the table from `at`, which is less than its length, to the
+ * end of the slice: *count of them. They are valid until the next call.
  */
 int table_get(struct table *t, uint64_t at, const unsigned char **bytes,
               size_t *count, struct error *error);

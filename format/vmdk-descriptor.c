@@ -13,19 +13,19 @@
 #include "common/units.h"
 #include "format/format.h"
 
-/* QEMU reads no more of a descriptor. */
+/* QEMU reads no more of a descriptor than this. */
 #define MAX_DESCRIPTOR (MiB - 1)
 
-/* QEMU looks for the name of the parent in so many bytes: */
+/* QEMU looks for the name of the parent in so many bytes of the descriptor, */
 #define PARENT_TEXT 10240
-/* here, if the image is not the descriptor alone. */
+/* which it expects here, unless the image is the descriptor alone. */
 #define EMBEDDED_AT 512
 
-/* The longest line of an extent up to the end of its name; longer ones have
- * blanks to hide something. */
+/* The longest line of an extent, up to the end of its name. Only a line that
+ * hides something behind blanks is longer. */
 #define MAX_LINE 2000
 
-#define HEADER_SIZE 36 /* the part of an extent's header that is used here */
+#define HEADER_SIZE 36 /* what is used here of an extent's header */
 
 struct descriptor {
     struct reader *reader;
@@ -42,8 +42,8 @@ static bool is_one_of(const char *word, const char *const *words)
     return *words != NULL;
 }
 
-/* A line of the descriptor, which may be of an extent: ACCESS SECTORS TYPE
- * "NAME" [OFFSET]. */
+/* Check a line, which may describe an extent: ACCESS SECTORS TYPE "NAME"
+ * [OFFSET]. */
 static int check_line(struct descriptor *d, const char *line,
                       struct error *error)
 {
@@ -56,7 +56,7 @@ static int check_line(struct descriptor *d, const char *line,
     int fields, end = 0;
     bool has_header;
 
-    /* QEMU's sscanf() goes on over the end of a line, too. */
+    /* Like QEMU's sscanf(), which reads across the ends of lines. */
     line += strspn(line, " \t\n\v\f\r");
     snprintf(words, sizeof(words), "%.*s", MAX_LINE, line);
     fields = sscanf(words, "%10s %" SCNd64 " %10s \"%511[^\n\r\"]%n", access,
@@ -93,7 +93,7 @@ static int check_lines(struct descriptor *d, const char *text,
     return err;
 }
 
-/* In the text at offset, which a NUL ends. */
+/* Check the descriptor at offset, which may end early with a NUL. */
 static int check_extents(struct descriptor *d, uint64_t offset,
                          struct error *error)
 {
@@ -117,8 +117,8 @@ static int check_extents(struct descriptor *d, uint64_t offset,
 
 /* --- the parent --------------------------------------------------------- */
 
-/* Two bytes after the key, which should be =", the name begins: QEMU does not
- * look at them, and so goes on behind a NUL there. */
+/* The name begins two bytes after the key. QEMU does not check that they are
+ * =", so there may be a NUL. */
 static const char *find_parent(char *text)
 {
     static const char key[] = "parentFileNameHint";
@@ -161,7 +161,7 @@ int vmdk_names(struct reader *reader, const struct name_visitor *visitor,
 
     if (err)
         return err;
-    /* Without a capacity the extent is none: the descriptor says it all. */
+    /* An image without a capacity is only a descriptor. */
     if (is_text)
         err = check_extents(&d, 0, error);
     else if (sparse && get_le64(h + 12) == 0 && embedded_at != 0)

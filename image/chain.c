@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Opening an image: the files below it are opened one after the other, as QEMU
- * finds them.
+ * Opening an image: its layer first, then its backing files, one after the
+ * other, where QEMU would find them.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,15 +16,16 @@
 #include "image/warnings.h"
 #include "nbd/nbd.h"
 
-/* More than anybody uses; QEMU itself gets into trouble before (it opens a
- * chain by recursion). Each layer costs a descriptor and 128 KiB of tables. */
+/* More layers than anybody uses: QEMU, which opens a chain by recursion, fails
+ * earlier. Each layer costs a descriptor and 128 KiB of tables. */
 #define MAX_CHAIN 1000
 
 /* --- backing files ------------------------------------------------------ */
 
-/* The path of a backing file, or what QEMU takes for one: relative to the
- * directory of the name under which the image that names it was opened. An
- * export is in no directory: the name must not choose another server. */
+/* Find the path of a backing file, or the name with a protocol that QEMU takes
+ * for one. A relative name starts from the directory of the name by which the
+ * image was opened. An export is in no directory: a name in it must not choose
+ * another export. */
 static int backing_path(const struct layer *layer, const char *base_path,
                         bool trust_names, char **below, struct error *error)
 {
@@ -42,7 +43,7 @@ static int backing_path(const struct layer *layer, const char *base_path,
     if (!path) {
         *below = strdup(name);
     } else if (has_place) {
-        /* After "file:" QEMU takes the current directory. */
+        /* QEMU takes a path after "file:" from the current directory. */
         *below = plain_path(path);
     } else if (!base_path || nbd_is_uri(base_path)) {
         return recorded_no_place(layer->reader->name, "backing file", name,
@@ -55,8 +56,7 @@ static int backing_path(const struct layer *layer, const char *base_path,
     return 0;
 }
 
-/* What a guest writes into a raw disk can make it look like an image that names
- * other files. */
+/* A guest can make its raw disk look like an image that names other files. */
 static int warn_probed(struct image *image, const struct chain_layer *l,
                        struct error *error)
 {
@@ -67,7 +67,7 @@ static int warn_probed(struct image *image, const struct chain_layer *l,
                       l->backing->format);
 }
 
-/* The disk that the user means may be another one than what was read. */
+/* The user may mean another disk than the one that is read. */
 static int warn_format(struct image *image, const struct chain_layer *l,
                        struct error *error)
 {
@@ -86,7 +86,7 @@ static int warn_format(struct image *image, const struct chain_layer *l,
     return 0;
 }
 
-/* Exports are known by their URIs. */
+/* Exports have no other identity than their URIs. */
 static bool same_object(const struct reader *a, const struct reader *b)
 {
     return reader_same_object(a, b) ||
@@ -109,8 +109,8 @@ static int check_loop(const struct image *image, const struct chain_layer *last,
     return 0;
 }
 
-/* Open the file below a layer. *path is the layer's path and becomes that of
- * the file. */
+/* Open the file below a layer. *path is the path of the layer, and is replaced
+ * by that of the file. */
 static int open_backing(struct image *image, struct chain_layer *l, char **path,
                         const struct image_options *options,
                         struct error *error)

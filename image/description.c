@@ -24,7 +24,7 @@ static bool append(char ***list, size_t *count, const char *value)
     return true;
 }
 
-/* Look at an option, which stays as it is. */
+/* Collect the value of an option, and keep the option as it is. */
 static bool collect(FILE *f, const struct qemu_option *option, void *arg)
 {
     struct description *d = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The map of an image: ask the layers from the top down until one has
- * something, and the host object about its holes.
+ * The map of an image: ask the layers, from the top down, until the range is
+ * allocated in one of them. Then ask the host object about its holes.
  */
 #include "image/image.h"
 
@@ -11,8 +11,8 @@
 #include "common/units.h"
 #include "image/open.h"
 
-/* A layer is asked for all that it can tell, and once: what the chain or the
- * host cuts into pieces is not looked up again for each of them. */
+/* A layer is asked for as much as it can tell, and the answer is kept. So what
+ * the chain or the host cuts into pieces is looked up only once. */
 static int layer_map(struct chain_layer *l, uint64_t offset, uint64_t length,
                      struct extent *extent, struct error *error)
 {
@@ -38,8 +38,8 @@ static int layer_map(struct chain_layer *l, uint64_t offset, uint64_t length,
 }
 
 /*
- * Holes are whole sectors here. A file system has larger blocks, but a server
- * may tell of each byte alone, and each extent costs memory and time.
+ * Shrink holes to whole sectors. A file system has larger blocks, but a server
+ * may report each byte on its own, and each extent costs memory and time.
  */
 static void to_sectors(uint64_t offset, uint64_t length,
                        struct reader_extent *host)
@@ -58,7 +58,7 @@ static void to_sectors(uint64_t offset, uint64_t length,
         host->length = length;
 }
 
-/* Host bytes beyond the end of their object, and in its holes, are zeros. */
+/* Bytes in a hole of their host object, or beyond its end, are zeros. */
 static int map_host(const struct image *image, struct extent *extent,
                     struct error *error)
 {
@@ -91,7 +91,7 @@ static int map(const struct image *image, uint64_t offset, uint64_t length,
         uint64_t size = l->layer.size;
         int err;
 
-        /* A short layer is zeros after its end, and hides what is below. */
+        /* A layer that ends earlier than the disk hides what is below. */
         if (offset >= size)
             break;
         if (length > size - offset)

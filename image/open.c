@@ -91,7 +91,7 @@ static int start_qemu(struct chain_layer *layer,
                       bool foreign, struct error *error)
 {
     const struct nbd_options nbd = nbd_options(source, options);
-    /* The user's secrets are for what the user named. */
+    /* The user's secrets are only for what the user named. */
     bool trusted = !source->recorded && !foreign;
     const struct qemu_options qemu = {
         .name = source->name,
@@ -262,7 +262,8 @@ static int open_description(struct chain_layer *layer,
     bool foreign = false;
     int err = 0;
 
-    /* A description that an image records is trusted as a whole, or refused. */
+    /* The user trusts a description that an image records as a whole: otherwise
+     * it was refused before. */
     if (!source->recorded)
         err = walk_description(source->path, source->kind == SOURCE_JSON,
                                options, &foreign, error);

@@ -13,11 +13,11 @@
 #include "image/recorded.h"
 #include "reader/open-disk.h"
 
-/* Files that one image may lead to: more than the descriptors of a process. A
- * descriptor that names itself over and over would have no end. */
+/* How many files an image may lead to: more than a process has descriptors. A
+ * VMDK descriptor may name itself again and again. */
 #define MAX_FILES 100000
 
-/* How deep they may lie. QEMU opens each from within the one before. */
+/* How long a chain of names may be. QEMU opens it by recursion. */
 #define MAX_DEPTH 200
 
 struct walk {

@@ -10,7 +10,7 @@
 #include "image/open.h"
 #include "qemu/files.h"
 
-/* QEMU may have a file open more than once. */
+/* QEMU may have a file open more than once, but one warning is enough. */
 static bool is_warned(const struct image *image, const char *text)
 {
     for (size_t i = 0; i < image->warning_count; i++) {
@@ -44,7 +44,8 @@ int image_warn(struct image *image, struct error *error, const char *format,
     return 0;
 }
 
-/* The user who reads an image that is in use knows that it may change. */
+/* With force_share, a change is a warning. Its message has the name of the
+ * file. */
 static int warn_changed(struct image *image, const struct reader *r,
                         struct error *change, struct error *error)
 {
@@ -100,7 +101,7 @@ static int visit_layer(struct image *image, const struct chain_layer *layer,
     return err;
 }
 
-/* Visit the readers of all layers, until an error. */
+/* Visit all readers of all layers. An error ends the visit. */
 static int visit_all(struct image *image, visitor *visit, struct error *error)
 {
     int err = 0;

@@ -12,8 +12,8 @@
 
 #include "reader/open-disk.h"
 
-/* Whether the process got a descriptor from us, as we got it from the user. Its
- * standard streams, and what is not closed on exec. */
+/* Whether the process inherited a descriptor from this one, which inherited it
+ * from the user: a standard stream, or one that is not closed on exec. */
 static bool is_inherited(int fd, const struct stat *theirs)
 {
     int flags = fcntl(fd, F_GETFD);
@@ -24,7 +24,7 @@ static bool is_inherited(int fd, const struct stat *theirs)
             ours.st_dev == theirs->st_dev && ours.st_ino == theirs->st_ino);
 }
 
-/* Whether a descriptor of another process may be a disk. */
+/* Whether a descriptor of the process may be that of a disk. */
 static bool is_disk(int fd, const char *link)
 {
     struct stat st;
@@ -33,8 +33,8 @@ static bool is_disk(int fd, const char *link)
            !is_inherited(fd, &st);
 }
 
-/* Confinement does not let QEMU open one. Should it have found a way, its disk
- * is no longer what it was. */
+/* Confinement keeps QEMU from opening a disk for writing. If QEMU has found a
+ * way, the disk may no longer be what it was. */
 static int check_read_only(const char *link, const char *name,
                            struct error *error)
 {

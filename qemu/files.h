@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The files that QEMU has open for an image: all of its chain, whatever names
- * them.
+ * The files that QEMU has open for an image: those of its chain, extents, and
+ * any others that an option names.
  */
 #ifndef QEMU_FILES_H
 #define QEMU_FILES_H
@@ -16,11 +16,10 @@ struct qemu_files {
 };
 
 /*
- * Open the files and block devices that a process of QEMU's has open, and so
- * take the locks of a reader: qemu-nbd lets others write what qemu-img would
- * refuse. An error (EBUSY) when somebody writes one. What cannot be looked at,
- * as where there is no /proc, is left out, and so is the file of `known`, which
- * may be NULL.
+ * Open the files and block devices that a qemu-nbd has open. This locks them
+ * against writers, as qemu-img would, but qemu-nbd does not. If a file is in
+ * use, the error is EBUSY. Files that cannot be found, because there is no
+ * /proc, are left out. So is the file of `known`, which may be NULL.
  */
 int qemu_files_open(pid_t pid, const char *name, bool force_share,
                     const struct reader *known, struct qemu_files **files,

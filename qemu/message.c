@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Messages of qemu-nbd are lines such as
+ * The error message of qemu-nbd is a line such as
  *
  *   qemu-nbd: Failed to blk_new_open 'FILE': Could not open 'NAME': REASON
  *
- * and a line with a hint may follow. Before it there may be warnings, and the
- * name of the package that has a protocol.
+ * A line with a hint may follow. Warnings may come before, and so may the name
+ * of a missing package for a protocol.
  */
 #include "qemu/message.h"
 
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Said once for each file of a chain. */
+/* Repeated for each file of a chain. */
 #define BACKING "Could not open backing file: "
 
 static bool skip(const char **text, const char *start)
@@ -36,7 +36,7 @@ static void skip_name(const char **text, const char *start, const char *name)
         *text = p;
 }
 
-/* The next line, without its newline; NULL: there is no more. */
+/* The next line that is not empty, without its newline. NULL at the end. */
 static char *next_line(char **rest)
 {
     char *line;
@@ -47,7 +47,7 @@ static char *next_line(char **rest)
     return line;
 }
 
-/* A machine writes the image: the user can insist. */
+/* The image is in use, but the user can insist. */
 static const char *force_hint(const char *reason)
 {
     return strstr(reason, "Failed to get shared")
@@ -66,7 +66,8 @@ static char *compose(const char *reason, const char *hint, const char *module)
     return text;
 }
 
-/* An option that its curl driver refuses makes QEMU complain of itself, too. */
+/* If QEMU's curl driver refuses an option, GLib reports a failed assertion,
+ * too. */
 static bool is_reason(const char *line)
 {
     return strncmp(line, "warning: ", 9) != 0 &&

@@ -3,9 +3,9 @@
 #define QEMU_MESSAGE_H
 
 /*
- * The reason that qemu-nbd gives in its messages for a failure, in one line; to
- * be freed. file is what it was given, name the image's own name in it, which
- * are both left out. NULL: none is found.
+ * Find the reason for a failure in the messages of qemu-nbd, which are
+ * modified. The reason is one line, without the argument of qemu-nbd (file) and
+ * the name of the image. The caller frees it. NULL if there is none.
  */
 char *qemu_message(char *messages, const char *file, const char *name);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Deeper than QEMU goes. */
+/* QEMU allows fewer levels of JSON. */
 #define MAX_DEPTH 1100
 
 struct rewriting {
@@ -54,8 +54,8 @@ void qemu_option_write(FILE *f, const struct qemu_option *option,
     putc('"', f);
 }
 
-/* Write an option, or what takes its place; text is how it stands. The key and
- * the value are taken over; NULL: there was no memory for them. */
+/* Write an option, or what replaces it. text is the option as it is. Frees the
+ * key and the value; one of them is NULL if there was no memory for it. */
 static void write_option(struct rewriting *r, bool is_json, char *key,
                          char *value, const char *text, size_t len)
 {
@@ -80,7 +80,7 @@ static void write_option(struct rewriting *r, bool is_json, char *key,
 
 /* --- option strings ----------------------------------------------------- */
 
-/* The end of a value: a comma that is not doubled. */
+/* Find the comma that ends a value: one that is not doubled. */
 static const char *value_end(const char *p)
 {
     while (*p && (*p != ',' || p[1] == ','))
@@ -122,8 +122,8 @@ static void rewrite_string(struct rewriting *r, const char *p)
 
 /* --- JSON --------------------------------------------------------------- */
 
-/* All functions take what they write from the front of *text. False: it is not
- * well-formed. */
+/* Each function consumes what it writes from the front of *text. It returns
+ * false if the text is not well-formed. */
 
 static void copy_blanks(struct rewriting *r, const char **text)
 {
@@ -139,7 +139,7 @@ static int hex_value(char c)
     return digit ? (digit - digits) % 16 : -1;
 }
 
-/* "XXXX" behind "\u". */
+/* Read the four digits of "\uXXXX". */
 static bool read_unit(const char *p, uint32_t *unit)
 {
     *unit = 0;
@@ -174,7 +174,7 @@ static char *write_utf8(char *to, uint32_t c)
     return to;
 }
 
-/* Undo an escape, behind its backslash; its character takes no more bytes. */
+/* Undo an escape, without its backslash. The result is never longer. */
 static bool undo_escape(const char **p, char **to)
 {
     static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
@@ -200,7 +200,7 @@ static bool undo_escape(const char **p, char **to)
     return letter || (c && strchr("\"'\\/", c));
 }
 
-/* Undo the escapes of a string that ends with a quote, which is skipped. */
+/* Undo the escapes of a string, and skip the quote that ends it. */
 static bool undo_escapes(const char **p, char quote, char *to)
 {
     while (**p && **p != quote) {
@@ -216,8 +216,8 @@ static bool undo_escapes(const char **p, char quote, char *to)
     return *(*p)++ == quote;
 }
 
-/* Take a string, which QEMU accepts in quotes of both kinds; to be freed. It is
- * NULL for want of memory. */
+/* Take a string in single or double quotes, both of which QEMU accepts. The
+ * caller frees it. It is NULL when out of memory. */
 static bool take_string(const char **text, char **string)
 {
     const char *p = *text;
@@ -238,7 +238,7 @@ static bool take_string(const char **text, char **string)
 static bool rewrite_value(struct rewriting *r, const char **text,
                           unsigned depth);
 
-/* "KEY": VALUE. */
+/* Rewrite "KEY": VALUE. */
 static bool rewrite_member(struct rewriting *r, const char **text,
                            unsigned depth)
 {
@@ -266,7 +266,7 @@ static bool rewrite_member(struct rewriting *r, const char **text,
     return ok;
 }
 
-/* What is in braces or brackets. */
+/* Rewrite an object or an array. */
 static bool rewrite_list(struct rewriting *r, const char **text, unsigned depth)
 {
     bool is_object = **text == '{';

@@ -14,27 +14,28 @@
 #include "qemu/message.h"
 #include "qemu/secrets.h"
 
-/* What a pipe holds of the messages. One line can be long: it has some words
- * for each file of a chain that loops. */
+/* A pipe holds as much of the messages. A single line can be long: it has some
+ * words for each file of a chain that loops. */
 #define MESSAGES_SIZE (64 * 1024)
 
-/* Arguments beside the objects, and the NULL. */
+/* The arguments without those for objects, but with the final NULL. */
 #define MORE_ARGUMENTS 10
 
-/* Above the descriptors that a server gets by a fixed number. */
+/* Above the descriptors that have a fixed number in a server. */
 #define FIRST_INHERITED 10
 
 struct arguments {
     char **list;
     size_t count;
-    char *file; /* the last of them, which messages repeat */
-    int fd;     /* that it names, or -1 */
+    char *file; /* the last one, which messages repeat */
+    int fd;     /* the descriptor that it names, or -1 */
     bool failed;
 };
 
-/* --- what is asked of qemu-nbd ------------------------------------------ */
+/* --- the arguments of qemu-nbd ------------------------------------------ */
 
-/* The list owns the text. NULL: there was no memory for it. */
+/* Add an argument, which the list then owns. NULL if there was no memory for
+ * it. */
 static void add(struct arguments *a, char *text)
 {
     if (text)
@@ -53,7 +54,7 @@ static void add_option(struct arguments *a, const char *option,
     add(a, asprintf(&text, "%s=%s", option, value) < 0 ? NULL : text);
 }
 
-/* In an option string a comma is doubled. */
+/* Double the commas, for an option string. */
 static char *escape(const char *text)
 {
     char *escaped = malloc(2 * strlen(text) + 1);
@@ -86,8 +87,9 @@ int qemu_descriptor(const char *path)
     return -1;
 }
 
-/* A descriptor of ours is inherited, but its number may be the one that the
- * socket gets. (QEMU, confined, cannot look into our /proc.) */
+/* QEMU inherits a descriptor of this process. It needs another number, since
+ * the socket may get this one. (QEMU is confined, and cannot look into our
+ * /proc.) */
 static char *own_path(const char *path, int *fd)
 {
     int descriptor = qemu_descriptor(path);
@@ -103,8 +105,8 @@ static char *own_path(const char *path, int *fd)
     return own;
 }
 
-/* A file by an option string: there, no character of its name means anything,
- * and force-share can be said. */
+/* An option string for a file: no character of its name is special there, and
+ * it can have force-share. */
 static char *file_argument(const struct qemu_options *o, int *fd)
 {
     char *path = own_path(o->text, fd);
@@ -123,7 +125,8 @@ static char *file_argument(const struct qemu_options *o, int *fd)
     return text;
 }
 
-/* What another qemu-nbd has, over a socket that is connected to it. */
+/* An option string for the export of another qemu-nbd, over a socket that is
+ * connected to it. */
 static char *export_argument(const struct qemu_options *o, int *fd)
 {
     int connection = nbd_reader_connect(o->export);
@@ -143,7 +146,7 @@ static char *export_argument(const struct qemu_options *o, int *fd)
     return text;
 }
 
-/* An option string with force-share; a comma may end it. */
+/* Add force-share to an option string, which may end with a comma. */
 static char *share_options(const char *options)
 {
     size_t len = strlen(options);
@@ -156,7 +159,7 @@ static char *share_options(const char *options)
     return text;
 }
 
-/* A name that begins with json: with force-share. */
+/* Add force-share to a name that begins with json:. */
 static char *share_json(const char *name)
 {
     static const char json[] = "json:";
@@ -174,8 +177,8 @@ static char *share_json(const char *name)
     return text;
 }
 
-/* Only json: and option strings can say force-share: what has another protocol
- * knows no locks. If the user says it, that counts. */
+/* Add force-share where it can be said. Names with another protocol cannot have
+ * it, but have no locks either. The user may have added it before. */
 static char *text_argument(const struct qemu_options *o)
 {
     if (o->files.force_share && !strstr(o->text, "force-share")) {
@@ -244,8 +247,8 @@ static int arguments_make(struct arguments *a, const struct qemu_options *o,
 
 /* --- start -------------------------------------------------------------- */
 
-/* Where messages go. They are read only when it is all over, so whoever writes
- * more than fits must not wait for that. */
+/* A pipe for messages. It is read only at the end, so a process that writes
+ * more than fits must not be blocked. */
 static int make_pipe(int fds[2])
 {
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0)
@@ -253,7 +256,7 @@ static int make_pipe(int fds[2])
     return errno;
 }
 
-/* A file is taken for something else. */
+/* A hint, if there is a file under the name that QEMU takes for a protocol. */
 static const char *file_hint(const struct qemu_options *o, const char *reason)
 {
     if (o->source != QEMU_NAME || access(o->text, F_OK) != 0 ||
@@ -262,7 +265,7 @@ static const char *file_hint(const struct qemu_options *o, const char *reason)
     return ". There is a file of this name: write it with ./ before it";
 }
 
-/* Tell QEMU's reason. */
+/* Replace the error by the reason that QEMU gives, if there is one. */
 static void explain(const struct qemu_options *o, const struct arguments *a,
                     int fd, struct error *error)
 {

@@ -12,15 +12,15 @@
 #include "common/url.h"
 #include "qemu/options.h"
 
-/* The descriptors of a server that are not standard or its socket. */
+/* A server has the standard streams and its socket below this descriptor. */
 #define FREE_FD 4
 
-/* Of an object, with its number. */
+/* The id of an object, without its number. */
 #define ID "disksum-secret-"
 
 #define NUMBER_SIZE 48
 
-/* While something is rewritten. */
+/* The state of a rewrite. */
 struct taking {
     struct qemu_secrets *secrets;
     const char *name; /* for messages */
@@ -34,8 +34,8 @@ static int out_of_memory(const struct taking *t)
     return error_no_memory(t->error, t->name);
 }
 
-/* A pipe that holds a secret and then ends. Only for this does a descriptor
- * stay open when a program is started. */
+/* Make a pipe that holds a secret, and then ends. Its descriptor is the only
+ * one that is not closed on exec. */
 static int make_pipe(const struct taking *t, const char *secret, int *fd)
 {
     size_t len = strlen(secret);
@@ -61,7 +61,7 @@ static int make_pipe(const struct taking *t, const char *secret, int *fd)
     return err;
 }
 
-/* Keep a secret in a pipe, and tell the name that it has for QEMU. */
+/* Keep a secret in a pipe, and set path to its name in QEMU. */
 static int keep(const struct taking *t, const char *secret,
                 char path[NUMBER_SIZE])
 {
@@ -78,7 +78,7 @@ static int keep(const struct taking *t, const char *secret,
     return err;
 }
 
-/* The object is taken over. NULL: there was no memory for it. */
+/* Add an object, which is then owned. NULL if there was no memory for it. */
 static int add_object(const struct taking *t, char *object)
 {
     struct qemu_secrets *s = t->secrets;
@@ -95,7 +95,7 @@ static int add_object(const struct taking *t, char *object)
     return 0;
 }
 
-/* Make an object of a secret, and tell its id. */
+/* Make an object of a secret, and set its id. */
 static int make_object(const struct taking *t, const char *secret,
                        char id[NUMBER_SIZE])
 {
@@ -113,7 +113,7 @@ static int make_object(const struct taking *t, const char *secret,
 
 /* --- options ------------------------------------------------------------ */
 
-/* The driver of QEMU that is known by a scheme, and takes a password. */
+/* The driver of QEMU for a scheme, if it accepts a password. */
 static const char *driver_of_url(const struct url *url)
 {
     static const char *const drivers[] = { "http", "https", "ftp", "ftps" };
@@ -126,8 +126,8 @@ static const char *driver_of_url(const struct url *url)
     return NULL;
 }
 
-/* Whether QEMU and the user agree where the password ends: what follows it is a
- * host, and no other end of it is in a part that servers do not see. */
+/* Whether QEMU and the user agree where the password ends: a host follows, and
+ * no later "@" is in a part that servers do not see. */
 static bool is_clear(const struct url *url)
 {
     const char *host = url->host.start;
@@ -143,15 +143,15 @@ static char *decode(const struct taking *t, struct span text)
     char *decoded = url_decode(text);
 
     if (!decoded && errno == EINVAL)
-        error_set(t->error, EINVAL, "%s: a password with a NUL byte (%%00)",
+        error_set(t->error, EINVAL, "%s: the password has a NUL byte (%%00)",
                   t->name);
     else if (!decoded)
         out_of_memory(t);
     return decoded;
 }
 
-/* Write the options for a URL with a password, which QEMU would undo the
- * escapes of. */
+/* Write the options for a URL with a password. QEMU would undo escapes in a
+ * URL, but does not in these options. */
 static void write_url(FILE *f, const struct qemu_option *option,
                       const struct url *url, const struct taking *t)
 {
@@ -177,7 +177,7 @@ static void write_url(FILE *f, const struct qemu_option *option,
     free(user);
 }
 
-/* Of an image. */
+/* Rewrite an option of an image. */
 static bool rewrite_option(FILE *f, const struct qemu_option *option, void *arg)
 {
     struct taking *t = arg;
@@ -200,7 +200,7 @@ static bool rewrite_option(FILE *f, const struct qemu_option *option, void *arg)
     return true;
 }
 
-/* Of an object that is a secret. */
+/* Rewrite an option of an object of type "secret". */
 static bool rewrite_data(FILE *f, const struct qemu_option *option, void *arg)
 {
     char path[NUMBER_SIZE];
@@ -222,7 +222,7 @@ static bool is_type(FILE *f, const struct qemu_option *option, void *arg)
     return false;
 }
 
-/* The last type counts, as in QEMU. */
+/* As in QEMU, the last type counts. */
 static int find_type(const struct taking *t, const char *object,
                      bool *is_secret)
 {
@@ -307,8 +307,8 @@ static bool is_given(const struct qemu_options *o)
     return o->source != QEMU_FILE && o->source != QEMU_EXPORT;
 }
 
-/* Whether a secret is left. What a URL has for its port is none, however much
- * it looks like one to people. */
+/* Whether there still is a secret. The port of a URL is not one, although it is
+ * masked in messages, to be safe. */
 static bool is_left(const char *text)
 {
     struct secrets s;
@@ -332,11 +332,11 @@ static int refuse(const struct taking *t, const char *text)
         if (driver_of_url(&url))
             hint = "; write / ? # and @ in it as %2F %3F %23 and %40";
         else if (strncmp(text, "ssh:", 4) == 0)
-            hint = "; QEMU knows none for ssh: give a key to ssh-agent";
+            hint = "; QEMU takes no password for ssh: give a key to ssh-agent";
     }
     return error_set(t->error, EPERM,
-                     "%s: a password in it would be seen by other users in the "
-                     "arguments of qemu-nbd%s",
+                     "%s: other users would see the password in the arguments "
+                     "of qemu-nbd%s",
                      t->name, hint);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Arguments are seen by all users of the host, so there are no secrets in those
- * of qemu-nbd. A password in a URL, or a secret in an option or an object,
- * becomes an object that QEMU reads from a pipe which it inherits.
+ * All users of the host can see the arguments of qemu-nbd, so there must be no
+ * secrets in them. A password in a URL, or a secret in an option or an object,
+ * becomes an object that QEMU reads from a pipe that it inherits.
  */
 #ifndef QEMU_SECRETS_H
 #define QEMU_SECRETS_H
@@ -18,8 +18,8 @@ struct qemu_secrets {
     size_t fd_count;
 };
 
-/* Take the secrets out of the options, which must outlive them. What cannot be
- * said without them is an error. */
+/* Take the secrets out of options, which must outlive the result. It is an
+ * error if that cannot be done. */
 int qemu_secrets_take(struct qemu_secrets *secrets,
                       const struct qemu_options *options, struct error *error);
 

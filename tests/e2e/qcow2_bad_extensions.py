@@ -86,7 +86,7 @@ def bitmaps_case(title, *, count=1, reserved=0, size=None, offset=None, length=N
             ">IIQQ",
             count,                                      # bitmaps
             reserved,                                   # zero
-            len(bitmaps) if size is None else size,   # bytes of the bitmaps
+            len(bitmaps) if size is None else size,     # bytes of the directory
             where if offset is None else offset), length)
         return image.write(directory / "bitmaps.qcow2")
     content = bytes(CLUSTER) + b"one " * (CLUSTER // 4) + bytes(2 * CLUSTER)

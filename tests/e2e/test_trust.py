@@ -561,7 +561,7 @@ def test_bitmap_directory_beyond_the_end(fails, tmp_path, beyond):
     image.write(path)
     info = subprocess.run(["qemu-img", "info", path], capture_output=True)
     assert info.returncode == 1
-    assert "the directory of its bitmaps begins beyond the end" in fails(path)
+    assert "the bitmap directory begins beyond the end" in fails(path)
 
 
 def test_standalone_and_trust(disksum, tmp_path):
