@@ -15,6 +15,7 @@ static bool try_again(struct read *read, size_t at, size_t len)
         .buf = read->buf + at,
         .offset = read->offset + at,
         .len = len,
+        .kind = read->kind,
     };
 
     piece.reader->ops->read_rest(&piece);
@@ -57,7 +58,8 @@ int read_fault(const struct read *read, struct error *error)
                          "%s: read error at offset %" PRIu64 ": %s",
                          read->reader->name, offset, read_reason(read));
     return error_set(error, EIO,
-                     "%s: the file ended at offset %" PRIu64
-                     ", before its size: it shrank while it was read",
-                     read->reader->name, offset);
+                     "%s: ends at offset %" PRIu64
+                     ", before its size of %" PRIu64 ": %s",
+                     read->reader->name, offset, read->reader->size,
+                     read->reader->ops->early_end);
 }

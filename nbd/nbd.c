@@ -123,6 +123,7 @@ static const struct reader_ops nbd_ops = {
     .read_rest = nbd_read_rest,
     .will_need = nbd_will_need,
     .queue_new = nbd_new_queue,
+    .early_end = "the server ended the data early",
     .check_unchanged = nbd_check_unchanged,
     .close = nbd_close_reader,
 };

@@ -180,6 +180,7 @@ static const struct reader_ops file_ops = {
     .read_rest = pread_rest,
     .will_need = file_will_need,
     .queue_new = file_queue_new,
+    .early_end = "it shrank while it was read",
     .check_unchanged = file_check_unchanged,
     .close = file_close,
 };

@@ -95,6 +95,9 @@ struct reader_ops {
     int (*queue_new)(struct reader *r, unsigned depth,
                      struct read_queue **queue, struct error *error);
 
+    /* What happened where reads end before the size, for messages. */
+    const char *early_end;
+
     /* An error when the object is not what it was at open. It may set the
      * warning. */
     int (*check_unchanged)(struct reader *r, struct error *error);

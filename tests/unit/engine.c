@@ -233,7 +233,7 @@ static void test_object_that_ends_early(void **state)
         memory_reader_init(&m, bytes, SIZE);
         m.end = random_number() % SIZE;
         assert_int_equal(checksum(&m, &options, &r, &error), EIO);
-        assert_non_null(strstr(error_message(&error), "it shrank"));
+        assert_non_null(strstr(error_message(&error), "memory is short"));
         error_clear(&error);
     }
 }

@@ -173,6 +173,7 @@ static const struct reader_ops memory_ops = {
     .read_rest = memory_read_rest,
     .will_need = memory_will_need,
     .queue_new = memory_queue_new,
+    .early_end = "memory is short",
     .check_unchanged = memory_check_unchanged,
     .close = memory_close,
 };
