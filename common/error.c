@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common/error.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@ int error_set(struct error *error, int code, const char *format, ...)
 {
     va_list args;
 
+    assert(code);
     if (error->code)
         return error->code;
     error->code = code;

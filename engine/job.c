@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/job.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,10 @@ int job_add_read(struct job *job, const struct extent *extent)
     bool hole = !is_zero && extent->hole;
     struct read *read = last_read(job);
 
+    assert(is_zero || extent->kind == EXTENT_DATA);
+    assert(extent->length > 0 && extent->length <= job->capacity - job->len);
+    assert(is_zero ||
+           !sum_exceeds(extent->host_offset, extent->length, reader->size));
     if (read && read->kind == kind && read->reader == reader &&
         read->hole == hole &&
         (is_zero || read->offset + read->len == extent->host_offset)) {
@@ -136,6 +141,11 @@ int job_add_cluster(struct job *job, const struct extent *extent)
 {
     struct job_cluster *cluster;
 
+    assert(extent->kind == EXTENT_COMPRESSED);
+    assert(extent->length > 0 && extent->length <= job->capacity - job->len);
+    assert(!sum_exceeds(extent->skip, extent->length, extent->cluster_size));
+    assert(extent->host_length > 0 &&
+           extent->host_offset < extent->reader->size);
     if (add_input(job, extent))
         return ENOMEM;
     cluster = new_cluster(job);
@@ -230,6 +240,7 @@ int job_next_round(struct job *job, size_t size)
     size_t cost = 0, input = 0;
     size_t n = job->round_end;
 
+    assert(n <= job->read_count);
     job->round = n;
     for (; n < job->read_count; n++) {
         const struct read *read = &job->reads[n];

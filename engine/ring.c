@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/ring.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/debug.h"
+
+/* With the lock. */
+static void check(const struct ring *ring)
+{
+    assert(ring->committed <= ring->planned);
+    assert(ring->planned - ring->committed <= ring->count);
+}
+
+/* Whether a slot is where its number says, and not yet committed. With the
+ * lock. */
+static bool is_planned(const struct ring *ring, const struct slot *slot)
+{
+    return slot == &ring->slots[slot->number % ring->count] &&
+           slot->number >= ring->committed && slot->number < ring->planned;
+}
 
 /* Wait until a slot is free. Called, and returns, with the lock. */
 static enum ring_plan wait_for_space(struct ring *ring, bool wait)
@@ -57,8 +73,10 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
           "slot %" PRIu64 ": planned: %" PRIu64 " bytes, %" PRIu64
           " of them zeros; reads: %zu",
           slot->number, slot->length, slot->hole, job->read_count);
+    assert(slot_data_blocks(slot) <= ring->slot_blocks);
     pthread_mutex_lock(&ring->lock);
     ring->planned++;
+    check(ring);
     pthread_mutex_unlock(&ring->lock);
     return RING_PLANNED;
 }
@@ -128,6 +146,7 @@ static void commit_hashed(struct ring *ring)
 
         if (!head->hashed)
             break;
+        assert(head->number == ring->committed);
         pthread_mutex_unlock(&ring->lock);
         err = commit_slot(ring, head);
         pthread_mutex_lock(&ring->lock);
@@ -142,6 +161,7 @@ static void commit_hashed(struct ring *ring)
         }
         debug(DEBUG_RING, "slot %" PRIu64 ": committed", head->number);
         ring->committed++;
+        check(ring);
         ring->done += head->length;
         ring->hole += head->hole;
         pthread_cond_broadcast(&ring->space);
@@ -151,6 +171,7 @@ static void commit_hashed(struct ring *ring)
 void ring_commit(struct ring *ring, struct slot *slot)
 {
     pthread_mutex_lock(&ring->lock);
+    assert(is_planned(ring, slot) && !slot->hashed);
     slot->hashed = true;
     if (!ring->committing) {
         ring->committing = true;

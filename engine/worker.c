@@ -8,8 +8,8 @@
  */
 #include "engine/worker.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -68,6 +68,7 @@ static int take_in(struct worker *w, struct job *job, struct error *error)
         struct read *read = &job->reads[i];
         int err = 0;
 
+        assert(read->done <= read->len);
         if (read->done < read->len)
             find_fault(read);
         if (read->kind == READ_INPUT)
@@ -110,8 +111,11 @@ static void release(struct worker *w, struct job *job)
 static int hash(struct worker *w, struct job *job, struct found *found,
                 struct error *error)
 {
-    int err = hash_job(w->leaf, w->block_size, job, found);
+    int err;
 
+    assert(job_is_last_round(job));
+    assert(job->clusters_done == job->cluster_count);
+    err = hash_job(w->leaf, w->block_size, job, found);
     if (err)
         error_set(error, err, "%s: cannot compute digests: %s",
                   w->ring->source->name, strerror(err));
@@ -272,6 +276,7 @@ static void reap(struct worker *w, bool wait)
     while (w->in_flight && (read = queues_reap(&w->queues, wait)) != NULL) {
         struct job *job = read->owner;
 
+        assert(job->reads_left > 0);
         wait = false;
         if (--job->reads_left == 0) {
             struct found found;
