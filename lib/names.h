@@ -33,6 +33,12 @@
 #define options_queue_depth blkhash_inner_options_queue_depth
 #define options_threads blkhash_inner_options_threads
 
+#define piece_blocks blkhash_inner_piece_blocks
+#define piece_commit_step blkhash_inner_piece_commit_step
+#define pieces_destroy blkhash_inner_pieces_destroy
+#define pieces_hash blkhash_inner_pieces_hash
+#define pieces_init blkhash_inner_pieces_init
+
 #define queue_completion_fd blkhash_inner_queue_completion_fd
 #define queue_completions blkhash_inner_queue_completions
 #define queue_drain blkhash_inner_queue_drain
@@ -56,6 +62,13 @@
 #define sha256_kernel_name blkhash_inner_sha256_kernel_name
 #define sha256_kernel_usable blkhash_inner_sha256_kernel_usable
 #define sha256_kernels blkhash_inner_sha256_kernels
+
+#define updates_begin blkhash_inner_updates_begin
+#define updates_complete blkhash_inner_updates_complete
+#define updates_destroy blkhash_inner_updates_destroy
+#define updates_fd blkhash_inner_updates_fd
+#define updates_fetch blkhash_inner_updates_fetch
+#define updates_init blkhash_inner_updates_init
 
 #define zero_digest blkhash_inner_zero_digest
 
