@@ -26,13 +26,13 @@ static const struct option_info options[] = {
     {
         .name = "check",
         .letter = 'c',
-        .brief = "verify by SUMS",
+        .brief = "verify images",
         .help = "verify images by lists of checksums",
         .flag = offsetof(struct options, list.check),
     },
     {
         .name = "ignore-missing",
-        .brief = "skip if no file",
+        .brief = "skip missing",
         .help = "skip images that do not exist",
         .flag = offsetof(struct options, list.ignore_missing),
         .check_only = true,
@@ -40,13 +40,13 @@ static const struct option_info options[] = {
     {
         .name = "status",
         .brief = "exit status only",
-        .help = "print no verdicts",
+        .help = "print no verdicts; the exit status tells",
         .set = set_status,
         .check_only = true,
     },
     {
         .name = "strict",
-        .brief = "bad lines fail",
+        .brief = "fail on bad line",
         .help = "fail if a line is improperly formatted",
         .flag = offsetof(struct options, list.strict),
         .check_only = true,
@@ -54,8 +54,8 @@ static const struct option_info options[] = {
     {
         .name = "warn",
         .letter = 'w',
-        .brief = "name bad lines",
-        .help = "name each improperly formatted line",
+        .brief = "report bad lines",
+        .help = "report each improperly formatted line",
         .set = set_warn,
         .check_only = true,
     },

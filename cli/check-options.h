@@ -6,8 +6,8 @@
 
 #include "cli/options.h"
 
-/* Find options that exclude each other, or need --check, when all are read.
- * False: a usage message was printed. */
+/* Check for options that exclude each other or need --check. False: a usage
+ * message was printed. */
 bool check_options_verify(const struct list_options *l);
 
 #endif

@@ -17,7 +17,8 @@
 #include "common/path.h"
 #include "common/mask.h"
 
-/* Lines that --warn names when none is well-formed: it is no list. */
+/* How many lines --warn names while none is properly formatted: the file is
+ * hardly a list. */
 #define MAX_NAMED 20
 
 struct list {
@@ -31,11 +32,11 @@ struct list {
     uint64_t unread;
     uint64_t mismatched;
     uint64_t matched;
-    bool foreign; /* some that failed do not tell how they were made */
+    bool foreign; /* a line that failed does not say which program made it */
 };
 
-/* Kept over all lists. A line that is none of ours tells nothing about others:
- * it may be of another digest, with another spacing. */
+/* Kept across lists. Only lines that are accepted count: another line may be of
+ * another program, with another spacing. */
 static struct sum_spacing spacing;
 
 static void malformed(struct list *list, const char *why)
@@ -61,8 +62,8 @@ static void verdict(const struct list *list, const struct sum *sum,
 
 /* --- one line ----------------------------------------------------------- */
 
-/* Whether the digest is known here, and as long as the line has it. The last
- * one is remembered, for lists have one digest. */
+/* Whether the digest is known, and as long as the checksum in the line. The
+ * last digest is cached, since most lists have only one. */
 static bool fits_digest(const struct sum *sum, const char *digest,
                         const char **why)
 {
@@ -76,18 +77,18 @@ static bool fits_digest(const struct sum *sum, const char *digest,
         snprintf(last, sizeof(last), "%s", leaf ? digest : "");
         blkhash_leaf_free(leaf);
     }
-    *why = "its block size is no multiple of a sector's";
+    *why = "the block size is not a multiple of 512";
     if (sum->block_size % SECTOR_SIZE)
         return false;
-    *why = "its digest is not known here";
+    *why = "unknown digest";
     if (!last_size)
         return false;
-    *why = "its checksum is longer or shorter than one of the digest; see -d";
+    *why = "the checksum does not have the length of the digest; see -d";
     return !sum->md_len || sum->md_len == last_size;
 }
 
-/* A file that is not there, other than one that lacks a backing file. What QEMU
- * or a server would open is never that: a server may be down. */
+/* Whether the image itself does not exist, rather than its backing file. What
+ * QEMU or a server opens is never missing: a server may be down. */
 static bool is_missing(const struct options *o, const struct checksum *c)
 {
     const char *path = o->image.image_opts ? NULL : path_of_name(c->name);
@@ -116,11 +117,11 @@ static void say_unusable(const struct list *list, const struct sum *sum)
 {
     message_know_name(sum->name);
     if (!sum->md_len)
-        message("%s: %" PRIu64 ": has an error for %s, and no checksum",
+        message("%s: %" PRIu64 ": records an error for %s, not a checksum",
                 list->name, list->line, sum->name);
     else
-        message("%s: %" PRIu64 ": the secret in %s was masked when the list "
-                "was made; give it by --object, not in the name",
+        message("%s: %" PRIu64 ": the secret in %s is masked in the list; "
+                "use a name without it, and --object",
                 list->name, list->line, sum->name);
     message_know_name(NULL);
 }
@@ -146,7 +147,7 @@ static void verify(struct list *list, const struct sum *sum,
     checksum_end(&c);
 }
 
-/* Standard input cannot be the list and an image at once. */
+/* Standard input cannot be both the list and an image. */
 static bool is_own_stdin(const struct list *list, const struct sum *sum)
 {
     return list->is_stdin && strcmp(sum->name, "-") == 0;
@@ -192,20 +193,19 @@ static void warn_number(uint64_t n, const char *one, const char *many)
         message("WARNING: %" PRIu64 " %s", n, n == 1 ? one : many);
 }
 
-/* Users meet this with the list that a publisher of images made, or when they
- * forgot how they made their own. */
+/* This happens with a list that a publisher of images made, or when the user
+ * forgot how a list was made. */
 static void explain_foreign(const struct list *list)
 {
     if (list->foreign && !list->matched &&
         list->o->list.verbosity != VERBOSITY_STATUS)
-        message("%s: if it was made by sha256sum or the like, check it with "
-                "that; if by disksum with another --digest or --block-size, "
-                "give these",
+        message("%s: check a list of sha256sum or a similar program with that "
+                "program; a list of disksum may need the --digest and "
+                "--block-size that it was made with",
                 list->name);
 }
 
-#define NO_LIST_HINT                                                           \
-    "; if it is a disk image, leave out -c to print its checksum"
+#define NO_LIST_HINT "; to print the checksum of a disk image, omit -c"
 
 static void summarize(const struct list *list)
 {

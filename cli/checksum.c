@@ -63,7 +63,7 @@ static void wait_for_engine(struct engine *e)
     } while (!(pfd.revents & POLLIN));
 }
 
-/* What is no file can be read once only. */
+/* A pipe can be read only once. */
 static bool stdin_taken;
 
 void checksum_take_stdin(void)
@@ -71,8 +71,8 @@ void checksum_take_stdin(void)
     stdin_taken = true;
 }
 
-/* The path of the file on standard input, where the names in an image start
- * from; NULL if it has none, or none here. */
+/* The path of the file on standard input, for relative names in an image. NULL
+ * if the file has no name, or none that can be seen from here. */
 static const char *stdin_path(char path[PATH_MAX])
 {
     ssize_t n = readlink("/proc/self/fd/0", path, PATH_MAX);
@@ -87,7 +87,7 @@ static const char *stdin_path(char path[PATH_MAX])
     return path;
 }
 
-/* A worker has one connection. */
+/* A worker uses one connection. */
 static struct nbd_options nbd_options(const struct options *o)
 {
     struct nbd_options nbd = o->nbd;
@@ -117,7 +117,7 @@ static int open_image(const struct options *o, const char *name,
 
 /* --- standard input ----------------------------------------------------- */
 
-/* What cannot be read as a file is read from front to back, and only once. */
+/* Read a raw image from front to back, and only once. */
 static int open_stdin_pipe(const struct options *o, const char *what,
                            struct engine_input *input, struct error *error)
 {
@@ -128,7 +128,8 @@ static int open_stdin_pipe(const struct options *o, const char *what,
                          "%s: %s can only be read as a raw image", input->name,
                          what);
     if (stdin_taken)
-        return error_set(error, EINVAL, "%s: standard input was read already",
+        return error_set(error, EINVAL,
+                         "%s: standard input has already been read",
                          input->name);
     checksum_take_stdin();
     input->probe = !format;
@@ -136,8 +137,8 @@ static int open_stdin_pipe(const struct options *o, const char *what,
     return 0;
 }
 
-/* A file that was redirected from its beginning, by its descriptor: its name,
- * if it still has one, may not be for us to open. */
+/* Read a file from its beginning, by its descriptor: it may have no name any
+ * more, or none that this process may open. */
 static int open_stdin_file(const struct options *o, struct engine_input *input,
                            struct error *error)
 {
@@ -152,7 +153,7 @@ static int open_stdin_file(const struct options *o, struct engine_input *input,
 
     if (err == ESPIPE) {
         error_clear(&cause);
-        return open_stdin_pipe(o, "a file that does not know its size", input,
+        return open_stdin_pipe(o, "a file that does not report its size", input,
                                error);
     }
     if (err) {
@@ -229,16 +230,17 @@ static void say_what_was_done(const struct options *o, const struct checksum *c)
     const struct engine_result *r = &c->result;
 
     if (input->image && input->image->padded)
-        message("%s: warning: the size is no multiple of %d bytes; zeros were "
-                "added up to the next sector",
-                input->name, SECTOR_SIZE);
+        message(
+            "%s: warning: the size is not a multiple of %d bytes; padded with "
+            "zeros to a whole sector",
+            input->name, SECTOR_SIZE);
     message("%s: %s, %s: %s of data, %s of zeros, %s of holes", input->name,
             input->image ? input->image->format : "raw",
             format_size(r->length, size), format_size(r->counts.data, data),
             format_size(r->counts.zero, zero),
             format_size(r->counts.hole, hole));
     if (r->counts.decoded)
-        message("%s: %s of it were compressed", input->name,
+        message("%s: %s was compressed", input->name,
                 format_size(r->counts.decoded, data));
     message("%s: read %s in %.3f s, %s/s; %s in blocks of %zu bytes by %s, "
             "threads: %u",
@@ -256,12 +258,12 @@ static bool wants_warnings(const struct options *o)
 static void warn_false_hole(const struct options *o, const struct false_hole *h)
 {
     if (h->name && wants_warnings(o))
-        message("%s: warning: there is data at offset %" PRIu64
+        message("%s: warning: found data at offset %" PRIu64
                 ", which was reported as a hole",
                 h->name, h->offset);
 }
 
-/* Print the warnings from the first on; returns how many there are. */
+/* Print the warnings from number first on. Returns how many there are. */
 static size_t print_warnings(const struct options *o, const struct image *image,
                              size_t first)
 {

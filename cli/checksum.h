@@ -4,25 +4,24 @@
 
 #include "cli/options.h"
 
-/* The checksum of one image, and what else is known of it. */
+/* The checksum of one image, and what else is known about it. */
 struct checksum {
     const char *name;
-    struct engine_input
-        input; /* its image is open, unless there was an error */
+    struct engine_input input; /* open, unless there was an error */
     struct engine_result result;
     double seconds;
     struct error error; /* why there is no result */
 };
 
-/* Block SIGUSR1, so that it comes only while a checksum is computed, and set
- * its handler. Before any thread is started. */
+/* Handle SIGUSR1, and block it except while a checksum is computed. Call this
+ * before any thread starts. */
 void checksum_catch_signals(void);
 
-/* Standard input is read by others: what is no file is no image then. */
+/* Standard input is used otherwise. A pipe cannot be an image any more. */
 void checksum_take_stdin(void);
 
-/* Compute the checksum of one image; "-" is standard input. The error is left
- * to the caller to print. */
+/* Compute the checksum of one image; "-" is standard input. The caller prints
+ * the error. */
 int checksum_begin(struct checksum *c, const struct options *o,
                    const char *name);
 

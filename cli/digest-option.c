@@ -12,7 +12,7 @@
 #include "cli/options.h"
 #include "common/units.h"
 
-/* Whether the library has it. ENOTSUP in errno: it has not. */
+/* Whether the library has a digest. If not, errno tells why: ENOTSUP. */
 static bool digest_exists(const char *name)
 {
     struct blkhash_leaf *leaf =
@@ -22,7 +22,7 @@ static bool digest_exists(const char *name)
     return leaf != NULL;
 }
 
-/* Blocks are whole sectors, as disks are. */
+/* A block is whole sectors, as a disk is. */
 enum options_result block_size_option(struct options *o, char *argument)
 {
     uint64_t size;
@@ -40,7 +40,7 @@ enum options_result block_size_option(struct options *o, char *argument)
     return OPTIONS_RUN;
 }
 
-/* Some names of OpenSSL's have a slash, too: "SHA2-512/256". */
+/* Some names of OpenSSL have a slash, too: "SHA2-512/256". */
 enum options_result digest_option(struct options *o, char *argument)
 {
     char *slash = strrchr(argument, '/');
@@ -98,7 +98,7 @@ enum options_result digest_option_check(const struct engine_options *engine)
     if (digest_exists(engine->digest))
         return OPTIONS_RUN;
     if (errno == ENOTSUP && !kernel_is_missing(kernel)) {
-        usage_message("unknown digest '%s'; --list-digests prints those known",
+        usage_message("unknown digest '%s'; see --list-digests",
                       engine->digest);
         return OPTIONS_BAD;
     }

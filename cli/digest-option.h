@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The options that choose the digest, and the size of its blocks.
+ * The options for the digest and the size of its blocks.
  */
 #ifndef CLI_DIGEST_OPTION_H
 #define CLI_DIGEST_OPTION_H

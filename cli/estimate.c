@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/estimate.h"
 
-/* How many bytes of a hole take the time of one that is read: 64 KiB of a hole
- * are 32 bytes to hash. */
+/* How many bytes of a hole take as long as one byte that is read: 64 KiB of a
+ * hole are 32 bytes to hash. */
 #define HOLE_BYTES 2048.0
 
 static double cost(uint64_t read, uint64_t hole)
@@ -10,7 +10,8 @@ static double cost(uint64_t read, uint64_t hole)
     return read + hole / HOLE_BYTES;
 }
 
-/* Where nobody knows what lies ahead: as many holes as up to here. */
+/* If allocated is not known, assume that the rest has as many holes as the part
+ * that is done. */
 static uint64_t bytes_to_read(const struct engine_progress *p,
                               uint64_t allocated)
 {

@@ -5,9 +5,10 @@
 #include "engine/engine.h"
 
 /*
- * Seconds that are left, after some seconds of work: by the bytes that are
- * still to be read, for holes cost next to nothing. allocated: bytes of the
- * whole disk that are no hole, about; 0: not known. Negative: nobody can tell.
+ * Estimate the seconds that are left, after some seconds of work, by the bytes
+ * that are still to be read: a hole takes almost no time. allocated: about how
+ * many bytes of the disk are not in a hole; 0: not known. The result is
+ * negative if there is no estimate.
  */
 double estimate_left(const struct engine_progress *progress, uint64_t allocated,
                      double seconds);

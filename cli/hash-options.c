@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is hashed: the digest, and what makes the disk.
+ * What is hashed: the digest, and the content of the disk.
  */
 #include <stdint.h>
 
@@ -89,7 +89,7 @@ static const struct option_info options[] = {
         .argument = "FMT",
         .kind = "words",
         .word = format_name,
-        .brief = "default: probed",
+        .brief = "default: probe",
         .help = "format of the images",
         .set = set_format,
     },
@@ -98,13 +98,13 @@ static const struct option_info options[] = {
         .letter = 'l',
         .argument = "NAME",
         .kind = "snapshot",
-        .brief = "its name or ID",
-        .help = "internal snapshot, by its name or ID",
+        .brief = "by name or ID",
+        .help = "internal snapshot, by name or ID",
         .set = set_snapshot,
     },
     {
         .name = "image-opts",
-        .brief = "QEMU's options",
+        .brief = "option strings",
         .help = "images are option strings of QEMU",
         .flag = offsetof(struct options, image.image_opts),
     },
@@ -114,7 +114,7 @@ static const struct option_info options[] = {
         .kind = "object",
         .words = objects,
         .brief = "secret, TLS keys",
-        .help = "secret or TLS credentials, as in QEMU",
+        .help = "secret or TLS credentials for QEMU and NBD",
         .set = add_object,
     },
     {
@@ -134,7 +134,7 @@ static const struct option_info options[] = {
         .argument = "SIZE",
         .kind = "words",
         .words = disk_sizes,
-        .brief = "refuse larger",
+        .brief = "refuse if larger",
         .help = "refuse a larger disk",
         .set = set_max_size,
     },

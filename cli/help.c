@@ -7,16 +7,16 @@
 #include "common/array.h"
 
 /*
- * A screen of 24 lines has it all, and the prompt: options stand in two
- * columns, with few words.
+ * The help and the next prompt fit on a screen of 24 lines: the options are in
+ * two columns, with a few words each.
  */
 static const char head[] =
     "Usage: disksum [OPTION]... [IMAGE]...             files, NBD URIs, - for stdin\n"
-    "  or:  disksum --check [OPTION]... [SUMS]...      lists of what was printed\n"
-    "  or:  disksum [OPTION]... -- [ COMMAND ARG... ]  an NBD server to start\n"
-    "Print checksums of what guests see; they cannot be compared with sha256sum's.\n";
+    "  or:  disksum --check [OPTION]... [SUMS]...      lists of checksums\n"
+    "  or:  disksum [OPTION]... -- [ COMMAND ARG... ]  start an NBD server\n"
+    "Print checksums of what a guest sees; these cannot be compared with sha256sum.\n";
 
-#define EXIT_STATUS "Exit status: 0, 1 failed, 2 wrong usage"
+#define EXIT_STATUS "Exit status: 0; 1 failure; 2 wrong usage"
 
 /* A column, and the width of the names in it. */
 struct column {
@@ -49,7 +49,7 @@ static int print_option(const struct column *column,
     return width + printf("%*s %s", column->names + 1 - width, "", info->brief);
 }
 
-/* Print row n of a column, which has it: a title, or an option. */
+/* Print row n of a column: a title or an option. The column has that row. */
 static int print_row(const struct column *column, size_t n, bool blksum)
 {
     const struct option_group *const *group = column->groups;
@@ -70,7 +70,7 @@ static size_t count_rows(const struct column *column)
     return count;
 }
 
-/* What has no words: " -h, --help  -V, --version". */
+/* The last line: " -h, --help  -V, --version", and the exit status. */
 static void print_foot(bool blksum)
 {
     int width = 0;

@@ -12,13 +12,13 @@
 
 #define CONSTRUCTION "blkhash"
 
-/* Deeper than what we write, and not so deep that a hostile list could bring
- * the parser into trouble. */
+/* Deeper than the objects that disksum writes, but not so deep that a hostile
+ * list exhausts the stack. */
 #define MAX_DEPTH 16
 
 /* --- writing ------------------------------------------------------------ */
 
-/* Add a value, which the object then owns. */
+/* Add a value. The object owns it afterwards. */
 static bool add(struct json_object *object, const char *key,
                 struct json_object *value)
 {
@@ -33,7 +33,7 @@ static bool add_number(struct json_object *object, const char *key, uint64_t n)
     return add(object, key, json_object_new_uint64(n));
 }
 
-/* A text with U+FFFD in place of each byte that is part of no character. */
+/* Add a text, with U+FFFD for each byte that is not part of a character. */
 static bool add_text(struct json_object *object, const char *key,
                      const char *text)
 {
@@ -215,7 +215,7 @@ static int get_name(struct json_object *object, struct sum *sum,
     sum->name = calloc(1, len + 1);
     if (!sum->name)
         return ENOMEM;
-    *why = "bad filename-hex";
+    *why = "invalid filename-hex";
     if (sum_parse_hex(hex, (unsigned char *)sum->name, len) != len ||
         strlen(sum->name) != len)
         return EINVAL;
@@ -260,12 +260,12 @@ static int get_sum(struct json_object *object, struct sum *sum,
 
     if (err)
         return err;
-    *why = "not as --json writes it";
+    *why = "not in the format of --json";
     if (!checksum && get_text(object, "error"))
         return 0;
     if (has(object, "construction") &&
         (!construction || strcmp(construction, CONSTRUCTION) != 0))
-        *why = "its checksum is of another kind, not of disksum";
+        *why = "the checksum is not one of disksum";
     else if (checksum && get_digest(object, sum) && get_block_size(object, sum))
         sum->md_len = sum_parse_hex(checksum, sum->md, sizeof(sum->md));
     return sum->md_len ? 0 : EINVAL;
@@ -283,9 +283,9 @@ int json_parse_sum(const char *text, struct sum *sum, const char **why)
     json_tokener_set_flags(tokener,
                            JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     object = json_tokener_parse_ex(tokener, text, len);
-    *why = "not as --json writes it";
+    *why = "not in the format of --json";
     if (json_tokener_get_error(tokener) == json_tokener_continue)
-        *why = "its JSON object does not end in the line";
+        *why = "the JSON object does not end on this line";
     else if (json_tokener_get_error(tokener) == json_tokener_success &&
              json_tokener_get_parse_end(tokener) == len &&
              json_object_is_type(object, json_type_object))

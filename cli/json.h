@@ -3,8 +3,8 @@
  * JSON lines: one object for each image, whether it has a checksum or failed.
  * The keys are those of "qemu-img info --output=json" where it has them.
  *
- * JSON is Unicode, and a name is bytes. Where a name is no UTF-8, its other
- * bytes become U+FFFD in "filename", and "filename-hex" has it as it is.
+ * JSON is Unicode, but a name is bytes. If a name is not UTF-8, "filename" has
+ * U+FFFD for each byte that is not, and "filename-hex" has all bytes.
  */
 #ifndef CLI_JSON_H
 #define CLI_JSON_H
@@ -18,7 +18,7 @@
  * memory. */
 bool json_write(FILE *f, const struct options *o, const struct checksum *c);
 
-/* Read one. As sum_parse(). */
+/* Read such an object. See sum_parse(). */
 int json_parse_sum(const char *text, struct sum *sum, const char **why);
 
 #endif

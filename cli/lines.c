@@ -12,30 +12,31 @@
 #include "common/units.h"
 #include "format/probe.h"
 
-/* Room for the longest path, escaped, and for a long backing chain of JSON. */
+/* Enough for the longest path, escaped, and for a long backing chain in JSON.
+ */
 #define MAX_LINE (16 * MiB)
 
 #define BUFFER_SIZE (64 * KiB)
 
-/* A list has no NUL there, and a disk image has. */
+/* A disk image has a NUL in its first bytes, a list has none. */
 #define LOOK_SIZE (4 * KiB)
 
-/* Hex digits of the shortest digest. */
+/* The number of hex digits of the shortest digest. */
 #define SHORTEST_HEX 32
 
 struct lines {
     int fd;
     const char *name;
-    size_t pos; /* of the buffer: what is not yet taken */
+    size_t pos; /* in the buffer, of what is not taken yet */
     size_t end;
-    bool ended; /* there is nothing to read */
+    bool ended; /* at the end of the file */
     char *line;
     size_t len;
     size_t size;                  /* of line */
     char buffer[BUFFER_SIZE + 1]; /* and a NUL */
 };
 
-/* Read on behind what is in the buffer. */
+/* Append to what is in the buffer. */
 static int read_more(struct lines *l, struct error *error)
 {
     ssize_t n;
@@ -54,11 +55,11 @@ static int refill(struct lines *l, struct error *error)
 {
     l->pos = 0;
     l->end = 0;
-    /* A terminal has something behind its end. */
+    /* A terminal can go on after an end of file. */
     return l->ended ? 0 : read_more(l, error);
 }
 
-/* --- what is no list ---------------------------------------------------- */
+/* --- what is not a list ------------------------------------------------- */
 
 static bool starts_sum(const char *text)
 {
@@ -66,8 +67,8 @@ static bool starts_sum(const char *text)
            strncmp(text, SUM_TAG, strlen(SUM_TAG)) == 0;
 }
 
-/* Whether a line of a list stands before the first NUL, and ends there. All is
- * NUL behind the end. */
+/* Whether the text before the first NUL has a whole line of a list. The buffer
+ * is zeroed after its end. */
 static bool has_line(const struct lines *l)
 {
     const char *text = l->buffer + l->pos;
@@ -81,7 +82,7 @@ static bool has_line(const struct lines *l)
     return false;
 }
 
-/* Behind a byte order mark, as some editors put it. */
+/* Skip a byte order mark, which some editors write. */
 static void skip_mark(struct lines *l)
 {
     static const char mark[] = "\xef\xbb\xbf";
@@ -90,8 +91,8 @@ static void skip_mark(struct lines *l)
         l->pos = strlen(mark);
 }
 
-/* A pipe gives its first bytes in pieces of any size. Whoever writes one line
- * at a time may wait for the answer. */
+/* A pipe delivers its first bytes in pieces of any size. A whole line is
+ * enough: its writer may wait for the verdict before it writes another. */
 static int read_start(struct lines *l, struct error *error)
 {
     int err = 0;
@@ -103,13 +104,13 @@ static int read_start(struct lines *l, struct error *error)
     return err;
 }
 
-/* The user gave an image where a list is wanted. */
+/* The user gave an image instead of a list. */
 static int refuse_image(const struct lines *l, const char *format,
                         struct error *error)
 {
     return error_set(error, EINVAL,
-                     "%s: is a %s image, not a list of checksums; leave out -c "
-                     "to print its checksum, or give -c the list that has it",
+                     "%s: is a %s image, not a list of checksums; omit -c to "
+                     "print its checksum",
                      l->name, format);
 }
 
@@ -137,8 +138,8 @@ static int check_start(struct lines *l, struct error *error)
         return 0;
     if (starts_sum(l->buffer))
         return error_set(error, EINVAL,
-                         "%s: lines end in NUL; a list that was written with "
-                         "--zero cannot be checked",
+                         "%s: lines end in NUL; a list written with --zero "
+                         "cannot be checked",
                          l->name);
     return refuse_image(l, "raw disk", error);
 }
@@ -178,8 +179,7 @@ static int append(struct lines *l, const char *bytes, size_t n,
 
         if (!line)
             return error_set(error, EINVAL,
-                             "%s: has a line that is too long for a list of "
-                             "checksums",
+                             "%s: a line is too long for a list of checksums",
                              l->name);
         l->line = line;
         l->size = size;

@@ -22,8 +22,8 @@
 #include "image/image.h"
 #include "process/confine.h"
 
-/* A standard stream that the caller closed must not become the descriptor of
- * an image: put something there that fails when it is used. */
+/* An image must not get the descriptor of a standard stream that the caller
+ * closed: put something there that fails when it is used. */
 static void hold_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -32,8 +32,8 @@ static void hold_standard_streams(void)
     }
 }
 
-/* Other users of the host can see the arguments: wipe the secrets in them, and
- * go on with copies. */
+/* Other users of the host can see the arguments. Wipe the secrets in them, and
+ * use copies. */
 static bool hide_secrets(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -50,7 +50,7 @@ static bool hide_secrets(int argc, char **argv)
     return true;
 }
 
-/* Print the checksum of one image, or say why there is none. */
+/* Print the checksum of one image, or why there is none. */
 static bool print_checksum(const struct options *o, const char *name)
 {
     struct checksum c;
@@ -87,7 +87,7 @@ static int do_all(const struct options *o)
     return status;
 }
 
-/* Whether an image may be at another host. A list can name any. */
+/* Whether an image may be on another host. A list can name any image. */
 static bool may_connect(const struct options *o)
 {
     bool remote = o->list.check || o->image.image_opts || o->image.trust_names;
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
     debug_start(getenv("DISKSUM_DEBUG"), message_line);
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
-        /* A server that the user starts is the user's own. */
+        /* A server that the user starts is not confined. */
         if (!options.command)
             confine_this_process(may_connect(&options));
         status = do_all(&options);

@@ -8,8 +8,8 @@
 
 #define PROGRAM "disksum"
 
-/* The name of the image that messages are about, or NULL: where it ends is not
- * guessed then, if it has a secret. It must stay. */
+/* Set the name of the image that messages are about, or NULL. If a secret is in
+ * it, no guess is needed where the name ends. The name must stay valid. */
 void message_know_name(const char *name);
 
 /* Print "disksum: line\n", from any thread, also while a bar is drawn. */
@@ -21,7 +21,7 @@ void message_clear_with(void (*clear)(void));
 /* Print "disksum: message\n". */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Print "disksum: message\n", and that there is a --help. */
+/* The same, and a line that refers to --help. */
 void usage_message(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 

@@ -27,8 +27,8 @@ static char *join(char **words, int count)
     return text;
 }
 
-/* A word that means something else may also be a file, which a shell put there
- * for "*". */
+/* A word with another meaning can also be a file, if the shell put it there for
+ * "*". */
 static bool is_file(const char *word)
 {
     struct stat st;
@@ -54,8 +54,9 @@ enum options_result operands_parse(struct options *o, int argc, char **argv,
     bool closes = first < last && strcmp(argv[last], "]") == 0;
 
     if (!opens && dashes && command) {
-        usage_message("an image and a command cannot both be given; write ./[ "
-                      "for a file");
+        usage_message(
+            "an image and a command cannot both be given; use ./[ for "
+            "a file");
         return OPTIONS_BAD;
     }
     if (!opens || (!dashes && !closes)) {
@@ -64,12 +65,12 @@ enum options_result operands_parse(struct options *o, int argc, char **argv,
         return OPTIONS_RUN;
     }
     if (!dashes && is_file("[")) {
-        usage_message("'[' is a file here, and begins a command; write ./[ for "
-                      "the file, or -- before the command");
+        usage_message("'[' is ambiguous: use ./[ for the file, or -- before a "
+                      "command");
         return OPTIONS_BAD;
     }
     if (!closes || last - first < 2) {
-        usage_message("a command has the form -- [ COMMAND ARG... ]");
+        usage_message("a command must have the form -- [ COMMAND ARG... ]");
         return OPTIONS_BAD;
     }
     o->command_name = join(argv + first, argc - first);
@@ -82,8 +83,6 @@ enum options_result operands_parse(struct options *o, int argc, char **argv,
     return OPTIONS_RUN;
 }
 
-/* "disksum checksum", in the place of "qemu-img checksum". False: nobody knows
- * whether a file is meant. */
 bool operands_skip_subcommand(int *argc, char ***argv)
 {
     char **words = *argv;
@@ -91,8 +90,8 @@ bool operands_skip_subcommand(int *argc, char ***argv)
     if (*argc < 2 || strcmp(words[1], "checksum") != 0)
         return true;
     if (is_file(words[1])) {
-        usage_message("'%s' is a file here, and a subcommand; write ./%s for "
-                      "the file, or leave out the word",
+        usage_message("'%s' is ambiguous: use ./%s for the file, or omit the "
+                      "subcommand",
                       words[1], words[1]);
         return false;
     }

@@ -10,8 +10,8 @@
 #include "cli/options.h"
 
 /*
- * Drop the word of "disksum checksum", in the place of "qemu-img checksum".
- * False: the word may also mean a file; a usage message was printed.
+ * Skip the subcommand of "disksum checksum", which stands for "qemu-img
+ * checksum". False: the word may also mean a file; a usage message was printed.
  */
 bool operands_skip_subcommand(int *argc, char ***argv);
 

@@ -7,7 +7,7 @@
 #include "cli/message.h"
 #include "cli/option-table.h"
 
-/* Room for the names of all options. */
+/* Enough for the names of all options. */
 #define NAMES_SIZE 1024
 
 static const char *name_of(int option, const struct option *options)
@@ -19,7 +19,7 @@ static const char *name_of(int option, const struct option *options)
     return NULL;
 }
 
-/* " '--status' '--strict'": what an abbreviation may stand for. */
+/* Write " '--status' '--strict'": what an abbreviation can stand for. */
 static bool list_names(const char *start, size_t len,
                        const struct option *options, char names[NAMES_SIZE])
 {
@@ -44,8 +44,8 @@ static void no_such_name(const char *argument, const struct option *options)
         usage_message("unrecognized option '%s'", argument);
 }
 
-/* "-p=3": the letters before "=" were taken for options, the last of which has
- * no argument. NULL: that was not it. */
+/* In "-p=3", getopt_long() took "=" for an option. Return the option before it,
+ * or NULL if the word has no such place. */
 static const struct option_info *option_before_equals(const char *word,
                                                       bool blksum)
 {

@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 /*
- * Print why getopt_long() returned '?' or ':', mostly in its own words; it
- * would print control characters as they are. first: optind before that call.
+ * Print why getopt_long() returned '?' or ':', in the words of GNU. It does not
+ * print this itself because it would not escape control characters. first:
+ * optind before that call.
  */
 void option_error(int result, char **argv, int first, bool blksum,
                   const struct option *options);

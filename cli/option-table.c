@@ -5,8 +5,8 @@
 
 #include "common/array.h"
 
-/* getopt_long() returns a long option as its number and this, which is out of
- * the way of all letters. */
+/* getopt_long() returns the number of a long option plus this, which is more
+ * than any letter. */
 #define LONG_OPTION 256
 
 static const struct option_group *const groups[] = {
@@ -57,7 +57,7 @@ void option_names_make(struct option_names *names, bool blksum)
     char *letters = names->letters;
     const struct option_info *info;
 
-    *letters++ = ':'; /* tell a missing argument from an unknown option */
+    *letters++ = ':'; /* report a missing argument as ':' */
     for (size_t n = 0; (info = option_at(n)) != NULL; n++) {
         char letter = option_letter(info, blksum);
 
@@ -67,7 +67,7 @@ void option_names_make(struct option_names *names, bool blksum)
                                      .val = LONG_OPTION + (int)n };
         if (letter)
             *letters++ = letter;
-        /* A letter takes an argument always or never. */
+        /* No letter has an optional argument. */
         if (letter && argument_of(info) == required_argument)
             *letters++ = ':';
     }

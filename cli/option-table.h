@@ -9,13 +9,13 @@
 
 #include "cli/option.h"
 
-/* Option number n, from 0 on, or NULL: there are no more. */
+/* Option number n of all. NULL: there are fewer. */
 const struct option_info *option_at(size_t n);
 
-/* Its letter, or 0. Some letters are those of other options in blksum. */
+/* The letter of an option, or 0. Some letters mean other options in blksum. */
 char option_letter(const struct option_info *info, bool blksum);
 
-/* More than there are. */
+/* More than the number of options. */
 #define OPTION_LIMIT 128
 
 /* What getopt_long() takes. */
@@ -26,7 +26,7 @@ struct option_names {
 
 void option_names_make(struct option_names *names, bool blksum);
 
-/* The option that getopt_long() returned, which is none of its errors. */
+/* The option of a result of getopt_long() that is not an error. */
 const struct option_info *option_find(int result, bool blksum);
 
 #endif

@@ -8,7 +8,7 @@
 #include "cli/message.h"
 #include "common/units.h"
 
-/* Room for all words that one option takes. */
+/* Enough for all words of an option. */
 #define WORDS_SIZE 256
 
 enum options_result option_size(const char *what, const char *text,
@@ -32,7 +32,7 @@ enum options_result option_number(const char *what, const char *text,
     return result;
 }
 
-/* "human or json": what a word must be. */
+/* Write "human or json". */
 static void list_words(const char *const *words, char *text, size_t size)
 {
     size_t n = 0;

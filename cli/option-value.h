@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Values of options. What is wrong with one is a usage message, and
+ * Values of options. For a wrong one, these print a usage message and return
  * OPTIONS_BAD.
  */
 #ifndef CLI_OPTION_VALUE_H
@@ -10,18 +10,17 @@
 
 #include "cli/option.h"
 
-/* Read a number, or a size, from min to max. what: its name, for the message.
- */
+/* Read a size or a number from min to max. what: its name, for the message. */
 enum options_result option_size(const char *what, const char *text,
                                 uint64_t min, uint64_t max, uint64_t *size);
 enum options_result option_number(const char *what, const char *text,
                                   unsigned min, unsigned max, unsigned *number);
 
-/* Find a word among those that a NULL ends. */
+/* Find a word in a list that ends with NULL. */
 enum options_result option_word(const char *what, const char *text,
                                 const char *const *words, unsigned *index);
 
-/* Print that there is no memory: OPTIONS_FAILED. */
+/* Print that memory ran out. Returns OPTIONS_FAILED. */
 enum options_result option_no_memory(void);
 
 #endif

@@ -14,7 +14,7 @@ struct options;
 
 enum options_result {
     OPTIONS_RUN,    /* go on */
-    OPTIONS_DONE,   /* all is printed that was asked for */
+    OPTIONS_DONE,   /* what the user asked for is printed */
     OPTIONS_HELP,   /* print the help */
     OPTIONS_LIST,   /* print the options for a completion */
     OPTIONS_BAD,    /* wrong usage; a message was printed */
@@ -22,23 +22,23 @@ enum options_result {
 };
 
 struct option_info {
-    const char *name;     /* the long one */
+    const char *name;     /* the long option */
     char letter;          /* 0: none */
-    char blksum_letter;   /* what it is in blksum, if not the same */
-    const char *argument; /* its name; NULL: the option takes none */
-    bool optional;        /* the long option may stand without it */
+    char blksum_letter;   /* if the program is called as blksum; 0: the same */
+    const char *argument; /* the name of its argument; NULL: it takes none */
+    bool optional;        /* the long option does not require its argument */
 
     const char *brief; /* for --help: 16 characters at most */
-    const char *help;  /* for completions; NULL: nobody is told of the option */
+    const char *help;  /* for completions; NULL: the option is hidden */
 
     /* What completes the argument: see cli/option-list.h. */
-    const char *kind;         /* NULL: "file" */
-    const char *const *words; /* NULL ends them; or NULL: there are none, or */
-    const char *(*word)(size_t n); /* others have them: number n, or NULL */
+    const char *kind;              /* NULL: "file" */
+    const char *const *words;      /* ends with NULL */
+    const char *(*word)(size_t n); /* instead: word number n, or NULL */
 
-    /* Take the argument, which is NULL if there is none. */
+    /* Set the value. The argument is NULL if there is none. */
     enum options_result (*set)(struct options *o, char *argument);
-    size_t flag;     /* no set(): the offset in struct options of a bool */
+    size_t flag;     /* instead: the offset of a bool in struct options */
     bool check_only; /* an error without --check */
 };
 
@@ -48,7 +48,7 @@ struct option_group {
     size_t count;
 };
 
-/* One in each file *-options.c. */
+/* Each is in the file of its name. */
 extern const struct option_group hash_options;
 extern const struct option_group read_options;
 extern const struct option_group print_options;

@@ -54,7 +54,7 @@ static enum options_result parse_all(struct options *o, int argc, char **argv)
     return result;
 }
 
-/* What no option can say alone. */
+/* Check the options against each other, and against what the library has. */
 static enum options_result check_all(const struct options *o)
 {
     if (o->image.standalone && o->image.trust_names) {

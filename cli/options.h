@@ -27,12 +27,12 @@ struct list_options {
     bool zero;
     bool ignore_missing;
     bool strict;
-    enum verbosity verbosity; /* by the last option, as in GNU */
+    enum verbosity verbosity; /* the last option counts, as in GNU */
     const char *check_only;   /* the last option that needs --check */
 };
 
 struct options {
-    bool blksum; /* called by that name: it has habits of its own */
+    bool blksum; /* called by that name: some letters and defaults differ */
     struct engine_options engine;
     struct image_options image;
     struct list_options list;
@@ -46,7 +46,7 @@ struct options {
     char **command;     /* which starts a server; NULL: none */
 };
 
-/* Read the command line. The options point into it. Free with options_free()
+/* Parse the command line. The options point into it. Call options_free(),
  * whatever the result. */
 enum options_result options_parse(struct options *o, int argc, char **argv);
 void options_free(struct options *o);

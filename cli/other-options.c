@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Options that print something else than checksums.
+ * Options that print something other than checksums.
  */
 #include <stdio.h>
 

@@ -4,11 +4,12 @@
 
 #include <stdbool.h>
 
-/* Hand to stdout what was printed: each line when it is known. On a write
- * error the program ends with a message: once is enough. */
+/* Flush stdout, so that each line appears when it is known. On a write error,
+ * print a message and exit: more of them would not help. */
 void output_flush(void);
 
-/* At the end: stdout may be a file that reports its errors only now. */
+/* Close stdout at the end: a file may report its errors only then. False: a
+ * message was printed. */
 bool output_close(void);
 
 #endif

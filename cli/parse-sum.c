@@ -9,7 +9,7 @@
 #include "cli/sum.h"
 #include "common/units.h"
 
-/* Bytes of a checksum of md5sum. */
+/* The bytes of a checksum of md5sum. */
 #define SHORTEST_MD 16
 
 static bool is_blank(char c)
@@ -50,7 +50,7 @@ static int set_name(struct sum *sum, char *name, bool escaped, const char **why)
     return sum->name ? 0 : ENOMEM;
 }
 
-/* "SHA256-64K": the digest, and the block size behind the last hyphen. */
+/* "SHA256-64K": the digest, and the block size after the last hyphen. */
 static bool parse_tag(const char *tag, struct sum *sum)
 {
     const char *hyphen = strrchr(tag, '-');
@@ -70,8 +70,8 @@ static bool parse_tag(const char *tag, struct sum *sum)
     return true;
 }
 
-/* "SHA256-64K (name) = hex". The hex digits have no parenthesis, so the last
- * one ends the name, whatever is in it. */
+/* "SHA256-64K (name) = hex". There is no parenthesis after the name, so the
+ * last one ends it, whatever the name has. */
 static int parse_tagged(char *text, bool escaped, struct sum *sum,
                         const char **why)
 {
@@ -80,7 +80,7 @@ static int parse_tagged(char *text, bool escaped, struct sum *sum,
     char *tag_end = open;
     char *hex;
 
-    *why = "not as --tag writes it";
+    *why = "not in the format of --tag";
     if (!open || !close || close < open)
         return EINVAL;
     if (tag_end > text && tag_end[-1] == ' ')
@@ -105,7 +105,7 @@ static int parse_plain(char *text, bool escaped, struct sum_spacing *spacing,
 {
     char *rest = text + strcspn(text, " \t");
 
-    *why = "no checksum and name";
+    *why = "no checksum followed by a name";
     if (!*rest || !rest[1])
         return EINVAL;
     *rest++ = 0;
@@ -114,7 +114,7 @@ static int parse_plain(char *text, bool escaped, struct sum_spacing *spacing,
         return EINVAL;
     sum->foreign = sum->md_len >= SHORTEST_MD;
     if (!rest[1] || (*rest != ' ' && *rest != '*')) {
-        *why = "one blank before the name, and two in other lines";
+        *why = "one blank before the name, but two in earlier lines";
         if (spacing->two)
             return EINVAL;
         spacing->one = true;
@@ -141,7 +141,7 @@ int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
 
     *sum = (struct sum){ .md_len = 0 };
     if (strlen(line) != len) {
-        *why = "a NUL byte is in it";
+        *why = "contains a NUL byte";
         return EINVAL;
     }
     while (is_blank(*text))
@@ -155,7 +155,7 @@ int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
         return parse_tagged(text + strlen(SUM_TAG), escaped, sum, why);
     if (is_foreign_tag(text)) {
         sum->foreign = true;
-        *why = "its checksum is of another kind, not of disksum";
+        *why = "the checksum is not one of disksum";
         return EINVAL;
     }
     return parse_plain(text, escaped, spacing, sum, why);

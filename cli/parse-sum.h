@@ -7,8 +7,8 @@
  *     BLKHASH-SHA256-64K (name) = hex    written by --tag
  *     {"filename": "name", ...}          written by --json
  *
- * The first two begin with a backslash when the name is escaped. What is and
- * what is not a line is as in GNU's sha256sum.
+ * The first two begin with a backslash if the name is escaped. A line is
+ * accepted or rejected as by GNU's sha256sum.
  */
 #ifndef CLI_PARSE_SUM_H
 #define CLI_PARSE_SUM_H
@@ -18,18 +18,18 @@
 
 #include "cli/sum.h"
 
-/* What earlier lines tell about later ones: BSD's "hex name", with one blank
- * only, is never mixed with "hex  name", for a leading blank of a name would
- * come and go. Zero it before the first line. Hand over a copy, and keep it
- * only if the line is accepted. */
+/* The spacing of earlier lines. BSD's "hex name", with one blank, is never
+ * mixed with "hex  name": a leading blank of a name would be ambiguous. Zero it
+ * before the first line. Pass a copy, and keep it only if the line is accepted.
+ */
 struct sum_spacing {
     bool one;
     bool two;
 };
 
 /*
- * Read a line of len bytes, which has no newline at its end, and a NUL there.
- * EINVAL: it is none, and *why tells the reason. ENOMEM.
+ * Parse a line of len bytes, which ends in a NUL instead of a newline. EINVAL:
+ * it is not a line of a list, and *why is the reason. ENOMEM.
  */
 int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
               struct sum *sum, const char **why);

@@ -15,11 +15,11 @@
 
 static struct {
     int fd;
-    int last; /* what was written; -1: nothing */
+    int last; /* the number written last; -1: none */
 } percent;
 
-/* Whether what is written would stand among the checksums. A terminal may have
- * both. */
+/* Whether lines on a descriptor would be mixed with the checksums. On a
+ * terminal they may be. */
 static bool is_stdout(int fd)
 {
     struct stat given, out;
@@ -40,7 +40,7 @@ bool percent_parse_fd(const char *text, int *fd)
         flags = fcntl((int)number, F_GETFL);
     if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
         usage_message("invalid descriptor for progress '%s': must be open for "
-                      "writing, and not be stdout",
+                      "writing, and must not be standard output",
                       text);
         return false;
     }
@@ -48,8 +48,8 @@ bool percent_parse_fd(const char *text, int *fd)
     return true;
 }
 
-/* Whoever reads the lines may go away; the checksum is computed all the same.
- * stdout keeps its SIGPIPE. */
+/* The reader of the lines may go away: that must not stop the checksum. A
+ * SIGPIPE of stdout is kept. */
 static void write_line(const char *line)
 {
     const struct timespec at_once = { .tv_sec = 0 };

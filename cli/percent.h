@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Progress for a program to read: lines "N/100" on a descriptor, as nbdcopy
- * writes them.
+ * Progress for a program: lines "N/100" on a descriptor, as nbdcopy writes
+ * them.
  */
 #ifndef CLI_PERCENT_H
 #define CLI_PERCENT_H
@@ -17,7 +17,7 @@ bool percent_parse_fd(const char *text, int *fd);
 /* The next image begins: write 0/100. */
 void percent_begin(int fd);
 
-/* Write a line, when it differs from the last one. */
+/* Write a line if it differs from the last one. */
 void percent_write(const struct engine_progress *progress);
 
 /* The image is done. */

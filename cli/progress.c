@@ -14,7 +14,7 @@
 
 #define INTERVAL_MS 200
 
-/* A bar that nobody asked for appears after a second: short runs stay quiet. */
+/* Without --progress, the bar appears after so many seconds. */
 #define PATIENCE 1.0
 
 #define DEFAULT_COLUMNS 80
@@ -26,7 +26,7 @@
 static struct {
     const char *name;
     uint64_t allocated;
-    bool always; /* a bar was asked for */
+    bool always; /* the user asked for a bar */
     bool never;
     bool to_fd;
     bool terminal;
@@ -58,11 +58,12 @@ static void format_time(double seconds, char text[32])
         snprintf(text, 32, "%lu:%02lu", s / 60, s % 60);
 }
 
-/* What a line has, from what is needed most to what is dropped first. */
+/* The parts of a line, from the most important to the one that is dropped
+ * first. */
 enum detail { DONE, TIME_LEFT, RATE, SIZE };
 
-/* "42.0% of 6.0 GiB, 2.1 GiB/s, 0:02 left", or less of it. The rate is that of
- * bytes that were not known to be a hole. */
+/* Write "42.0% of 6.0 GiB, 2.1 GiB/s, 0:02 left", or a part of it. The rate
+ * does not count holes. */
 static void describe(const struct engine_progress *p, enum detail detail,
                      char *text, size_t size)
 {
@@ -87,7 +88,7 @@ static void describe(const struct engine_progress *p, enum detail detail,
         snprintf(text + n, size - n, ", %s left", left);
 }
 
-/* Put a bar before the text, if there is room for one. */
+/* Add a bar before the text, if there is enough room. */
 static void draw_bar(const struct engine_progress *p, unsigned width,
                      const char *text, char line[LINE_SIZE])
 {
@@ -107,7 +108,7 @@ static void draw_bar(const struct engine_progress *p, unsigned width,
 
 static void draw(const struct engine_progress *p)
 {
-    /* The last column stays empty: some terminals wrap there. */
+    /* Some terminals wrap after the last column. */
     unsigned width = columns() - 1;
     char line[LINE_SIZE], text[TEXT_SIZE];
     enum detail detail = SIZE;
@@ -152,7 +153,7 @@ int progress_interval(void)
         return INTERVAL_MS;
     if (bar.never || (!bar.always && !bar.terminal))
         return -1;
-    /* A log gets a line each second. */
+    /* A log gets one line a second. */
     return bar.terminal ? INTERVAL_MS : 1000;
 }
 

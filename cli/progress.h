@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How far an image is, on stderr or a descriptor.
+ * The progress of an image, on stderr or on a descriptor.
  */
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
@@ -9,12 +9,12 @@
 
 #include "engine/engine.h"
 
-/* Where and when it is shown. By default on a terminal, when the image takes
- * more than a moment. */
+/* Where and when progress is shown: by default on a terminal, if the image
+ * takes more than a second. */
 struct progress_options {
-    bool always; /* at once, and also where stderr is no terminal */
+    bool always; /* at once, and also if stderr is not a terminal */
     bool never;
-    bool to_fd; /* not a bar, but lines for a program to read */
+    bool to_fd; /* lines for a program instead of a bar */
     int fd;
 };
 
@@ -24,17 +24,17 @@ struct progress_options {
 void progress_begin(const char *name, uint64_t allocated,
                     const struct progress_options *options);
 
-/* Milliseconds until it wants to be updated; -1: never. */
+/* Milliseconds until the next update; -1: there is none. */
 int progress_interval(void);
 
 /* Draw the bar, if it is time to. */
 void progress_update(const struct engine_progress *progress);
 
-/* Print one line, whatever is drawn: the answer to SIGUSR1. */
+/* Print one line, for SIGUSR1. */
 void progress_report(const struct engine_progress *progress);
 
-/* The image is done, or failed: leave the bar when it was asked for, or wipe
- * it. */
+/* The image is done or has failed. Wipe the bar, unless the user asked for it.
+ */
 void progress_end(const struct engine_progress *progress, bool done);
 
 #endif

@@ -97,8 +97,8 @@ static const struct option_info options[] = {
     },
     {
         .name = "no-extents",
-        .brief = "read holes, too",
-        .help = "read holes, too; warn if there is data in one",
+        .brief = "read holes too",
+        .help = "read holes too; warn if one has data",
         .flag = offsetof(struct options, image.no_extents),
     },
     {
@@ -140,7 +140,7 @@ static const struct option_info options[] = {
         .argument = "SECONDS",
         .kind = "words",
         .brief = "NBD, default 120",
-        .help = "give up when an NBD server is silent for so long",
+        .help = "give up on an NBD server that is silent for so long",
         .set = set_timeout,
     },
 };

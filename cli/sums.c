@@ -16,10 +16,10 @@ static bool wants_escapes(const char *name)
     return strpbrk(name, "\\\n\r") != NULL;
 }
 
-/* How the bytes of a name are written. */
+/* How a name is written. */
 struct style {
     bool escape; /* backslash, newline and carriage return, as GNU does */
-    bool safe;   /* what could drive a terminal */
+    bool safe;   /* what could drive a terminal: safe-text.h */
 };
 
 /* Write the first character of a text; returns its bytes. */
@@ -44,7 +44,7 @@ static void write_text(FILE *f, const char *text, const char *end,
         text += write_character(f, text, style);
 }
 
-/* Lists are kept, and shown to others: there are no secrets in them. */
+/* A list is kept and shown to others, so it has no secrets. */
 static void write_name(FILE *f, const char *name, struct style style)
 {
     const char *p = name;
@@ -79,7 +79,7 @@ void sums_write_plain(FILE *f, const struct options *o,
     putc(o->list.zero ? 0 : '\n', f);
 }
 
-/* "64K", "1M", "512": the shortest text of a size that is exact. */
+/* Write the shortest exact text of a size: "64K", "1M", "512". */
 static void write_size(FILE *f, size_t size)
 {
     if (size % MiB == 0)

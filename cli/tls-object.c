@@ -10,11 +10,11 @@
 
 #include "common/array.h"
 
-/* QEMU's name for this file in the directory, and for who has no other name. */
+/* QEMU's names: of the file in the directory, and of the user by default. */
 #define PSK_FILE "keys.psk"
 #define PSK_USERNAME "qemu"
 
-/* Take "VALUE,..." from the front of the text: a comma in the value is doubled.
+/* Take "VALUE,..." from the start of the text. A comma in the value is doubled.
  * NULL when out of memory. */
 static char *take_value(const char **text)
 {
@@ -33,7 +33,8 @@ static char *take_value(const char **text)
     return value;
 }
 
-/* Take "KEY=VALUE,..." from the front of the text. No '=': the key is NULL. */
+/* Take "KEY=VALUE,..." from the start of the text. Without "=" the key is NULL.
+ */
 static int take_pair(const char **text, char **key, char **value)
 {
     size_t len = strcspn(*text, "=,");
@@ -58,7 +59,7 @@ static void replace(char **text, char *value)
     *text = value;
 }
 
-/* The first problem is told. */
+/* Set the problem, unless there is one. */
 static int set_problem(struct nbd_options *nbd, const char *format,
                        const char *word)
 {
@@ -70,7 +71,7 @@ static int set_problem(struct nbd_options *nbd, const char *format,
     return ENOMEM;
 }
 
-/* In QEMU's words. What is neither must not pass for "off". */
+/* Take the words of QEMU for on and off. Any other word is a problem. */
 static int set_verify_peer(struct nbd_options *nbd, const char *value)
 {
     static const char *const on[] = { "on", "yes", "true", "y" };
@@ -87,7 +88,7 @@ static int set_verify_peer(struct nbd_options *nbd, const char *value)
     return set_problem(nbd, "verify-peer must be on or off, not '%s'", value);
 }
 
-/* Take a pair of the credentials into the options. */
+/* Set the option of one pair. */
 static int set(struct nbd_options *nbd, const char *key, char **value,
                char **directory, bool is_psk)
 {
@@ -108,18 +109,19 @@ static int set(struct nbd_options *nbd, const char *key, char **value,
         return strcmp(*value, "client") == 0
                    ? 0
                    : set_problem(nbd, "the endpoint must be '%s'", "client");
-    /* QEMU looks at its own files earlier; the server is verified anyway. */
+    /* sanity-check: QEMU checks its own files. The server is verified anyway.
+     */
     if (strcmp(key, "qom-type") == 0 || strcmp(key, "id") == 0 ||
         (strcmp(key, "sanity-check") == 0 && !is_psk))
         return 0;
     if (strcmp(key, "priority") == 0 || strcmp(key, "passwordid") == 0)
-        return set_problem(nbd, "'%s' is for QEMU only", key);
-    return set_problem(nbd, "there is no option '%s'", key);
+        return set_problem(nbd, "'%s' is supported by QEMU only", key);
+    return set_problem(nbd, "unknown option '%s'", key);
 }
 
-/* The type may stand anywhere; it needs no key in the first place. The last
- * one counts, as in QEMU. NULL: there is none. To be freed, after an error,
- * too. */
+/* Find the type of an object. It can be anywhere; in the first place it needs
+ * no key. The last one counts, as in QEMU. NULL: there is none. The caller
+ * frees it, also after an error. */
 static int find_kind(const char *text, char **kind)
 {
     bool first = true;
@@ -156,7 +158,7 @@ static int parse_pairs(const char *text, struct nbd_options *nbd,
             err = set(nbd, key, &value, directory, is_psk);
         else if (!first)
             err = set_problem(
-                nbd, "their options have the form KEY=VALUE, not '%s'", value);
+                nbd, "options must have the form KEY=VALUE, not '%s'", value);
         free(key);
         free(value);
         if (err)
@@ -166,12 +168,12 @@ static int parse_pairs(const char *text, struct nbd_options *nbd,
     return 0;
 }
 
-/* What the credentials are. The directory is taken over. */
+/* Set the files of the credentials. Takes ownership of the directory. */
 static int set_kind(struct nbd_options *nbd, char *directory, bool is_psk)
 {
     if (!directory || !*directory) {
         free(directory);
-        return set_problem(nbd, "they need a directory: %s", "dir=DIR");
+        return set_problem(nbd, "a directory is required: %s", "dir=DIR");
     }
     if (!is_psk) {
         replace(&nbd->tls_certificates, directory);
@@ -197,15 +199,15 @@ static int parse_credentials(const char *text, struct nbd_options *nbd,
     return err;
 }
 
-/* Whether it is one of QEMU's for TLS, or a slip of the pen for one: without it
- * libnbd would look for other credentials. */
+/* Whether a type is one of QEMU's for TLS, or looks like a typo of one: if it
+ * were ignored, libnbd would use other credentials. */
 static bool is_tls_kind(const char *kind)
 {
     return strncasecmp(kind, "tls", 3) == 0 &&
            strcmp(kind, "tls-cipher-suites") != 0;
 }
 
-/* Other objects are no concern of ours. */
+/* Objects that are not credentials are for QEMU only. */
 static int parse_object(const char *text, struct nbd_options *nbd,
                         unsigned *found)
 {
@@ -216,7 +218,7 @@ static int parse_object(const char *text, struct nbd_options *nbd,
     if (*text == '{') {
         if (!strstr(text, "\"tls-creds-"))
             return 0;
-        return set_problem(nbd, "JSON is for QEMU only; write them as %s",
+        return set_problem(nbd, "JSON is supported by QEMU only; use %s",
                            "tls-creds-x509,id=ID,dir=DIR");
     }
     err = find_kind(text, &kind);
@@ -226,11 +228,11 @@ static int parse_object(const char *text, struct nbd_options *nbd,
     }
     is_psk = strcmp(kind, "tls-creds-psk") == 0;
     if ((*found)++)
-        err = set_problem(nbd, "there are %s; which is meant?", "several");
+        err = set_problem(nbd, "%s", "more than one was given");
     else if (is_psk || strcmp(kind, "tls-creds-x509") == 0)
         err = parse_credentials(text, nbd, is_psk);
     else
-        err = set_problem(nbd, "'%s' is not for nbds://", kind);
+        err = set_problem(nbd, "'%s' cannot be used for nbds://", kind);
     free(kind);
     return err;
 }

@@ -11,10 +11,9 @@
 #include "nbd/nbd.h"
 
 /*
- * Set the TLS options by the credentials among the objects, if there are any.
- * What is wrong with them is told in tls_problem: they may be meant for QEMU
- * alone. 0 or ENOMEM. What the options point to is freed by
- * tls_objects_free().
+ * Set the TLS options from the credentials among the objects, if there are any.
+ * Wrong ones are not an error yet, since they may be meant for QEMU only:
+ * tls_problem says what is wrong. 0 or ENOMEM. Free with tls_objects_free().
  */
 int tls_objects_parse(char *const *objects, size_t count,
                       struct nbd_options *nbd);

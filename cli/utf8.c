@@ -3,7 +3,7 @@
 
 unsigned utf8_read(const unsigned char *p, uint32_t *c)
 {
-    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+    static const uint32_t minimum[] = { 0, 0, 0x80, 0x800, 0x10000 };
     unsigned length = *p < 0x80                  ? 1
                       : *p >= 0xc2 && *p < 0xe0  ? 2
                       : *p >= 0xe0 && *p < 0xf0  ? 3
@@ -16,7 +16,7 @@ unsigned utf8_read(const unsigned char *p, uint32_t *c)
             return 0;
         *c = *c << 6 | (p[i] & 0x3f);
     }
-    if (*c < least[length] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000))
+    if (*c < minimum[length] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000))
         return 0;
     return length;
 }

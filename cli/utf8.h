@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Bytes of the UTF-8 character at p, which becomes *c; 0: it is none. RFC 3629;
- * the text ends with a NUL. */
+/* Decode the UTF-8 character at p (RFC 3629) into *c. Returns its bytes; 0: it
+ * is not UTF-8. The text ends with a NUL. */
 unsigned utf8_read(const unsigned char *p, uint32_t *c);
 
 /* Whether all of a text is UTF-8. */

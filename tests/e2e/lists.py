@@ -82,10 +82,10 @@ def like_gnu(result):
     status, out, err = result
     lines = []
     for line in err.decode(errors="surrogateescape").splitlines():
-        if "if it was made by sha256sum" in line:
+        if "check a list of sha256sum" in line:
             continue
-        line = line.removesuffix("; if it is a disk image, leave out -c to "
-                                 "print its checksum")
+        line = line.removesuffix("; to print the checksum of a disk image, "
+                                 "omit -c")
         line = line.replace("disksum: ", f"{GNU}: ", 1)
         before, found, _ = line.partition(": improperly formatted checksum")
         if line.endswith(": No such file or directory"):

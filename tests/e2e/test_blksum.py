@@ -113,8 +113,8 @@ def test_file_called_checksum(disksum, tmp_path, rest, kind):
     result = disksum("checksum", *rest, input="", cwd=tmp_path, check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == \
-        "disksum: 'checksum' is a file here, and a subcommand; write " \
-        "./checksum for the file, or leave out the word\n" \
+        "disksum: 'checksum' is ambiguous: use ./checksum for the file, or " \
+        "omit the subcommand\n" \
         "Try 'disksum --help' for more information.\n"
 
 

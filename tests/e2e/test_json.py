@@ -78,7 +78,7 @@ def test_a_failure_in_a_list(disksum, tmp_path):
     result = disksum("-c", input=made, cwd=tmp_path, check=False)
     assert result.returncode == 1
     assert result.stdout == "a: OK\nno: FAILED open or read\n"
-    assert "'standard input': 2: has an error for no, and no checksum\n" \
+    assert "'standard input': 2: records an error for no, not a checksum\n" \
         in result.stderr
 
 

@@ -125,7 +125,7 @@ def test_command_after_an_image(disksum, words):
     result = disksum(*words, check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("disksum: an image and a command cannot "
-                                    "both be given; write ./[ for a file\n")
+                                    "both be given; use ./[ for a file\n")
 
 
 @pytest.mark.parametrize("words", [["[", "]"], ["[", "touch", "]"]])
@@ -136,8 +136,8 @@ def test_files_in_brackets_are_no_command(disksum, tmp_path, words):
     result = disksum(*words, cwd=tmp_path, check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith(
-        "disksum: '[' is a file here, and begins a command; write ./[ for the "
-        "file, or -- before the command\n")
+        "disksum: '[' is ambiguous: use ./[ for the file, or -- before a "
+        "command\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -77,7 +77,7 @@ def test_data_in_a_hole(disksum, servers, start):
     result = disksum("--no-extents", uri, check=False)
     assert result.returncode == 0
     assert sums(result.stdout) == [checksum(content)]
-    assert re.fullmatch(rf"disksum: .*: warning: there is data at offset {start}, "
+    assert re.fullmatch(rf"disksum: .*: warning: found data at offset {start}, "
                         r"which was reported as a hole\n", result.stderr)
     disksum("--no-extents", "-q", uri)
 

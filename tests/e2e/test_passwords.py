@@ -141,8 +141,8 @@ def test_mask_in_a_list(disksum, name):
         result = disksum("-c", input=line, check=False)
         assert result.returncode == 1
         assert result.stdout == f"{name}: FAILED open or read\n"
-        assert f"'standard input': 1: the secret in {name} was masked when the " \
-            "list was made; give it by --object, not in the name\n" in result.stderr
+        assert f"'standard input': 1: the secret in {name} is masked in the " \
+            "list; use a name without it, and --object\n" in result.stderr
 
 
 @pytest.mark.parametrize("name", [

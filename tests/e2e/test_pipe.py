@@ -259,7 +259,7 @@ def test_only_raw_from_front_to_back(fails, tmp_path, option):
             f"-: a file that is not at its beginning {says}"
     with open("/proc/version", "rb") as f:
         assert fails(*option, stdin=f) == \
-            f"-: a file that does not know its size {says}"
+            f"-: a file that does not report its size {says}"
 
 
 def test_redirected_from_the_middle(disksum, tmp_path):
@@ -273,7 +273,7 @@ def test_redirected_from_the_middle(disksum, tmp_path):
 
 def test_a_pipe_is_read_once(disksum, tmp_path):
     """For the second there is nothing left, which is not an empty disk."""
-    error = "disksum: -: standard input was read already\n"
+    error = "disksum: -: standard input has already been read\n"
     result = disksum("-", "-", input=b"x" * 1000, check=False)
     assert result.returncode == 1
     assert result.stdout == f"{checksum(b'x' * 1000)}  -\n"

@@ -190,7 +190,7 @@ def test_descriptor_that_is_stdout(build, tmp_path, what):
                           input=b"x", stdout=theirs, stderr=subprocess.PIPE,
                           pass_fds=[other], check=False)
     assert done.returncode == 2
-    assert b"must be open for writing, and not be stdout" in done.stderr
+    assert b"must be open for writing, and must not be standard output" in done.stderr
     for fd in {ours, theirs, other}:
         os.close(fd)
 
@@ -265,6 +265,6 @@ def test_verbose_of_a_compressed_image(disksum, tmp_path):
                     "disk", "q"], cwd=tmp_path, check=True)
     result = disksum("-v", "q", cwd=tmp_path, check=False)
     assert "q: qcow2, 8.0 MiB: 6.0 MiB of data, " in result.stderr
-    assert "disksum: q: 6.0 MiB of it were compressed\n" in result.stderr
+    assert "disksum: q: 6.0 MiB was compressed\n" in result.stderr
     result = disksum("-v", "disk", cwd=tmp_path, check=False)
     assert "compressed" not in result.stderr

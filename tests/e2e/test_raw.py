@@ -127,7 +127,7 @@ def test_padding_is_reported(disksum, tmp_path):
     (tmp_path / "disk").write_bytes(b"hello")
     result = disksum("-v", tmp_path / "disk", check=False)
     assert result.returncode == 0
-    assert "warning: the size is no multiple of 512 bytes" in result.stderr
+    assert "warning: the size is not a multiple of 512 bytes" in result.stderr
 
 
 def test_layout_does_not_matter(disksum, tmp_path):
