@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +14,21 @@
 #include <libnbd.h>
 
 #include "common/deadline.h"
+#include "common/debug.h"
 
 struct nbd_client {
     struct nbd_handle *nbd;
+    unsigned number;                 /* of all, for events */
     const struct nbd_target *target; /* during the handshake; then NULL */
     bool no_fragments;               /* reads have the DF flag */
     struct nbd_request *completed;
     int error;    /* why the connection ended, or 0 */
     char *reason; /* the same in words, or NULL */
 };
+
+/* An event of a connection; the format is a literal. */
+#define EVENT(c, format, ...)                                                  \
+    debug(DEBUG_NBD, "connection %u: " format, (c)->number, __VA_ARGS__)
 
 /* --- handshake ---------------------------------------------------------- */
 
@@ -112,18 +120,44 @@ static int start_connecting(struct nbd_client *c, struct error *error)
 int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
                    struct error *error)
 {
+    static atomic_uint count;
     struct nbd_client *c = calloc(1, sizeof(*c));
     int err;
 
     if (!c)
         return error_no_memory(error, target->name);
+    c->number = ++count;
     c->target = target;
+    EVENT(c, "connecting to %s", target->name);
     err = start_connecting(c, error);
     if (err)
         nbd_client_free(c);
     else
         *client = c;
     return err;
+}
+
+static void debug_handshake(const struct nbd_client *c)
+{
+    struct nbd_handle *nbd = c->nbd;
+
+    if (!debug_is_on(DEBUG_NBD))
+        return;
+    EVENT(c,
+          "connected: %" PRId64 " bytes; block sizes: minimum %" PRId64
+          ", preferred %" PRId64 ", maximum %" PRId64 "; flags:%s%s%s%s%s",
+          nbd_get_size(nbd), nbd_get_block_size(nbd, LIBNBD_SIZE_MINIMUM),
+          nbd_get_block_size(nbd, LIBNBD_SIZE_PREFERRED),
+          nbd_get_block_size(nbd, LIBNBD_SIZE_MAXIMUM),
+          nbd_get_tls_negotiated(nbd) == 1 ? " tls" : "",
+          nbd_get_structured_replies_negotiated(nbd) == 1
+              ? " structured-replies"
+              : "",
+          nbd_can_df(nbd) == 1 ? " df" : "",
+          nbd_can_multi_conn(nbd) == 1 ? " multi-conn" : "",
+          nbd_can_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1
+              ? " base:allocation"
+              : "");
 }
 
 static int get_export(struct nbd_client *c, struct nbd_export *export,
@@ -173,6 +207,7 @@ int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
                              "%s: cannot connect: the server does not answer",
                              c->target->name);
     }
+    debug_handshake(c);
     err = get_export(c, export, error);
     c->no_fragments =
         c->target->options->no_fragments && nbd_can_df(c->nbd) == 1;
@@ -185,6 +220,7 @@ void nbd_client_free(struct nbd_client *c)
     if (!c)
         return;
     assert(!c->completed);
+    EVENT(c, "%s", "closed");
     /* Send NBD_CMD_DISC if it can be sent at once. */
     if (c->nbd && nbd_aio_is_ready(c->nbd))
         nbd_aio_disconnect(c->nbd, 0);
@@ -209,12 +245,14 @@ static void note_end(struct nbd_client *c, int result)
     /* Which of these it is depends on whether a read or a write came first. */
     if (c->error == 0 || c->error == ENOTCONN || c->error == EPIPE)
         c->error = c->reason ? EPROTO : ECONNRESET;
+    EVENT(c, "ended: %s", c->reason ? c->reason : strerror(c->error));
 }
 
 void nbd_client_end(struct nbd_client *c, int error)
 {
     assert(!c->error);
     c->error = error;
+    EVENT(c, "given up: %s", strerror(error));
     shutdown(nbd_aio_get_fd(c->nbd), SHUT_RDWR);
 }
 
@@ -257,14 +295,19 @@ struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error)
         if (*error == 0 || *error == ENOTCONN)
             *error = c->error ? c->error : EIO;
     }
+    EVENT(c, "cookie %" PRId64 ": complete%s%s", request->cookie,
+          *error ? ": " : "", *error ? strerror(*error) : "");
     return request;
 }
 
 /* libnbd took the request, or refused it (the cookie is -1). */
-static int start_result(struct nbd_client *c, const struct nbd_request *request)
+static int start_result(struct nbd_client *c, const struct nbd_request *request,
+                        const char *what, uint64_t offset, uint64_t len)
 {
     int error = request->cookie == -1 ? nbd_get_errno() : 0;
 
+    EVENT(c, "cookie %" PRId64 ": %s %" PRIu64 "+%" PRIu64, request->cookie,
+          what, offset, len);
     note_end(c, -1);
     if (request->cookie != -1)
         return 0;
@@ -280,6 +323,8 @@ static int note_chunk(void *arg, const void *buf, size_t len, uint64_t offset,
     (void)buf;
     (void)status;
     (void)error;
+    EVENT(request->client, "cookie %" PRId64 ": %s %" PRIu64 "+%zu",
+          request->cookie, len ? "chunk" : "error chunk", offset, len);
     request->on_chunk(request, offset, len);
     return 0;
 }
@@ -296,7 +341,8 @@ int nbd_client_read(struct nbd_client *c, struct nbd_request *request,
     request->cookie =
         nbd_aio_pread_structured(c->nbd, buf, len, offset, chunk, completion,
                                  c->no_fragments ? LIBNBD_CMD_FLAG_DF : 0);
-    return start_result(c, request);
+    return start_result(c, request, c->no_fragments ? "read (DF)" : "read",
+                        offset, len);
 }
 
 /* libnbd's extent callback: pairs of length and flags. */
@@ -305,14 +351,20 @@ static int note_extents(void *arg, const char *context, uint64_t offset,
 {
     struct nbd_block_status *status = arg;
 
-    (void)offset;
     (void)error;
     if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
         return 0;
     /* Not LIBNBD_STATE_HOLE: what is not allocated need not read as zeros. */
-    for (size_t i = 0; i + 1 < count; i += 2)
-        status->on_extent(status, entries[i],
-                          (entries[i + 1] & LIBNBD_STATE_ZERO) != 0);
+    for (size_t i = 0; i + 1 < count; i += 2) {
+        bool zero = entries[i + 1] & LIBNBD_STATE_ZERO;
+
+        EVENT(status->request.client,
+              "cookie %" PRId64 ": extent %" PRIu64 "+%" PRIu32 ": %s",
+              status->request.cookie, offset, entries[i],
+              zero ? "zeros" : "data");
+        status->on_extent(status, entries[i], zero);
+        offset += entries[i];
+    }
     return 0;
 }
 
@@ -329,7 +381,7 @@ int nbd_client_block_status(struct nbd_client *c,
     status->request.client = c;
     status->request.cookie =
         nbd_aio_block_status(c->nbd, len, offset, extents, completion, 0);
-    return start_result(c, &status->request);
+    return start_result(c, &status->request, "block status", offset, len);
 }
 
 /* --- send and receive --------------------------------------------------- */

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/debug.h"
 #include "process/confine.h"
 #include "process/terminal.h"
 #include "process/watch.h"
@@ -167,6 +168,7 @@ static int start(struct nbd_server *s, const struct nbd_server_options *o,
     if (err)
         return set_run_error(o, name, err, error);
     s->pid = report.pid;
+    debug(DEBUG_NBD, "server %ld: started: %s", (long)s->pid, o->command[0]);
     return 0;
 }
 
@@ -213,5 +215,7 @@ void nbd_server_stop(struct nbd_server *s)
     close_inode(s);
     terminal_withdraw();
     watch_stop(&s->watch);
+    if (s->pid)
+        debug(DEBUG_NBD, "server %ld: stopped", (long)s->pid);
     free(s);
 }
