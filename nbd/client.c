@@ -26,6 +26,9 @@ struct nbd_client {
     char *reason; /* the same in words, or NULL */
 };
 
+/* A format for the seconds of --timeout. */
+#define SILENT "the server does not answer (--timeout is %u s)"
+
 /* An event of a connection; the format is a literal. */
 #define EVENT(c, format, ...)                                                  \
     debug(DEBUG_NBD, "connection %u: " format, (c)->number, __VA_ARGS__)
@@ -203,9 +206,8 @@ int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
         if (r == -1 && nbd_get_errno() != EINTR)
             return connect_error(c, error);
         if (r == 0)
-            return error_set(error, ETIMEDOUT,
-                             "%s: cannot connect: the server does not answer",
-                             c->target->name);
+            return error_set(error, ETIMEDOUT, "%s: cannot connect: " SILENT,
+                             c->target->name, c->target->options->timeout);
     }
     debug_handshake(c);
     err = get_export(c, export, error);
@@ -248,11 +250,13 @@ static void note_end(struct nbd_client *c, int result)
     EVENT(c, "ended: %s", c->reason ? c->reason : strerror(c->error));
 }
 
-void nbd_client_end(struct nbd_client *c, int error)
+void nbd_client_give_up(struct nbd_client *c, unsigned seconds)
 {
     assert(!c->error);
-    c->error = error;
-    EVENT(c, "given up: %s", strerror(error));
+    c->error = ETIMEDOUT;
+    if (asprintf(&c->reason, SILENT, seconds) < 0)
+        c->reason = NULL;
+    EVENT(c, "given up after %u s of silence", seconds);
     shutdown(nbd_aio_get_fd(c->nbd), SHUT_RDWR);
 }
 

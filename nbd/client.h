@@ -83,9 +83,9 @@ void nbd_client_proceed(struct nbd_client *c, short events);
  * it calls the completion callback. NULL: none. */
 struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error);
 
-/* End the connection for this errno value. All requests in flight become
- * complete at the next nbd_client_proceed(). */
-void nbd_client_end(struct nbd_client *c, int error);
+/* End the connection, as the server was silent for so many seconds. All
+ * requests in flight become complete at the next nbd_client_proceed(). */
+void nbd_client_give_up(struct nbd_client *c, unsigned seconds);
 
 /* Why the connection ended: a positive errno value; 0: it did not. */
 int nbd_client_error(const struct nbd_client *c);

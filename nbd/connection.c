@@ -20,8 +20,8 @@
 
 struct nbd_connection {
     struct nbd_client *client;
-    int timeout; /* milliseconds; -1: none */
-    int wake_fd; /* wakes the driver from its poll() */
+    unsigned timeout; /* seconds; 0: none */
+    int wake_fd;      /* wakes the driver from its poll() */
 
     pthread_mutex_t lock;   /* for the client, and for: */
     pthread_cond_t changed; /* requests completed, or nobody drives */
@@ -38,14 +38,13 @@ int nbd_connection_begin(const struct nbd_target *target,
                          struct error *error)
 {
     struct nbd_connection *c = calloc(1, sizeof(*c));
-    unsigned seconds = target->options->timeout;
     int err;
 
     if (!c)
         return error_no_memory(error, target->name);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
-    c->timeout = seconds ? (int)seconds * 1000 : -1;
+    c->timeout = target->options->timeout;
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->wake_fd < 0)
         err = error_set(error, errno, "%s: cannot connect: %s", target->name,
@@ -151,7 +150,8 @@ static void drive(struct nbd_connection *c)
         { .fd = c->wake_fd, .events = POLLIN },
     };
     /* After an error there is nothing to wait for but the end. */
-    int timeout = nbd_client_error(c->client) ? -1 : c->timeout;
+    bool waits_on = c->timeout == 0 || nbd_client_error(c->client);
+    int timeout = waits_on ? -1 : (int)c->timeout * 1000;
     eventfd_t ignored;
     int ready;
 
@@ -163,7 +163,7 @@ static void drive(struct nbd_connection *c)
     /* The server is silent. If the connection ended meanwhile, its error
      * stays. */
     if (ready == 0 && !nbd_client_error(c->client))
-        nbd_client_end(c->client, ETIMEDOUT);
+        nbd_client_give_up(c->client, c->timeout);
     if (ready <= 0)
         return;
     if (fds[1].revents)

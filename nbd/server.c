@@ -116,15 +116,16 @@ static bool replace_path(struct nbd_server *s)
     return true;
 }
 
-static const char *error_text(int err)
+static int set_socket_error(const struct nbd_server_options *o,
+                            const char *name, int err, struct error *error)
 {
-    return err == ETIMEDOUT ? "timed out" : strerror(err);
-}
-
-static int set_socket_error(const char *name, int err, struct error *error)
-{
+    if (err == ETIMEDOUT)
+        return error_set(error, err,
+                         "%s: cannot make a socket in '%s': timed out "
+                         "(--timeout is %u s)",
+                         name, private_socket_parent(), o->timeout);
     return error_set(error, err, "%s: cannot make a socket in '%s': %s", name,
-                     private_socket_parent(), error_text(err));
+                     private_socket_parent(), strerror(err));
 }
 
 static int set_run_error(const struct nbd_server_options *o, const char *name,
@@ -136,9 +137,13 @@ static int set_run_error(const struct nbd_server_options *o, const char *name,
         return error_set(error, -err,
                          "%s: cannot confine '%s' by a seccomp filter: %s",
                          name, o->command[0], strerror(-err));
+    if (err == ETIMEDOUT)
+        return error_set(error, err,
+                         "%s: cannot run '%s': timed out (--timeout is %u s)",
+                         name, o->command[0], o->timeout);
     return error_set(error, err, "%s: cannot run '%s'%s%s: %s", name,
                      o->command[0], missing ? ", of the package " : "",
-                     missing ? o->package : "", error_text(err));
+                     missing ? o->package : "", strerror(err));
 }
 
 static int start(struct nbd_server *s, const struct nbd_server_options *o,
@@ -158,7 +163,7 @@ static int start(struct nbd_server *s, const struct nbd_server_options *o,
         return set_run_error(o, name, err, error);
     err = watch_wait(&s->watch, milliseconds, &report);
     if (err)
-        return set_socket_error(name, err, error);
+        return set_socket_error(o, name, err, error);
     strcpy(s->socket, report.path);
     if (o->lends_terminal)
         terminal_offer(s->watch.pid);

@@ -481,14 +481,16 @@ def test_server_stalls(fails, slow_server, read_log, options):
                  uri)
     assert time.monotonic() - start < 60  # not the default of 120
     thread.join()
-    assert re.search(r": read error at offset \d+: Connection timed out$", line)
+    assert re.search(r": read error at offset \d+: the server does not answer "
+                     r"\(--timeout is 1 s\)$", line)
 
 
 def test_server_does_not_greet(fails, servers, image):
     path, _ = image
     uri, server = servers.nbdkit("file", path)
     server.signal(signal.SIGSTOP)
-    assert "the server does not answer" in fails("--timeout=1", uri)
+    assert fails("--timeout=1", uri).endswith(
+        ": cannot connect: the server does not answer (--timeout is 1 s)")
 
 
 def test_slow_is_not_stalled(disksum, servers, image):

@@ -111,4 +111,5 @@ def test_broken_protocol(fails, serve, name, answer):
 def test_ends_in_an_answer(fails, serve):
     uri = serve(lambda *args: one(*args)[:1000])
     assert fails("--timeout", "1", uri) == \
-        f"{uri}: read error at offset 0: Connection timed out"
+        f"{uri}: read error at offset 0: the server does not answer " \
+        "(--timeout is 1 s)"
