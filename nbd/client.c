@@ -15,11 +15,13 @@
 
 #include "common/deadline.h"
 #include "common/debug.h"
+#include "nbd/server.h"
 
 struct nbd_client {
     struct nbd_handle *nbd;
     unsigned number;                 /* of all, for events */
     const struct nbd_target *target; /* during the handshake; then NULL */
+    struct nbd_server *server;       /* that disksum started, or NULL */
     bool no_fragments;               /* reads have the DF flag */
     struct nbd_request *completed;
     int error;    /* why the connection ended, or 0 */
@@ -131,6 +133,7 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
         return error_no_memory(error, target->name);
     c->number = ++count;
     c->target = target;
+    c->server = target->server;
     EVENT(c, "connecting to %s", target->name);
     err = start_connecting(c, error);
     if (err)
@@ -233,17 +236,29 @@ void nbd_client_free(struct nbd_client *c)
 
 /* --- the end of the connection ------------------------------------------ */
 
+/* Why the connection ended, in words, or NULL. */
+static char *end_reason(const struct nbd_client *c, int result)
+{
+    const char *exit = c->server ? nbd_server_exit_reason(c->server) : NULL;
+    char *reason;
+
+    if (exit)
+        return strdup(exit);
+    /* For a violation of the protocol libnbd has a text, but no errno value. */
+    if (result == -1 && nbd_get_errno() == 0 &&
+        asprintf(&reason, "the server broke the protocol: %s", last_reason()) >=
+            0)
+        return reason;
+    return NULL;
+}
+
 /* Note why the connection ended, if the last call of libnbd ended it. */
 static void note_end(struct nbd_client *c, int result)
 {
     if (!is_ended(c) || c->error)
         return;
     c->error = result == -1 ? nbd_get_errno() : 0;
-    /* For a violation of the protocol libnbd has a text, but no errno value. */
-    if (result == -1 && c->error == 0 &&
-        asprintf(&c->reason, "the server broke the protocol: %s",
-                 last_reason()) < 0)
-        c->reason = NULL;
+    c->reason = end_reason(c, result);
     /* Which of these it is depends on whether a read or a write came first. */
     if (c->error == 0 || c->error == ENOTCONN || c->error == EPIPE)
         c->error = c->reason ? EPROTO : ECONNRESET;

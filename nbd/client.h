@@ -12,6 +12,7 @@
 #include "nbd/tls.h"
 
 struct nbd_client;
+struct nbd_server;
 
 /* Where a server is. */
 struct nbd_target {
@@ -19,6 +20,8 @@ struct nbd_target {
     const char *uri;           /* this, */
     const char *socket;        /* or the path of a unix socket */
     const struct nbd_tls *tls; /* of the URI; NULL: not over TLS */
+    struct nbd_server *server; /* that disksum started, or NULL; it stays as
+                                * long as the client */
     bool quiet;                /* the error is not shown: do not look for a
                                 * better reason than libnbd's */
     const struct nbd_options *options;

@@ -313,6 +313,19 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
     return err;
 }
 
+/* If the server ended, that is why connecting failed. */
+static void prefer_exit_reason(struct nbd_server *server, const char *name,
+                               struct error *error)
+{
+    const char *reason = nbd_server_exit_reason(server);
+    int err = error->code;
+
+    if (!reason)
+        return;
+    error_clear(error);
+    error_set(error, err, "%s: %s", name, reason);
+}
+
 int nbd_open_server(const struct nbd_server_options *server, const char *name,
                     const struct nbd_options *options, struct reader **reader,
                     struct error *error)
@@ -326,9 +339,10 @@ int nbd_open_server(const struct nbd_server_options *server, const char *name,
     err = nbd_server_start(server, name, &n->server, error);
     if (!err) {
         target.socket = nbd_server_socket(n->server);
+        target.server = n->server;
         err = connect_all(n, &target, error);
         if (err)
-            nbd_server_check_exit(n->server, name, error);
+            prefer_exit_reason(n->server, name, error);
         if (err || !server->keeps_socket)
             nbd_server_finish_connecting(n->server);
     }

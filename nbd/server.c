@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,6 +40,10 @@ struct nbd_server {
     pid_t pid;
     int inode_fd; /* of the socket's inode, or -1 */
     char socket[sizeof(((struct watch_report *)0)->path)];
+    char *program; /* for messages */
+
+    pthread_mutex_t lock; /* for the watch and the reason */
+    char *exit_reason;    /* or NULL */
 };
 
 pid_t nbd_server_pid(const struct nbd_server *s)
@@ -185,8 +190,13 @@ int nbd_server_start(const struct nbd_server_options *o, const char *name,
 
     if (!s)
         return error_no_memory(error, name);
+    pthread_mutex_init(&s->lock, NULL);
     s->inode_fd = -1;
-    err = start(s, o, name, error);
+    s->program = strdup(o->package ? o->command[0] : "the server");
+    if (s->program)
+        err = start(s, o, name, error);
+    else
+        err = error_no_memory(error, name);
     if (err)
         nbd_server_stop(s);
     else
@@ -196,21 +206,33 @@ int nbd_server_start(const struct nbd_server_options *o, const char *name,
 
 /* --- the end ------------------------------------------------------------ */
 
-void nbd_server_check_exit(struct nbd_server *s, const char *name,
-                           struct error *error)
+static char *format_exit(const struct nbd_server *s, int status)
 {
-    struct watch_report r;
-    int err = error->code;
+    char *text;
+    int n;
 
-    if (watch_ask(&s->watch, WATCH_CHECK, ANSWER_MS, &r) != 0 || !r.ended)
-        return;
-    error_clear(error);
-    if (WIFSIGNALED(r.status))
-        error_set(error, err, "%s: the server was ended by signal %d (%s)",
-                  name, WTERMSIG(r.status), strsignal(WTERMSIG(r.status)));
+    if (WIFSIGNALED(status))
+        n = asprintf(&text, "%s was killed by signal %d (%s)", s->program,
+                     WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
-        error_set(error, err, "%s: the server ended with exit status %d", name,
-                  WEXITSTATUS(r.status));
+        n = asprintf(&text, "%s ended with exit status %d", s->program,
+                     WEXITSTATUS(status));
+    return n < 0 ? NULL : text;
+}
+
+const char *nbd_server_exit_reason(struct nbd_server *s)
+{
+    struct watch_report report;
+    const char *reason;
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->exit_reason &&
+        watch_ask(&s->watch, WATCH_CHECK, ANSWER_MS, &report) == 0 &&
+        report.ended)
+        s->exit_reason = format_exit(s, report.status);
+    reason = s->exit_reason;
+    pthread_mutex_unlock(&s->lock);
+    return reason;
 }
 
 void nbd_server_stop(struct nbd_server *s)
@@ -222,5 +244,8 @@ void nbd_server_stop(struct nbd_server *s)
     watch_stop(&s->watch);
     if (s->pid)
         debug(DEBUG_NBD, "server %ld: stopped", (long)s->pid);
+    pthread_mutex_destroy(&s->lock);
+    free(s->exit_reason);
+    free(s->program);
     free(s);
 }

@@ -32,10 +32,10 @@ pid_t nbd_server_pid(const struct nbd_server *server);
 /* The path of its socket, for this process. */
 const char *nbd_server_socket(const struct nbd_server *server);
 
-/* Connecting failed. If that is because the server ended, and all that it
- * started, replace the error by how it ended. */
-void nbd_server_check_exit(struct nbd_server *server, const char *name,
-                           struct error *error);
+/* How the server ended, in words; NULL: it, or a process that it started, is
+ * still there. For when a connection fails: a server that is about to end is
+ * waited for. Valid as long as the server. For all threads. */
+const char *nbd_server_exit_reason(struct nbd_server *server);
 
 /* No more connections will be made: remove the path of the socket, and take the
  * terminal back. */

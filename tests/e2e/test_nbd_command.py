@@ -3,6 +3,7 @@
 
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -77,6 +78,17 @@ def test_command_that_ends(fails, directory_for_sockets):
         ": the server ended with exit status 3")
     assert "signal 9" in fails("--", "[", "sh", "-c", "kill -9 $$", "]",
                                env=directory_for_sockets)
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_command_that_ends_while_it_is_read(fails, directory_for_sockets, threads):
+    line = fails("-f", "raw", "-t", threads, "--", "[", "nbdkit", "--log=null", "eval",
+                 "get_size=echo 64M", "can_multi_conn=exit 0",
+                 "pread=[ $4 -lt 8388608 ] || kill -9 $PPID; head -c $3 /dev/zero",
+                 "]", env=directory_for_sockets)
+    assert re.search(r": read error at offset \d+: the server was killed by signal 9 "
+                     r"\(Killed\)$", line)
 
 
 def test_command_that_does_not_serve(fails, directory_for_sockets):

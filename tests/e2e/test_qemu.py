@@ -545,6 +545,7 @@ def test_qemu_is_killed(raw):
     assert out == b""
     assert err.count(b"\n") == 1
     assert b"at offset " in err
+    assert err.endswith(b": qemu-nbd was killed by signal 9 (Killed)\n")
 
 
 def test_ends_at_the_end(disksum, vmdk):
