@@ -165,8 +165,7 @@ def test_command_ends_with_us(build, image, directory_for_sockets, number,
     try:
         wait_until(lambda: any("nbdkit" in open(p).read().split("\0")[0]
                                for p in children_with(str(link))))
-        # The socket's name is gone as soon as all are connected.
-        time.sleep(0.5)
+        wait_until(lambda: not os.listdir(directory_for_sockets["TMPDIR"]))
     finally:
         process.send_signal(number)
         process.wait()
