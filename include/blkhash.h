@@ -1,41 +1,67 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libblkhash: a fast checksum of a disk's content.
+ * libblkhash: a fast checksum of the content of a disk.
  *
- * The content is cut into blocks of a fixed size (the last may be shorter),
- * and the checksum is a digest of the digests of the blocks:
+ * The content is split into blocks of a fixed size, of which the last may be
+ * shorter. The checksum is the digest of the digests of the blocks:
  *
- *     d(i)   = H(block i)
- *     result = H(d(0) || d(1) || ... || d(n-1) || le64(length in bytes))
+ *     d(i)     = H(block i)
+ *     checksum = H(d(0) || d(1) || ... || d(n-1) || le64(length in bytes))
  *
- * (Soffer and Waisbard, "An Efficient Hash Function Construction for Sparse
- * Data", SECRYPT 2024.) It is not the digest H of the bytes themselves, and
- * cannot be compared with the output of sha256sum. A block of zeros has a
- * known digest, so a hole of any size is hashed without looking at its bytes.
+ * It is not the digest H of the content, and cannot be compared with the output
+ * of sha256sum. A block of zeros has a known digest, so a hole of any size is
+ * hashed without its bytes.
  *
- * There are three levels; each can be used alone:
+ * There are three interfaces. Each can be used alone:
  *
- *   stream   bytes and holes in order -> checksum. Start here.
- *   leaf     a buffer of blocks -> their digests. For programs that have their
- *            own threads, and blocks in no particular order.
- *   root     digests of blocks and runs of zero blocks, in order -> checksum.
+ *   stream   Bytes and holes in order -> checksum. Start here.
+ *   leaf     Blocks -> their digests. For programs that have threads of their
+ *            own, and blocks in no particular order.
+ *   root     Digests of blocks and runs of zero blocks, in order -> checksum.
  *
- * Errors: a function that returns int returns 0, or a positive errno value. A
- * function that returns a pointer returns NULL and sets errno. The library
- * never prints and never exits. EINVAL is a NULL that may not be NULL, a number
- * out of its limits, or a call at the wrong time; ENOTSUP is a digest that
- * this machine does not have, or a kernel of BLKHASH_SHA256 that it does not
- * have (see the manual); EIO is a failure inside the digest's implementation.
+ * COMPATIBILITY
  *
- * Cancellation: a thread that is cancelled (pthread_cancel()) in a call of the
- * library goes through with the call.
+ * For the same content, digest and block size the checksum never changes. It
+ * does not depend on the interface, on how the content is split into calls, on
+ * the number of threads, on the CPU, or on the version of the library.
  *
- * Units: lengths and sizes are bytes where not said otherwise.
+ * ERRORS
  *
- * Compatibility: for the same bytes, digest and block size the checksum never
- * changes: not by the level used, the way the bytes are cut into calls, the
- * number of threads, the kernel chosen for a CPU, or the version of the
- * library.
+ * A function that returns int returns 0 or a positive errno value. A function
+ * that returns a pointer returns NULL and sets errno. The library never prints
+ * and never exits. Each function lists its errors:
+ *
+ *   EINVAL      An argument is NULL that must not be, or a number is out of its
+ *               range, or the call comes at the wrong time.
+ *   ENOTSUP     This machine has no such digest; or it does not have the kernel
+ *               that the environment variable BLKHASH_SHA256 names.
+ *   ENOMEM      Out of memory.
+ *   EIO         The implementation of the digest failed.
+ *   EOVERFLOW   The content would be longer than 2^63 - 1 bytes.
+ *   EAGAIN      A thread could not be started, or there are too many
+ *               asynchronous updates.
+ *
+ * OWNERSHIP
+ *
+ * What a function with "new" in its name returns belongs to the caller, who
+ * frees it with the function that is named there. Other pointers that are
+ * returned belong to the library. Arguments belong to the caller, and are used
+ * only during the call, except for the buffer of an asynchronous update.
+ *
+ * THREADS
+ *
+ * A leaf can be used by any number of threads at the same time. Any other
+ * object can be used by one thread at a time. Different objects are
+ * independent, and functions that take no object can be called by any thread at
+ * any time.
+ *
+ * A thread that is cancelled (pthread_cancel(3)) in a call of the library is
+ * cancelled after the call.
+ *
+ * UNITS
+ *
+ * Lengths and sizes are in bytes, if nothing else is said. Buffers may have any
+ * alignment.
  */
 #ifndef BLKHASH_H
 #define BLKHASH_H
@@ -47,182 +73,231 @@
 extern "C" {
 #endif
 
-/* The block size that tools print checksums for by default: 64 KiB. */
+/* The block size of checksums that tools print by default: 64 KiB. */
 #define BLKHASH_DEFAULT_BLOCK_SIZE 65536
 
-/* A block size is 1 byte to 16 MiB; it need not be a power of two. */
+/* The largest block size: 16 MiB. The smallest is 1 byte. A block size need not
+ * be a power of two. */
 #define BLKHASH_MAX_BLOCK_SIZE (16 * 1024 * 1024)
 
-/* The digest that tools use by default. */
+/* The digest of checksums that tools print by default. */
 #define BLKHASH_DEFAULT_DIGEST "sha256"
 
-/* No digest is longer than this. */
+/* The largest size of a digest. */
 #define BLKHASH_MAX_MD_SIZE 64
 
-/* Limits of the two options of a stream. */
+/* The limits of two options of a stream. */
 #define BLKHASH_MAX_THREADS 256
 #define BLKHASH_MAX_QUEUE_DEPTH 4096
 
+/* --- what this machine has ---------------------------------------------- */
+
 /*
- * The digests of this machine: lower-case names, sorted, with a NULL at the
- * end. Owned by the library, never freed, the same at each call; NULL (ENOMEM)
- * when out of memory. Thread-safe.
+ * The names of the digests: in lower case, sorted, with a NULL at the end. Each
+ * call returns the same list.
+ *
+ * Errors: ENOMEM.
  */
 const char *const *blkhash_digests(void);
 
 /*
- * The SHA-256 kernels that this machine can run: code for some feature of the
- * CPU each, and "openssl", which is always there. They are the values that the
- * environment variable BLKHASH_SHA256 can have (see the manual). The list is as
- * that of blkhash_digests(), in no order. It cannot fail. Thread-safe.
+ * The names of the SHA-256 kernels, with a NULL at the end, in no order. Each
+ * call returns the same list.
+ *
+ * A kernel is an implementation for some feature of the CPU. "openssl", which
+ * is always there, is that of OpenSSL. The library measures them and uses the
+ * fastest, unless the environment variable BLKHASH_SHA256 has the name of one.
+ * It reads the variable once, when the first leaf or stream for SHA-256 is
+ * made.
+ *
+ * Errors: none; it never returns NULL.
  */
 const char *const *blkhash_kernels(void);
 
 /*
- * How fast a kernel was when the library chose among them, for people to read:
- * bytes a second of one core, for 16 blocks of 1 KiB at once. Measures first,
- * for some 100 microseconds, when no leaf, stream or call has done it before. 0
- * for a kernel that was not measured: there is none of that name, or
- * BLKHASH_SHA256 made the choice. Thread-safe.
+ * The speed of a kernel in bytes per second, as the library measured it: one
+ * core, 16 messages of 1 KiB at a time. It is an estimate, for people to read.
+ *
+ * Returns 0 for a name that is not in blkhash_kernels(), and for all of them if
+ * BLKHASH_SHA256 forces a kernel. If nothing was measured yet, the call takes
+ * some 100 microseconds.
+ *
+ * Errors: none.
  */
 uint64_t blkhash_kernel_speed(const char *kernel);
 
 /* --- stream ------------------------------------------------------------- */
 
 /*
- * A checksum in the making. One thread at a time may use it; the threads
- * inside are its own affair, and block all signals but those that an
- * instruction of their own raises. They do not follow a fork(): in the child, a
- * stream made before can neither be used nor freed.
+ * A checksum in progress.
+ *
+ * A stream has threads of its own. They block all signals but those that their
+ * own instructions raise, such as SIGBUS for a mapped file that was truncated.
+ * After a fork(2), the child can neither use nor free a stream of its parent.
  */
 struct blkhash;
 
 /*
- * Make a stream, with default options. digest_name is one of
- * blkhash_digests(), in upper or lower case, or another name that OpenSSL has
- * for one of them. Free with blkhash_free().
+ * Make a stream with default options. Free it with blkhash_free().
  *
- * Errors: EINVAL, ENOTSUP, ENOMEM, EIO, EAGAIN (a thread did not start).
+ * digest_name is a name from blkhash_digests(), or another name of OpenSSL's
+ * for the same digest; upper and lower case are the same. block_size is 1 to
+ * BLKHASH_MAX_BLOCK_SIZE.
+ *
+ * Errors: EINVAL, ENOTSUP, ENOMEM, EIO, EAGAIN (a thread could not be started).
  */
 struct blkhash *blkhash_new(size_t block_size, const char *digest_name);
 
 /*
- * Add len bytes. The caller owns buf and may change it when the call returns.
- * Any length, any alignment. The fastest: whole blocks, 1 MiB or more.
+ * Add the len bytes at buf. The caller can change buf when the call returns.
  *
- * Errors: EINVAL (also after blkhash_final()), and EOVERFLOW: the length would
- * pass 2^63 - 1 bytes. Nothing was added then, and the stream goes on. EIO and
- * ENOMEM may come from the bytes of an earlier call, for these are hashed
- * later. After them the stream is of no use: further updates, and
- * blkhash_final(), return that error again.
+ * Whole blocks, 1 MiB or more in a call, are fastest: they are hashed in place.
+ * Smaller updates are copied.
+ *
+ * Errors: EINVAL (also after blkhash_final()), EOVERFLOW, EIO, ENOMEM. After
+ * EINVAL and EOVERFLOW nothing was added, and the stream can still be used. EIO
+ * and ENOMEM can be about bytes of an earlier call, since these may be hashed
+ * later. After them the stream is useless: further updates and blkhash_final()
+ * return the same error. It still must be freed.
  */
 int blkhash_update(struct blkhash *h, const void *buf, size_t len);
 
 /*
- * Add len zero bytes: the same as an update with a buffer of zeros, without
- * the buffer. Costs the hashing of one digest a block (SHA-256: 32 bytes), in
- * this call or a later one: 2^60 bytes in blocks of 64 KiB take days. A call
- * that adds can wait for them, and blkhash_final() does; blkhash_free() does
- * not. Errors as in blkhash_update().
+ * Add len zero bytes, as an update with a buffer of zeros does.
+ *
+ * For each block of zeros one digest is hashed (32 bytes for SHA-256), in this
+ * call or later: 2^60 bytes in blocks of 64 KiB take days. A later call that
+ * adds may wait for that, and blkhash_final() does; blkhash_free() does not.
+ *
+ * Errors: as in blkhash_update().
  */
 int blkhash_zero(struct blkhash *h, size_t len);
 
 /*
- * The checksum of all that was added. md has room for BLKHASH_MAX_MD_SIZE
- * bytes; *md_len, unless md_len is NULL, becomes the number of bytes written.
- * Waits for asynchronous updates; their completions can still be fetched.
+ * Store the checksum of everything that was added in md, which has room for
+ * BLKHASH_MAX_MD_SIZE bytes. *md_len becomes its length, unless md_len is NULL.
  *
- * Errors: EINVAL (also for a second call), and EIO and ENOMEM as in
- * blkhash_update().
+ * Waits for asynchronous updates. Their completions can still be fetched.
+ * Nothing can be added any more.
+ *
+ * Errors: EINVAL (also for a second call), EIO, ENOMEM.
  */
 int blkhash_final(struct blkhash *h, unsigned char *md, unsigned int *md_len);
 
 /*
- * Free a stream, finished or not. Work that is left is not done; the call waits
- * only until no thread uses a buffer of an asynchronous update, which is soon.
- * NULL is accepted.
+ * Free a stream, whether it is finished or not. NULL is accepted.
+ *
+ * Work that is left is not done. Asynchronous updates get no more completions;
+ * when the call returns, nothing uses their buffers. It does not wait long.
  */
 void blkhash_free(struct blkhash *h);
 
 /* --- stream: options ---------------------------------------------------- */
 
 /*
- * Options for a stream. They have no influence on the checksum, but for the
- * block size and the digest. Used by one thread at a time; may be freed, or
- * used again, once the stream is made.
+ * The options of a stream. Of these only the digest and the block size change
+ * the checksum. Options can be changed, used again or freed when the stream is
+ * made.
  */
 struct blkhash_options;
 
-/* Default options; digest_name is copied. Errors: EINVAL, ENOMEM. */
+/*
+ * Make default options. Free them with blkhash_options_free(). digest_name is
+ * copied; whether the digest exists is found when a stream is made.
+ *
+ * Errors: EINVAL, ENOMEM.
+ */
 struct blkhash_options *blkhash_options_new(const char *digest_name);
 
-/* Bytes in a block: 1 to BLKHASH_MAX_BLOCK_SIZE. Default: 64 KiB. */
+/*
+ * Set the block size: 1 to BLKHASH_MAX_BLOCK_SIZE. The default is
+ * BLKHASH_DEFAULT_BLOCK_SIZE.
+ *
+ * Errors: EINVAL.
+ */
 int blkhash_options_set_block_size(struct blkhash_options *o, size_t size);
 
 /*
- * Threads that hash: 1 to BLKHASH_MAX_THREADS. Default: the number of CPUs that
- * the thread that makes the stream may run on, at most 4.
+ * Set the number of threads that hash: 1 to BLKHASH_MAX_THREADS. The default is
+ * the number of CPUs that the thread which makes the stream may run on, but at
+ * most 4.
  *
- * With 1 there is no thread but the caller's, and the calls do the work. When
- * one returns, all of a caller's buffer that was not copied is hashed, and the
- * completion of an asynchronous update is there. What was copied may wait for
- * more of its kind, or for blkhash_final(): less than 16 blocks, and a piece
- * (see below) on top. Runs of zeros wait until the queue is full, or for
- * blkhash_final().
+ * With 1 no thread is started, and the calls do the work. When a call returns,
+ * all bytes that it did not copy are hashed, and the completion of an
+ * asynchronous update can be fetched. Copied bytes may wait for more of them,
+ * or for blkhash_final(): less than 16 blocks, and one piece (see below). Zeros
+ * wait until the queue is full, or for blkhash_final().
+ *
+ * Errors: EINVAL.
  */
 int blkhash_options_set_threads(struct blkhash_options *o, unsigned threads);
 
 /*
- * How many pieces of work may be unfinished, and how many asynchronous updates
- * may be unfinished or not yet fetched: 1 to BLKHASH_MAX_QUEUE_DEPTH. A piece
- * is a run of zeros and up to 256 KiB of data after it (or one block, where
- * that is more), and finished when its digests are part of the checksum. Memory
- * for copies is this times the data of a piece. Default: 16, or four a thread
- * where that is more.
+ * Set the depth of the queue: 1 to BLKHASH_MAX_QUEUE_DEPTH. The default is 16,
+ * or 4 for each thread if that is more.
+ *
+ * It is the number of pieces that can be in progress, and also of asynchronous
+ * updates that are in progress or not yet fetched. A piece is a run of zero
+ * blocks and then up to 256 KiB of data, or one block if that is more. It is in
+ * progress until its digests are part of the checksum. The memory for copies is
+ * the depth times the data of a piece.
+ *
+ * Errors: EINVAL.
  */
 int blkhash_options_set_queue_depth(struct blkhash_options *o, unsigned depth);
 
-/* NULL is accepted. */
+/* Free options. NULL is accepted. */
 void blkhash_options_free(struct blkhash_options *o);
 
-/* As blkhash_new(), with options. The caller keeps o. */
+/*
+ * Make a stream with these options, as blkhash_new() does. Free it with
+ * blkhash_free().
+ *
+ * Errors: as in blkhash_new().
+ */
 struct blkhash *blkhash_new_with_options(const struct blkhash_options *o);
 
-/* --- stream: asynchronous update ---------------------------------------- */
+/* --- stream: asynchronous updates --------------------------------------- */
 
-/* What became of an asynchronous update. */
+/* The end of an asynchronous update. */
 struct blkhash_completion {
     void *user_data; /* as given to blkhash_async_update() */
-    int error;       /* 0 or a positive errno value */
+    int error;       /* 0 or a positive errno value, as of blkhash_update() */
 };
 
 /*
- * Add len bytes without a copy: buf belongs to the stream and must not change
- * until the completion of this update was fetched. (Where the update does not
- * begin or end at a block's edge, the bytes of the blocks at its ends, less
- * than a block each, are copied.) It can be mixed with blkhash_update() and
- * blkhash_zero(); the order of the calls is the order of the bytes. When len is
- * 0, the completion comes all the same. The call waits while as many pieces of
- * work as the queue is deep are unfinished, so of an update of many MiB only
- * the end is left to do when it returns.
+ * Add the len bytes at buf without a copy. If the call returns 0, buf must not
+ * change or be freed until the completion of this update is fetched, or the
+ * stream is freed. There is a completion even if len is 0.
  *
- * Errors: as in blkhash_update(), and EAGAIN: as many updates as the queue
- * depth are not yet fetched; nothing was added: fetch some and call again. An
- * update that fails in the call itself has no completion.
+ * Asynchronous updates can be mixed with the other calls; the bytes are in the
+ * order of the calls. If an update begins or ends within a block, its bytes of
+ * that block are copied.
+ *
+ * The call waits while the queue is full of pieces. So when it returns for an
+ * update of many MiB, most of that is hashed.
+ *
+ * Errors: as in blkhash_update(), and EAGAIN: there are as many updates in
+ * progress or not yet fetched as the queue is deep. Fetch some completions, and
+ * call again. After an error nothing was added, and there is no completion.
  */
 int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
                          void *user_data);
 
 /*
- * A descriptor (an eventfd) that polls readable while completions wait to be
- * fetched. It belongs to the stream: do not read, write or close it. Errors:
- * EINVAL, EMFILE and the others of eventfd(2).
+ * Get a descriptor, an eventfd(2), that polls readable while there are
+ * completions to fetch. Each call gives the same one. It belongs to the stream:
+ * the caller can poll it, in any thread, but must not read, write or close it.
+ *
+ * Errors: EINVAL, and those of eventfd(2), such as EMFILE.
  */
 int blkhash_completion_fd(struct blkhash *h, int *fd);
 
 /*
- * Fetch up to max completions into out, without waiting; *count becomes their
- * number, 0 when none is there. They need not come in the order of the updates.
+ * Fetch up to max completions into out, without waiting. *count becomes their
+ * number; it can be 0. They are not always in the order of the updates.
+ *
+ * Errors: EINVAL.
  */
 int blkhash_completions(struct blkhash *h, struct blkhash_completion *out,
                         unsigned max, unsigned *count);
@@ -230,83 +305,109 @@ int blkhash_completions(struct blkhash *h, struct blkhash_completion *out,
 /* --- leaf --------------------------------------------------------------- */
 
 /*
- * Digests of blocks. Any number of threads may use one leaf at the same time.
- * In the child of a fork() it can be used where no thread was inside at the
- * fork.
+ * What computes the digests of blocks. Any number of threads can use one leaf
+ * at the same time. After a fork(2) the child can use it, too, if no thread was
+ * using it at the time of the fork.
  */
 struct blkhash_leaf;
 
-/* Errors: EINVAL, ENOTSUP, ENOMEM, EIO. Free with blkhash_leaf_free(). */
+/*
+ * Make a leaf. Free it with blkhash_leaf_free(). The arguments are those of
+ * blkhash_new().
+ *
+ * Errors: EINVAL, ENOTSUP, ENOMEM, EIO.
+ */
 struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
                                       const char *digest_name);
 
-/* Bytes in a digest; 0 for NULL. */
+/* The size of a digest. Returns 0 for NULL. */
 size_t blkhash_leaf_md_size(const struct blkhash_leaf *leaf);
 
 /*
- * What hashes 16 blocks or more on this machine, for people to read: one of
- * blkhash_kernels() for SHA-256, and the name of a library for another digest.
- * NULL for NULL.
+ * The name of what hashes 16 blocks or more, for people to read: a kernel for
+ * SHA-256, or else a library. Returns NULL for NULL.
  */
 const char *blkhash_leaf_kernel(const struct blkhash_leaf *leaf);
 
 /*
- * Hash the len bytes at buf as blocks one after the other. The last is shorter
- * when len is no multiple of the block size, which is right only at the end of
- * the content. mds gets the digests, blkhash_leaf_md_size() bytes each. Whole
- * blocks of zeros are found and cost a look only; *zero_blocks, unless NULL,
- * becomes their number. Several blocks are hashed at once: give 16 or more.
+ * Hash the len bytes at buf as consecutive blocks. If len is not a multiple of
+ * the block size, the last block is shorter, which is right only at the end of
+ * the content.
  *
- * Allocates nothing, except when more threads than ever before are in here at
- * the same time. Errors: EINVAL, EIO, ENOMEM.
+ * The digests are stored in mds, one after the other, blkhash_leaf_md_size()
+ * bytes each. Whole blocks of zeros are not hashed; *zero_blocks becomes their
+ * number, unless zero_blocks is NULL. Blocks are hashed side by side: calls
+ * with 16 or more are fastest.
+ *
+ * The call allocates memory only if more threads use the leaf at the same time
+ * than ever before.
+ *
+ * Errors: EINVAL, EIO, ENOMEM. After an error mds and *zero_blocks mean
+ * nothing.
  */
 int blkhash_leaf_hash(struct blkhash_leaf *leaf, const void *buf, size_t len,
                       unsigned char *mds, size_t *zero_blocks);
 
 /*
- * Hash count whole blocks that lie anywhere in memory. Otherwise as
+ * Hash count whole blocks, which can be anywhere in memory. Otherwise as
  * blkhash_leaf_hash().
  */
 int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
                        size_t count, unsigned char *mds, size_t *zero_blocks);
 
-/* No thread may be inside. NULL is accepted. */
+/* Free a leaf, which no thread is using. NULL is accepted. */
 void blkhash_leaf_free(struct blkhash_leaf *leaf);
 
 /* --- root --------------------------------------------------------------- */
 
-/* The checksum from the digests. One thread at a time may use it. */
+/*
+ * What computes the checksum from the digests of the blocks. After a fork(2)
+ * the child can use a copy of it.
+ */
 struct blkhash_root;
 
-/* Errors: EINVAL, ENOTSUP, ENOMEM, EIO. Free with blkhash_root_free(). */
+/*
+ * Make a root. Free it with blkhash_root_free(). The arguments are those of
+ * blkhash_new().
+ *
+ * Errors: EINVAL, ENOTSUP, ENOMEM, EIO.
+ */
 struct blkhash_root *blkhash_root_new(size_t block_size,
                                       const char *digest_name);
 
 /*
- * Add the digests of count blocks, in order. Errors: EINVAL, and EOVERFLOW:
- * there would be more blocks than content can have. Nothing was added then.
- * After EIO or ENOMEM the root is of no use: it returns that error again.
+ * Add the digests of the next count blocks. They are in mds one after the
+ * other, as blkhash_leaf_hash() stores them.
+ *
+ * Errors: EINVAL, EOVERFLOW, EIO, ENOMEM. After EINVAL and EOVERFLOW nothing
+ * was added, and the root can still be used. After EIO and ENOMEM it is
+ * useless: further calls return the same error.
  */
 int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
                          size_t count);
 
 /*
- * Add a run of whole blocks of zeros. The call hashes a digest for each before
- * it returns: 2^18 blocks take some milliseconds, 2^44 take days. A caller that
- * may have to stop adds a long run in parts; the checksum is the same. Errors
- * as in blkhash_root_digests().
+ * Add a run of whole blocks of zeros.
+ *
+ * The call hashes one digest for each block before it returns: 2^18 blocks take
+ * some milliseconds, 2^44 take days. To be able to stop, add a long run in
+ * parts; the checksum is the same.
+ *
+ * Errors: as in blkhash_root_digests().
  */
 int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks);
 
 /*
- * The checksum. length is that of the content, at most 2^63 - 1; EINVAL when
- * the blocks that were added are not as many as it has, or for a second call.
- * md and md_len as in blkhash_final().
+ * Store the checksum, as blkhash_final() does. length is that of the content,
+ * at most 2^63 - 1. Nothing can be added any more.
+ *
+ * Errors: EINVAL (also for a second call, and if content of this length does
+ * not have as many blocks as were added), EIO, ENOMEM.
  */
 int blkhash_root_final(struct blkhash_root *r, uint64_t length,
                        unsigned char *md, unsigned int *md_len);
 
-/* NULL is accepted. */
+/* Free a root. NULL is accepted. */
 void blkhash_root_free(struct blkhash_root *r);
 
 #ifdef __cplusplus
