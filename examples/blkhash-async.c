@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * blkhash-async FILE: the checksum of a file, whose holes are not read. While
- * some buffers are hashed by the library's threads, where they are, the next
- * is filled.
+ * blkhash-async FILE: print the checksum of a file, without reading its holes.
+ * The library's threads hash some buffers in place while the next one is
+ * filled.
  *
  *     cc blkhash-async.c $(pkg-config --cflags --libs blkhash)
  */
@@ -22,17 +22,17 @@
 #define BUFFERS 16
 #define BUFFER_SIZE (256 * 1024)
 
-/* A stream, and the buffers that it does not use. */
+/* A stream, and the buffers that it is not using. */
 struct job {
     struct blkhash *h;
     int completion_fd;
     void *free[BUFFERS];
-    unsigned count;
+    unsigned count; /* of them */
 };
 
 /* --- buffers ------------------------------------------------------------ */
 
-/* Wait until the library gives back a buffer, or more. */
+/* Wait until the library returns at least one buffer. */
 static int reap(struct job *job)
 {
     struct pollfd pfd = { .fd = job->completion_fd, .events = POLLIN };
@@ -55,7 +55,7 @@ static int reap(struct job *job)
     return err;
 }
 
-/* Fill a buffer with what is at offset, and hand it over. */
+/* Read up to *len bytes at offset into a buffer, and hand it to the library. */
 static int add_data(struct job *job, int fd, off_t offset, size_t *len)
 {
     void *buf;
@@ -74,18 +74,18 @@ static int add_data(struct job *job, int fd, off_t offset, size_t *len)
     if (n < 0)
         return errno;
     if (n == 0)
-        return EIO; /* the file became shorter */
+        return EIO; /* the file was truncated */
 
     *len = n;
     err = blkhash_async_update(job->h, buf, n, buf);
     if (!err)
-        job->count--; /* ours again when its completion was fetched */
+        job->count--; /* until its completion is fetched */
     return err;
 }
 
 /* --- the file ----------------------------------------------------------- */
 
-/* Whether a hole is at offset, and where it or the data there ends. */
+/* The end of the hole or of the data at offset; *hole says which. */
 static off_t extent_end(int fd, off_t offset, off_t size, bool *hole)
 {
     off_t end = lseek(fd, offset, SEEK_DATA);
@@ -93,27 +93,27 @@ static off_t extent_end(int fd, off_t offset, off_t size, bool *hole)
     *hole = end > offset || (end < 0 && errno == ENXIO);
     if (end == offset)
         end = lseek(fd, offset, SEEK_HOLE);
-    /* The rest of the file; or the file system does not tell of holes. */
+    /* To the end of the file, also if the file system reports no holes. */
     return end > offset && end < size ? end : size;
 }
 
-/* Hash what is at offset: data or a hole, up to end at most. *len becomes the
- * number of bytes. */
+/* Add data or a hole at offset, up to end. *len becomes the number of bytes
+ * that were added. */
 static int add_some(struct job *job, int fd, off_t offset, off_t end, bool hole,
                     size_t *len)
 {
-    /* Whole blocks are not copied: end where a buffer ends in the file. */
-    off_t most = BUFFER_SIZE - offset % BUFFER_SIZE;
+    /* Whole blocks are not copied, so reads end at multiples of a buffer. */
+    off_t max = BUFFER_SIZE - offset % BUFFER_SIZE;
 
     if (hole)
-        most = 1024 * 1024 * 1024; /* fits a size_t everywhere */
-    *len = end - offset < most ? end - offset : most;
+        max = 1024 * 1024 * 1024; /* fits a 32-bit size_t */
+    *len = end - offset < max ? end - offset : max;
     return hole ? blkhash_zero(job->h, *len) : add_data(job, fd, offset, len);
 }
 
 static int add_file(struct job *job, int fd)
 {
-    off_t size = lseek(fd, 0, SEEK_END); /* of a block device, too */
+    off_t size = lseek(fd, 0, SEEK_END); /* also of a block device */
     off_t offset = 0;
 
     if (size < 0)
@@ -131,11 +131,11 @@ static int add_file(struct job *job, int fd)
             offset += len;
         }
     }
-    /* What became shorter looked like a hole. */
+    /* In a file that was truncated the rest looks like a hole. */
     return lseek(fd, 0, SEEK_END) == size ? 0 : EBUSY;
 }
 
-/* Only these have a size and an end. */
+/* Only regular files and block devices have a size. */
 static int check_type(int fd)
 {
     struct stat st;
@@ -156,7 +156,7 @@ static int new_stream(struct job *job)
 
     if (!o)
         return errno;
-    /* No more updates than this are ever in flight: EAGAIN does not come. */
+    /* As many as there are buffers, so there is never EAGAIN. */
     err = blkhash_options_set_queue_depth(o, BUFFERS);
     if (!err) {
         job->h = blkhash_new_with_options(o);
@@ -189,7 +189,7 @@ static int hash_file(const char *name, unsigned char *md, unsigned int *md_len)
         err = reap(&job);
     if (!err)
         err = blkhash_final(job.h, md, md_len);
-    /* After an error buffers may still be in use, up to here. */
+    /* After an error, the library may use the buffers until here. */
     blkhash_free(job.h);
     close(fd);
     return err;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * blkhash-sum FILE: the checksum of a file, whose holes are not read.
+ * blkhash-sum FILE: print the checksum of a file, without reading its holes.
  *
  *     cc blkhash-sum.c $(pkg-config --cflags --libs blkhash)
  */
@@ -18,7 +18,7 @@
 
 #define BUFFER_SIZE (1024 * 1024)
 
-/* Whether a hole is at offset, and where it or the data there ends. */
+/* The end of the hole or of the data at offset; *hole says which. */
 static off_t extent_end(int fd, off_t offset, off_t size, bool *hole)
 {
     off_t end = lseek(fd, offset, SEEK_DATA);
@@ -26,23 +26,23 @@ static off_t extent_end(int fd, off_t offset, off_t size, bool *hole)
     *hole = end > offset || (end < 0 && errno == ENXIO);
     if (end == offset)
         end = lseek(fd, offset, SEEK_HOLE);
-    /* The rest of the file; or the file system does not tell of holes. */
+    /* To the end of the file, also if the file system reports no holes. */
     return end > offset && end < size ? end : size;
 }
 
-/* Hash what is at offset: data or a hole, up to end at most. *len becomes the
- * number of bytes. */
+/* Add data or a hole at offset, up to end. *len becomes the number of bytes
+ * that were added. */
 static int add_some(struct blkhash *h, int fd, off_t offset, off_t end,
                     bool hole, size_t *len)
 {
     static char buf[BUFFER_SIZE];
-    /* Whole blocks are fastest: end where a buffer ends in the file. */
-    off_t most = BUFFER_SIZE - offset % BUFFER_SIZE;
+    /* Whole blocks are fastest, so reads end at multiples of a buffer. */
+    off_t max = BUFFER_SIZE - offset % BUFFER_SIZE;
     ssize_t n;
 
     if (hole)
-        most = 1024 * BUFFER_SIZE; /* fits a size_t everywhere */
-    *len = end - offset < most ? end - offset : most;
+        max = 1024 * BUFFER_SIZE; /* fits a 32-bit size_t */
+    *len = end - offset < max ? end - offset : max;
     if (hole)
         return blkhash_zero(h, *len);
 
@@ -52,14 +52,14 @@ static int add_some(struct blkhash *h, int fd, off_t offset, off_t end,
     if (n < 0)
         return errno;
     if (n == 0)
-        return EIO; /* the file became shorter */
+        return EIO; /* the file was truncated */
     *len = n;
     return blkhash_update(h, buf, n);
 }
 
 static int add_file(struct blkhash *h, int fd)
 {
-    off_t size = lseek(fd, 0, SEEK_END); /* of a block device, too */
+    off_t size = lseek(fd, 0, SEEK_END); /* also of a block device */
     off_t offset = 0;
 
     if (size < 0)
@@ -77,11 +77,11 @@ static int add_file(struct blkhash *h, int fd)
             offset += len;
         }
     }
-    /* What became shorter looked like a hole. */
+    /* In a file that was truncated the rest looks like a hole. */
     return lseek(fd, 0, SEEK_END) == size ? 0 : EBUSY;
 }
 
-/* Only these have a size and an end. */
+/* Only regular files and block devices have a size. */
 static int check_type(int fd)
 {
     struct stat st;
