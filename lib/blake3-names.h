@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * As names.h, for BLAKE3 where its sources are part of the library: put before
- * each of them, and before what calls them. A program may have a BLAKE3 of its
- * own, of another version. These are the names of BLAKE3 1.3 to 1.8; those that
- * begin with an underscore are what other systems give to assembly.
+ * The same as names.h for BLAKE3, if its sources are part of the library: the
+ * compiler includes this before each of them, and before the file that calls
+ * them. A program may have another version of BLAKE3. These are the names of
+ * BLAKE3 1.3 to 1.8; those with an underscore are the names of assembly
+ * functions on other systems.
  */
 #ifndef LIB_BLAKE3_NAMES_H
 #define LIB_BLAKE3_NAMES_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Contexts of one digest that threads borrow.
+ * Contexts of a digest, which threads borrow.
  *
- * The pool makes a context when all others are in use, and keeps it. So it has
- * as many as there were ever threads at the same time, and allocates nothing
- * after that.
+ * The pool makes a context if all others are in use, and keeps it. So it has as
+ * many as there ever were threads at the same time, and after that allocates
+ * nothing.
  */
 #ifndef LIB_CONTEXT_POOL_H
 #define LIB_CONTEXT_POOL_H
@@ -21,7 +21,7 @@ struct context_pool {
     pthread_mutex_t lock; /* for all below */
     struct digest_ctx **idle;
     size_t idle_count;
-    size_t size; /* room in idle: for all contexts, so that put cannot fail */
+    size_t size; /* of idle: room for all contexts, so that put() cannot fail */
 };
 
 /* The digest must outlive the pool. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * BLAKE3, by the C library of its authors. It cannot fail.
+ * BLAKE3, computed by the C library of its authors. It cannot fail.
  */
 #include "lib/digest-provider.h"
 

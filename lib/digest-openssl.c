@@ -2,10 +2,10 @@
 /*
  * The digests of OpenSSL's providers.
  *
- * OpenSSL puts errors into a queue of the thread. The queue belongs to the
- * program: an error left there would look like one of its TLS connection. So
+ * OpenSSL keeps a queue of errors for each thread. The program uses it, too: an
+ * error that is left there could be taken for one of its TLS connection. So
  * each call that can fail stands between ERR_set_mark() and openssl_result(),
- * which takes our errors out again.
+ * which removes the errors since the mark.
  */
 #include "lib/digest-provider.h"
 
@@ -31,8 +31,8 @@ struct ctx {
 };
 
 /*
- * The common names. OpenSSL has several for most algorithms, in an order of its
- * own.
+ * The names that are common. OpenSSL has several for most algorithms, and the
+ * first is not always the common one.
  */
 static const char *const common_names[] = {
     "blake2b512", "blake2s256", "md5",      "md5-sha1", "ripemd160",
@@ -41,7 +41,7 @@ static const char *const common_names[] = {
     "sha512-256", "shake128",   "shake256", "sm3",
 };
 
-/* End what ERR_set_mark() began: 0, ENOMEM, or another error. */
+/* Remove the errors since ERR_set_mark(). 0, ENOMEM, or another error. */
 static int openssl_result(bool ok, int other)
 {
     unsigned long error = ok ? 0 : ERR_peek_last_error();
@@ -53,8 +53,9 @@ static int openssl_result(bool ok, int other)
 }
 
 /*
- * An extendable-output function has no length of its own. These are the default
- * lengths of OpenSSL 3.0; later versions have no default. 0: not supported.
+ * The output of an extendable-output function has any length. These are the
+ * default lengths of OpenSSL 3.0; later versions have no default. 0: not
+ * supported.
  */
 static size_t xof_size(const EVP_MD *md)
 {
@@ -70,12 +71,12 @@ static bool is_xof(const EVP_MD *md)
     return EVP_MD_get_flags(md) & EVP_MD_FLAG_XOF;
 }
 
-/* 0: a digest that cannot be used here. */
+/* 0: the library cannot use the digest. */
 static size_t output_size(const EVP_MD *md)
 {
     int size = is_xof(md) ? (int)xof_size(md) : EVP_MD_get_size(md);
 
-    /* Size 0 is the provider's "NULL" digest. */
+    /* The digest "NULL" has size 0. */
     return size > 0 && size <= BLKHASH_MAX_MD_SIZE ? size : 0;
 }
 
@@ -137,7 +138,7 @@ static int list(struct name_list *names)
     struct listing listing = { .names = names };
     unsigned long error;
 
-    /* It returns nothing, and leaves out what it has no memory for. */
+    /* It reports no error, but leaves out names when out of memory. */
     ERR_set_mark();
     EVP_MD_do_all_provided(NULL, list_md, &listing);
     error = ERR_peek_last_error();

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A provider of digests: a library, or code of our own, that computes some.
+ * A provider of digests: a third-party library, or code in this tree.
  *
- * Each has a file, digest-NAME.c, which is the only one that uses the
- * provider's headers. The file defines DIGEST_PROVIDER(NAME); lib/meson.build
- * lists the names. The rest of the library uses digests by lib/digest.h.
+ * Each has one file, digest-NAME.c, which alone includes the headers of a
+ * third-party library. The file defines DIGEST_PROVIDER(NAME); lib/meson.build
+ * lists the names. The rest of libblkhash uses digests through lib/digest.h.
  */
 #ifndef LIB_DIGEST_PROVIDER_H
 #define LIB_DIGEST_PROVIDER_H
@@ -16,14 +16,15 @@
 #include "lib/name-list.h"
 #include "lib/parts.h"
 
-/* The base of a provider's algorithm. open() sets all members. */
+/* What all algorithms have; a provider may put it first in a larger struct.
+ * open() sets all members. */
 struct digest {
     const struct digest_ops *ops;
-    size_t size;    /* of its output; 1 to BLKHASH_MAX_MD_SIZE */
-    bool is_sha256; /* the kernels of sha256.h compute the same */
+    size_t size;    /* of the digest: 1 to BLKHASH_MAX_MD_SIZE */
+    bool is_sha256; /* so the kernels of sha256.h can compute it */
 };
 
-/* The base of a provider's computation. ctx_new() sets all members. */
+/* What all computations have, likewise. ctx_new() sets all members. */
 struct digest_ctx {
     const struct digest *digest;
 };
@@ -44,7 +45,7 @@ struct digest_ops {
     struct digest_ctx *(*ctx_new)(const struct digest *d);
     void (*ctx_free)(struct digest_ctx *ctx);
 
-    /* start() begins anew, also in the middle of a computation. */
+    /* start() drops a computation that is not finished. */
     int (*start)(struct digest_ctx *ctx);
     int (*update)(struct digest_ctx *ctx, const void *buf, size_t len);
     int (*finish)(struct digest_ctx *ctx, unsigned char *md);

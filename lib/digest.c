@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The table of providers, and the way to each of them.
+ * The table of providers. All other functions of digest.h call the provider of
+ * the digest.
  */
 #include "lib/digest.h"
 
@@ -11,7 +12,7 @@
 #include "blkhash.h"
 #include "lib/digest-provider.h"
 
-/* The first that knows a name has it. */
+/* Two may have a digest of the same name: the first one is used. */
 #define ADDRESS(name) &DIGEST_PROVIDER(name),
 static const struct digest_ops *const providers[] = {
     DIGEST_PROVIDERS(ADDRESS) NULL,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Digests of blocks.
- *
- * A leaf is constant, but for the pool of contexts that its threads borrow.
+ * Digests of blocks. A leaf is constant, except for its pool of contexts.
  */
 #include <assert.h>
 #include <errno.h>
@@ -20,22 +18,22 @@ struct blkhash_leaf {
     size_t block_size;
     struct digest *digest;
     size_t md_size;
-    const struct sha256_dispatch *sha256; /* NULL: another digest */
+    const struct sha256_dispatch *sha256; /* NULL: not SHA-256 */
     unsigned char zero_md[BLKHASH_MAX_MD_SIZE];
     struct context_pool contexts;
 };
 
 /*
- * The work of one call: blocks of the same length that wait until there is one
- * for every lane, and the context for those that no kernel hashes.
+ * The work of one call: blocks of the same length, which wait until there is
+ * one for each lane, and the context that hashes a block without a kernel.
  */
 struct group {
     struct blkhash_leaf *leaf;
-    struct digest_ctx *ctx; /* borrowed when the first block needs it */
+    struct digest_ctx *ctx; /* NULL: not needed so far */
     const uint8_t *blocks[SHA256_MAX_LANES];
     unsigned char *mds[SHA256_MAX_LANES];
     unsigned count;
-    size_t zero_blocks; /* seen by group_add() */
+    size_t zero_blocks; /* skipped by group_add() */
 };
 
 /* Hash one block with the digest's provider. */
@@ -57,7 +55,7 @@ static int hash_one(struct group *group, const void *buf, size_t len,
     return err;
 }
 
-/* Hash the blocks of the group, of len bytes each. It is empty after that. */
+/* Hash all blocks of the group, of len bytes each. After that it is empty. */
 static int group_hash(struct group *group, size_t len)
 {
     const struct sha256_dispatch *sha256 = group->leaf->sha256;
@@ -84,7 +82,7 @@ static int group_hash(struct group *group, size_t len)
     return 0;
 }
 
-/* Add a block of any length; one of another length must be alone. */
+/* Add a block. All blocks of a group have the same length. */
 static void group_put(struct group *group, const uint8_t *block,
                       unsigned char *md)
 {
@@ -94,7 +92,7 @@ static void group_put(struct group *group, const uint8_t *block,
     group->count++;
 }
 
-/* Add a whole block, unless it is all zeros; hash the group when it is full. */
+/* Add a whole block, unless it is all zeros. If the group is full, hash it. */
 static int group_add(struct group *group, const uint8_t *block,
                      unsigned char *md)
 {

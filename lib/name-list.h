@@ -6,7 +6,7 @@
 
 #include "lib/names.h"
 
-/* Names in the making of a sorted list. Begins as zeros. */
+/* A list of names that becomes sorted. Initialized with zeros. */
 struct name_list {
     char **names; /* owned, with a NULL at the end; NULL: none */
     size_t count;
@@ -15,7 +15,7 @@ struct name_list {
 /* Add a copy in lower case. 0 or ENOMEM. */
 int name_list_add(struct name_list *list, const char *name);
 
-/* Sort the names, and drop those that are there twice. */
+/* Sort the names, and remove duplicates. */
 void name_list_sort(struct name_list *list);
 
 /* Free the names; the list is empty again. */

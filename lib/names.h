@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The shared library hides what is inside; an archive cannot. Its inner
- * functions get a prefix here, so that libblkhash.a can be linked into any
- * program.
+ * The shared library hides its internal functions; an archive cannot. Here they
+ * get a prefix, so that libblkhash.a does not clash with names of a program.
  */
 #ifndef LIB_NAMES_H
 #define LIB_NAMES_H

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A stream is fed by one thread, which more than a few hashing threads
- * outrun. */
+/* One thread feeds a stream. It cannot keep more than a few hashing threads
+ * busy. */
 #define DEFAULT_MAX_THREADS 4
 
 #define DEFAULT_QUEUE_DEPTH 16
@@ -70,7 +70,7 @@ static unsigned default_threads(void)
     cpu_set_t cpus;
     unsigned count = 1;
 
-    /* Fails on a machine of more than 1,024 CPUs. */
+    /* Fails on a machine with more than 1,024 CPUs. */
     if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
         return DEFAULT_MAX_THREADS;
     count = CPU_COUNT(&cpus);

@@ -14,7 +14,7 @@ struct blkhash_options {
     unsigned queue_depth; /* 0: the default */
 };
 
-/* The values in force. */
+/* The number that is set, or the default. */
 unsigned options_threads(const struct blkhash_options *o);
 unsigned options_queue_depth(const struct blkhash_options *o);
 

@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The data of a piece: small pieces share the work evenly, large ones need the
- * queue's lock less often. */
+/* The data of a piece. Smaller pieces share the work more evenly, larger ones
+ * need the lock of the queue less often. */
 #define PIECE_SIZE (256 * 1024)
 
-/* Bounds the digests of a piece when blocks are tiny. */
+/* Limits the memory for the digests of a piece if blocks are tiny. */
 #define PIECE_BLOCKS 4096
 
-/* Zero blocks that enter the root in one step. A run of them can last for days,
- * and the queue must be able to stop. */
+/* The zero blocks that are added to the root in one step. A run of them can
+ * take days, and the queue must be able to stop. */
 #define STEP_SIZE (UINT64_C(16) << 30)
 #define STEP_BLOCKS (1 << 18)
 

@@ -50,7 +50,7 @@
 #include "common/array.h"
 
 struct queue {
-    /* Constant. The pieces in it belong to their threads. */
+    /* Constant, except for the pieces themselves; see above. */
     struct pieces pieces;
 
     /* The filling thread's own. */
@@ -64,8 +64,8 @@ struct queue {
     /* Numbers of pieces: a worker has taken those from committed to taken, and
      * those from taken to filled wait for one. */
     uint64_t filled, taken, committed;
-    size_t waiting;  /* blocks in the pieces that wait for a worker */
-    bool committing; /* a thread feeds the root */
+    size_t waiting;  /* blocks of the pieces that wait for a worker */
+    bool committing; /* a thread is doing it */
     bool stopping;
     int error; /* 0, or the first */
     struct updates updates;
@@ -86,7 +86,7 @@ static void set_error(struct queue *q, int error)
 
 /* --- work: called with the lock held, which they leave for the work ------- */
 
-/* One piece less uses the buffer of the update. */
+/* Note that a piece no longer uses the buffer of the update. */
 static void release(struct queue *q, struct update *update)
 {
     assert(update->pieces > 0);
@@ -94,7 +94,7 @@ static void release(struct queue *q, struct update *update)
         updates_complete(&q->updates, update, q->error);
 }
 
-/* Take some pieces and hash them. There is one at least. */
+/* Take a batch of pieces, and hash it. There must be at least one piece. */
 static void hash_some(struct queue *q)
 {
     uint64_t first = q->taken;
@@ -135,7 +135,7 @@ static bool can_commit(struct queue *q)
            piece_at(&q->pieces, q->committed)->hashed && !q->stopping;
 }
 
-/* Put what is hashed into the root, unless another thread does. */
+/* Commit the pieces that are hashed, unless another thread is doing it. */
 static void commit(struct queue *q)
 {
     if (q->committing)
@@ -178,7 +178,7 @@ static void *worker(void *arg)
     return NULL;
 }
 
-/* Wait until more pieces are hashed; one that is pushed must not be. */
+/* Wait until some more pieces are hashed. There must be one that is not. */
 static void wait_hashed(struct queue *q)
 {
     if (q->thread_count > 0)
@@ -187,7 +187,7 @@ static void wait_hashed(struct queue *q)
         hash_some(q);
 }
 
-/* Wait until more pieces are committed; one that is pushed must not be. */
+/* Wait until some more pieces are committed. There must be one that is not. */
 static void wait_committed(struct queue *q)
 {
     if (q->thread_count > 0) {
@@ -320,9 +320,9 @@ unsigned queue_completions(struct queue *q, struct blkhash_completion *out,
 
 /* --- begin and end ------------------------------------------------------ */
 
-/* Signals are for the program's own threads. But a signal that an instruction
- * of the thread raises kills the program when it is blocked, whether there is a
- * handler or not, and a caller's buffer may be a mapped file. */
+/* Signals are for the threads of the program. But a signal that an instruction
+ * of this thread raises kills the program if it is blocked, even if there is a
+ * handler, and the caller's buffer may be a mapped file. */
 static void all_but_faults(sigset_t *set)
 {
     static const int faults[] = { SIGBUS, SIGSEGV, SIGILL,

@@ -6,10 +6,11 @@
  *     committed <= taken <= filled <= committed + depth
  *
  * Without worker threads the filling thread does their work: it hashes when
- * there is a block for every lane, or when it would wait, and commits when the
+ * there is a block for each lane, or instead of waiting, and commits when the
  * ring is full, and at the end.
  *
- * All functions are for the filling thread, which is whoever calls the stream.
+ * All functions are for the filling thread, which is the one that uses the
+ * stream.
  */
 #ifndef LIB_QUEUE_H
 #define LIB_QUEUE_H
@@ -23,29 +24,29 @@
 
 struct queue;
 
-/* Takes neither leaf nor root; both must outlive it. threads and depth as in
- * the options. 0 or a positive errno value. */
+/* leaf and root belong to the caller, and must outlive the queue. threads and
+ * depth are those of the options. Returns 0 or a positive errno value. */
 int queue_new(struct blkhash_leaf *leaf, struct blkhash_root *root,
               size_t block_size, unsigned threads, unsigned depth,
               struct queue **queue);
 
-/* Waits until no thread touches a piece, which is soon: work that is left is
- * not done. NULL is accepted. */
+/* Work that is left is not done; waits only until no thread uses a piece. NULL
+ * is accepted. */
 void queue_free(struct queue *q);
 
-/* The most bytes of data in a piece: whole blocks. */
+/* The maximum data of a piece: whole blocks. */
 size_t queue_piece_size(const struct queue *q);
 
-/* The first error of a worker; it stays. */
+/* The first error, or 0. */
 int queue_error(struct queue *q);
 
-/* The next piece, to be filled; it is empty. Waits for a free slot. */
+/* Get the next piece, which is empty, to fill it. Waits for a free slot. */
 struct piece *queue_next(struct queue *q);
 
-/* Hand the piece of the last queue_next() to the workers. */
+/* Give the piece of the last queue_next() to the workers. */
 void queue_push(struct queue *q);
 
-/* Wait until all pieces are committed, and return queue_error(). */
+/* Wait until all pieces are committed. Returns queue_error(). */
 int queue_drain(struct queue *q);
 
 /* Wait until no piece uses the buffer of the update, which is not asynchronous.
@@ -54,13 +55,13 @@ void queue_wait(struct queue *q, struct update *update);
 
 /* --- asynchronous updates ----------------------------------------------- */
 
-/* Begin one; its completion waits for queue_update_end(). EAGAIN: none is
- * free. */
+/* Begin an update. It is not completed before queue_update_end(). EAGAIN: there
+ * are too many. */
 int queue_update_begin(struct queue *q, void *user_data,
                        struct update **update);
 void queue_update_end(struct queue *q, struct update *update);
 
-/* As the functions of blkhash.h. */
+/* blkhash_completion_fd() and blkhash_completions(). */
 int queue_completion_fd(struct queue *q, int *fd);
 unsigned queue_completions(struct queue *q, struct blkhash_completion *out,
                            unsigned max);

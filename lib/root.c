@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The digest of the digests.
+ * The digest of the digests of blocks.
  */
 #include <assert.h>
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include "lib/digest.h"
 #include "lib/zero.h"
 
-/* Digests of zero blocks that go into the root in one call: enough that the
- * call does not count, few enough to stay in the first-level cache. */
+/* Digests of zero blocks that are hashed in one call: enough that the overhead
+ * of the call does not matter, few enough to stay in the first-level cache. */
 #define ZERO_MDS 256
 
 struct blkhash_root {
@@ -25,7 +25,7 @@ struct blkhash_root {
     struct digest_ctx *ctx;
     uint64_t blocks;
     bool finished;
-    int error; /* of the digest; it has no way back */
+    int error; /* the first of the digest, which cannot go on */
     unsigned char zero_mds[ZERO_MDS * BLKHASH_MAX_MD_SIZE];
 };
 
@@ -84,14 +84,13 @@ void blkhash_root_free(struct blkhash_root *r)
     free(r);
 }
 
-/* Blocks that may still be added: those of the longest content. */
+/* How many more blocks the longest content can have. */
 static uint64_t blocks_left(const struct blkhash_root *r)
 {
-    uint64_t most =
-        INT64_MAX / r->block_size + (INT64_MAX % r->block_size != 0);
+    uint64_t max = INT64_MAX / r->block_size + (INT64_MAX % r->block_size != 0);
 
-    assert(r->blocks <= most);
-    return most - r->blocks;
+    assert(r->blocks <= max);
+    return max - r->blocks;
 }
 
 int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,

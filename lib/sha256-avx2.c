@@ -22,7 +22,7 @@
 #define CH(e, f, g) XOR(g, AND(e, XOR(f, g)))
 #define MAJ(a, b, c) _mm256_or_si256(AND(a, b), AND(c, _mm256_or_si256(a, b)))
 
-/* Turn 8 rows of 8 words into columns. */
+/* Transpose 8 rows of 8 words. */
 static inline void transpose(V r[8])
 {
     V t[8];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * SHA-256 of 16 messages at once with AVX-512: a rotation, and any function of
- * three words, is one instruction each.
+ * SHA-256 of 16 messages at once with AVX-512, which has one instruction for a
+ * rotation, and one for any bitwise function of three words.
  */
 #include "lib/sha256.h"
 
@@ -16,13 +16,14 @@
 #define LOAD(p) _mm512_load_si512(p)
 #define STORE(p, v) _mm512_store_si512(p, v)
 
-/* The third argument's truth table, read from a = b = c = 1 down to 0. */
+/* The constant is the truth table of the function, from a = b = c = 1 down to
+ * 0. */
 #define XOR3(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0x96)
 #define CH(e, f, g) _mm512_ternarylogic_epi32(e, f, g, 0xca)
 #define MAJ(a, b, c) _mm512_ternarylogic_epi32(a, b, c, 0xe8)
 
-/* Turn 16 rows of 16 words into columns: words within pairs of rows, pairs
- * within fours, and then whole 128-bit quarters, twice. */
+/* Transpose 16 rows of 16 words: interleave words within pairs of rows, pairs
+ * of words within groups of four rows, and then 128-bit quarters, twice. */
 static inline void transpose(V r[16])
 {
     V t[16];

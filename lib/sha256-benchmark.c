@@ -7,15 +7,16 @@
 #include "common/clock.h"
 #include "lib/digest.h"
 
-/* The best of so many rounds counts: the first warms up the caches and the wide
- * units of the CPU. */
+/* The fastest of these rounds counts: the first warms up the caches and the
+ * wide vector units of the CPU. */
 #define ROUNDS 3
 
-/* A kernel of more lanes than this is a vector kernel, which does the work of
- * all its lanes whether they are used or not. */
+/* A kernel with more lanes is a vector kernel. It takes the same time for any
+ * number of messages, so it is measured only once. */
 #define MAX_SCALAR_LANES 4
 
-/* Long enough that padding does not count, short enough for a start-up. */
+/* Long enough that the padding does not matter, short enough not to delay a
+ * program. */
 static const uint8_t message[SHA256_BENCHMARK_MESSAGE];
 
 static int hash_message(struct digest_ctx *ctx, unsigned char *md)
@@ -29,7 +30,7 @@ static int hash_message(struct digest_ctx *ctx, unsigned char *md)
     return err;
 }
 
-/* The time of one call with count messages: of the kernel, or of ctx. */
+/* The time of one call with count messages. Without a kernel, ctx hashes. */
 static int measure(const struct sha256_kernel *kernel, struct digest_ctx *ctx,
                    unsigned count, uint64_t *best)
 {
@@ -60,7 +61,7 @@ static int measure(const struct sha256_kernel *kernel, struct digest_ctx *ctx,
     return 0;
 }
 
-/* The time of a call, for each number of messages that one call can have. */
+/* The time of one call for each number of messages up to the lanes. */
 static int measure_calls(const struct sha256_kernel *kernel,
                          struct digest_ctx *ctx, uint64_t call[])
 {

@@ -6,13 +6,15 @@
 
 #include "lib/sha256.h"
 
-/* Bytes in each message of the benchmark. */
+/* The length of the messages that are hashed, in bytes. */
 #define SHA256_BENCHMARK_MESSAGE 1024
 
 /*
- * Measure a kernel: ns[n] becomes the nanoseconds that it takes for n messages,
- * from 1 to SHA256_MAX_LANES. NULL: OpenSSL, one message after the other. Takes
- * some 30 microseconds. 0 or a positive errno value: only OpenSSL can fail.
+ * Measure a kernel: ns[n] becomes the time in nanoseconds that it takes for n
+ * messages, n up to SHA256_MAX_LANES. NULL is OpenSSL, which hashes one message
+ * after the other. The benchmark takes some 30 microseconds.
+ *
+ * Returns 0 or a positive errno value; only OpenSSL can fail.
  */
 int sha256_benchmark(const struct sha256_kernel *kernel,
                      uint64_t ns[SHA256_MAX_LANES + 1]);

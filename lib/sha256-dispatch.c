@@ -20,7 +20,8 @@ const struct sha256_kernel *const sha256_kernels[] = {
 #define KERNELS ARRAY_SIZE(sha256_kernels)
 const size_t sha256_kernel_count = KERNELS;
 
-/* What is known in this process. */
+/* The state of the process, under the lock until it is chosen. After that it is
+ * constant. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool chosen;
 static struct sha256_dispatch the_dispatch;
@@ -87,8 +88,8 @@ static int force(const char *name, struct sha256_dispatch *dispatch)
     return ENOTSUP;
 }
 
-/* The environment is read here and not in each call: the program may change it
- * later, in another thread. */
+/* The environment is read once: later, another thread of the program may be
+ * changing it. */
 static int choose(void)
 {
     const char *name = secure_getenv("BLKHASH_SHA256");
@@ -103,7 +104,7 @@ int sha256_get_dispatch(const struct sha256_dispatch **dispatch)
     int err = 0;
 
     pthread_mutex_lock(&lock);
-    /* After an error, such as no memory, the next call tries again. */
+    /* After an error, such as ENOMEM, the next call tries again. */
     if (!chosen)
         err = choose();
     chosen = !err;
@@ -112,7 +113,7 @@ int sha256_get_dispatch(const struct sha256_dispatch **dispatch)
     return err;
 }
 
-/* --- what users of the library can ask ---------------------------------- */
+/* --- functions of blkhash.h --------------------------------------------- */
 
 const char *const *blkhash_kernels(void)
 {

@@ -3,8 +3,9 @@
  * SHA-256 with the SHA extensions of x86-64, up to three messages interleaved.
  *
  * The instruction for two rounds (sha256rnds2) has a latency of four cycles or
- * more, so one message leaves the unit idle most of the time. The state of a
- * message is kept as the instruction wants it: the words ABEF and CDGH.
+ * more, and each needs the result of the one before, so one message leaves the
+ * unit idle most of the time. The state of a message is two registers, as the
+ * instruction needs it: the words ABEF and CDGH.
  */
 #include "lib/sha256.h"
 
@@ -23,8 +24,8 @@ static bool usable(void)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
 }
 
-/* n is a constant at each call, so that all loops over it are unrolled and
- * the arrays live in registers. */
+/* n is a constant in each call, so the compiler unrolls the loops over it and
+ * keeps the arrays in registers. */
 static inline __attribute__((always_inline)) void compress_n(
     struct sha256_state *state, const uint8_t *const data[], size_t blocks,
     const unsigned n)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * SHA-256 on vectors: lane i of every vector belongs to message i, and the
- * steps are those of FIPS 180-4, section 6.2.2, word for word.
+ * SHA-256 with vectors. Lane i of each vector belongs to message i. The steps
+ * are those of FIPS 180-4, section 6.2.2.
  *
- * A file that includes this defines first:
+ * A file that includes this header defines first:
  *
  *   V                      the vector type
- *   LANES                  32-bit words in it
+ *   LANES                  the number of 32-bit words in a vector
  *   ADD(a, b)  ROR(a, n)  SHR(a, n)  XOR3(a, b, c)  CH(e, f, g)  MAJ(a, b, c)
  *   SET1(x)                a vector of x
- *   LOAD(p)  STORE(p, v)   aligned, from and to the rows of the state
+ *   LOAD(p)  STORE(p, v)   from and to the rows of the state, which are aligned
  *   load_words(w, data, offset)
  *                          w[j] = word j, as a number, of the 64-byte block at
  *                          data[i] + offset in lane i
@@ -21,8 +21,8 @@
 
 #include <immintrin.h>
 
-/* How far ahead of the lanes to ask for memory: each lane is a stream of its
- * own, more than hardware prefetchers follow. */
+/* How far ahead to prefetch, in bytes. Each lane reads another place of memory,
+ * and hardware prefetchers do not follow so many. */
 #define PREFETCH_AHEAD 512
 
 #define SIGMA0(x) XOR3(ROR(x, 2), ROR(x, 13), ROR(x, 22))
@@ -39,7 +39,7 @@
         h = ADD(ADD(t1, MAJ(a, b, c)), SIGMA0(a));                             \
     } while (0)
 
-/* Word r + 16 of the message schedule, in the place of word r. */
+/* Store word r + 16 of the message schedule in the place of word r. */
 #define SCHEDULE(r)                                                            \
     (w[(r) % 16] =                                                             \
          ADD(ADD(w[(r) % 16], w[((r) + 9) % 16]),                              \
@@ -71,7 +71,7 @@ static void compress(struct sha256_state *state, const uint8_t *const data[],
     V e = LOAD(state->word[4]), f = LOAD(state->word[5]);
     V g = LOAD(state->word[6]), h = LOAD(state->word[7]);
 
-    (void)count; /* an idle lane costs nothing, and leaves garbage behind */
+    (void)count; /* the other lanes cost nothing; their results are not used */
 
     for (size_t block = 0; block < blocks; block++) {
         const V a0 = a, b0 = b, c0 = c, d0 = d, e0 = e, f0 = f, g0 = g, h0 = h;

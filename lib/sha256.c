@@ -44,7 +44,7 @@ void sha256_hash(const struct sha256_kernel *kernel,
 {
     size_t rest = len % SHA256_BLOCK;
     size_t whole = len - rest;
-    /* The padding is a bit that is set, zeros, and the length in bits. */
+    /* The padding: a bit that is set, zeros, and the length in bits. */
     size_t tail_blocks = rest + 1 + 8 <= SHA256_BLOCK ? 1 : 2;
     unsigned char tails[SHA256_MAX_LANES][2 * SHA256_BLOCK] = { 0 };
     const uint8_t *data[SHA256_MAX_LANES];

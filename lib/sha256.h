@@ -2,12 +2,12 @@
 /*
  * SHA-256 of several messages of the same length at once (FIPS 180-4).
  *
- * One message is a chain of additions, each waiting for the one before; a core
- * that works on several messages has something to do while it waits. A kernel
- * is one way to do that with the instructions of a CPU: it advances up to
- * `lanes` messages side by side. Each has a file, sha256-NAME.c, which defines
- * SHA256_KERNEL(NAME); lib/meson.build lists the names. sha256.c does what is
- * the same for all: initial values, padding and output.
+ * SHA-256 of one message is a chain of additions, each of which needs the
+ * result of the one before. With several messages a core can work on one while
+ * it waits for another. A kernel does that for some feature of a CPU: it hashes
+ * up to `lanes` messages side by side. Each has a file, sha256-NAME.c, which
+ * defines SHA256_KERNEL(NAME); lib/meson.build lists the names. sha256.c does
+ * what is the same for all: initial values, padding and output.
  */
 #ifndef LIB_SHA256_H
 #define LIB_SHA256_H
@@ -24,13 +24,13 @@
 #define SHA256_WORDS 8
 #define SHA256_MAX_LANES 16
 
-/* The hash values H0..H7 of every lane, a row for each word. */
+/* The hash values H0 to H7: a row for each, a column for each lane. */
 struct sha256_state {
     _Alignas(64) uint32_t word[SHA256_WORDS][SHA256_MAX_LANES];
 };
 
 struct sha256_kernel {
-    const char *name; /* the value of BLKHASH_SHA256 that forces it */
+    const char *name; /* the value of BLKHASH_SHA256 that selects it */
     unsigned lanes;
 
     /* Whether this CPU and its operating system can run it. */
@@ -39,7 +39,7 @@ struct sha256_kernel {
     /*
      * Run the compression function over `blocks` 64-byte blocks of each of
      * the first `count` (at most lanes) messages at data[]. data[] has `lanes`
-     * valid pointers, also where count is less.
+     * valid pointers, even if count is smaller.
      */
     void (*compress)(struct sha256_state *state, const uint8_t *const data[],
                      unsigned count, size_t blocks);
@@ -58,13 +58,13 @@ SHA256_KERNELS(DECLARE_KERNEL)
 extern const uint32_t sha256_k[64];
 
 /*
- * How many of n messages to give to one call of a kernel: up to its number of
- * lanes, and about the same number in each call, so that the last call is not
- * left with one. NULL is OpenSSL, which takes one.
+ * How many of n messages a kernel should get in the next call: at most `lanes`,
+ * and about the same number in each call, so that the last one is not nearly
+ * empty. NULL is OpenSSL, which takes one.
  */
 unsigned sha256_group(const struct sha256_kernel *kernel, size_t n);
 
-/* The digests of count messages (at most kernel->lanes), each of len bytes. */
+/* Hash count messages of len bytes each; count is 1 to kernel->lanes. */
 void sha256_hash(const struct sha256_kernel *kernel,
                  const uint8_t *const messages[], unsigned count, size_t len,
                  unsigned char *const mds[]);

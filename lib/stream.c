@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Bytes and holes in order, cut into blocks.
+ * A stream of bytes and holes.
  *
- * Bytes that do not fill a piece are copied into the open piece. Whole blocks
- * of a large or an asynchronous update are hashed where they are: the pieces
- * point into the caller's buffer.
+ * Small updates are copied into the piece that is open. Whole blocks of a large
+ * or an asynchronous update are hashed in place: pieces point into the caller's
+ * buffer.
  */
 #include <assert.h>
 #include <errno.h>
@@ -43,7 +43,7 @@ static void push_open(struct blkhash *h)
     queue_push(h->queue);
 }
 
-/* Bytes that are missing to the end of the current block; 0 at an edge. */
+/* The number of bytes to the end of the current block; 0 between blocks. */
 static size_t to_edge(const struct blkhash *h)
 {
     size_t in_block = h->length % h->block_size;
@@ -51,7 +51,7 @@ static size_t to_edge(const struct blkhash *h)
     return in_block ? h->block_size - in_block : 0;
 }
 
-/* Copy len bytes, or zeros for a NULL, into the open piece, or the next. */
+/* Copy len bytes, or zeros if buf is NULL, into the open piece and more. */
 static void add_copy(struct blkhash *h, const unsigned char *buf, size_t len)
 {
     size_t room = queue_piece_size(h->queue);
@@ -77,14 +77,14 @@ static void add_copy(struct blkhash *h, const unsigned char *buf, size_t len)
     }
 }
 
-/* Add len bytes, whole blocks at a block's edge, without a copy. */
+/* Add len bytes without a copy. They are whole blocks, and no block is open. */
 static void add_in_place(struct blkhash *h, const unsigned char *buf,
                          size_t len, struct update *update)
 {
     if (len == 0)
         return;
     assert(to_edge(h) == 0 && len % h->block_size == 0);
-    /* An open piece that has only zeros can take data. */
+    /* If the open piece has only zeros, the data goes into it. */
     if (h->open && h->open->len > 0)
         push_open(h);
 
@@ -104,8 +104,8 @@ static void add_in_place(struct blkhash *h, const unsigned char *buf,
     }
 }
 
-/* An update's bytes: those that end the current block, whole blocks, and those
- * that begin the last. */
+/* The bytes of an update: the end of one block, whole blocks, and the beginning
+ * of another one. */
 struct parts {
     size_t head, whole, tail;
 };
@@ -121,7 +121,7 @@ static struct parts cut(const struct blkhash *h, size_t len)
     return parts;
 }
 
-/* Add an update's bytes; its whole blocks are not copied. */
+/* Add the bytes of an update. Whole blocks are not copied. */
 static void add_parts(struct blkhash *h, const unsigned char *buf,
                       struct parts parts, struct update *update)
 {
@@ -198,7 +198,7 @@ int blkhash_zero(struct blkhash *h, size_t len)
     parts = cut(h, len);
     add_copy(h, NULL, parts.head);
     if (parts.whole) {
-        /* A piece's zeros stand before its data. */
+        /* In a piece the zeros come before the data. */
         if (h->open && h->open->len > 0)
             push_open(h);
         open_piece(h)->zero_blocks += parts.whole / h->block_size;

@@ -36,7 +36,7 @@ struct update *updates_begin(struct updates *u, void *user_data)
 {
     struct update *update;
 
-    /* A completion that is not fetched keeps the place of its update. */
+    /* A completion that is not fetched counts as an update. */
     assert(u->free_count >= u->count);
     if (u->free_count == u->count)
         return NULL;

@@ -2,9 +2,9 @@
 /*
  * Asynchronous updates of a stream, and their completions.
  *
- * There is no locking here: the queue calls all of this under its lock. There
- * is room for a fixed number of updates, from begin until their completions are
- * fetched, so only updates_init() and updates_fd() can fail.
+ * Nothing is locked here: the queue calls all functions under its lock. The
+ * number of updates, from begin until the completion is fetched, is limited and
+ * their memory is allocated at the start.
  */
 #ifndef LIB_UPDATES_H
 #define LIB_UPDATES_H
@@ -14,9 +14,10 @@
 #include "blkhash.h"
 #include "lib/names.h"
 
-/* The user of a caller's buffer; also of an update that is not asynchronous. */
+/* An update whose buffer pieces point to. It can also be one that is not
+ * asynchronous. */
 struct update {
-    unsigned pieces; /* that point into the buffer and are not hashed */
+    unsigned pieces; /* that point into the buffer, and are not hashed yet */
     bool asynchronous;
     void *user_data;
 };
@@ -27,21 +28,21 @@ struct updates {
     struct update **free;
     unsigned free_count;
     struct blkhash_completion *completions; /* a ring of max */
-    unsigned first, count;                  /* those to be fetched */
-    int fd;                                 /* an eventfd; -1: not asked for */
+    unsigned first, count;                  /* those that are not fetched */
+    int fd; /* an eventfd; -1: none was asked for */
 };
 
-/* 0 or ENOMEM; to be destroyed in either case. */
+/* Returns 0 or ENOMEM; call updates_destroy() in both cases. */
 int updates_init(struct updates *u, unsigned max);
 void updates_destroy(struct updates *u);
 
-/* An update without pieces. NULL: max are not yet fetched. */
+/* Begin an update without pieces. NULL: the limit is reached. */
 struct update *updates_begin(struct updates *u, void *user_data);
 
-/* Turn an update into its completion. */
+/* End an update: add its completion. */
 void updates_complete(struct updates *u, struct update *update, int error);
 
-/* As blkhash_completion_fd(). 0 or a positive errno value. */
+/* The descriptor of blkhash_completion_fd(). 0 or a positive errno value. */
 int updates_fd(struct updates *u, int *fd);
 
 /* Fetch up to max completions; returns their number. */

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Words that are combined between two branches: a few cache lines, so that the
- * compiler can use wide registers and the branches cost little. */
+/* Words that are combined before a branch: a few cache lines, so that the
+ * compiler can use wide registers and the branch costs little. */
 #define WORDS 32
 
 bool is_zero(const void *buf, size_t len)

@@ -8,11 +8,11 @@
 #include "lib/digest.h"
 #include "lib/names.h"
 
-/* Whether all len bytes at buf are zero. Stops soon after the first that is
+/* Whether all len bytes at buf are zero. Stops soon after the first one that is
  * not. */
 bool is_zero(const void *buf, size_t len);
 
-/* The digest of len zero bytes. 0 or a positive errno value. */
+/* Compute the digest of len zero bytes. 0 or a positive errno value. */
 int zero_digest(struct digest_ctx *ctx, size_t len, unsigned char *md);
 
 #endif
