@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/array.h"
+#include "format/format.h"
+#include "format/probe.h"
+#include "memory_reader.h"
+
+#define BYTES(text) text, sizeof(text) - 1
+
+/* The first bytes of an image in each format that is recognised by them. */
+static const struct {
+    const char *format;
+    const char *start;
+    size_t len;
+} starts[] = {
+    { "qcow2", BYTES("QFI\xfb\0\0\0\2") },
+    { "qcow2", BYTES("QFI\xfb\0\0\0\3") },
+    { "qcow2", BYTES("QFI\xfb\xff\xff\xff\xff") },
+    { "qcow", BYTES("QFI\xfb\0\0\0\1") },
+    { "qed", BYTES("QED\0") },
+    { "vmdk", BYTES("KDMV") },
+    { "vmdk", BYTES("COWD") },
+    { "vmdk", BYTES("# a comment\n \r\nversion=1\n") },
+    { "vhdx", BYTES("vhdxfile") },
+    { "vpc", BYTES("conectix") },
+    { "vdi", BYTES("0123456789abcdef0123456789abcdef0123456789abcdef"
+                   "0123456789abcdef\x7f\x10\xda\xbe") },
+    { "luks", BYTES("LUKS\xba\xbe\0\1") },
+    { "parallels", BYTES("WithoutFreeSpace\2\0\0\0") },
+    { "parallels", BYTES("WithouFreSpacExt\2\0\0\0") },
+    { "bochs", BYTES("Bochs Virtual HD Image\0........."
+                     "Redolog\0........Growing\0........\0\0\1\0") },
+    { "cloop", BYTES("#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && "
+                     "mount -r -t iso9660 /dev/cloop $1\n") },
+};
+
+static void test_starts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
+        const char *format = starts[i].format;
+        const char *found = probe_start(starts[i].start, starts[i].len);
+
+        test_case("%s, case %zu", format, i);
+        assert_non_null(found);
+        assert_string_equal(found, format);
+        /* Not without its last byte. */
+        found = probe_start(starts[i].start, starts[i].len - 1);
+        assert_true(!found || strcmp(found, format) != 0);
+    }
+}
+
+static bool has_start(const char *format)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
+        if (strcmp(starts[i].format, format) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Each line of the table says how the format is recognised. */
+static void test_table(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < format_count; i++) {
+        const struct format *f = &formats[i];
+
+        test_case("%s", f->name);
+        assert_ptr_equal(format_find(f->name), f);
+        assert_int_equal(format_is_native(f->name), f->open != NULL);
+        assert_int_equal(has_start(f->name), f->probe || f->magic.length);
+        assert_true(f->probe || f->magic.length || f->suffix ||
+                    strcmp(f->name, "raw") == 0);
+    }
+    assert_null(format_find("copy-on-read"));
+    assert_false(format_is_native("copy-on-read"));
+}
+
+static void check_file(const unsigned char *bytes, size_t len, const char *path,
+                       const char *format, const char *lookalike)
+{
+    struct error error = ERROR_INIT;
+    struct memory_reader m;
+    const char *found, *alike;
+
+    test_case("%s", path ? path : format);
+    memory_reader_init(&m, bytes, len);
+    assert_int_equal(probe_format(&m.reader, path, &found, &alike, &error), 0);
+    assert_string_equal(found, format);
+    if (lookalike)
+        assert_string_equal(alike, lookalike);
+    else
+        assert_null(alike);
+}
+
+static void test_files(void **state)
+{
+    unsigned char bytes[2048] = "data";
+
+    (void)state;
+    check_file(bytes, sizeof(bytes), NULL, "raw", NULL);
+    check_file(bytes, sizeof(bytes), "a.dmg", "dmg", NULL);
+    check_file(bytes, sizeof(bytes), ".dmg", "raw", NULL);
+    check_file(bytes, 0, "empty", "raw", NULL);
+
+    memcpy(bytes + sizeof(bytes) - 512, "koly", 4);
+    check_file(bytes, sizeof(bytes), "a", "raw", "dmg");
+    check_file(bytes, sizeof(bytes) - 1, "a", "raw", NULL);
+    memcpy(bytes + sizeof(bytes) - 512, "conectix", 8);
+    check_file(bytes, sizeof(bytes), "a", "raw", "vpc");
+    memset(bytes, 0, sizeof(bytes));
+    strcpy((char *)bytes, "# Disk DescriptorFile\nversion=4\n");
+    check_file(bytes, sizeof(bytes), "a", "raw", "vmdk");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_starts),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_files),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
