@@ -14,6 +14,7 @@
 
 #include "cli/message.h"
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "common/clock.h"
 #include "image/image.h"
 #include "process/confine.h"
@@ -222,33 +223,6 @@ static int run(const struct options *o, const struct engine_input *input,
     return err;
 }
 
-static void say_what_was_done(const struct options *o, const struct checksum *c)
-{
-    char size[SIZE_TEXT], data[SIZE_TEXT], zero[SIZE_TEXT], hole[SIZE_TEXT];
-    char read[SIZE_TEXT], rate[SIZE_TEXT];
-    const struct engine_input *input = &c->input;
-    const struct engine_result *r = &c->result;
-
-    if (input->image && input->image->padded)
-        message(
-            "%s: warning: the size is not a multiple of %d bytes; padded with "
-            "zeros to a whole sector",
-            input->name, SECTOR_SIZE);
-    message("%s: %s, %s: %s of data, %s of zeros, %s of holes", input->name,
-            input->image ? input->image->format : "raw",
-            format_size(r->length, size), format_size(r->counts.data, data),
-            format_size(r->counts.zero, zero),
-            format_size(r->counts.hole, hole));
-    if (r->counts.decoded)
-        message("%s: %s was compressed", input->name,
-                format_size(r->counts.decoded, data));
-    message("%s: read %s in %.3f s, %s/s; %s in blocks of %zu bytes by %s, "
-            "threads: %u",
-            input->name, format_size(r->counts.read, read), c->seconds,
-            format_size(c->seconds > 0 ? r->counts.read / c->seconds : 0, rate),
-            o->engine.digest, o->engine.block_size, r->kernel, r->threads);
-}
-
 static bool wants_warnings(const struct options *o)
 {
     return o->list.verbosity != VERBOSITY_QUIET &&
@@ -278,9 +252,11 @@ int checksum_begin(struct checksum *c, const struct options *o,
                    const char *name)
 {
     double start = clock_seconds();
+    struct read_method_figures before;
     size_t printed;
     int err;
 
+    read_choice_figures(read_choice_shared(), &before);
     *c = (struct checksum){ .name = name };
     message_know_name(name);
     err = open_input(o, name, &c->input, &c->error);
@@ -292,7 +268,7 @@ int checksum_begin(struct checksum *c, const struct options *o,
     warn_false_hole(o, &c->result.false_hole);
     c->seconds = clock_seconds() - start;
     if (!err && o->verbose && o->list.verbosity != VERBOSITY_QUIET)
-        say_what_was_done(o, c);
+        report_print(o, c, &before);
     return err;
 }
 

@@ -91,8 +91,8 @@ static const struct option_info options[] = {
     {
         .name = "verbose",
         .letter = 'v',
-        .brief = "what was read",
-        .help = "print what was read, and how fast",
+        .brief = "what was done",
+        .help = "print what was done, and how fast",
         .flag = offsetof(struct options, verbose),
     },
 };

@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from conftest import kernels
 from oracle import checksum, write_image
 
 BAR = re.compile(r"\[=* *\] \d+\.\d% of [\d.]+ \wiB, .*/s, [\d:]+ left")
@@ -254,6 +255,41 @@ def test_verbose(disksum, tmp_path):
         "3.0 MiB of holes" in result.stderr
     assert "read 3.0 MiB in" in result.stderr
     assert "sha256 in blocks of 65536 bytes by" in result.stderr
+
+
+def test_verbose_about_the_kernel(disksum, tmp_path):
+    """What was chosen, and the speed of each; once for all images."""
+    for name in "a", "b":
+        write_image(tmp_path / name, "1M:A")
+    lines = disksum("-v", "a", "b", cwd=tmp_path, check=False).stderr
+    [line] = re.findall(r"disksum: sha256 kernel: (.*)\n", lines)
+    found = re.fullmatch(r"(\w+), \d+\.\d GB/s(?: \((.*)\))?; BLKHASH_SHA256= "
+                         "forces one", line)
+    assert f" by {found[1]}, threads: " in lines
+    others = re.findall(r"(\w+) \d+\.\d(?:, |$)", found[2] or "")
+    assert sorted([found[1], *others]) == sorted(kernels())
+    lines = disksum("-v", "a", cwd=tmp_path, check=False,
+                    env={"BLKHASH_SHA256": "openssl"}).stderr
+    assert "disksum: sha256 kernel: openssl, forced by BLKHASH_SHA256\n" in lines
+    lines = disksum("-v", "-d", "sha1", "a", cwd=tmp_path, check=False).stderr
+    assert "kernel" not in lines
+
+
+def test_verbose_about_the_read_method(disksum, tmp_path):
+    """What was chosen for each image, and the figures of both methods."""
+    write_image(tmp_path / "large", "64M:A")
+    write_image(tmp_path / "small", "1M:A")
+    lines = disksum("-v", "small", "large", cwd=tmp_path, check=False).stderr
+    assert "disksum: small: read method: mmap and copy in turn, not yet " \
+        "compared; DISKSUM_READS= forces one\n" in lines
+    assert re.search(r"disksum: large: read method: (mmap|copy), [\d.]+ ns/byte "
+                     r"\((?!\1)(mmap|copy) [\d.]+\) for data; DISKSUM_READS= "
+                     "forces one\n", lines)
+    lines = disksum("-v", "small", cwd=tmp_path, check=False,
+                    env={"DISKSUM_READS": "copy"}).stderr
+    assert "disksum: small: read method: copy, forced by DISKSUM_READS\n" in lines
+    lines = disksum("-v", "-", cwd=tmp_path, check=False, input="x").stderr
+    assert "read method" not in lines
 
 
 @pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img")

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "blkhash.h"
+#include "cli/message.h"
+#include "common/array.h"
+#include "common/units.h"
+#include "image/image.h"
+
+/* Enough for the figures of all kernels. */
+#define FIGURES_SIZE 256
+
+#define GB 1e9
+
+static void print_content(const struct checksum *c)
+{
+    char size[SIZE_TEXT], data[SIZE_TEXT], zero[SIZE_TEXT], hole[SIZE_TEXT];
+    const struct image *image = c->input.image;
+    const struct engine_counts *counts = &c->result.counts;
+
+    if (image && image->padded)
+        message("%s: warning: the size is not a multiple of %d bytes; padded "
+                "with zeros to a whole sector",
+                c->input.name, SECTOR_SIZE);
+    message("%s: %s, %s: %s of data, %s of zeros, %s of holes", c->input.name,
+            image ? image->format : "raw", format_size(c->result.length, size),
+            format_size(counts->data, data), format_size(counts->zero, zero),
+            format_size(counts->hole, hole));
+    if (counts->decoded)
+        message("%s: %s was compressed", c->input.name,
+                format_size(counts->decoded, data));
+}
+
+static void print_speed(const struct options *o, const struct checksum *c)
+{
+    char read[SIZE_TEXT], rate[SIZE_TEXT];
+    const struct engine_result *r = &c->result;
+    double speed = c->seconds > 0 ? r->counts.read / c->seconds : 0;
+
+    message("%s: read %s in %.3f s, %s/s; %s in blocks of %zu bytes by %s, "
+            "threads: %u",
+            c->input.name, format_size(r->counts.read, read), c->seconds,
+            format_size(speed, rate), o->engine.digest, o->engine.block_size,
+            r->kernel, r->threads);
+}
+
+/* Whether a name of a digest is one of SHA-256, which has kernels. */
+static bool is_sha256(const char *digest)
+{
+    static const char *const names[] = { "sha256", "sha-256", "sha2-256" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcasecmp(digest, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Write " (openssl 2.0, shani 2.4)": the other kernels, and their GB/s. */
+static void list_other_kernels(const char *chosen, char text[FIGURES_SIZE])
+{
+    const char *const *kernels = blkhash_kernels();
+    const char *before = " (";
+    size_t n = 0;
+
+    for (; *kernels && n < FIGURES_SIZE; kernels++) {
+        uint64_t speed = blkhash_kernel_speed(*kernels);
+
+        if (!speed || strcmp(*kernels, chosen) == 0)
+            continue;
+        n += snprintf(text + n, FIGURES_SIZE - n, "%s%s %.1f", before, *kernels,
+                      speed / GB);
+        before = ", ";
+    }
+    snprintf(text + n, FIGURES_SIZE - n, "%s", n ? ")" : "");
+}
+
+/* Once: the kernel is the same for all images. */
+static void print_kernel(const char *kernel)
+{
+    static bool printed;
+    uint64_t speed = blkhash_kernel_speed(kernel);
+    char others[FIGURES_SIZE];
+
+    if (printed)
+        return;
+    printed = true;
+    if (!speed) {
+        message("sha256 kernel: %s, forced by BLKHASH_SHA256", kernel);
+        return;
+    }
+    list_other_kernels(kernel, others);
+    message("sha256 kernel: %s, %.1f GB/s%s; BLKHASH_SHA256= forces one",
+            kernel, speed / GB, others);
+}
+
+static void print_read_method(const char *name,
+                              const struct read_method_figures *f,
+                              const struct read_method_figures *before)
+{
+    uint64_t mapped =
+        f->slots[READ_METHOD_MMAP] - before->slots[READ_METHOD_MMAP];
+    uint64_t copied =
+        f->slots[READ_METHOD_COPY] - before->slots[READ_METHOD_COPY];
+
+    if (!mapped && !copied)
+        return;
+    if (f->forced)
+        message("%s: read method: %s, forced by DISKSUM_READS", name,
+                read_method_name(f->method));
+    else if (f->measured)
+        message("%s: read method: %s, %.3f ns/byte (%s %.3f) for %s; "
+                "DISKSUM_READS= forces one",
+                name, read_method_name(f->method), f->cost[f->method],
+                read_method_name(!f->method), f->cost[!f->method],
+                read_content_name(f->content));
+    else
+        message("%s: read method: mmap and copy in turn, not yet compared; "
+                "DISKSUM_READS= forces one",
+                name);
+}
+
+void report_print(const struct options *o, const struct checksum *c,
+                  const struct read_method_figures *before)
+{
+    struct read_method_figures figures;
+
+    print_content(c);
+    print_speed(o, c);
+    if (is_sha256(o->engine.digest))
+        print_kernel(c->result.kernel);
+    read_choice_figures(read_choice_shared(), &figures);
+    print_read_method(c->input.name, &figures, before);
+}
