@@ -6,6 +6,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,13 @@ BUILD = pathlib.Path(os.environ.get("DISKSUM_BUILD", ROOT / "build"))
 # Set for some tests, and by them.
 for name in "BLKHASH_SHA256", "DISKSUM_DEBUG", "DISKSUM_READS":
     os.environ.pop(name, None)
+
+
+# What was started by nohup, or in the background of a script, ignores these, and
+# so do all programs that it starts.
+for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_configure(config):
@@ -131,8 +139,9 @@ def servers(tmp_path):
     """Starts NBD servers, and ends them."""
     if not shutil.which("nbdkit"):
         pytest.skip("no nbdkit")
-    # The path of a socket has at most 107 bytes.
-    directory = tmp_path if len(str(tmp_path)) <= 80 else \
+    # The path of a socket has at most 107 bytes; below this directory some tests
+    # have their own, and in that disksum makes one.
+    directory = tmp_path if len(str(tmp_path)) <= 60 else \
         pathlib.Path(tempfile.mkdtemp(prefix="nbd-"))
     s = Servers(directory)
     yield s

@@ -280,14 +280,14 @@ def test_no_tmpdir(disksum, image):
 @pytest.mark.parametrize("kind, cause", [
     ("missing", "No such file or directory"), ("file", "Not a directory"),
     ("long", "File name too long"), ("closed", "Permission denied")])
-def test_bad_tmpdir(fails, image, tmp_path, kind, cause):
+def test_bad_tmpdir(fails, image, servers, kind, cause):
     path, _ = image
-    directory = tmp_path / kind
+    directory = servers.directory / kind  # not as long as pytest's own
     wrapper = []
     if kind == "file":
         directory.touch()
     if kind == "long":
-        directory = tmp_path / ("x" * 100)
+        directory = servers.directory / ("x" * 100)
         directory.mkdir()
     if kind == "closed":
         directory.mkdir(0o555)
