@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """All tests: build, run, count. Ends with one line, 'N passed, N failed', and
 ', N skipped' where some were.

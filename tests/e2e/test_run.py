@@ -3,6 +3,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 
@@ -104,6 +105,17 @@ def test_all_tests_are_in_a_suite(build):
     assert {test["suite"][0] for test in tests} == {"disksum:unit", "disksum:e2e"}
     assert all(len(test["suite"]) == 1 for test in tests)
     assert len([test for test in tests if test["suite"] == ["disksum:e2e"]]) == 1
+
+
+def test_files_that_the_readme_names(root):
+    """In backquotes, below tests/ or from the root."""
+    readme = (root / "tests/README.md").read_text()
+    named = re.findall(r"`([\w/.-]+/[\w.-]*)[` ]", readme)
+    assert len(named) > 20
+    assert [name for name in named if not name.startswith("build") and
+            not any(token in name for token in ("NAME", "TARGET")) and
+            not (root / name).exists() and
+            not (root / "tests" / name).exists()] == []
 
 
 def test_unknown_suite(root):
