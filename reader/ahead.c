@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Buffered reads: tell the kernel what will be wanted, and copy it from the
- * page cache when its turn has come. The disk is busy with all that was
- * submitted while the worker hashes what it has.
+ * Buffered reads: tell the kernel which bytes will be read, and copy them from
+ * the page cache when it is their turn. The disk reads all that was submitted
+ * while the worker hashes what it has.
  */
 #include "reader/queues.h"
 
@@ -25,7 +25,7 @@ static void ahead_submit(struct read_queue *queue, struct read *reads,
 
         if (read->done == read->len)
             continue;
-        /* Only advice: the read finds out about errors. */
+        /* Only a hint: the read reports errors. */
         read->reader->ops->will_need(read->reader, read->offset + read->done,
                                      read->len - read->done);
         read->next = NULL;

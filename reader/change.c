@@ -11,9 +11,10 @@
 #include <linux/magic.h>
 
 /*
- * A lease tells of writers that come later. One that is there already may write
- * through a mapping, and the times tell of that only when a clean page becomes
- * dirty. So dirty pages are written out, now that the times are known.
+ * A lease reports writers that open the file later. A writer that is there
+ * already may write through a mapping, which changes the times only when a
+ * clean page becomes dirty. So dirty pages are written out, now that the times
+ * are known.
  */
 const char *change_watch_begin(struct change_watch *w, int fd, const char *name,
                                const struct stat *now, bool force_share)
@@ -76,9 +77,9 @@ static bool same_time(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* Whether the times tell of a write. A link, a new name and new permissions
- * change the ctime, too, but nothing else. A lease that was kept says that it
- * was one of these, for nobody could write. */
+/* Whether the times show a write. A link, a new name and new permissions change
+ * only the ctime. If the lease is intact it was one of these, for nobody could
+ * write. */
 static bool times_changed(const struct change_watch *w, const struct stat *now)
 {
     if (!same_time(now->st_mtim, w->before.st_mtim))
@@ -87,8 +88,9 @@ static bool times_changed(const struct change_watch *w, const struct stat *now)
            (!w->leased || lease_is_broken(&w->lease));
 }
 
-/* In memory no page is ever clean: what a mapping writes changes no time. */
-static bool times_tell_of_mappings(int fd)
+/* On tmpfs no page is ever clean, so writes through a mapping change no time.
+ */
+static bool mappings_change_times(int fd)
 {
     struct statfs fs;
 
@@ -98,9 +100,9 @@ static bool times_tell_of_mappings(int fd)
 
 /* --- the lease ---------------------------------------------------------- */
 
-/* A broken lease: somebody opened the file for writing. Whoever has closed it
- * by now, and changed no time, wrote nothing: a process of QEMU finds our locks
- * and goes. */
+/* A broken lease: another process opened the file for writing. If it has closed
+ * the file by now and changed no time, it wrote nothing: a QEMU process does so
+ * when it finds our locks. */
 static int check_lease(struct change_watch *w, const char **warning,
                        struct error *error)
 {
@@ -108,7 +110,7 @@ static int check_lease(struct change_watch *w, const char **warning,
         return 0;
     change_watch_end(w);
     w->leased = lease_take(&w->lease, w->fd) == 0;
-    if (!w->leased || !times_tell_of_mappings(w->fd))
+    if (!w->leased || !mappings_change_times(w->fd))
         return error_set(error, EBUSY,
                          "%s: another process opened the file for writing "
                          "while it was read",

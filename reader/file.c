@@ -29,7 +29,7 @@ struct file {
     struct change_watch watch;
 };
 
-/* Addresses that stand for all files that are read in the same way. */
+/* Queue groups: their addresses are all that counts. */
 static const char direct_queues, buffered_queues;
 
 static struct file *to_file(const struct reader *r)
@@ -51,12 +51,12 @@ static int file_extent(struct reader *r, uint64_t offset, uint64_t length,
 
     data = lseek(f->base.fd, offset, SEEK_DATA);
     if (data < 0 && errno == ENXIO) {
-        /* No data up to the end: a hole, unless the end moved. */
+        /* No data up to the end: a hole, unless the file shrank. */
         extent->hole = true;
         return change_watch_check_size(&f->watch, error);
     }
     if (data < 0 || (uint64_t)data < offset)
-        return 0; /* the file system does not tell */
+        return 0; /* the file system does not report holes */
 
     if ((uint64_t)data > offset) {
         extent->hole = true;
@@ -73,11 +73,11 @@ static int file_extent(struct reader *r, uint64_t offset, uint64_t length,
 
 /* --- reads -------------------------------------------------------------- */
 
-/* Places of a read that are tried in the page cache. */
+/* How many bytes of a read are looked up in the page cache. */
 #define VIEW_PROBES 4
 
-/* Whether all is in the page cache, as far as a look at some places tells. If
- * it tells wrong, touching a page waits for it. */
+/* Whether all of a read is in the page cache, judged by some bytes of it. If
+ * that is wrong, touching a page waits for the disk. */
 static bool is_cached(int fd, const struct read *read)
 {
     for (int i = 0; i < VIEW_PROBES; i++) {
@@ -119,15 +119,15 @@ static bool file_try_read(struct read *read)
 
 static void file_will_need(struct reader *r, uint64_t offset, uint64_t length)
 {
-    /* Past the page cache there is no place to keep it. */
+    /* Direct reads bypass the page cache, which would keep the bytes. */
     if (!to_file(r)->base.direct)
         posix_fadvise(to_file(r)->base.fd, offset, length, POSIX_FADV_WILLNEED);
 }
 
 /*
- * Direct reads want io_uring; where it is not to be had (the seccomp filters of
- * common containers forbid it), threads do. DISKSUM_READS forces one of them,
- * for tests.
+ * Direct reads use io_uring. Where it is not available (common containers
+ * forbid it by a seccomp filter), threads take its place. DISKSUM_READS forces
+ * one of them, for tests.
  */
 static int file_queue_new(struct reader *r, unsigned depth,
                           struct read_queue **queue, struct error *error)
@@ -185,7 +185,7 @@ static const struct reader_ops file_ops = {
     .close = file_close,
 };
 
-/* How many bytes are found at an offset, of some; -1: errno says why not. */
+/* Read some bytes at an offset, as pread() does. */
 static ssize_t look_at(const struct file *f, uint64_t offset)
 {
     _Alignas(DIRECT_ALIGNMENT) char buf[DIRECT_ALIGNMENT];
@@ -195,9 +195,9 @@ static ssize_t look_at(const struct file *f, uint64_t offset)
 
 /*
  * Some files do not know their size, because their content is made when it is
- * read: those of procfs, and of some file systems of FUSE, say 0, those of
- * sysfs say that they have a page. They take no space. A file that changes just
- * now is found in the end.
+ * read. Those of procfs and of some FUSE file systems report a size of 0, those
+ * of sysfs a page. They take no space. A file that is changing just now is
+ * detected at the end.
  */
 static int check_size_is_true(const struct file *f, struct error *error)
 {
@@ -245,7 +245,7 @@ static void set_direct(struct file *f, bool direct)
     f->base.reader.queue_group = direct ? &direct_queues : &buffered_queues;
 }
 
-/* The flags are not ours to change. */
+/* The flags of a shared file are not ours to change. */
 static int check_cache(struct file *f, enum cache_mode cache,
                        struct error *error)
 {
@@ -280,7 +280,7 @@ static int lock(struct file *f, bool force_share, struct error *error)
     int err =
         lock_as_reader(f->base.fd, f->base.reader.name, force_share, error);
 
-    /* A writer may have changed it until now. */
+    /* Until the lock is taken, a writer may change the file. */
     if (!err && fstat(f->base.fd, &f->stat) != 0)
         err = error_set(error, errno, "%s: fstat: %s", f->base.reader.name,
                         strerror(errno));
@@ -303,7 +303,7 @@ static struct file *file_new(const char *name, struct error *error)
     return f;
 }
 
-/* Make a reader of a file that is open, unless err is set; else close it. */
+/* Make a reader of an open file. If err is set, or on an error, close it. */
 static int finish(struct file *f, int err, const struct file_options *options,
                   struct reader **reader, struct error *error)
 {

@@ -8,14 +8,14 @@
 
 #include "common/signals.h"
 
-/* All that were taken. One thread changes the list, by a store at a time, so
- * the handler finds it whole. */
+/* All leases. One thread changes the list, by single stores, so the handler
+ * always finds a consistent list. */
 static struct lease *_Atomic leases;
 
 static bool handler_installed;
 
-/* The signal does not tell which file it is about, and is not sent twice while
- * it is pending; so all are looked at. What we give back stays broken. */
+/* The signal does not say which file it is for, and is not queued, so all
+ * leases are checked. A lease that is released here still counts as broken. */
 static void handle_sigio(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
@@ -53,7 +53,7 @@ int lease_take(struct lease *lease, int fd)
     pthread_once(&once, install_handler);
     if (!handler_installed)
         return ENOTSUP;
-    /* First: the lease may be broken as soon as it is taken. */
+    /* Before it is taken: it may be broken at once. */
     *lease = (struct lease){ .fd = fd, .next = leases };
     leases = lease;
     if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0) {

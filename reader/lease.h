@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A read lease on a file: the kernel grants it while nobody has the file open
- * for writing, and tells when somebody wants to. That one waits until the lease
- * is given back, which the handler of SIGIO in lease.c does at once.
+ * A read lease on a file: the kernel grants it while no process has the file
+ * open for writing, and sends SIGIO when a process opens it for writing. That
+ * process waits until the lease is released, which the signal handler in
+ * lease.c does at once.
  *
  * The handler is installed with the first lease, for the whole process. It may
- * run in any thread that does not block SIGIO; leases are taken and given back
- * while there is one thread only.
+ * run in any thread that does not block SIGIO. Leases are taken and released
+ * while the process has one thread.
  */
 #ifndef READER_LEASE_H
 #define READER_LEASE_H
@@ -19,13 +20,13 @@ struct lease {
 };
 
 /*
- * Take a lease, until lease_release(), which comes before fd is closed. EAGAIN:
- * somebody has the file open for writing. Another error: there is no lease,
- * because the file is another user's or its file system has none.
+ * Take a lease; release it before fd is closed. EAGAIN: another process has the
+ * file open for writing. Other errors: no lease is possible, because the file
+ * belongs to another user, or its file system has no leases.
  */
 int lease_take(struct lease *lease, int fd);
 
-/* Whether somebody opened the file for writing since the lease was taken. */
+/* Whether a process opened the file for writing since the lease was taken. */
 bool lease_is_broken(const struct lease *lease);
 
 void lease_release(struct lease *lease);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A permission is a bit, and two bytes of the file. Who uses a permission has a
- * read lock on byte 100 + bit; who cannot share it with others has one on
- * 200 + bit. All locks are read locks, so that taking one never fails; each
- * then looks whether somebody holds a byte that is against him. They belong to
- * the open file ("OFD"), and so to the threads and children that share it.
+ * Each permission has a bit number and two bytes of the file. A process that
+ * uses a permission holds a read lock on byte 100 + bit; one that does not
+ * share it holds a read lock on byte 200 + bit. As all are read locks, taking
+ * one does not fail; each process then looks for locks on conflicting bytes.
+ * The locks belong to the open file description ("OFD"), and so to the threads
+ * and children that share it.
  */
 #include "reader/lock.h"
 
@@ -37,7 +38,7 @@ static int set_lock(int fd, off_t byte)
     return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
-/* Whether another has a lock on a byte. */
+/* Whether another open file holds a lock on a byte. */
 static bool is_locked(int fd, off_t byte)
 {
     struct flock lock = {
@@ -50,7 +51,7 @@ static bool is_locked(int fd, off_t byte)
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* The words are QEMU's, which people search for. */
+/* QEMU's words, for people who search for them. */
 static int in_use(const char *name, const char *what, const char *hint,
                   struct error *error)
 {
@@ -62,8 +63,9 @@ static int in_use(const char *name, const char *what, const char *hint,
 
 #define USE_FORCE_SHARE " Use -U (--force-share) to read it anyway"
 
-/* Somebody has a write lock on a byte: no process of QEMU, but QEMU would not
- * go on either. */
+/* A process that is not QEMU holds a write lock on a byte. QEMU fails then,
+ * too.
+ */
 static bool is_refused(int err)
 {
     return err == EAGAIN || err == EACCES;
@@ -91,8 +93,8 @@ int lock_as_reader(int fd, const char *name, bool force_share,
             return 0;
     }
 
-    /* What is no state of a disk, as in the middle of a commit, is not read
-     * with force_share either. */
+    /* An image without a consistent state, as in the middle of a commit, is not
+     * read with force_share either. */
     if (is_locked(fd, UNSHARED_BASE + CONSISTENT_READ))
         return in_use(name, "get \"consistent read\" lock", "", error);
     if (force_share)

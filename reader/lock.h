@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The locks by which processes of QEMU tell each other what they do with an
- * image.
+ * The locks by which QEMU processes tell each other how they use an image.
  */
 #ifndef READER_LOCK_H
 #define READER_LOCK_H
@@ -11,14 +10,15 @@
 #include "common/error.h"
 
 /*
- * Lock a file as a reader, until its descriptor is closed. An error (EBUSY)
- * when another process writes it, unless force_share is set. Where the file
- * system knows no such locks there are none.
+ * Lock a file as a reader, until its descriptor is closed. EBUSY: another
+ * process uses it as a writer; force_share ignores that. Where the file system
+ * has no such locks, none are taken.
  */
 int lock_as_reader(int fd, const char *name, bool force_share,
                    struct error *error);
 
-/* Give the locks back before that: others have the same open file. */
+/* Release the locks, where closing the descriptor does not: others share the
+ * open file. */
 void lock_release(int fd);
 
 #endif

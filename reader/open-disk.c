@@ -11,10 +11,10 @@
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY)
 
-/* How often a file with a write lease is tried. */
+/* The time between two attempts to open a file with a write lease. */
 #define LEASE_TICK_MS 20
 
-/* What kind of thing is not a disk. NULL: it may be one. */
+/* Why a file of this mode is not a disk. NULL: it may be one. */
 static const char *not_a_disk(mode_t mode)
 {
     switch (mode & S_IFMT) {
@@ -60,7 +60,7 @@ static bool is_same(int fd, const struct stat *known)
            (st.st_mode & S_IFMT) == (known->st_mode & S_IFMT);
 }
 
-/* Open what a descriptor is of once more. -1: errno says why not. */
+/* Open the file of a descriptor once more, as open() does. */
 static int reopen(int fd)
 {
     char path[32];
@@ -69,8 +69,9 @@ static int reopen(int fd)
     return open(path, OPEN_FLAGS);
 }
 
-/* Where there is no /proc. Whatever has the name by now, a FIFO does not wait;
- * neither does a file with a write lease, so it is tried again. */
+/* Without /proc, open the name again. O_NONBLOCK: if it is a FIFO by now, do
+ * not wait for a writer. A file with a write lease fails then, so try it again.
+ */
 static int open_again(const char *path)
 {
     const struct timespec tick = { .tv_nsec = LEASE_TICK_MS * 1000000 };
@@ -83,7 +84,7 @@ static int open_again(const char *path)
     return fd;
 }
 
-/* Open the disk that a handle (O_PATH) is of. */
+/* Open the disk of a handle (O_PATH). */
 static int open_handle(int handle, const char *path, const char *name, int *fd,
                        const struct stat *st, struct error *error)
 {

@@ -8,8 +8,8 @@
 
 #include "common/bytes.h"
 
-/* Read until all len bytes are there, the file ends, or an error. Returns how
- * many are there; *err: why there are no more, or 0. */
+/* Read until all len bytes are there, the file ends, or a read fails. Returns
+ * how many are there; *err: the error, or 0. */
 static size_t read_all(int fd, unsigned char *buf, size_t len, uint64_t offset,
                        int *err)
 {
@@ -32,12 +32,11 @@ static size_t read_all(int fd, unsigned char *buf, size_t len, uint64_t offset,
 
 /* --- direct I/O of what is not aligned ---------------------------------- */
 
-/* Memory for what is not aligned: enough for a slot of common size, and no more
- * for a larger one. */
+/* The size of the buffer for what is not aligned: enough for a slot of common
+ * size. More is read in pieces. */
 #define BOUNCE_SIZE ((1 << 20) + 2 * DIRECT_ALIGNMENT)
 
-/* From the start of the sector of the first missing byte to the end of that of
- * the last. */
+/* The length of all sectors that have missing bytes. */
 static size_t sectors_around(const struct read *read)
 {
     uint64_t start = read->offset + read->done;
@@ -46,8 +45,8 @@ static size_t sectors_around(const struct read *read)
                     DIRECT_ALIGNMENT);
 }
 
-/* Read the sectors around the next bytes, size bytes of them at most, and copy
- * what was asked for. */
+/* Read up to size bytes of the sectors around the missing bytes, and copy what
+ * was asked for. */
 static void read_piece(int fd, struct read *read, unsigned char *bounce,
                        size_t size)
 {

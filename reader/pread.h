@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Readers over a file descriptor: what file.c and the queues of files share.
+ * Readers of a file descriptor: what file.c and its queues share.
  */
 #ifndef READER_PREAD_H
 #define READER_PREAD_H
 
 #include "reader/reader.h"
 
-/* What direct I/O wants offsets, lengths and memory to be multiples of. Enough
- * for every device whose sectors fit a page. */
+/* Direct I/O wants offsets, lengths and addresses to be multiples of this. It
+ * is enough for every device whose sectors fit in a page. */
 #define DIRECT_ALIGNMENT 4096
 
 struct fd_reader {
@@ -17,7 +17,7 @@ struct fd_reader {
     bool direct; /* opened with O_DIRECT */
 };
 
-/* The descriptor of a reader that is a struct fd_reader. */
+/* The descriptor of a reader that is part of a struct fd_reader. */
 static inline int reader_fd(const struct reader *r)
 {
     return ((const struct fd_reader *)r)->fd;
@@ -30,8 +30,8 @@ static inline bool is_direct(uint64_t offset, size_t len, const void *buf)
 }
 
 /*
- * Read the rest of a read of such a reader, waiting for it. The result is in
- * the read. With direct I/O, what is not aligned goes through memory that is.
+ * Read the rest of a read of such a reader, and wait for it. The result is in
+ * the read. With direct I/O, what is not aligned goes through a buffer that is.
  */
 void pread_rest(struct read *read);
 

@@ -3,14 +3,10 @@
 
 #include <inttypes.h>
 
-#include "common/debug.h"
-
-void read_debug(const struct read *read, const char *how)
+void read_debug_event(const struct read *read, const char *how)
 {
     uint64_t end = read->offset + read->done;
 
-    if (!debug_is_on(DEBUG_READ))
-        return;
     if (read->error)
         debug_event(DEBUG_READ,
                     "%s: %" PRIu64 "+%zu: %s: failed at %" PRIu64 ": %s",

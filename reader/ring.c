@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Direct reads in flight by io_uring. This file alone knows liburing.
+ * Direct reads in flight by io_uring. No other file uses liburing.
  */
 #include "reader/queues.h"
 
@@ -24,9 +24,9 @@ static void finish_waiting(struct ring_queue *q, struct read *read)
     q->ready = read;
 }
 
-/* Start the rest of a read. What cannot be done with the ring is done at
- * once: unaligned ends, which are few, and all when the kernel is out of
- * memory. */
+/* Start the rest of a read. Where the ring cannot be used, wait for it here:
+ * for unaligned ends, which are few, and for everything when the kernel is out
+ * of memory. */
 static void start(struct ring_queue *q, struct read *read)
 {
     uint64_t offset = read->offset + read->done;
@@ -60,11 +60,12 @@ static void ring_submit(struct read_queue *queue, struct read *reads,
         if (reads[i].done < reads[i].len)
             start(q, &reads[i]);
     }
-    /* What is left behind goes with the next call. */
+    /* What the kernel does not take now goes with the next call. */
     io_uring_submit(&q->ring);
 }
 
-/* Take in the result of a read. False: it is not finished, and goes on. */
+/* Add a result to a read. Returns whether the read is finished; if not, it is
+ * started again. */
 static bool take_result(struct ring_queue *q, struct read *read, int result)
 {
     if (result == -EINTR || result == -EAGAIN) {
@@ -78,8 +79,8 @@ static bool take_result(struct ring_queue *q, struct read *read, int result)
     read->done += result;
     if (result == 0 || read->done == read->len)
         return true;
-    /* It may end anywhere, not only at the end of the file: a block device has
-     * sectors of 512 bytes. */
+    /* A read may end anywhere, not only at the end of the file: a block device
+     * has sectors of 512 bytes. */
     start(q, read);
     return false;
 }
@@ -100,7 +101,7 @@ static struct read *ring_reap(struct read_queue *queue, bool wait)
         if (io_uring_peek_cqe(&q->ring, &cqe) != 0) {
             if (!wait)
                 return NULL;
-            /* An error (EINTR, EAGAIN) only means to look again. */
+            /* After an error (EINTR, EAGAIN), look again. */
             io_uring_submit_and_wait(&q->ring, 1);
             continue;
         }
@@ -128,8 +129,8 @@ static const struct read_queue_ops ring_ops = {
     .free = ring_free,
 };
 
-/* A filter may let a ring be made and forbid to use it, and kernels before 5.6
- * have rings without plain reads: try. */
+/* A seccomp filter may allow to create a ring but not to use it, and kernels
+ * before 5.6 have rings without plain reads. So try. */
 static int check_ring(struct io_uring *ring)
 {
     struct io_uring_probe *probe = io_uring_get_probe_ring(ring);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Direct reads in flight by threads that wait, where there is no io_uring.
+ * Direct reads in flight by threads that wait, where io_uring is not available.
  */
 #include "reader/queues.h"
 
@@ -143,7 +143,7 @@ int threads_queue_new(unsigned depth, struct read_queue **queue)
         if (!err)
             q->count++;
     }
-    /* Fewer threads are slower, none is an error. */
+    /* Fewer threads are slower; none is an error. */
     if (q->count == 0) {
         threads_free(&q->queue);
         return err;

@@ -9,8 +9,8 @@
 
 #include "common/signals.h"
 
-/* Large enough that moving the window costs little: it interrupts every CPU
- * that runs a thread of ours. Small enough not to look like a lot of memory. */
+/* Large, because moving the window interrupts every CPU that runs a thread of
+ * this process; but small enough not to look like much memory. */
 #define WINDOW_SIZE (32 << 20)
 
 /* The window of this thread, for the handler. */
@@ -19,9 +19,9 @@ static __thread struct window *this_window;
 static size_t page_size;
 static bool handler_installed;
 
-/* Put zeros in the place of a page that is gone. mmap() is not on POSIX's list
- * of functions for signal handlers, but it is a plain system call on Linux; the
- * signal is the thread's own, not one that interrupts anything. */
+/* Put zeros in the place of a page that is gone. POSIX does not list mmap() as
+ * async-signal-safe, but on Linux it is a plain system call, and this signal is
+ * caused by the thread's own access to the page. */
 static bool replace_page(struct window *w, uintptr_t address)
 {
     void *page = (void *)(address / page_size * page_size);
@@ -42,10 +42,10 @@ static void handle_sigbus(int number, siginfo_t *info, void *context)
     if (signal_was_sent(info))
         signal_end_by(number);
     else if (info->si_code == BUS_MCEERR_AO)
-        ; /* memory failed that nobody has touched; whoever does gets his own */
+        ; /* memory that was not accessed failed; an access sends a SIGBUS */
     else if (!replace_page(this_window, (uintptr_t)info->si_addr))
-        /* Not ours: what would have happened without us, when the instruction
-         * is tried again. */
+        /* Not in a window: the default action, when the instruction is tried
+         * again. */
         (void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL },
                         NULL);
     errno = saved_errno;
@@ -76,7 +76,7 @@ static bool move(struct window *w, const struct reader *reader, int fd,
                  uint64_t offset, size_t len)
 {
     uint64_t start = offset / WINDOW_SIZE * WINDOW_SIZE;
-    /* What begins in the window is whole in it, too. */
+    /* Bytes that begin in the window end in it. */
     size_t length = WINDOW_SIZE + len;
     void *base;
 
@@ -112,7 +112,7 @@ bool window_failed(struct window *w)
 
     w->failed = 0;
     if (failed)
-        window_close(w); /* it has pages that are not the file's */
+        window_close(w); /* it has pages of zeros in place of the file's */
     return failed;
 }
 
