@@ -37,7 +37,7 @@ struct engine {
     int done_fd;
 
     pthread_mutex_t lock;
-    pthread_cond_t all_there; /* or none will be */
+    pthread_cond_t decided; /* go is set */
     bool go;
     bool give_up;
     unsigned running;
@@ -48,7 +48,7 @@ void engine_default_options(struct engine_options *options)
     cpu_set_t cpus;
     unsigned count = DEFAULT_MAX_THREADS;
 
-    /* Fails on a machine of more than 1,024 CPUs. */
+    /* Fails on a machine with more than 1,024 CPUs. */
     if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
         count = CPU_COUNT(&cpus);
     *options = (struct engine_options){
@@ -113,7 +113,7 @@ int engine_new(const struct engine_options *options,
     e->image = input->image;
     e->done_fd = -1;
     pthread_mutex_init(&e->lock, NULL);
-    pthread_cond_init(&e->all_there, NULL);
+    pthread_cond_init(&e->decided, NULL);
 
     sizes_choose(&e->sizes, options, e->image);
     err = make_parts(e, options, input);
@@ -132,11 +132,11 @@ static void *thread_main(void *arg)
     struct engine *e = t->engine;
     bool last, give_up;
 
-    /* Nobody begins before all are there: a worker that waits for a pipe could
-     * not be called back. */
+    /* None begins before all exist: a worker that waits for a pipe cannot be
+     * stopped. */
     pthread_mutex_lock(&e->lock);
     while (!e->go)
-        pthread_cond_wait(&e->all_there, &e->lock);
+        pthread_cond_wait(&e->decided, &e->lock);
     give_up = e->give_up;
     pthread_mutex_unlock(&e->lock);
     if (!give_up)
@@ -157,7 +157,7 @@ int engine_start(struct engine *e, struct error *error)
 
     e->running = e->sizes.threads;
     sigfillset(&all);
-    sigdelset(&all, SIGBUS); /* mapped bytes are gone: reader/window.h */
+    sigdelset(&all, SIGBUS); /* see reader/window.h */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (!err && e->started < e->sizes.threads) {
         struct thread *t = &e->threads[e->started];
@@ -171,7 +171,7 @@ int engine_start(struct engine *e, struct error *error)
     pthread_mutex_lock(&e->lock);
     e->go = true;
     e->give_up = err != 0;
-    pthread_cond_broadcast(&e->all_there);
+    pthread_cond_broadcast(&e->decided);
     pthread_mutex_unlock(&e->lock);
     if (!err)
         return 0;
@@ -262,7 +262,7 @@ void engine_free(struct engine *e)
     blkhash_leaf_free(e->leaf);
     if (e->done_fd >= 0)
         close(e->done_fd);
-    pthread_cond_destroy(&e->all_there);
+    pthread_cond_destroy(&e->decided);
     pthread_mutex_destroy(&e->lock);
     free(e);
 }

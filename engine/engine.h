@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The engine hashes an image, or a pipe: it plans pieces of work, keeps their
- * reads in flight, and has them hashed by its worker threads, each in its own
- * cache. docs/architecture.md tells the way of a byte.
+ * The engine hashes an image or a pipe. Its worker threads plan pieces of work,
+ * keep their reads in flight, and hash them, each in its own cache; see "The
+ * way of a byte" in docs/architecture.md.
  *
  * Threads: one thread owns an engine. Only engine_progress() may be called by
- * another at the same time.
+ * another thread at the same time.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -34,19 +34,19 @@ struct engine_options {
 /* The defaults for this machine. */
 void engine_default_options(struct engine_options *options);
 
-/* Bytes of the guest's disk; data + zero + hole is what was hashed. */
+/* Bytes of the guest's disk; data + zero + hole is its size. */
 struct engine_counts {
     uint64_t data;    /* hashed */
-    uint64_t zero;    /* read, and whole blocks of zeros */
-    uint64_t hole;    /* known to be zeros without a read */
-    uint64_t read;    /* from host objects */
+    uint64_t zero;    /* whole blocks of zeros that were read */
+    uint64_t hole;    /* whole blocks known to be zeros without a read */
+    uint64_t read;    /* bytes that were read from host objects */
     uint64_t decoded; /* the part of data and zero that was compressed */
 };
 
-/* Data where a host object told of a hole. */
+/* Data where a host object reports a hole. */
 struct false_hole {
-    const char *name; /* of the object; NULL: there was none */
-    uint64_t offset;  /* in it, of the first byte */
+    const char *name; /* of the object; NULL: there is none */
+    uint64_t offset;  /* of the first byte, in the object */
 };
 
 struct engine_result {
@@ -61,18 +61,18 @@ struct engine_result {
 
 struct engine;
 
-/* What to hash: an image; or where that is NULL all that can be read from fd,
- * as a raw image. */
+/* What to hash: an image, or, where that is NULL, everything that can be read
+ * from fd, as a raw image. */
 struct engine_input {
     struct image *image;
     int fd;
-    bool probe;        /* fd: refuse a container that is recognised */
+    bool probe;        /* fd: refuse other formats that are recognised */
     uint64_t max_size; /* fd: more bytes are an error; 0: no limit */
     const char *name;  /* for messages */
 };
 
-/* Make an engine for one input. The caller keeps what the input and the
- * options point to in place until engine_free(). */
+/* Make an engine for one input. What the input and the options point to must
+ * stay in place until engine_free(). */
 int engine_new(const struct engine_options *options,
                const struct engine_input *input, struct engine **engine,
                struct error *error);
@@ -80,14 +80,14 @@ int engine_new(const struct engine_options *options,
 /* Start the worker threads. They block all signals but SIGBUS. */
 int engine_start(struct engine *e, struct error *error);
 
-/* A descriptor that polls readable when all is done, or an error stopped it.
- * It belongs to the engine. */
+/* A descriptor that becomes readable when all is done or an error has stopped
+ * the engine. It belongs to the engine. */
 int engine_done_fd(const struct engine *e);
 
 /* How much of the guest's disk is done. */
 struct engine_progress {
     uint64_t done;
-    uint64_t size; /* 0: not known, a pipe */
+    uint64_t size; /* 0: unknown, of a pipe */
     uint64_t hole; /* the part of done that cost no read */
 };
 

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* How near a place is told where reads fail. */
+/* How exactly the place is found. */
 #define FAULT_PIECE 4096
 
-/* Read so many bytes of a read again. */
+/* Read a part of a read again. Returns whether all of it is there. */
 static bool try_again(struct read *read, size_t at, size_t len)
 {
     struct read piece = {
@@ -27,14 +27,15 @@ static bool try_again(struct read *read, size_t at, size_t len)
     return false;
 }
 
-/* A server tells that a read failed, not where: look for the place, by halves.
- * If all can be read now, the read itself is the place. */
+/* A server may report that a read failed, but not where. Find the place by
+ * halving. If everything can be read now, the start of what was missing is the
+ * place. */
 void find_fault(struct read *read)
 {
     size_t at = read->done, end = read->len;
 
     if (!read->error)
-        return; /* the object ended */
+        return; /* an early end */
     while (end - at > FAULT_PIECE) {
         size_t half = (end - at) / 2;
 

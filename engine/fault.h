@@ -4,12 +4,11 @@
 
 #include "reader/reader.h"
 
-/* A read came back short. If it failed, look for the first byte that cannot be
- * read: all before it is in the buffer then, and counts as done. */
+/* Where a read failed, find the first byte that cannot be read. All bytes
+ * before it are in the buffer then, and count as done. */
 void find_fault(struct read *read);
 
-/* Say why the byte after those that are done is not there. Returns the errno
- * value. */
+/* Set the error of the first byte that is missing. Returns the errno value. */
 int read_fault(const struct read *read, struct error *error);
 
 #endif

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Where the blocks are. One that lies across the end of a mapped part is put
- * together in the buffer. */
+/* Find where each block is. One that is only partly mapped is put together in
+ * the buffer. */
 static void place_blocks(struct job *job, size_t size)
 {
     size_t count = (job->len + size - 1) / size;
@@ -45,7 +45,7 @@ void false_hole_merge(struct false_hole *hole, const struct false_hole *other)
         *hole = *other;
 }
 
-/* Look for data where there should be a hole. */
+/* Look for data in what was reported as holes. */
 static void check_holes(const struct job *job, struct found *found)
 {
     for (size_t i = 0; i < job->read_count; i++) {

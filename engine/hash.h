@@ -15,12 +15,13 @@ struct found {
     struct false_hole false_hole;
 };
 
-/* Compute the digests of a job into its slot: of its blocks, the last of which
- * may be short. 0 or a positive errno value. */
+/* Compute the digests of a job's blocks, the last of which may be short, into
+ * its slot. 0 or a positive errno value. */
 int hash_job(struct blkhash_leaf *leaf, size_t block_size, struct job *job,
              struct found *found);
 
-/* Keep the first one of two, where both are in one object. */
+/* Keep the first of two that are in the same object; of different objects, keep
+ * `hole`. */
 void false_hole_merge(struct false_hole *hole, const struct false_hole *other);
 
 #endif

@@ -84,11 +84,11 @@ int job_add_read(struct job *job, const struct extent *extent)
 
 /* --- compressed clusters ------------------------------------------------ */
 
-/* Neighbours share a read up to this length. */
+/* The longest read that neighbours share. */
 #define MAX_INPUT (2 * MiB)
 
-/* The bytes of a compressed cluster, and around them what makes the read fast.
- * Clusters that were written one after the other share sectors. */
+/* Add a read of a compressed cluster, with the bytes around it that align the
+ * read. Clusters that were written one after the other share sectors. */
 static int add_input(struct job *job, const struct extent *extent)
 {
     struct reader *reader = extent->reader;
@@ -162,14 +162,14 @@ int job_add_cluster(struct job *job, const struct extent *extent)
 
 /* --- rounds ------------------------------------------------------------- */
 
-/* Of the memory for input; less is enough where reads need none. */
+/* The alignment of the memory for compressed bytes, where reads need one. */
 #define INPUT_ALIGNMENT 4096
 
-/* What queues keep for a read in flight, about. */
+/* About what a queue needs for a read in flight. */
 #define READ_COST 512
 
-/* A read that is not aligned goes through memory with the bytes around it. Long
- * ones do so by pieces, or only with both ends. */
+/* The most memory for the bytes around a read that is not aligned: long reads
+ * go through it in pieces, or only with their ends. */
 #define MAX_BOUNCE MiB
 
 size_t job_list_size(size_t block_size)

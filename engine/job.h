@@ -49,7 +49,7 @@ struct job {
     struct job_cluster *clusters; /* compressed ones */
     size_t cluster_count, cluster_room;
     size_t clusters_done; /* decoded */
-    unsigned char *input; /* the compressed bytes of this round */
+    unsigned char *input; /* compressed bytes of this round */
     size_t input_room;
 
     struct error fault; /* why it could not be planned further, if any */

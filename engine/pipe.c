@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A pipe, a socket, or whatever else can only be read from front to back. The
- * worker that has the turn to plan reads its data then and there, into its own
- * cache, and hashes it while another has the turn to read.
+ * A pipe, a socket, or anything else that can only be read from front to back.
+ * The worker that plans reads the data at once, into its own cache, and hashes
+ * it while the next worker reads.
  */
 #include "engine/source.h"
 
@@ -19,7 +19,7 @@
 #include "common/debug.h"
 #include "format/probe.h"
 
-/* Fewer and larger reads. */
+/* The capacity of the pipe, for fewer and larger reads. */
 #define PIPE_SIZE (1024 * 1024)
 
 struct pipe_source {
@@ -28,9 +28,9 @@ struct pipe_source {
     uint64_t offset;
     bool probe;
     uint64_t max_size;
-    bool ended; /* a terminal would go on after its first end */
+    bool ended; /* do not read again: a terminal would go on after its end */
 
-    /* What was read and had no room, of a pipe that has packets. */
+    /* The rest of a packet that did not fit in the buffer. */
     unsigned char rest[PIPE_BUF];
     size_t rest_at, rest_end;
 };
@@ -59,8 +59,9 @@ static int read_some(struct pipe_source *s, unsigned char *buf, size_t len,
     }
 }
 
-/* A pipe that was written with O_DIRECT has packets of up to PIPE_BUF bytes,
- * and drops what a read leaves of one. So no read asks for less. */
+/* A pipe that is written with O_DIRECT has packets of up to PIPE_BUF bytes.
+ * What a read leaves of a packet is lost, so each read asks for at least
+ * PIPE_BUF. */
 static int read_packets(struct pipe_source *s, unsigned char *buf, size_t len,
                         size_t *count, struct error *error)
 {
@@ -80,8 +81,8 @@ static int read_packets(struct pipe_source *s, unsigned char *buf, size_t len,
     return err;
 }
 
-/* A socket for messages may have any size of them, and an empty one is no
- * end. */
+/* The messages of a message-oriented socket may have any size, and an empty one
+ * is not the end. */
 static int check_socket(const struct pipe_source *s, struct error *error)
 {
     int type;
@@ -91,8 +92,8 @@ static int check_socket(const struct pipe_source *s, struct error *error)
         type == SOCK_STREAM)
         return 0;
     return error_set(error, EINVAL,
-                     "%s: is a socket for messages; only one for a stream of "
-                     "bytes can be read",
+                     "%s: is a message-oriented socket; only a stream socket "
+                     "can be read",
                      s->source.name);
 }
 
@@ -116,8 +117,8 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
         s->ended = n == 0;
         if (s->offset > s->max_size)
             return error_set(error, EFBIG,
-                             "%s: there are more than %" PRIu64
-                             " bytes, which --max-size allows",
+                             "%s: longer than the %" PRIu64
+                             " bytes that --max-size allows",
                              source->name, s->max_size);
     }
     if (s->probe && first) {
@@ -130,7 +131,7 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
                              source->name, format);
     }
     if (s->ended) {
-        /* The last sector: block and buffer are whole sectors. */
+        /* Fill the last sector. It fits: the buffer is whole sectors. */
         size_t padding = -job->len % SECTOR_SIZE;
 
         memset(job->buf + job->len, 0, padding);
@@ -165,7 +166,7 @@ int pipe_source_new(const struct engine_input *input, size_t block_size,
     s->probe = input->probe;
     s->max_size = input->max_size ? input->max_size : UINT64_MAX;
 #ifdef F_SETPIPE_SZ
-    /* Not a pipe, or more than a user may have: it works as it is. */
+    /* It may fail: for a socket, or beyond the limit of a user. */
     fcntl(s->fd, F_SETPIPE_SZ, PIPE_SIZE);
 #endif
     *source = &s->source;

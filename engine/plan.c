@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * An image as slots.
+ * Plan an image as slots.
  *
- * The image is asked for its next extent once per extent. Whole blocks of zeros
- * become a number; all else becomes reads into the buffer, one block after the
- * other, until the buffer is full. Zeros that share a block with data are
- * written into the buffer by the worker.
+ * The image is asked once for each extent. Whole blocks of zeros become a
+ * number. Everything else becomes reads that fill the buffer, block after
+ * block, until it is full. Where zeros share a block with data, the worker
+ * writes them into the buffer.
  */
 #include "engine/source.h"
 
@@ -15,22 +15,22 @@
 
 #include "common/debug.h"
 
-/* A slot ends after so much hole, and so many zero blocks: their digests take
- * some milliseconds. Then the progress moves on, and an error is noticed. */
+/* The most hole, and the most zero blocks, in a slot. Their digests take some
+ * milliseconds; then the progress moves on, and an error is noticed. */
 #define SLOT_HOLE (16 * GiB)
-#define SLOT_ZERO_BLOCKS (256 * KiB)
+#define SLOT_ZERO_BLOCKS (256 * 1024)
 
-/* And about so many questions to the image: it may have holes in small parts,
- * each of which is looked up in a table of its own. */
+/* A slot ends after about so many extents: a hole may come in small parts, each
+ * of which is looked up in another table. */
 #define SLOT_EXTENTS 4096
 
 struct image_source {
     struct source source;
     struct image *image;
     uint64_t offset;
-    struct extent extent; /* around offset, or before it */
-    unsigned asked;       /* extents, for this slot */
-    uint64_t zero_blocks; /* in a slot, at most */
+    struct extent extent; /* the last one: it contains offset, or ends there */
+    unsigned asked;       /* extents that were asked for, for this slot */
+    uint64_t zero_blocks; /* the most in a slot */
 };
 
 static void debug_extent(const struct extent *e)
@@ -53,7 +53,7 @@ static void debug_extent(const struct extent *e)
                     e->host_offset, e->hole ? ", reported as a hole" : "");
 }
 
-/* What is left of the extent at the current offset. */
+/* Get the rest of the extent at the current offset. */
 static int current_extent(struct image_source *s, struct extent *rest,
                           struct error *error)
 {
@@ -73,13 +73,13 @@ static int current_extent(struct image_source *s, struct extent *rest,
     return 0;
 }
 
-/* Blocks of hole that a slot has room for. */
+/* How many more zero blocks a slot may have. */
 static uint64_t hole_room(const struct image_source *s, const struct slot *slot)
 {
     return s->zero_blocks - slot->hole / s->source.block_size;
 }
 
-/* Whole blocks of zeros at the current offset, which is at a block's edge. */
+/* Add whole blocks of zeros, where there are any, at the start of a block. */
 static bool add_hole(struct image_source *s, const struct extent *extent,
                      struct slot *slot)
 {
@@ -95,8 +95,8 @@ static bool add_hole(struct image_source *s, const struct extent *extent,
     return true;
 }
 
-/* As much of the extent as fits the buffer; of zeros only what belongs to the
- * current block. */
+/* Add as much of the extent as fits in the buffer; of zeros, only up to the end
+ * of the block. */
 static int add_data(struct image_source *s, struct extent *extent,
                     struct slot *slot, struct job *job, struct error *error)
 {
@@ -123,7 +123,7 @@ static int add_data(struct image_source *s, struct extent *extent,
     return 0;
 }
 
-/* Whether a slot ends before a block that begins with this extent. */
+/* Whether a slot ends here, before a block that begins with this extent. */
 static bool is_full(const struct image_source *s, const struct slot *slot,
                     const struct job *job, const struct extent *extent)
 {
@@ -131,7 +131,7 @@ static bool is_full(const struct image_source *s, const struct slot *slot,
         slot_is_full(slot) || hole_room(s, slot) == 0 ||
         s->asked > SLOT_EXTENTS)
         return true;
-    /* A cluster that is cut is decoded twice. */
+    /* A cluster that is cut in two is decoded twice. */
     return extent->kind == EXTENT_COMPRESSED &&
            extent->length > job->capacity - job->len;
 }

@@ -89,7 +89,7 @@ struct read *queues_reap(struct queues *q, bool wait)
         read = g->queue->ops->reap(g->queue, false);
     }
     assert(busy || !wait);
-    /* Any will do: its reads must come back some time, and others wait. */
+    /* Any busy queue will do: the reads of all have to finish some time. */
     if (!read && wait)
         read = busy->queue->ops->reap(busy->queue, true);
     if (read) {

@@ -9,14 +9,14 @@
 
 #include "common/debug.h"
 
-/* With the lock. */
+/* The caller holds the lock. */
 static void check(const struct ring *ring)
 {
     assert(ring->committed <= ring->planned);
     assert(ring->planned - ring->committed <= ring->count);
 }
 
-/* Whether a slot is where its number says, and not yet committed. With the
+/* Whether a slot is in its place and not yet committed. The caller holds the
  * lock. */
 static bool is_planned(const struct ring *ring, const struct slot *slot)
 {
@@ -24,7 +24,7 @@ static bool is_planned(const struct ring *ring, const struct slot *slot)
            slot->number >= ring->committed && slot->number < ring->planned;
 }
 
-/* Wait until a slot is free. Called, and returns, with the lock. */
+/* Wait until a slot is free. The caller holds the lock. */
 static enum ring_plan wait_for_space(struct ring *ring, bool wait)
 {
     for (;;) {
@@ -46,7 +46,7 @@ static void end(struct ring *ring)
     pthread_mutex_unlock(&ring->lock);
 }
 
-/* Plan the slot after the last. Called with the plan lock. */
+/* Plan the next slot. The caller holds the plan lock. */
 static enum ring_plan plan_next(struct ring *ring, struct job *job)
 {
     struct slot *slot = &ring->slots[ring->planned % ring->count];
@@ -62,7 +62,7 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
     slot_begin(slot, ring->planned);
     job_begin(job, slot);
     if (ring->source->next(ring->source, slot, job, &job->fault)) {
-        /* An error before it, in the slot, would come first. */
+        /* The job keeps the error: the reads before it may fail, too. */
         end(ring);
     } else if (slot->length == 0) {
         debug(DEBUG_RING, "end after slots: %" PRIu64, ring->planned);
@@ -86,8 +86,7 @@ enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait)
     enum ring_plan answer;
 
     do {
-        /* Wait without the plan lock: its holder may be asked for by those
-         * that make space. */
+        /* Wait without the plan lock, which those that make space may need. */
         pthread_mutex_lock(&ring->lock);
         answer = wait_for_space(ring, wait);
         pthread_mutex_unlock(&ring->lock);
@@ -105,7 +104,7 @@ enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait)
     return answer;
 }
 
-/* Feed the root with a slot. */
+/* Add the digests of a slot to the root. */
 static int commit_slot(struct ring *ring, const struct slot *slot)
 {
     const unsigned char *mds = slot->mds;
@@ -122,7 +121,7 @@ static int commit_slot(struct ring *ring, const struct slot *slot)
     return err;
 }
 
-/* Called with the lock. */
+/* The caller holds the lock. */
 static void fail(struct ring *ring, uint64_t number, struct error *error)
 {
     debug(DEBUG_RING, "slot %" PRIu64 ": failed: %s", number,
@@ -136,8 +135,8 @@ static void fail(struct ring *ring, uint64_t number, struct error *error)
     pthread_cond_broadcast(&ring->space);
 }
 
-/* Commit all slots at the head that are hashed. Called, and returns, with the
- * lock. */
+/* Commit the hashed slots at the head. The caller holds the lock, which is
+ * released meanwhile. */
 static void commit_hashed(struct ring *ring)
 {
     while (!ring->stopped && ring->committed < ring->planned) {

@@ -5,13 +5,13 @@
  *     committed <= planned <= committed + slots
  *
  * Workers plan slots in order, one at a time, and finish them in any order.
- * Digests enter the root from the head of the ring, by the worker that finishes
- * the head.
+ * Digests enter the root in order: the worker that finishes the slot at the
+ * head of the ring commits it, and the finished slots after it.
  *
- * An error stops planning and committing, and wakes who waits. The slots before
- * that of the error are all planned already. They are still read and decoded,
- * for one of them may have an error, too: of several, that of the first slot
- * counts, as if there were one thread.
+ * An error stops planning and committing, and wakes all that wait. The slots
+ * before that of the error are planned already. They are still read and
+ * decoded, for one of them may fail, too: of several errors, that of the first
+ * slot counts, as if there were one thread.
  */
 #ifndef ENGINE_RING_H
 #define ENGINE_RING_H
@@ -29,47 +29,49 @@ struct ring {
     struct slot *slots;
     unsigned count;
 
-    pthread_mutex_t plan_lock; /* for the source; taken before lock */
+    pthread_mutex_t plan_lock; /* for the source; taken before `lock` */
 
     pthread_mutex_t lock; /* for all below */
-    pthread_cond_t space; /* a slot was committed, or stopped */
+    pthread_cond_t
+        space; /* signalled when a slot is committed, and at the end */
     uint64_t planned, committed;
-    bool committing; /* a worker feeds the root */
-    bool ended;      /* the source has no more */
-    bool stopped;    /* by the error */
+    bool committing; /* a worker commits slots */
+    bool ended;      /* the source has no more slots */
+    bool stopped;    /* by an error: */
     struct error error;
-    uint64_t error_slot; /* its number */
+    uint64_t error_slot; /* the number of its slot */
     uint64_t done, hole; /* bytes of the guest's disk that are committed */
 };
 
-/* source and root must outlive the ring. slot_blocks: blocks of data in a slot.
- * Free with ring_free() also after an error. */
+/* source and root must outlive the ring. slots: how many there are;
+ * slot_blocks: blocks of data in each. Free with ring_free(), also after an
+ * error. */
 int ring_init(struct ring *ring, struct source *source,
               struct blkhash_root *root, size_t md_size, unsigned slots,
               size_t slot_blocks);
 void ring_free(struct ring *ring);
 
 enum ring_plan {
-    RING_PLANNED, /* job has a slot */
+    RING_PLANNED, /* the job has a slot */
     RING_BUSY,    /* no slot is free now */
-    RING_END,     /* there is nothing more to do */
+    RING_END,     /* nothing is left to plan */
 };
 
 /*
- * Plan the next slot for a job. With wait the answer is not RING_BUSY; a
- * worker that has slots of its own to finish must not wait, for one of them may
- * be the head.
+ * Plan the next slot for a job. With wait, wait for a free slot instead of
+ * returning RING_BUSY. A worker with slots in flight must not wait: one of them
+ * may be the head, for which all others wait.
  */
 enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait);
 
-/* Whether it still matters what is in a slot: there is no error before it. */
+/* Whether a slot must still be read: no slot before it has failed. */
 bool ring_wants(struct ring *ring, const struct slot *slot);
 
-/* The digests of a slot are there. */
+/* The digests of a slot are complete: commit it when its turn comes. */
 void ring_commit(struct ring *ring, struct slot *slot);
 
-/* Stop for an error of a slot (NULL: of the next that would be planned), which
- * is moved. */
+/* Stop because of an error of a slot; NULL: of the next that would be planned.
+ * The error is moved into the ring. */
 void ring_fail(struct ring *ring, const struct slot *slot, struct error *error);
 
 #endif

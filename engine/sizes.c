@@ -6,21 +6,21 @@
 
 #include "engine/job.h"
 
-/* Of direct I/O: see reader/pread.h. */
+/* For direct I/O: see reader/pread.h. */
 #define SLOT_ALIGNMENT 4096
 
-/* Bounds the digests of a slot where blocks are small. */
+/* Bounds the memory for the digests of a slot where blocks are small. */
 #define SLOT_MAX_BLOCKS 4096
 
-/* Bounds the memory beside what the options ask for, which is the slots of all
- * jobs: for rounds of reads, lists of them, and larger slots. */
+/* Bounds the memory beyond what the options ask for, which is that of all
+ * slots: for rounds of reads, for lists of them, and for larger slots. */
 #define EXTRA_MEMORY (128 * MiB)
 
 /* A round of reads is best as large as the compressed bytes of a slot, which
- * may be twice the decoded ones, but need not be larger than this. */
+ * may be twice the size of the slot. It need not be larger than this. */
 #define PREFERRED_ROUND (4 * MiB)
 
-/* Of an image without compressed clusters, for small pieces that are not
+/* The smallest round where nothing is compressed, for small pieces that are not
  * aligned. */
 #define MIN_ROUND (64 * KiB)
 
@@ -38,14 +38,14 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* 0: nothing is compressed. */
+/* 0 where nothing is compressed. */
 static size_t largest_cluster(const struct image *image)
 {
     return image ? image->largest_cluster : 0;
 }
 
-/* Slots that end at a page can be read by direct I/O as they are. Not where
- * that would make them much larger. */
+/* Slots that end at a page can be read by direct I/O as they are. But do not
+ * make them much larger for that. */
 static size_t align_blocks(size_t blocks, const struct engine_options *o)
 {
     size_t low_bit = o->block_size & -o->block_size;
@@ -56,7 +56,7 @@ static size_t align_blocks(size_t blocks, const struct engine_options *o)
     return step * o->block_size <= 4 * o->read_size ? step : blocks;
 }
 
-/* A compressed cluster is decoded once when it fits a slot. */
+/* A compressed cluster that fits in a slot is decoded only once. */
 static size_t slot_blocks(const struct engine_options *o,
                           const struct image *image)
 {
@@ -67,8 +67,8 @@ static size_t slot_blocks(const struct engine_options *o,
     return align_blocks(blocks ? blocks : 1, o);
 }
 
-/* No more threads than slots: an image of one is done before a second thread
- * would begin. */
+/* No more threads than slots: an image of one slot is done before a second
+ * thread would begin. */
 static unsigned thread_count(const struct engine_options *o,
                              const struct image *image, size_t slot_size)
 {
@@ -89,7 +89,7 @@ static size_t round_size(const struct sizes *s, const struct image *image)
     uint64_t share = EXTRA_MEMORY / ((uint64_t)s->threads * s->queue_depth);
     size_t cluster = largest_cluster(image);
 
-    if (cluster) /* the queue is made short enough */
+    if (cluster) /* limit_memory() makes the queue short enough */
         return max_size(preferred, job_min_round(cluster));
     return max_size(min_size(share, preferred), MIN_ROUND);
 }
@@ -100,8 +100,8 @@ static size_t asked_size(const struct engine_options *o)
     return max_size(o->read_size, o->block_size);
 }
 
-/* What a job may need beside a slot of the size that was asked for. Most of it
- * is up to the image. */
+/* The memory that a job may need beyond a slot of the size that was asked for.
+ * Most of it depends on the image. */
 static uint64_t extra_memory(const struct sizes *s,
                              const struct engine_options *o,
                              const struct image *image)
@@ -129,7 +129,9 @@ static void limit_memory(struct sizes *s, const struct engine_options *o,
     if (depth >= s->queue_depth)
         return;
     s->queue_depth = depth ? depth : 1;
-    /* A worker may have a part of a cluster beside its job. */
+    /* A worker may need one more cluster, to decode one of which it needs a
+     * part.
+     */
     extra += largest_cluster(image);
     threads = (EXTRA_MEMORY + asked) / extra;
     if (threads < s->threads)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A slot is a place in the ring: a range of the guest's disk as the checksum
- * sees it, that is runs of zero blocks and blocks of data, with room for the
- * digests of the data. Slots are committed in the order in which they were
- * planned.
+ * A slot is a place in the ring. It stands for a range of the guest's disk:
+ * runs of zero blocks and of data, with room for the digests of the data. Slots
+ * are committed in the order in which they were planned.
  */
 #ifndef ENGINE_SLOT_H
 #define ENGINE_SLOT_H
@@ -12,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Enough that data which alternates with holes fills the buffer: each run has
- * at least a block, and a buffer of default size 16 of them. */
+/* Enough to fill the buffer with data that alternates with holes: a run has at
+ * least a block, and a buffer of the default size has 16. */
 #define SLOT_RUNS 64
 
 /* Zero blocks, and blocks of data after them; either may be 0. */
@@ -23,7 +22,7 @@ struct run {
 };
 
 struct slot {
-    uint64_t number; /* of slots before it */
+    uint64_t number; /* how many slots are before it */
     uint64_t length; /* of the guest's disk, in bytes */
     uint64_t hole;   /* the part of length in runs of zero blocks */
     struct run runs[SLOT_RUNS];

@@ -13,17 +13,17 @@
 
 struct source {
     /*
-     * Plan the next slot, and the reads of the job, or the data itself. Both
-     * come empty; a slot of length 0 is the end. 0 or a positive errno value:
-     * the reads planned so far are those before the fault, and there is no next
-     * call.
+     * Plan the next slot, and the reads of its job, or read the data itself.
+     * Both are empty before; a slot of length 0 is the end. Returns 0 or a
+     * positive errno value. After an error, the reads that were planned are
+     * those before the fault, and next() is not called again.
      */
     int (*next)(struct source *source, struct slot *slot, struct job *job,
                 struct error *error);
     void (*free)(struct source *source);
     const char *name;
     size_t block_size;
-    uint64_t size; /* 0: not known before the end */
+    uint64_t size; /* 0: unknown before the end */
 };
 
 int image_source_new(struct image *image, size_t block_size,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The simple version: plan a slot, read it, hash it, commit it, again. What is
- * more here: a slot whose bytes are not at hand is left in flight, up to
- * `depth` of them, and the worker goes on with the next. Bytes that are in the
- * page cache are never left: they are hashed where they are, or copied and
- * hashed at once, while they are in this core's cache.
+ * The simple version: plan a slot, read it, hash it, commit it, repeat. This
+ * one also keeps up to `depth` slots in flight: where a slot has to wait for
+ * its bytes, the worker goes on with the next. Bytes in the page cache never
+ * wait: they are hashed in place, or copied and hashed at once, while they are
+ * in the cache of this core.
  */
 #include "engine/worker.h"
 
@@ -17,11 +17,11 @@
 #include "common/memory.h"
 #include "engine/fault.h"
 
-/* Direct I/O wants the memory aligned, too. */
+/* For direct I/O. */
 #define BUFFER_ALIGNMENT 4096
 
-/* Read what is in views, instead. False: nothing is. */
-static bool read_views(struct job *job)
+/* Read again what was mapped. Returns whether anything was. */
+static bool read_mapped_again(struct job *job)
 {
     bool any = false;
 
@@ -39,8 +39,7 @@ static bool read_views(struct job *job)
     return any;
 }
 
-/* Read number n came back, with compressed bytes: decode their clusters, as far
- * as it goes. */
+/* Decode the clusters whose compressed bytes are in read number n. */
 static int decode_clusters(struct worker *w, struct job *job, size_t n,
                            struct error *error)
 {
@@ -59,10 +58,11 @@ static int decode_clusters(struct worker *w, struct job *job, size_t n,
     return 0;
 }
 
-/* Check that all reads of a round gave what they should, and decode its
- * clusters, in the order of the guest's disk: so the first fault there is the
- * one that is found. The last of a job is where planning met one. */
-static int take_in(struct worker *w, struct job *job, struct error *error)
+/* Check the reads of a round and decode its clusters, in guest order, so that
+ * the first fault in that order is found. A fault of the planning comes last:
+ * it follows all that was planned. */
+static int complete_round(struct worker *w, struct job *job,
+                          struct error *error)
 {
     for (size_t i = job->round; i < job->round_end; i++) {
         struct read *read = &job->reads[i];
@@ -100,7 +100,7 @@ static void count(struct worker *w, const struct job *job,
         w->counts.decoded += job->clusters[i].extent.length;
 }
 
-/* Nothing of a job is in flight any more. */
+/* Make a job free. None of its reads is in flight. */
 static void release(struct worker *w, struct job *job)
 {
     error_clear(&job->fault);
@@ -122,22 +122,23 @@ static int hash(struct worker *w, struct job *job, struct found *found,
     return err;
 }
 
-/* The last round of a job came back: hash the job and hand in its digests.
- * True: that was done. */
-static bool finish(struct worker *w, struct job *job, struct found *found)
+/* The last round of a job is complete: hash the job and commit its slot.
+ * Returns whether that succeeded. */
+static bool finish_job(struct worker *w, struct job *job, struct found *found)
 {
     struct error error = ERROR_INIT;
-    int err = take_in(w, job, &error);
+    int err = complete_round(w, job, &error);
     bool failed;
 
     if (!err)
         err = hash(w, job, found, &error);
-    /* A job with views has one round. Its first fault may be in one of them. */
+    /* A job with mapped bytes has one round. If pages were missing, or if there
+     * is a fault, which may not be the first then, read them instead. */
     failed = window_failed(&w->window);
-    if ((failed || err) && read_views(job)) {
+    if ((failed || err) && read_mapped_again(job)) {
         error_clear(&error);
         job->clusters_done = 0;
-        err = take_in(w, job, &error);
+        err = complete_round(w, job, &error);
         if (!err)
             err = hash(w, job, found, &error);
     }
@@ -151,8 +152,8 @@ static bool finish(struct worker *w, struct job *job, struct found *found)
     return !err;
 }
 
-/* The buffer will be written. */
-static void prepare(struct job *job)
+/* Get the pages of the buffer, before it is written. */
+static void populate_buffer(struct job *job)
 {
     if (job->populated < job->len) {
         populate(job->buf + job->populated, job->len - job->populated);
@@ -160,40 +161,41 @@ static void prepare(struct job *job)
     }
 }
 
-/* Get the bytes of a round, of data by this method. True: they are all there.
- * Compressed bytes are copied: they are few for the work that follows. */
+/* Get what a round can get without waiting, data by this method. Returns
+ * whether that is all. Compressed bytes are always copied: a copy costs little
+ * beside decoding. */
 static bool try_reads(struct worker *w, struct job *job,
                       enum read_method method)
 {
     bool all = true;
-    bool viewed = false;
+    bool mapped = false;
 
     for (size_t i = job->round; i < job->round_end; i++) {
         struct read *read = &job->reads[i];
 
         if (read->kind == READ_ZEROS) {
-            prepare(job);
+            populate_buffer(job);
             memset(read->buf, 0, read->len);
             read->done = read->len;
             continue;
         }
-        /* A job that has to wait does not keep the window. */
+        /* A job that has to wait cannot keep the window. */
         if (all && method == READ_METHOD_MMAP && read->kind == READ_DATA)
-            read->view = read->reader->ops->view(read, &w->window, viewed);
+            read->view = read->reader->ops->view(read, &w->window, mapped);
         if (read->view) {
-            viewed = true;
+            mapped = true;
             read->done = read->len;
             read_debug(read, "mmap");
             continue;
         }
-        prepare(job);
+        populate_buffer(job);
         if (read->reader->ops->try_read(read))
             read_debug(read, "page cache");
         else
             all = false;
     }
-    if (!all && viewed)
-        read_views(job);
+    if (!all && mapped)
+        read_mapped_again(job);
     return all;
 }
 
@@ -205,19 +207,19 @@ static uint64_t cpu_time(void)
     return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
 }
 
-/* Begin the next round of a job. *there: all its bytes are there already. */
+/* Begin the next round of a job. *ready: all its bytes are there already. */
 static int begin_round(struct worker *w, struct job *job,
-                       enum read_method method, bool *there,
+                       enum read_method method, bool *ready,
                        struct error *error)
 {
     if (job_next_round(job, w->round_size))
         return error_no_memory(error, w->ring->source->name);
-    /* A view would not last for more rounds, and what is not hashed is not
-     * looked at in one. */
+    /* The window moves between rounds; and what will not be hashed is read, not
+     * mapped, to find its faults. */
     if (!job_is_last_round(job) || job->fault.code)
         method = READ_METHOD_COPY;
-    *there = try_reads(w, job, method);
-    if (*there)
+    *ready = try_reads(w, job, method);
+    if (*ready)
         return 0;
     if (queues_submit(&w->queues, &job->reads[job->round],
                       job->round_end - job->round, &job->reads_left, error))
@@ -226,41 +228,41 @@ static int begin_round(struct worker *w, struct job *job,
     return 0;
 }
 
-/* A round came back: go on, until bytes have to be waited for. True: the job is
- * hashed. */
-static bool go_on(struct worker *w, struct job *job, struct found *found)
+/* A round is complete: go on with the job until it has to wait. Returns whether
+ * the job is hashed. */
+static bool continue_job(struct worker *w, struct job *job, struct found *found)
 {
     struct error error = ERROR_INIT;
-    bool there = true;
+    bool ready = true;
     int err = 0;
 
-    while (there && !err && ring_wants(w->ring, job->slot)) {
+    while (ready && !err && ring_wants(w->ring, job->slot)) {
         if (job_is_last_round(job))
-            return finish(w, job, found);
-        err = take_in(w, job, &error);
+            return finish_job(w, job, found);
+        err = complete_round(w, job, &error);
         if (!err)
-            err = begin_round(w, job, READ_METHOD_COPY, &there, &error);
+            err = begin_round(w, job, READ_METHOD_COPY, &ready, &error);
     }
     if (err)
         ring_fail(w->ring, job->slot, &error);
-    if (err || there)
+    if (err || ready)
         release(w, job);
     return false;
 }
 
-static void start(struct worker *w, struct job *job)
+static void start_job(struct worker *w, struct job *job)
 {
     struct error error = ERROR_INIT;
-    bool measure, there;
+    bool measure, ready;
     enum read_method method = read_choice_next(w->choice, job->len, &measure);
     uint64_t before = measure ? cpu_time() : 0;
     struct found found;
 
-    if (begin_round(w, job, method, &there, &error)) {
+    if (begin_round(w, job, method, &ready, &error)) {
         ring_fail(w->ring, job->slot, &error);
         release(w, job);
-    } else if (there && go_on(w, job, &found)) {
-        /* What was decoded says nothing about a method. */
+    } else if (ready && continue_job(w, job, &found)) {
+        /* The time of decoding says nothing about a method. */
         if (job->cluster_count == 0 && job->round == 0)
             read_choice_note(w->choice, method,
                              measure ? cpu_time() - before : 0, job->len,
@@ -268,7 +270,7 @@ static void start(struct worker *w, struct job *job)
     }
 }
 
-/* Take in reads that are finished. */
+/* Go on with jobs whose reads are finished; wait for one, if asked to. */
 static void reap(struct worker *w, bool wait)
 {
     struct read *read;
@@ -282,14 +284,14 @@ static void reap(struct worker *w, bool wait)
             struct found found;
 
             w->in_flight--;
-            go_on(w, job, &found);
+            continue_job(w, job, &found);
         }
     }
 }
 
-/* The job that was used last. Most are made when all others are in flight:
- * bytes that are at hand, and small images, need no more than one. NULL: as
- * many as there may be are in flight. */
+/* The free job that was used last. Where all are in flight, make one; so bytes
+ * in the page cache, and small images, need only one. NULL: there are `depth`
+ * of them, or no memory. */
 static struct job *free_job(struct worker *w)
 {
     struct job *job = w->free;
@@ -331,7 +333,7 @@ void worker_run(struct worker *w)
 
         if (plan == RING_PLANNED) {
             w->free = job->next;
-            start(w, job);
+            start_job(w, job);
         } else if (w->in_flight == 0) {
             break;
         }

@@ -10,8 +10,8 @@
 #include "engine/sizes.h"
 #include "reader/window.h"
 
-/* A worker: plans slots, keeps their reads in flight, hashes them. It touches
- * its own jobs, and the ring by its functions. */
+/* A worker plans slots, keeps their reads in flight and hashes them. Beside its
+ * own jobs it touches only the ring, through its functions. */
 struct worker {
     struct ring *ring;
     struct blkhash_leaf *leaf;
@@ -21,22 +21,22 @@ struct worker {
     size_t round_size; /* memory for a round of reads */
     struct job *jobs;  /* room for depth of them */
     unsigned job_count;
-    struct job *free;   /* the one used last comes first */
+    struct job *free;   /* the one that was used last comes first */
     unsigned in_flight; /* jobs */
     struct window window;
-    struct read_choice *choice; /* not its own */
+    struct read_choice *choice; /* of the process */
     struct queues queues;
     struct cluster_decoder decoder;
     struct engine_counts counts;
     struct false_hole false_hole;
 };
 
-/* Free with worker_free() also after an error (ENOMEM). */
+/* Free with worker_free(), also after an error (ENOMEM). */
 int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
                 size_t block_size, const struct sizes *sizes);
 void worker_free(struct worker *w);
 
-/* Work until there is nothing more to do. Errors go to the ring. */
+/* Work until nothing is left to do. Errors go to the ring. */
 void worker_run(struct worker *w);
 
 #endif

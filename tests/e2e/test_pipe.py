@@ -86,8 +86,8 @@ def test_socket_for_messages(build, kind):
     ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
     status, out, err = feed(build, theirs.detach(), ours.close)
     assert (status, out) == (1, "")
-    assert err == "disksum: -: is a socket for messages; only one for a " \
-        "stream of bytes can be read\n"
+    assert err == "disksum: -: is a message-oriented socket; only a stream " \
+        "socket can be read\n"
 
 
 def test_socket(disksum, build):
