@@ -41,8 +41,6 @@ static void debug_extent(const struct extent *e)
         [EXTENT_COMPRESSED] = "compressed",
     };
 
-    if (!debug_is_on(DEBUG_MAP))
-        return;
     if (e->kind == EXTENT_ZERO)
         debug_event(DEBUG_MAP, "guest %" PRIu64 "+%" PRIu64 ": zeros",
                     e->offset, e->length);
@@ -65,7 +63,8 @@ static int current_extent(struct image_source *s, struct extent *rest,
 
         if (err)
             return err;
-        debug_extent(&s->extent);
+        if (debug_is_on(DEBUG_MAP))
+            debug_extent(&s->extent);
         s->asked++;
     }
     *rest = s->extent;
