@@ -124,9 +124,9 @@ static const char *problem_of(unsigned status)
     } problems[] = {
         /* If there are several, the first of this list says most. */
         { GNUTLS_CERT_REVOKED, "has been revoked" },
-        { GNUTLS_CERT_SIGNER_NOT_FOUND, "is of an unknown authority" },
-        { GNUTLS_CERT_SIGNER_NOT_CA, "is of an unknown authority" },
-        { GNUTLS_CERT_SIGNATURE_FAILURE, "is of an unknown authority" },
+        { GNUTLS_CERT_SIGNER_NOT_FOUND, "is signed by an unknown authority" },
+        { GNUTLS_CERT_SIGNER_NOT_CA, "is signed by an unknown authority" },
+        { GNUTLS_CERT_SIGNATURE_FAILURE, "is signed by an unknown authority" },
         { GNUTLS_CERT_EXPIRED, "has expired" },
         { GNUTLS_CERT_NOT_ACTIVATED, "is not yet valid" },
         { GNUTLS_CERT_UNEXPECTED_OWNER, "is for another host" },

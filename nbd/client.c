@@ -246,8 +246,8 @@ static char *end_reason(const struct nbd_client *c, int result)
         return strdup(exit);
     /* For a violation of the protocol libnbd has a text, but no errno value. */
     if (result == -1 && nbd_get_errno() == 0 &&
-        asprintf(&reason, "the server broke the protocol: %s", last_reason()) >=
-            0)
+        asprintf(&reason, "the server violated the NBD protocol: %s",
+                 last_reason()) >= 0)
         return reason;
     return NULL;
 }

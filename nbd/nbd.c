@@ -302,8 +302,8 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
 
     if (!err && parts.tls && options->recorded)
         err = error_set(error, EPERM,
-                        "%s: a server over TLS gets credentials of yours, "
-                        "which an image cannot ask for",
+                        "%s: a server over TLS gets your credentials, which an "
+                        "image may not ask for",
                         uri);
     else if (!err && parts.tls)
         err = open_over_tls(&parts, &target, reader, error);

@@ -126,10 +126,10 @@ static int set_socket_error(const struct nbd_server_options *o,
 {
     if (err == ETIMEDOUT)
         return error_set(error, err,
-                         "%s: cannot make a socket in '%s': timed out "
+                         "%s: cannot create a socket in '%s': timed out "
                          "(--timeout is %u s)",
                          name, private_socket_parent(), o->timeout);
-    return error_set(error, err, "%s: cannot make a socket in '%s': %s", name,
+    return error_set(error, err, "%s: cannot create a socket in '%s': %s", name,
                      private_socket_parent(), strerror(err));
 }
 
@@ -146,9 +146,10 @@ static int set_run_error(const struct nbd_server_options *o, const char *name,
         return error_set(error, err,
                          "%s: cannot run '%s': timed out (--timeout is %u s)",
                          name, o->command[0], o->timeout);
-    return error_set(error, err, "%s: cannot run '%s'%s%s: %s", name,
-                     o->command[0], missing ? ", of the package " : "",
-                     missing ? o->package : "", strerror(err));
+    return error_set(error, err, "%s: cannot run '%s'%s%s%s: %s", name,
+                     o->command[0], missing ? " (package " : "",
+                     missing ? o->package : "", missing ? ")" : "",
+                     strerror(err));
 }
 
 static int start(struct nbd_server *s, const struct nbd_server_options *o,
@@ -215,7 +216,7 @@ static char *format_exit(const struct nbd_server *s, int status)
         n = asprintf(&text, "%s was killed by signal %d (%s)", s->program,
                      WTERMSIG(status), strsignal(WTERMSIG(status)));
     else
-        n = asprintf(&text, "%s ended with exit status %d", s->program,
+        n = asprintf(&text, "%s exited with status %d", s->program,
                      WEXITSTATUS(status));
     return n < 0 ? NULL : text;
 }

@@ -118,7 +118,7 @@ static int choose_from_uri(const struct nbd_uri *uri, struct nbd_tls *tls,
     if (uri->certificates && uri->psk_file)
         return error_set(error, EINVAL,
                          "%s: cannot connect: tls-certificates and "
-                         "tls-psk-file exclude each other",
+                         "tls-psk-file are mutually exclusive",
                          uri->text);
     if (uri->psk_file) {
         tls->psk_file = uri->psk_file;
@@ -226,8 +226,8 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
     if (!always && tls->uri->transport != NBD_TCP)
         return error_set(error, EPERM,
                          "%s: cannot connect: libnbd %s does not verify the "
-                         "certificate of a server on a %s socket; give keys "
-                         "(tls-psk-file=FILE), or tls-verify-peer=false",
+                         "certificate of a server on a %s socket; use "
+                         "tls-psk-file=FILE or tls-verify-peer=false",
                          tls->uri->text, version,
                          tls->uri->transport == NBD_UNIX ? "unix" : "vsock");
     if (tls->certificates)
@@ -235,9 +235,9 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
     if (always)
         return 0;
     return error_set(error, EPERM,
-                     "%s: cannot connect: libnbd %s does not verify the "
-                     "server without the certificate of an authority; "
-                     "give tls-certificates=DIRECTORY in the URI",
+                     "%s: cannot connect: libnbd %s does not verify a server "
+                     "without a CA certificate; give "
+                     "tls-certificates=DIRECTORY in the URI",
                      tls->uri->text, version);
 }
 
@@ -276,7 +276,7 @@ char *nbd_tls_failure_reason(const struct nbd_tls *tls, const char *reason,
             return NULL;
     } else if (lacks_certificate(tls, reason)) {
         if (asprintf(&text,
-                     "%s The server may require a certificate of the client: "
+                     "%s The server may require a client certificate: "
                      "there is no %s/client-cert.pem",
                      reason, tls->certificates) < 0)
             return NULL;

@@ -28,7 +28,7 @@ static int decode(const struct nbd_uri *uri, const char *text, size_t len,
     if (errno == ENOMEM)
         return out_of_memory(uri, error);
     return error_set(error, EINVAL,
-                     "%s: cannot connect: the URI has a NUL byte (%%00)",
+                     "%s: cannot connect: the URI contains a NUL byte (%%00)",
                      uri->text);
 }
 
@@ -67,7 +67,7 @@ static int set_parameter(struct nbd_uri *uri, const char *name, char *value,
     free(value);
     if (parameter)
         return error_set(error, EINVAL,
-                         "%s: cannot connect: the parameter '%s' needs TLS; "
+                         "%s: cannot connect: the parameter '%s' requires TLS; "
                          "use nbds%.*s://",
                          uri->text, name, (int)strcspn(rest, ":"), rest);
     return error_set(error, EINVAL,
@@ -163,7 +163,7 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
      * repeat that. */
     if (secret_of_url(text).len)
         return error_set(error, EINVAL,
-                         "%s: NBD has no passwords; leave it out of the URI",
+                         "%s: NBD has no passwords; remove the one in the URI",
                          text);
     uri->tls = strncmp(text, "nbds", 4) == 0;
     uri->transport = transport_of(url.scheme);

@@ -75,7 +75,7 @@ def test_command_that_is_not_there(fails, directory_for_sockets):
 def test_command_that_ends(fails, directory_for_sockets):
     assert fails("--", "[", "sh", "-c", "exit 3", "]",
                  env=directory_for_sockets).endswith(
-        ": the server ended with exit status 3")
+        ": the server exited with status 3")
     assert "signal 9" in fails("--", "[", "sh", "-c", "kill -9 $$", "]",
                                env=directory_for_sockets)
 

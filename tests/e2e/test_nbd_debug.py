@@ -74,7 +74,7 @@ def test_error_chunk(events, serve):
 def test_ended(events, serve):
     result, lines = events("nbd", serve(lambda *_: b"x" * 64))
     assert result.returncode == 1
-    assert any(re.match("connection 1: ended: the server broke the protocol: ", line)
+    assert any(re.match("connection 1: ended: the server violated the NBD protocol: ", line)
                for line in lines), lines
 
 

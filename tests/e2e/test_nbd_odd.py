@@ -104,7 +104,7 @@ def test_error_without_an_offset(fails, serve):
         ">IIQ", 0x67446698, 0, cookie) + CONTENT[offset:offset + length])])
 def test_broken_protocol(fails, serve, name, answer):
     line = fails(serve(answer))
-    assert ": the server broke the protocol: " in line, name
+    assert ": the server violated the NBD protocol: " in line, name
     assert "read error at offset 0" in line
 
 

@@ -82,7 +82,7 @@ def test_x509_object(disksum, fails, servers, image, certificates, tmp_path):
 
 
 REFUSED = {
-    "authority": "is of an unknown authority",
+    "authority": "is signed by an unknown authority",
     "expired": "has expired",
     "not yet": "is not yet valid",
     "host": "is for another host",
@@ -250,8 +250,8 @@ def test_unreadable_file(fails, servers, image, certificates, tmp_path, name):
 def test_no_directory(fails, servers, image, certificates):
     uri = x509_server(servers, certificates, image[0])
     assert re.fullmatch(re.escape(uri) + r": cannot connect: libnbd [0-9.]+ does not "
-                        "verify the server without the certificate of an authority; "
-                        "give tls-certificates=DIRECTORY in the URI", fails(uri))
+                        "verify a server without a CA certificate; give "
+                        "tls-certificates=DIRECTORY in the URI", fails(uri))
     for query in "?tls-certificates=", "?tls-certificates":
         assert fails(uri + query).endswith(
             "cannot connect: tls-certificates needs a directory")
@@ -267,10 +267,10 @@ def test_directory_at_home(disksum, fails, servers, image, certificates, tmp_pat
     bad = x509_server(servers, impostor(shutil.copytree(certificates, tmp_path / "bad"),
                                         "authority"), path)
     if os.getuid() == 0:
-        assert "does not verify the server" in fails(uri)
+        assert "does not verify a server" in fails(uri)
         return
     check(disksum, expected, uri)
-    assert fails(bad).endswith("certificate is of an unknown authority")
+    assert fails(bad).endswith("certificate is signed by an unknown authority")
 
 
 @pytest.mark.parametrize("transport", ["unix", "vsock"])
@@ -288,9 +288,8 @@ def test_sockets(disksum, fails, servers, image, certificates, tmp_path, transpo
     query = f"{uri}&tls-certificates={certificates}"
     for args in [query], [x509_object(certificates), uri], [uri]:
         assert re.search(": cannot connect: libnbd [0-9.]+ does not verify the "
-                         f"certificate of a server on a {transport} socket; give keys "
-                         r"\(tls-psk-file=FILE\), or tls-verify-peer=false$",
-                         fails(*args))
+                         f"certificate of a server on a {transport} socket; use "
+                         "tls-psk-file=FILE or tls-verify-peer=false$", fails(*args))
     if transport == "unix":
         check(disksum, expected, f"{query}&tls-verify-peer=false")
         check(disksum, expected, x509_object(certificates, "verify-peer=off"), uri)
@@ -340,7 +339,7 @@ def test_unknown_parameter(fails, servers, image, certificates, query, word):
         f"{uri}: cannot connect: the URI has an unknown parameter '{word}'; those for " \
         "TLS are tls-certificates, tls-psk-file and tls-verify-peer"
     plain = uri.replace("nbds:", "nbd:")
-    assert f"'{word}'" in fails(plain) or "needs TLS" in fails(plain)
+    assert f"'{word}'" in fails(plain) or "requires TLS" in fails(plain)
 
 
 @pytest.mark.sanitizer
@@ -358,7 +357,7 @@ def test_query(disksum, fails, servers, image, certificates, tmp_path, query):
     shutil.copytree(tmp_path, other, ignore=lambda *_: ["a%b", "home"])
     check(disksum, expected, f"{uri}?" + query.replace("DIR", str(certificates)))
     assert fails(f"{uri}?" + query.replace("DIR", f"{tmp_path}/a%25b")).endswith(
-        "the server's certificate is of an unknown authority")
+        "the server's certificate is signed by an unknown authority")
 
 
 def test_verify_peer_of_the_uri(disksum, fails, servers, image, certificates):
@@ -383,11 +382,11 @@ def test_the_uri_takes_the_place_of_the_object(disksum, fails, servers, image,
     query = f"{uri}?tls-certificates={certificates}"
     for text in ["tls-creds-x509,id=a,dir=/x,verify-peer=off",
                  "tls-creds-psk,id=a,dir=/x,verify-peer=off", "tls-creds-anon,id=a"]:
-        assert fails(f"--object={text}", query).endswith("is of an unknown authority")
+        assert fails(f"--object={text}", query).endswith("is signed by an unknown authority")
         check(disksum, expected, f"--object={text}",
               f"{uri}?tls-certificates={directory}")
     assert fails(f"{query}&tls-psk-file=/x").endswith(
-        "cannot connect: tls-certificates and tls-psk-file exclude each other")
+        "cannot connect: tls-certificates and tls-psk-file are mutually exclusive")
 
 
 # --- a server without TLS, or with less of it -------------------------------
@@ -410,10 +409,10 @@ def test_tls_without_nbds(disksum, fails, servers, image, certificates):
     uri, _ = servers.nbdkit_tcp("file", path)
     for query in f"tls-certificates={certificates}", "tls-psk-file=/x", "tls-verify-peer=1":
         assert fails(f"{uri}?{query}").endswith(
-            f": cannot connect: the parameter '{query[:query.index('=')]}' needs TLS; "
+            f": cannot connect: the parameter '{query[:query.index('=')]}' requires TLS; "
             "use nbds://")
     assert fails("nbd+unix:///?socket=/x&tls-psk-file=/x").endswith(
-        "'tls-psk-file' needs TLS; use nbds+unix://")
+        "'tls-psk-file' requires TLS; use nbds+unix://")
 
 
 class Impostor:
@@ -460,7 +459,7 @@ def test_client_certificate(fails, servers, image, certificates, tmp_path):
     assert "cannot connect" in fails(x509_object(directory), uri)
     for name in "client-cert.pem", "client-key.pem":
         (directory / name).unlink()
-    assert "The server may require a certificate of the client: there is no " \
+    assert "The server may require a client certificate: there is no " \
         f"{directory}/client-cert.pem" in fails(x509_object(directory), uri)
 
 

@@ -31,8 +31,8 @@ NO_QEMU = {"PATH": "/nonexistent"}
 
 
 def refused(line, path):
-    return line == f"{path}: cannot run 'qemu-nbd', of the package " \
-        "qemu-utils: No such file or directory"
+    return line == f"{path}: cannot run 'qemu-nbd' (package qemu-utils): " \
+        "No such file or directory"
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -313,7 +313,7 @@ def test_fifo(fails, tmp_path):
 @pytest.mark.sanitizer
 def test_no_qemu(fails, vmdk, tmp_path):
     assert fails(vmdk, env={"PATH": str(tmp_path)}) == \
-        f"{vmdk}: cannot run 'qemu-nbd', of the package qemu-utils: " \
+        f"{vmdk}: cannot run 'qemu-nbd' (package qemu-utils): " \
         "No such file or directory"
 
 

@@ -244,7 +244,7 @@ def test_shell_leaves_the_socket_to_a_child(disksum, image, directory_for_socket
 def test_child_has_the_socket_and_ends(fails, directory_for_sockets):
     """The status is that of the command, once nobody is left."""
     assert fails("--", "[", "sh", "-c", "sleep 0.25 & exit 5", "]",
-                 env=directory_for_sockets).endswith(": the server ended with exit status 5")
+                 env=directory_for_sockets).endswith(": the server exited with status 5")
 
 
 def test_child_without_the_socket_lives(fails, directory_for_sockets):
@@ -252,7 +252,7 @@ def test_child_without_the_socket_lives(fails, directory_for_sockets):
     number = new_number()
     line = fails("--", "[", "sh", "-c", f"sleep {number} 3>&- & exit 5", "]",
                  env=directory_for_sockets)
-    assert "cannot connect" in line and "ended with" not in line
+    assert "cannot connect" in line and "exited with" not in line
     assert not children_with(number)
 
 
@@ -298,5 +298,5 @@ def test_bad_tmpdir(fails, image, servers, kind, cause):
     for what in (["--", "[", "nbdkit", "file", path, "]"],
                  ["--image-opts", f"driver=raw,file.filename={path}"]):
         assert fails(*what, env={"TMPDIR": str(directory)}, wrapper=wrapper).endswith(
-            f": cannot make a socket in '{directory}': {cause}")
+            f": cannot create a socket in '{directory}': {cause}")
     assert kind in ("missing", "file") or not list(directory.iterdir())

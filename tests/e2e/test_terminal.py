@@ -129,7 +129,7 @@ def test_password(shell, server):
 def test_wrong_password(shell, server):
     run_in_shell(shell, server[0])
     shell.type("open\n")
-    shell.read_until("the server ended with exit status 9")
+    shell.read_until("the server exited with status 9")
     expect_status(shell, 1)
 
 
@@ -201,7 +201,7 @@ sh -c '{line(command).strip()} & echo "pid $!"; wait $!'
     terminal.read_until("got first")
     terminal.read_until("Password: ")
     terminal.type("wrong\nsecond\n")
-    terminal.read_until("exit status 9")
+    terminal.read_until("exited with status 9")
     terminal.read_until("got second")
     pid = int(terminal.read_until(r"pid (\d+)")[1])
     terminal.read_until("Password: ")
