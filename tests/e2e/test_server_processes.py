@@ -51,8 +51,8 @@ def start_detached(script, number, directory):
         env={**os.environ, **directory})
 
 
-# A server that outlives its parent. (nbdkit 1.32, started so, ends now and then
-# without a word.)
+# A server that outlives its parent. (Not nbdkit: with socket activation it sets
+# PR_SET_PDEATHSIG, so it ends with a shell that is still there by then.)
 ORPHAN = "sh -c 'LISTEN_PID=$$ exec qemu-nbd -r -t -e 4 -f raw {}'"
 
 
