@@ -90,7 +90,8 @@ static int check_bitmaps(struct qcow2 *q, const struct extension *e,
 
     if (e->length != BITMAPS_EXTENSION)
         return qcow2_broken(q, EINVAL, error,
-                            "the bitmaps extension has %u bytes", e->length);
+                            "the bitmaps extension has %u bytes instead of %d",
+                            e->length, BITMAPS_EXTENSION);
     if (!(q->autoclear_features & QCOW2_AUTOCLEAR_BITMAPS))
         return 0; /* QEMU ignores bitmaps that are out of date */
     err = metadata_read(q->layer->reader, e->offset, data, sizeof(data), error);
@@ -118,9 +119,11 @@ static int read_extension(struct qcow2 *q, const struct extension *e,
     switch (e->type) {
     case QCOW2_EXTENSION_BACKING_FORMAT:
         if (e->length > MAX_BACKING_FORMAT)
-            return qcow2_broken(q, EINVAL, error,
-                                "the name of the backing format has %u bytes",
-                                e->length);
+            return qcow2_broken(
+                q, EINVAL, error,
+                "the name of the backing format is too long: %u "
+                "bytes",
+                e->length);
         return read_text(q, e->offset, e->length, &q->layer->backing_format,
                          error);
     case QCOW2_EXTENSION_CRYPTO:
@@ -145,9 +148,10 @@ static int read_backing_name(struct qcow2 *q, struct error *error)
         return 0;
     if (q->backing_name_length > QCOW2_MAX_BACKING_NAME ||
         q->backing_name_length > room)
-        return qcow2_broken(q, EINVAL, error,
-                            "the name of the backing file has %u bytes",
-                            q->backing_name_length);
+        return qcow2_broken(
+            q, EINVAL, error,
+            "the name of the backing file is too long: %u bytes",
+            q->backing_name_length);
     return read_text(q, q->backing_name_offset, q->backing_name_length,
                      &q->layer->backing_name, error);
 }

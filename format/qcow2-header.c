@@ -83,7 +83,7 @@ static int check_shape(const struct qcow2 *q, struct error *error)
 {
     if (q->version < 2 || q->version > 3)
         return error_set(error, ENOTSUP,
-                         "%s: version %u of qcow2 is not supported",
+                         "%s: qcow2 version %u is not supported",
                          q->layer->reader->name, q->version);
     if (q->cluster_bits < QCOW2_MIN_CLUSTER_BITS ||
         q->cluster_bits > QCOW2_MAX_CLUSTER_BITS)
@@ -118,7 +118,7 @@ static int check_features(const struct qcow2 *q, struct error *error)
                             "none");
     if (q->compression_type > 1)
         return error_set(error, ENOTSUP,
-                         "%s: compression type %u of qcow2 is not supported",
+                         "%s: qcow2 compression type %u is not supported",
                          q->layer->reader->name, q->compression_type);
     if (compression != (q->compression_type != 0))
         return qcow2_broken(
@@ -189,7 +189,7 @@ int qcow2_read_header(struct qcow2 *q, struct error *error)
     if (err)
         return err;
     if (get_be32(h) != QCOW2_MAGIC)
-        return error_set(error, EINVAL, "%s: is not a qcow2 image",
+        return error_set(error, EINVAL, "%s: not a qcow2 image",
                          q->layer->reader->name);
     parse(q, h);
     err = check_shape(q, error);

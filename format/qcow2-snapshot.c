@@ -38,14 +38,13 @@ static int read_entry(struct qcow2 *q, uint64_t *offset, unsigned index,
     extra = get_be32(h + 36);
     if (extra > QCOW2_MAX_SNAPSHOT_EXTRA)
         return qcow2_broken(q, EINVAL, error,
-                            "entry %u of the table of snapshots has %u bytes "
-                            "of extra data",
+                            "entry %u of the snapshot table has too much extra "
+                            "data: %u bytes",
                             index, extra);
     s->id_offset = *offset + SNAPSHOT_HEADER + extra;
     *offset = s->id_offset + s->id_length + s->name_length;
     if (*offset - q->snapshots_offset > QCOW2_MAX_SNAPSHOT_TABLE)
-        return qcow2_broken(q, EFBIG, error,
-                            "the table of snapshots is too large");
+        return qcow2_broken(q, EFBIG, error, "the snapshot table is too large");
     return 0;
 }
 
@@ -152,14 +151,13 @@ int qcow2_read_snapshots(struct qcow2 *q, const char *wanted,
     bool has_id = false, has_name = false;
     uint64_t offset = q->snapshots_offset;
     struct wanted w = { .both = false };
-    int err = qcow2_check_table(q, "table of snapshots", offset, q->snapshots,
+    int err = qcow2_check_table(q, "snapshot table", offset, q->snapshots,
                                 SNAPSHOT_HEADER,
                                 SNAPSHOT_HEADER * QCOW2_MAX_SNAPSHOTS, error);
 
     if (!err && wanted && !parse_wanted(wanted, &w))
-        err =
-            error_set(error, EINVAL, "%s: cannot understand the snapshot '%s'",
-                      q->layer->reader->name, wanted);
+        err = error_set(error, EINVAL, "%s: invalid snapshot '%s'",
+                        q->layer->reader->name, wanted);
     for (unsigned i = 0; !err && i < q->snapshots; i++) {
         struct snapshot s;
         bool id, name;
@@ -183,7 +181,7 @@ int qcow2_read_snapshots(struct qcow2 *q, const char *wanted,
     if (err || !wanted)
         return err;
     if (!has_id && !has_name)
-        return error_set(error, ENOENT, "%s: has no snapshot '%s'",
+        return error_set(error, ENOENT, "%s: no snapshot '%s'",
                          q->layer->reader->name, wanted);
     if (has_id && has_name && !w.both && passed_over(q, &by_id))
         has_id = false;

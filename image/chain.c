@@ -78,11 +78,12 @@ static int warn_format(struct image *image, const struct chain_layer *l,
                           "this warning",
                           l->layer.reader->name, l->lookalike, l->lookalike);
     if (l->unpinned)
-        return image_warn(image, error,
-                          "%s: warning: it looks like a %s image, and is read "
-                          "as one; a guest can make its raw disk look so: give "
-                          "-f %s or -f raw",
-                          l->layer.reader->name, l->format, l->format);
+        return image_warn(
+            image, error,
+            "%s: warning: it looks like a %s image, and is read "
+            "as one; since a guest can make its raw disk look like "
+            "one, give -f %s or -f raw",
+            l->layer.reader->name, l->format, l->format);
     return 0;
 }
 

@@ -110,7 +110,7 @@ static int start_qemu(struct chain_layer *layer,
 
     if (options->standalone)
         return error_set(error, EPERM,
-                         "%s: is read by QEMU, which may open other files",
+                         "%s: QEMU reads this image, and may open other files",
                          source->name);
     err = qemu_open(&qemu, &layer->layer.reader, error);
     if (err)
@@ -156,8 +156,8 @@ static int reopen_through_qemu(struct chain_layer *layer,
     err = open_through_qemu(layer, source, format, options, true, &cause);
     if (err)
         error_set(error, err,
-                  "%s. (A %s image is opened a second time, by QEMU: a server "
-                  "that ends with its first client cannot be used)",
+                  "%s. (QEMU opens a %s image again, so a server that serves a "
+                  "single client cannot be used)",
                   error_message(&cause), format);
     error_clear(&cause);
     return err;

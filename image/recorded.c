@@ -11,19 +11,21 @@
 int recorded_refuse(const char *image, const char *what, const char *name,
                     struct error *error)
 {
-    return error_set(error, EPERM,
-                     "%s: its %s '%s' is not a plain file; --trust-names "
-                     "follows such a name",
-                     image, what, name);
+    return error_set(
+        error, EPERM,
+        "%s: its %s '%s' is not a plain file; use --trust-names to "
+        "follow such a name",
+        image, what, name);
 }
 
 int recorded_no_place(const char *image, const char *what, const char *name,
                       struct error *error)
 {
-    return error_set(error, EINVAL,
-                     "%s: cannot open its %s '%s': a relative name, and the "
-                     "image is in no directory",
-                     image, what, name);
+    return error_set(
+        error, EINVAL,
+        "%s: cannot open its %s '%s': the name is relative, but the "
+        "image is in no directory",
+        image, what, name);
 }
 
 int recorded_check_format(const char *image, const char *what,
@@ -31,10 +33,11 @@ int recorded_check_format(const char *image, const char *what,
 {
     if (!format || format_find(format))
         return 0;
-    return error_set(error, ENOTSUP,
-                     "%s: the format that it records for its %s, '%s', is not "
-                     "one of images",
-                     image, what, format);
+    return error_set(
+        error, ENOTSUP,
+        "%s: the format that it records for its %s, '%s', is not an "
+        "image format",
+        image, what, format);
 }
 
 int recorded_path(const char *base, const char *name, char **path)

@@ -30,7 +30,7 @@ class Bits:
 
 
 def canonical(lengths):
-    """Symbol -> (code, length), as the lengths define them."""
+    """Symbol -> (code, length), from the lengths of the codes."""
     codes, code = {}, 0
     for length in range(1, 16):
         for symbol, one in enumerate(lengths):
@@ -78,8 +78,8 @@ def dynamic(bits, text, literals, distances, last=True, tokens=None, code_length
     code_lengths = code_lengths or [4] * 16 + [0] * 3
     bits.number(last, 1)
     bits.number(2, 2)
-    bits.number(len(literals) - 257, 5)     # at most 286 are allowed, 288 can be told
-    bits.number(len(distances) - 1, 5)      # at most 30 are allowed, 32 can be told
+    bits.number(len(literals) - 257, 5)     # at most 286 are allowed, 288 can be sent
+    bits.number(len(distances) - 1, 5)      # at most 30 are allowed, 32 can be sent
     bits.number(15, 4)                      # all 19 lengths follow
     for symbol in ORDER:
         bits.number(code_lengths[symbol], 3)

@@ -88,7 +88,7 @@ def name_cases():
 
 
 def place_cases():
-    """Where the name is, and how long: bytes 8 to 19 of the header."""
+    """The offset and the length of the name: bytes 8 to 19 of the header."""
     for title, fields in {
             "name in the header": {"backing_file_offset": 4},
             "name at the end of the cluster": {"backing_file_offset": CLUSTER},
@@ -139,7 +139,7 @@ def format_cases():
 
 
 def size_cases():
-    """What a short file hides, and what a long one has too much."""
+    """Backing files that are shorter or longer than the overlay."""
     def build(directory, sizes, form):
         lower = None
         for index, clusters in enumerate(sizes):
@@ -195,7 +195,7 @@ def loop_cases():
         return directory / "b" / "link.qcow2"
     yield Case("relative to a symlink", symlink)
 
-    def twice(directory):      # one file, but no loop: it is raw at last
+    def twice(directory):      # its own backing file, which is raw: not a loop
         overlay(b"./0", b"raw").write(directory / "0")
         return directory / "0"
     yield Case("itself, as raw", twice)

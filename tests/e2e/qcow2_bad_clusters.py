@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compressed clusters and subclusters that are odd."""
+"""Odd compressed clusters and subclusters."""
 import random
 import zlib
 
@@ -76,7 +76,7 @@ def zlib_cases():
 
 
 def sector_end_case(name, stream, cutoff):
-    """The stream ends with a sector, so there are no zeros behind it."""
+    """The stream ends with a sector, so no zeros follow."""
     def build(directory):
         image = Image(2 * CLUSTER)
         image.disk.data(0, b"before")
@@ -103,7 +103,7 @@ def flip(stream, seed):
 
 
 def zlib_size_cases():
-    """Every cluster size: the fields of the entry are of other widths."""
+    """The fields of the entry have other widths for each cluster size."""
     for bits in range(9, 22):
         content = (TEXT * 40)[:1 << bits]
         yield compressed_case(f"cluster_bits {bits}", deflate(content), bits=bits)
@@ -180,13 +180,13 @@ def zstd_cases():
 
 
 def end_cases():
-    """A compressed cluster at the end of the file is read with zeros behind it."""
+    """A compressed cluster at the end of the file is padded with zeros."""
     for kind, stream in [(0, deflate(TEXT)), (1, zstd.raw(TEXT))]:
         for missing in [0, 1, 2, 100, 600]:
             def build(directory, kind=kind, stream=stream, missing=missing):
                 image = Image(2 * CLUSTER, compression_type=kind)
                 offset = image.disk.compressed(1, stream)
-                # The refcounts come behind it, and are cut off.
+                # The refcounts follow, and are cut off.
                 image.length = offset + len(stream) - missing
                 return image.write(directory / "end.qcow2")
             yield Case(f"{'zstd' if kind else 'zlib'} ends {missing} bytes early", build)
@@ -197,13 +197,13 @@ def end_cases():
         return image.write(directory / "partial.qcow2")
     yield Case("zlib last cluster partial", partial)
 
-    def short_partial(directory):  # only what the guest sees is there
+    def short_partial(directory):  # the stream has only what the guest sees
         image = Image(CLUSTER + 1536)
         image.disk.compressed(1, deflate(TEXT[:1536]))
         return image.write(directory / "partial.qcow2")
     yield Case("zlib last cluster partial and short", short_partial)
 
-    def same(directory):           # one stream for all of the disk
+    def same(directory):           # all clusters have the same stream
         image = Image(64 * CLUSTER)
         offset = image.disk.compressed(0, deflate(TEXT))
         for guest in range(1, 64):

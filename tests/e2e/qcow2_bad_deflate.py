@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Compressed clusters whose deflate stream zlib accepts, or does not, to the letter."""
+"""Compressed clusters whose deflate streams are at the limits of what zlib accepts."""
 from deflate_stream import END, Bits, dynamic, fixed, stored
 from qcow2_compare import Case
 from qcow2_image import Image
@@ -8,8 +8,8 @@ CLUSTER = 512
 A, B = ord("a"), ord("b")
 
 
-# libdeflate has the first word, and takes more than zlib does: what no encoder
-# makes, but what has only one meaning.
+# libdeflate, which comes first, accepts more than zlib: streams that no encoder makes,
+# but that have only one meaning.
 LENIENT = {
     "287 literals told", "288 literals told",
     "a code for symbol 286, not used", "a code for symbol 287, not used",
@@ -38,7 +38,7 @@ def stream_case(name, *blocks, text=None):
 
 
 def lengths(count=257, **told):
-    """Code lengths of literals: a, b and end, and what else is told as s286=1."""
+    """Code lengths of literals: those of a, b and end, and others such as s286=1."""
     names = {"a": A, "b": B, "end": END}
     table = [0] * count
     for name, length in told.items():
@@ -57,7 +57,7 @@ def dynamic_case(name, literals, distances=(0,), text=None, cluster=None, **opti
 
 
 def code_cases():
-    """Sets of codes: complete, not so, or too much."""
+    """Sets of codes: complete, incomplete, and oversubscribed."""
     good = lengths(a=2, b=2, end=1)
     yield dynamic_case("complete", good)
     yield dynamic_case("incomplete literals", lengths(a=2, b=2, end=2))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Header extensions that are broken, and data files that are odd."""
+"""Broken header extensions, and odd data files."""
 import struct
 
 from qcow2_compare import Case
@@ -12,7 +12,7 @@ EITHER = "nobody needs a bitmap to read a disk"
 
 
 def extension_case(name, *extensions, version=3, header_length=112):
-    """Extensions are (type, payload) or (type, payload, length that is told)."""
+    """Extensions are (type, payload) or (type, payload, length in the header)."""
     def build(directory):
         image = Image(4 * CLUSTER, version=version, cluster_bits=12)
         image.disk.data(1, b"one ")
@@ -106,8 +106,7 @@ def bitmaps_cases():
                 "length 25": {"length": 25}, "empty": {"length": 0},
                 "directory of 64 MiB and more": {"size": (65535 << 10) + (1 << 20)},
                 "directory of 2^63": {"size": 1 << 63}}.items():
-            # A directory that does not hold what the extension tells is the matter of
-            # whoever wants the bitmaps.
+            # An error in the directory concerns only those who read bitmaps.
             loose = EITHER if name == "65535 bitmaps" else ""
             yield bitmaps_case(f"{name}, bits {bits}", bits=bits, either=loose, **fields)
     for name, fields in {

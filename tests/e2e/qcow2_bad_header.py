@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Headers that are cut, out of range, or lie."""
+"""Headers that are cut, out of range, or wrong."""
 from qcow2_compare import Case
 from qcow2_image import (BITMAPS, COMPRESSION_TYPE, CORRUPT, DATA_FILE, DATA_FILE_RAW, DIRTY,
                          EXT_FEATURE_NAMES, EXTENDED_L2, FIELDS, LAZY_REFCOUNTS, Image,
@@ -35,8 +35,8 @@ def header_case(name, built=3, **fields):
 
 
 def empty_case(name, **fields):
-    """A disk without any cluster, and tables behind the end of the file, at an offset that
-    suits every cluster size: when it is refused, then for this field."""
+    """A disk without clusters. Its tables are beyond the end of the file, at an offset that
+    is aligned for every cluster size, so only this field can be the reason to refuse it."""
     def build(directory):
         image = Image(CLUSTER, cluster_bits=12)
         image.header |= {"l1_table_offset": 1 << 40, "refcount_table_offset": 1 << 41,
@@ -55,7 +55,7 @@ def cut(length, version=3):
 
 
 def field_cases():
-    """Each field alone, with each of its odd values."""
+    """Each field in turn, with each of its odd values."""
     values = {
         "magic": [0, 0x514649FA, 0x51464900],
         "version": [0, 1, 2, 4, 0xFFFFFFFF],

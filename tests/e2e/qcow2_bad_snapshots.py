@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Snapshot tables that lie; with -l, and without."""
+"""Wrong snapshot tables, with -l and without."""
 import struct
 
 from qcow2_compare import Case
@@ -47,7 +47,7 @@ def choice_cases():
 
 
 def field_cases():
-    """Each entry is tried with -l of its own, and of the one behind it."""
+    """Each entry is tried with its own id, and with that of the next one."""
     for name, fields in {
             "no extra data": {"extra": b""}, "extra of 4 bytes": {"extra": bytes(4)},
             "extra of 8 bytes": {"extra": bytes(8)}, "extra of 16 bytes": {"extra": bytes(16)},
@@ -96,8 +96,8 @@ def l1_cases():
 
 
 def fallback_cases():
-    """An id whose L1 table is misplaced: QEMU looks for the name then, but not when the
-    table is too large, or where nothing is read."""
+    """If the L1 table of an id is misplaced, QEMU looks for the name. It does not if the
+    table is too large, or beyond what can be read."""
     for title, place, form, value in [
             ("unaligned", 0, ">Q", CLUSTER + 8), ("at 2^63", 0, ">Q", 1 << 63),
             ("at 2^63 - 1 cluster", 0, ">Q", (1 << 63) - CLUSTER),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""L1 and L2 tables that are elsewhere, overlap, or hold odd entries."""
+"""L1 and L2 tables that are misplaced, overlap, or have odd entries."""
 from qcow2_compare import Case
 from qcow2_image import COMPRESSED, COPIED, ZERO, Image
 
@@ -9,7 +9,7 @@ COVERED = L2_ENTRIES * CLUSTER      # by one L2 table: 2 MiB
 
 
 def table_case(name, change, **options):
-    """A disk of two L2 tables, of which `change(image)` spoils something."""
+    """A disk of two L2 tables, which `change(image)` breaks."""
     def build(directory):
         options.setdefault("cluster_bits", 12)
         image = Image(COVERED + 8 * CLUSTER, **options)
@@ -83,7 +83,7 @@ def l2_cases():
 
 
 def end_cases():
-    """What is behind the end of the file reads as zeros."""
+    """Bytes beyond the end of the file are zeros."""
     def last_cluster(image):
         image.disk.data(6, b"last")
         return image.end
@@ -94,7 +94,7 @@ def end_cases():
         yield table_case(f"data cluster without its last {missing} bytes", change)
 
     def runs(image):
-        for guest in range(8, 40):      # one run, of which the file holds a part
+        for guest in range(8, 40):      # one run, a part of which is in the file
             image.disk.data(guest, b"run %d" % guest)
         image.length = image.end - 20 * CLUSTER - 100
     yield table_case("a run of clusters that leaves the file", runs)
@@ -112,7 +112,7 @@ def end_cases():
 
 
 def big_cases():
-    """Tables that repeat: much disk for few bytes. Only time may grow."""
+    """Tables that repeat: a large disk of few bytes. They may only cost time."""
     def shared(directory):
         image = Image(32 * COVERED, cluster_bits=12)
         image.disk.data(1, b"shared")
@@ -121,7 +121,7 @@ def big_cases():
         return image.write(directory / "shared.qcow2")
     yield Case("one L2 table for all 32", shared)
 
-    def all_l1(directory):     # an L1 of 32 MiB, all behind the end of the file
+    def all_l1(directory):     # an L1 table of 32 MiB, all beyond the end of the file
         image = Image(1 << 20, cluster_bits=9, l1_size=0)
         image.disk.l1_offset = 1 << 30
         image.header |= {"l1_size": 4 << 20, "l1_table_offset": 1 << 30}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What QEMU says of an image, and whether disksum and the Python oracle say the same."""
+"""Compare disksum, and the Python oracle, with QEMU."""
 import hashlib
 import os
 import subprocess
@@ -12,11 +12,11 @@ from oracle import checksum
 TIMEOUT = 20                    # seconds for one run of qemu-img
 QEMU_MEMORY = 4 << 30           # its address space
 MEMORY = 256 << 20              # resident bytes of disksum, for a bad image
-NAIVE = 64 << 20                # larger disks are not for the Python oracle
+NAIVE = 64 << 20                # the Python oracle is too slow for larger disks
 
 
 class Case(NamedTuple):
-    """An odd image. QEMU says what is in it, unless `differs` tells why not."""
+    """An odd image. QEMU is right, unless `differs` says why not."""
     name: str
     build: Callable             # build(directory) -> path of the image
     snapshot: Optional[str] = None
@@ -40,13 +40,13 @@ def convert(image, snapshot=None, form="qcow2"):
         done = qemu_img("convert", "-f", form, "-O", "raw", *choice, image, target)
     except subprocess.TimeoutExpired:
         return None
-    # The disk has to be the reason, not the place where it is written.
+    # A failure must come from the image, not from the output.
     assert "while writing" not in done.stderr and "resize" not in done.stderr, done.stderr
     return target if done.returncode == 0 else None
 
 
 def sparse_checksum(path):
-    """The same as checksum(), for a large file of holes."""
+    """Like checksum(), but fast for a large file of holes."""
     size = os.path.getsize(path)
     blocks, tail = divmod(size, 65536)
     zero = hashlib.sha256(bytes(65536)).digest()
@@ -79,7 +79,7 @@ def sum_of(path):
 
 
 def check_oracle(image, converted, case):
-    """The Python oracle has to agree with QEMU as well."""
+    """The Python oracle must agree with QEMU as well."""
     if case.either:
         return
     snapshot = case.snapshot
@@ -97,7 +97,7 @@ def check_oracle(image, converted, case):
 
 
 def check_refused(done):
-    """One clear line, and nothing that looks like an answer."""
+    """One clear line, and no checksum."""
     assert done.returncode == 1, done
     assert done.stdout == "", done
     assert done.stderr.endswith("\n") and done.stderr.count("\n") == 1, done
@@ -106,7 +106,7 @@ def check_refused(done):
 
 
 def expected_sums(case, image):
-    """The sums that are right; none means that it has to be refused."""
+    """The checksums that are right. If there are none, the image must be refused."""
     if case.differs:
         return [] if case.expect is None else [checksum(case.expect)]
     converted = convert(image, case.snapshot)
@@ -118,7 +118,7 @@ def expected_sums(case, image):
 
 
 def bounded_memory():
-    """A wrapper that finds who uses more. Sanitizers do."""
+    """A wrapper that limits memory. Sanitizers need more."""
     if BUILD.name in ("build-asan", "build-tsan"):
         return []
     return [BUILD / "tests" / "max-memory", str(MEMORY >> 10)]
@@ -140,7 +140,7 @@ def check_case(disksum, directory, case, *options):
 
 
 def check_image(disksum, image, *options, form="qcow2", snapshot=None):
-    """A good image: QEMU, the oracle, and every way in which disksum can read."""
+    """Compare a good image with QEMU and the oracle, for every way to read."""
     converted = convert(image, snapshot, form)
     assert converted, "QEMU refuses it"
     if form == "qcow2":

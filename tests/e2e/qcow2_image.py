@@ -5,14 +5,16 @@
     image.disk.data(0, b"A")               guest cluster 0: a cluster of "A"
     image.disk.zero(1)
     image.disk.compressed(2, deflate(b"B" * 65536))
-    image.header["nb_snapshots"] = 7       any field, true or not
+    image.header["nb_snapshots"] = 7       any field, right or wrong
     image.disk.l1_entry(0, 1 << 40)        any entry of a table
     image.put(104, b"\\2")                  any byte
     image.write(path)
 
-Host clusters are handed out in the order of the calls, so every offset is known
-at once: image.disk.l1_offset, and what data() and the others return. The refcounts
-come last, and are right for everything that was built without lying.
+Host clusters are allocated in the order of the calls, so every offset is known at
+once: image.disk.l1_offset, and what data() and the others return. The refcounts come
+last, and are right for every cluster that was allocated by a call.
+
+For use at a prompt, tests/make-qcow2 makes a command of it.
 """
 import os
 import struct
@@ -47,7 +49,7 @@ FIELDS = {
 }
 MAGIC = 0x514649FB
 V2_LENGTH = 72
-V3_LENGTH = 104         # the least a version 3 header can have
+V3_LENGTH = 104         # the minimum for version 3
 FULL_LENGTH = 112       # with the compression type
 
 # Incompatible features.
@@ -101,7 +103,7 @@ def snapshot_entry(l1_offset, l1_size, ident, name, *, vm_size=0, extra=b"",
 
 
 class Table:
-    """What a disk or a snapshot maps: an L1 table, and the L2 tables it needs."""
+    """The map of a disk or a snapshot: an L1 table, and the L2 tables that it needs."""
 
     def __init__(self, image, size, l1_size=None):
         self.image = image
@@ -116,14 +118,14 @@ class Table:
         self.image.put(self.l1_offset + index * 8, struct.pack(">Q", value))
 
     def l2_offset(self, index=0):
-        """Where L2 table `index` is; it is made if there is none yet."""
+        """The offset of L2 table `index`, which is allocated by the first call."""
         if index not in self.l2_offsets:
             self.l2_offsets[index] = self.image.allocate(self.image.cluster_size)
             self.l1_entry(index, self.l2_offsets[index] | COPIED)
         return self.l2_offsets[index]
 
     def entry(self, guest, value, bitmap=0):
-        """The L2 entry of guest cluster `guest`, whatever it says."""
+        """Set the L2 entry of guest cluster `guest` to any value."""
         at = self.l2_offset(guest // self.entries)
         at += guest % self.entries * self.image.entry_size
         self.image.put(at, struct.pack(">Q", value))
@@ -131,7 +133,7 @@ class Table:
             self.image.put(at + 8, struct.pack(">Q", bitmap))
 
     def place(self, guest, content):
-        """Put a cluster's bytes, short ones repeated, where data goes."""
+        """Store the bytes of a cluster. Short content is repeated."""
         size = self.image.cluster_size
         content = (content * (size // len(content) + 1))[:size]
         if self.image.data_file is not None:
@@ -147,7 +149,7 @@ class Table:
         return host
 
     def zero(self, guest, content=None):
-        """A cluster that reads as zeros; with content that must not be seen."""
+        """A zero cluster, which may have content that must not be seen."""
         host = 0 if content is None else self.place(guest, content) | COPIED
         if self.image.entry_size == 16:
             self.entry(guest, host, 0xFFFFFFFF00000000)
@@ -156,15 +158,15 @@ class Table:
         return host & ~COPIED
 
     def subclusters(self, guest, content, allocated, zero):
-        """A cluster of 32 parts: a bit for each that has data, or is zero."""
+        """A cluster of 32 subclusters, with a bit in each bitmap."""
         host = 0 if content is None else self.place(guest, content) | COPIED
         self.entry(guest, host, zero << 32 | allocated)
         return host & ~COPIED
 
     def compressed(self, guest, stream, sectors=None, offset=None, flags=0):
-        """A compressed cluster; its length is told in sectors of 512 bytes only."""
+        """A compressed cluster. The entry has its length in sectors of 512 bytes."""
         host = self.image.pack(stream) if offset is None else offset
-        if sectors is None:     # how many more than the one that holds its first byte
+        if sectors is None:     # after the one that has the first byte
             sectors = (host + max(len(stream), 1) - 1) // 512 - host // 512
         shift = 62 - (self.image.cluster_bits - 8)
         self.entry(guest, flags | COMPRESSED | sectors << shift | host)
@@ -185,7 +187,7 @@ class Image:
         self.data_file = None if data_file is None else {}
         self.clusters = {}              # host cluster -> its bytes, where not zero
         self.references = {}            # host cluster -> refcount
-        self.end = 0                    # of the host clusters handed out
+        self.end = 0                    # of the host clusters that are allocated
         self.packed = 0                 # end of the last compressed cluster
         self.patches = []
         self.length = None              # cut the file here
@@ -228,7 +230,7 @@ class Image:
         return offset
 
     def put(self, offset, content):
-        """Bytes of the file, as they are now."""
+        """Write bytes into the file."""
         while content:
             cluster, start = divmod(offset, self.cluster_size)
             piece = content[:self.cluster_size - start]
@@ -238,19 +240,19 @@ class Image:
             content = content[len(piece):]
 
     def patch(self, offset, content):
-        """Bytes of the file that replace what write() would put there."""
+        """Write bytes into the file after everything else."""
         self.patches.append((offset, content))
 
     def blob(self, content):
-        """Clusters of their own for a table that is made elsewhere."""
+        """Allocate clusters for bytes, such as a table that is made elsewhere."""
         offset = self.allocate(len(content))
         self.put(offset, content)
         return offset
 
     def pack(self, stream):
-        """Compressed clusters follow each other, at any byte."""
+        """Store a compressed cluster after the last one, at any byte."""
         room = -self.packed % self.cluster_size
-        # Only behind the last stream, and only if nothing was put after it.
+        # Only if nothing was allocated after the last one.
         start = self.packed if self.packed + room == self.end else self.end
         first = start >> self.cluster_bits
         last = (start + max(len(stream), 1) - 1) >> self.cluster_bits
@@ -267,7 +269,7 @@ class Image:
         self.extensions.append((kind, payload, len(payload) if length is None else length))
 
     def snapshot(self, ident, name, size, **fields):
-        """A snapshot with a table of its own, which shares nothing."""
+        """Add a snapshot with a table of its own, which shares no cluster."""
         table = Table(self, size)
         fields.setdefault("extra", struct.pack(">QQ", 0, size))   # state, disk size
         self.snapshots.append(snapshot_entry(table.l1_offset, table.l1_size,
@@ -321,7 +323,7 @@ class Image:
         if bits >= 8:
             self.put(block + place * bits // 8, count.to_bytes(bits // 8, "big"))
             return
-        # Narrow ones fill a byte from its low end.
+        # Narrow refcounts fill a byte from its low end.
         at = block + place * bits // 8
         cluster, start = divmod(at, self.cluster_size)
         old = self.clusters.get(cluster, bytes(self.cluster_size))[start]

@@ -23,7 +23,7 @@ DATA_FILE, COMPRESSION_TYPE, EXTENDED_L2 = 1 << 2, 1 << 3, 1 << 4
 KNOWN_INCOMPATIBLE = 0x1F
 BITMAPS, DATA_FILE_RAW = 1 << 0, 1 << 1
 SECTOR = 512
-LONGEST = (1 << 63) - (1 << 30)     # QEMU reads nothing beyond it
+LONGEST = (1 << 63) - (1 << 30)     # QEMU reads nothing beyond this offset
 
 
 class Refused(Exception):
@@ -36,7 +36,7 @@ def require(condition, why):
 
 
 class File:
-    """Bytes of a host file; behind its end there are zeros."""
+    """Bytes of a host file. Beyond its end there are zeros."""
 
     def __init__(self, path):
         try:
@@ -62,7 +62,7 @@ class File:
 
 
 class Raw:
-    """A raw image: whole sectors."""
+    """A raw image, padded to whole sectors."""
 
     def __init__(self, path):
         self.file = File(path)
@@ -140,7 +140,7 @@ class Qcow2:
                 require(False, "crypto extension without encryption")
             elif kind == 0x23852875:
                 require(length == 24, "length of the bitmaps extension")
-                if self.autoclear & BITMAPS:    # else they are out of date
+                if self.autoclear & BITMAPS:    # otherwise they are out of date
                     self.bitmaps = struct.unpack(">IIQQ", payload)
                     self.check_bitmaps_extension()
             at += -(-length // 8) * 8
@@ -331,7 +331,7 @@ class Qcow2:
 
 
 def inflate(stream, size):
-    """What comes behind a full cluster does not matter."""
+    """What follows a full cluster is ignored."""
     try:
         content = zlib.decompressobj(-15).decompress(stream, size)
     except zlib.error as error:
@@ -347,7 +347,7 @@ class Buffer(ctypes.Structure):
 
 
 def unzstd(stream, size):
-    """Frame after frame until the cluster is full; the last one has to end there."""
+    """Frames, until the cluster is full. The last one must be complete."""
     library = ctypes.CDLL("libzstd.so.1")
     library.ZSTD_createDStream.restype = ctypes.c_void_p
     library.ZSTD_decompressStream.restype = ctypes.c_size_t
@@ -371,7 +371,7 @@ def unzstd(stream, size):
 
 
 def open_image(path, form):
-    if form == "":      # none is recorded: look
+    if form == "":      # no format is recorded: probe
         head = File(path).read(0, 8)
         version = int.from_bytes(head[4:], "big") if head[:4] == MAGIC else 0
         require(version != 1, "qcow, the first")

@@ -21,7 +21,7 @@ def parse(spec):
 
 
 def command(offset, length, kind):
-    """What qemu-io does for a piece: - nothing, 0 zeros, z unmapped zeros, d discard."""
+    """The command of qemu-io for a piece: - none, 0 zeros, z unmapped zeros, d discard."""
     if kind == "0":
         return f"write -z {offset} {length}"
     if kind == "z":

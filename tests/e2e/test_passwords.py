@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Passwords in names are shown nowhere: in no message, line, verdict or JSON, be
-they escaped or not. (The parser: tests/unit/mask.c.)"""
+"""Passwords in names are masked in every message, line, verdict and JSON object,
+whether or not they are escaped. (tests/unit/mask.c tests the parser.)"""
 
 import json
 import os
@@ -14,7 +14,7 @@ from conftest import BUILD
 from oracle import checksum, write_image
 from test_nbd_command import wait_until
 
-# Each has the word that is looked for at both ends.
+# Each begins and ends with the word that is searched for.
 PASSWORDS = ["swordfish", "swordfish'swordfish", "swordfish/swordfish",
              "swordfish#swordfish", "swordfish swordfish", "swordfish@swordfish",
              'swordfish"?\\ä\udcff\nswordfish', "1/swordfish", "swordfish://swordfish",
@@ -44,8 +44,8 @@ def test_in_messages(disksum, password):
 
 
 def test_in_names_of_lines(disksum, tmp_path, password):
-    """A file under such a name, as a program that mirrors a server makes them:
-    its lines and verdicts, in every form."""
+    """A file has such a name, as a program that mirrors a server creates it: all forms
+    of its lines and verdicts."""
     name = f"https://alice:{password}@host/disk"
     path = os.fsencode(f"{tmp_path}/./{name}")
     os.makedirs(os.path.dirname(path))
@@ -58,7 +58,7 @@ def test_in_names_of_lines(disksum, tmp_path, password):
             line = json.loads(result.stdout)
             assert line["filename"].startswith("./https://alice:***@")
             assert "filename-hex" not in line
-    # Who writes it into a list himself gets it back no more than others.
+    # A list that has the password does not get it back in a verdict.
     text = json.dumps({"filename-hex": os.fsencode(f"./{name}").hex(),
                        "checksum": checksum(content)})
     result = disksum("-c", input=text, cwd=tmp_path)
@@ -66,7 +66,7 @@ def test_in_names_of_lines(disksum, tmp_path, password):
 
 
 def test_in_hex(disksum, tmp_path):
-    """The rest of the name is no UTF-8: its bytes are told, but for the password."""
+    """A name that is not UTF-8 is written in bytes, without the password."""
     [line] = map(json.loads, disksum(
         "--json", b"https://a:sword\xfffish@h/\xff", check=False).stdout.splitlines())
     assert line["filename"] == "https://a:***@h/\ufffd"
@@ -107,7 +107,7 @@ def catches_sigusr1(pid):
 
 
 def test_in_progress(tmp_path, password):
-    """What a signal asks for."""
+    """The progress that a signal asks for."""
     name = f"https://alice:{password}@host/disk"
     path = os.fsencode(f"{tmp_path}/./{name}")
     os.makedirs(os.path.dirname(path))
@@ -135,7 +135,7 @@ def test_in_progress(tmp_path, password):
 @pytest.mark.parametrize("name", [
     "https://alice:***@host/disk", "driver=raw,file.url=https://h/,file.cookie=***"])
 def test_mask_in_a_list(disksum, name):
-    """Nobody is asked for it with the mask as a password."""
+    """No server is asked with the mask as the password."""
     for line in f"{'0' * 64}  {name}\n", json.dumps(
             {"filename": name, "checksum": "0" * 64}):
         result = disksum("-c", input=line, check=False)
@@ -149,7 +149,7 @@ def test_mask_in_a_list(disksum, name):
     "nbd://127.0.0.1:1/a@b", "https://127.0.0.1:1/disk@1", "ssh://alice@127.0.0.1:1/a@b",
     "file.filename=/a@b:c,driver=raw"])
 def test_names_without_passwords(disksum, name):
-    """They can be read."""
+    """These names are shown as they are."""
     result = disksum("--timeout=4", "--json", name, check=False)
     assert json.loads(result.stdout)["filename"] == name
     assert name in result.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A container is never hashed as if it were the disk inside."""
+"""An image is never hashed as if it were raw, unless it is raw to QEMU."""
 
 import struct
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from conftest import sums
 from oracle import checksum
 
-# How each format is made; a way that needs nothing but qemu-img.
+# How to make an image of each format with qemu-img.
 FORMATS = {
     "qcow": "qemu-img create -q -f qcow {} 1M",
     "qed": "qemu-img create -q -f qed {} 1M",
@@ -26,7 +26,7 @@ def refused_pipe(line, format):
         "can be read ('-f raw' would hash the container)"
 
 
-# Without qemu-nbd, which reads containers.
+# Without qemu-nbd, which reads these formats.
 NO_QEMU = {"PATH": "/nonexistent"}
 
 
@@ -41,7 +41,7 @@ def test_container(disksum, fails, tmp_path, format):
     subprocess.run(FORMATS[format].format(path).split(), check=True)
     assert refused(fails(path, env=NO_QEMU), path)
     assert refused_pipe(fails(input=path.read_bytes()), format)
-    # Whoever wants the container's own checksum can say so.
+    # -f raw prints the checksum of the container.
     assert sums(disksum("-f", "raw", path).stdout) == [checksum(path)]
     with open(path, "rb") as f:
         assert sums(disksum("-f", "raw", stdin=f).stdout) == [checksum(path)]
@@ -74,7 +74,7 @@ def test_magic(fails, tmp_path, format, start, size):
     path = tmp_path / "image"
     path.write_bytes(start.ljust(size, b"\0"))
     assert refused(fails(path, env=NO_QEMU), path)
-    # Nor does QEMU find an image in it.
+    # QEMU recognises the format, too, but there is no image.
     assert fails(path).startswith(f"{path}: QEMU: ")
 
 
@@ -83,8 +83,8 @@ def test_magic(fails, tmp_path, format, start, size):
     CLOOP[:38], CLOOP[:-1] + b" ", b"WithouFreSpacExt", b"WithoutFreeSpace\1\0\0\0",
     b"LUKS\xba\xbe\0\2"])
 def test_content_of_a_disk(disksum, tmp_path, start):
-    """What begins like a container, and is none to QEMU. Version 2 of LUKS is what
-    cryptsetup makes on a disk."""
+    """The file begins like a container, but is raw to QEMU. (cryptsetup makes LUKS 2
+    on a disk.)"""
     path = tmp_path / "image"
     path.write_bytes(start.ljust(4096, b"\0"))
     info = subprocess.run(["qemu-img", "info", "--output=json", path],
@@ -94,7 +94,7 @@ def test_content_of_a_disk(disksum, tmp_path, start):
 
 
 def test_dmg_by_its_name(disksum, fails, tmp_path):
-    """QEMU looks for the trailer around the end, and only under this name."""
+    """QEMU recognises DMG by the name, and looks for the trailer near the end."""
     content = bytes(4096) + b"koly" + bytes(508)
     path, named = tmp_path / "image", tmp_path / "image.dmg"
     path.write_bytes(content)
@@ -147,14 +147,14 @@ def test_vmdk_with_the_longest_type_of_extent(disksum, tmp_path):
     assert sums(disksum(path).stdout) == [checksum(raw)]
 
 
-# What stands before the version in the text that describes a VMDK image.
+# Descriptors that are, or are not, VMDK to QEMU's probing.
 @pytest.mark.parametrize("text", [
     "version=1\n", "version=2\r\n", "version=3\n", "# anything\nversion=1\n",
     "#\r\nversion=1\r\n", " \nversion=1\n", "   \r\n#\n \nversion=2\n",
     "\nversion=1\n", "version=1", "version=4\n", "version=1 \n", " #\nversion=1\n",
     "\r\nversion=1\n", "# version=1\n", "#" * 505 + "\nversion=1\n"])
 def test_vmdk_text(disksum, tmp_path, text):
-    """Taken for VMDK when QEMU's probing takes it for that."""
+    """disksum takes a file for VMDK if QEMU does."""
     path = tmp_path / "image"
     path.write_bytes(text.encode() +
                      b'createType="monolithicFlat"\nCID=1\nparentCID=ffffffff\n'
@@ -174,7 +174,7 @@ def test_vmdk_text(disksum, tmp_path, text):
     b"QFI\xfb\0\0\0\3", b"QFI\xfb\0\0\0\1", b"KDMV", b"COWD", b"vhdxfile", b"conectix",
     b"LUKS\xba\xbe\0\1", b"version=1\n"])
 def test_vdi_with_any_text(disksum, tmp_path, start):
-    """The text before its header, which may be the magic of another format."""
+    """The text before the header may be the magic of another format."""
     raw, path = tmp_path / "raw", tmp_path / "image"
     raw.write_bytes(b"disk" * 131072)
     subprocess.run(["qemu-img", "convert", "-O", "vdi", raw, path], check=True)
@@ -187,7 +187,7 @@ def test_vdi_with_any_text(disksum, tmp_path, start):
 
 
 def test_fixed_vpc(disksum, tmp_path):
-    """QEMU takes it for raw; nobody should get that unawares."""
+    """It is raw to QEMU, so there is a warning."""
     raw, path = tmp_path / "raw", tmp_path / "image"
     raw.write_bytes(b"disk" * 131072)
     subprocess.run(["qemu-img", "convert", "-O", "vpc", "-o",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Good qcow2 images, made by QEMU and by hand: QEMU, the oracle and disksum agree."""
+"""Good qcow2 images, made by QEMU and by the builder: QEMU, the oracle and disksum agree."""
 import os
 import random
 import subprocess
@@ -21,7 +21,7 @@ def here(tmp_path, monkeypatch):
 
 
 def random_pieces(seed, size, count, longest=100000):
-    """Operations at any byte; the later ones fall on the earlier ones."""
+    """Operations at any byte, which overwrite each other."""
     draw = random.Random(seed)
     for _ in range(count):
         offset = draw.randrange(size)
@@ -30,7 +30,7 @@ def random_pieces(seed, size, count, longest=100000):
 
 
 def trimmed(pieces, size):
-    """No discard that leaves the disk."""
+    """No discard reaches beyond the end of the disk."""
     return [piece for piece in pieces if piece[2] != "d" or piece[0] + 1024 < size]
 
 
@@ -48,7 +48,7 @@ def test_options(disksum, options):
 @pytest.mark.parametrize("size", [0, 512, 1024, 65024, 65536, 66048, 1 << 20, 3 << 20,
                                   (3 << 20) + 512, (32 << 20) + 1536])
 def test_virtual_size(disksum, size):
-    """An odd end, with data in the last sector."""
+    """The disk ends within a cluster, with data in the last sector."""
     qemu("create", "-q", "-f", "qcow2", "-o", "cluster_size=4k", "image.qcow2", size)
     if size:
         fill("image.qcow2", [(size - 512, 512, "Z")])
@@ -84,7 +84,7 @@ def test_compressed(disksum, kind, bits):
 
 @pytest.mark.parametrize("kind", ["zlib", "zstd"])
 def test_compressed_and_not(disksum, kind):
-    """Compressed clusters that were written to since, and extended L2."""
+    """Compressed clusters that were overwritten, and extended L2."""
     options = f"extended_l2=on,cluster_size=16k,compression_type={kind}"
     create("source.qcow2", "300k:A 100k:- 77k:B")
     qemu("convert", "-c", "-O", "qcow2", "-o", options, "source.qcow2", "image.qcow2")
@@ -110,7 +110,7 @@ def test_random(disksum, seed):
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("seed", range(6))
 def test_random_chain(disksum, seed):
-    """Four layers of other cluster sizes and lengths."""
+    """Four layers of different cluster sizes and lengths."""
     draw = random.Random(2000 + seed)
     below = None
     for layer in range(4):
@@ -130,7 +130,7 @@ def test_random_chain(disksum, seed):
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("seed", range(12))
 def test_random_clusters(disksum, seed):
-    """By the builder: every kind of cluster, in any order."""
+    """Every kind of cluster, in any order, by the builder."""
     draw = random.Random(3000 + seed)
     extended, zstd = bool(seed % 2), seed % 4 // 2
     bits = draw.randint(14 if extended else 9, 17)
@@ -145,7 +145,7 @@ def test_random_clusters(disksum, seed):
     for guest in draw.sample(range(count), count):
         add_cluster(image, guest, draw, zstd)
     image.write("image.qcow2")
-    qemu("check", "-q", "image.qcow2")      # the builder tells no lies
+    qemu("check", "-q", "image.qcow2")      # the builder is right
     check_image(disksum, "image.qcow2")
 
 
@@ -192,7 +192,7 @@ def test_snapshot(disksum, name):
 
 @pytest.mark.parametrize("size", [300 << 10, 40 << 20])
 def test_snapshot_and_resize(disksum, size):
-    """The disk keeps its size, whatever that of the snapshot was."""
+    """With -l, the disk keeps its size, whatever that of the snapshot is."""
     create("image.qcow2", "700k:A", size=1 << 20, options="cluster_size=4k")
     qemu("snapshot", "-c", "one", "image.qcow2")
     qemu("snapshot", "-c", "other", "image.qcow2")
@@ -218,7 +218,7 @@ def test_data_file_preallocated(disksum, raw):
 @pytest.mark.parametrize("base", ["raw", "qcow2"])
 @pytest.mark.parametrize("sizes", [(300, 500), (500, 300), (100, 50, 300), (300, 1, 300)])
 def test_backing_sizes(disksum, base, sizes):
-    """A short layer hides what is below its end; a long one is cut."""
+    """A short layer hides what is below its end. A long one is cut."""
     below = None
     for index, size in enumerate(sizes):
         name = f"{index}.{base if index == 0 else 'qcow2'}"
@@ -246,7 +246,7 @@ def test_backing_name(disksum, tmp_path, given):
 
 
 def test_features(disksum):
-    """Bits that a reader needs not know, and bits that only concern writers."""
+    """Bits that a reader need not know, and bits that only concern writers."""
     image = Image(1 << 20)
     image.disk.data(3, b"features")
     image.header |= {"incompatible_features": DIRTY, "autoclear_features": 1 << 40,
@@ -265,7 +265,7 @@ def test_bitmaps(disksum):
 
 
 def test_reversed_clusters(disksum):
-    """Host clusters in no order: no two extents can be joined."""
+    """Host clusters in random order: no two extents can be joined."""
     draw = random.Random(5)
     image = Image(400 << 9, cluster_bits=9)
     for guest in draw.sample(range(400), 400):
@@ -275,7 +275,7 @@ def test_reversed_clusters(disksum):
 
 @pytest.mark.parametrize("form", ["qcow2", "raw"])
 def test_probe(disksum, form):
-    """Without -f the first bytes tell; with -f raw nobody looks."""
+    """Without -f, the image is probed. With -f raw, it is not."""
     create("image", "100k:A 30k:- 5:B")
     options = [] if form == "qcow2" else ["-f", "raw"]
     if form == "qcow2":
@@ -285,7 +285,7 @@ def test_probe(disksum, form):
 
 
 def test_host_holes(disksum):
-    """Allocated clusters of which the host file has nothing."""
+    """Allocated clusters in holes of the host file."""
     image = Image(4 << 20)
     for guest in range(64):
         host = image.disk.data(guest, b"\0")
@@ -296,7 +296,7 @@ def test_host_holes(disksum):
 
 @pytest.mark.parametrize("options", [[], ["-c"]])
 def test_block_device(disksum, loop_device, options):
-    """As virtual machines on LVM have it: the image ends before the device does."""
+    """The image ends before the device, as on LVM volumes of virtual machines."""
     create("source.qcow2", "1M:A 500k:- 77:B", size=4 << 20)
     device = loop_device(16 << 20)
     subprocess.run(["qemu-img", "convert", "-O", "qcow2", *options, "source.qcow2",
@@ -325,7 +325,7 @@ def test_standalone(disksum, fails):
     ["-t", "16", "--queue-depth", "256", "-T", "none"],
     ["-t", "2", "--block-size", "4M", "-T", "none"]])
 def test_memory_for_compressed_clusters(disksum, options):
-    """Large clusters, each with twice its size of compressed bytes."""
+    """Large clusters, each of twice its size when compressed."""
     image = Image(64 << 21, cluster_bits=21)
     content = random.Random(0).randbytes(2 << 20)
     packed = deflate(content, level=0)

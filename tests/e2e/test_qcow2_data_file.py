@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""External data files, with what they may meet."""
+"""External data files, with other features of an image."""
 import os
 
 import pytest
@@ -20,7 +20,7 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize("options", ["", ",cluster_size=4k", ",extended_l2=on"])
 @pytest.mark.parametrize("form", ["raw", "qcow2"])
 def test_backing_file(disksum, form, options):
-    """What the data file has at such a place is not seen."""
+    """Bytes of the data file in a cluster that is not data are not seen."""
     create(f"base.{form}", "300k:A 3000:B", size=SIZE // 2, form=form)
     create("image.qcow2", PIECES, size=SIZE, backing=f"base.{form}",
            options=f"data_file=data.raw{options}")
@@ -38,7 +38,7 @@ def test_data_file_below(disksum):
 
 
 def test_raw_with_backing_file(disksum, tmp_path):
-    """qemu-img makes none, for what the overlay does not have is not raw."""
+    """qemu-img does not make such an overlay: its data file would not be raw."""
     def build(directory):
         (directory / "base.raw").write_bytes(b"base" * 20000)
         image = Image(20 << 12, cluster_bits=12, data_file=b"data.raw", data_file_raw=True,
@@ -51,7 +51,7 @@ def test_raw_with_backing_file(disksum, tmp_path):
 
 @pytest.mark.parametrize("raw", ["off", "on"])
 def test_block_device(disksum, loop_device, raw):
-    """One that is longer than the disk."""
+    """The data file is longer than the disk."""
     device = loop_device(SIZE + 65536)
     with open(device, "r+b") as file:
         file.write(b"not seen" * 16384)
@@ -63,7 +63,7 @@ def test_block_device(disksum, loop_device, raw):
 @pytest.mark.parametrize("length", [0, 1, 65536, 170001])
 @pytest.mark.parametrize("raw", ["off", "on"])
 def test_short(disksum, raw, length):
-    """Zeros follow its end."""
+    """The data file is shorter than the disk, and zeros follow."""
     create("image.qcow2", PIECES, size=SIZE,
            options=f"data_file=data.raw,data_file_raw={raw}")
     os.truncate("data.raw", length)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Bad images: the same answer as QEMU's, or one clear line; no crash, no hang."""
+"""Bad images: the answer of QEMU, or one clear line. No crash, no hang."""
 import pytest
 
 import qcow2_bad_backing
@@ -28,5 +28,5 @@ def cases():
 
 @pytest.mark.parametrize("case", cases())
 def test_hostile(disksum, tmp_path, monkeypatch, case):
-    monkeypatch.chdir(tmp_path)     # the name of a data file starts there
+    monkeypatch.chdir(tmp_path)     # for the name of a data file
     check_case(disksum, tmp_path, case)

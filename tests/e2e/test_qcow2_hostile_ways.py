@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A sample of the bad images: whichever way they are read, the verdict is one."""
+"""A sample of the bad images: every way to read them has the same result."""
 import random
 
 import pytest
@@ -11,7 +11,7 @@ from test_qcow2_hostile import FAMILIES
 
 WAYS = [["-T", "none"], ["-t", "16", "--queue-depth", "32"]]
 BLOCK = 1 << 20
-SMALL = 1 << 20         # larger disks take the oracle too long
+SMALL = 1 << 20         # the oracle is too slow for larger disks
 
 
 def sample():
@@ -25,7 +25,7 @@ def sample():
 def verdict(disksum, image, *options):
     """(exit status, the sum or the line without the image's name)."""
     done = disksum("-f", "qcow2", *options, image, check=False, wrapper=bounded_memory())
-    # Nothing recorded the format of a backing file: a warning comes first.
+    # If the format of a backing file is not recorded, a warning comes first.
     lines = [line for line in done.stderr.splitlines(True)
              if "warning: no format is recorded" not in line]
     done.stderr = "".join(lines)
@@ -52,7 +52,7 @@ def test_ways(disksum, servers, tmp_path, monkeypatch, case):
         assert large[0] == 0
         check_sum(image, case, large[1])
 
-    # Names in an export are relative to nothing.
+    # Relative names in an export are refused.
     if not with_backing_file(image):
         for uri, _ in servers.nbdkit("file", image), servers.qemu_nbd(image):
             assert verdict(disksum, uri, *choice) == expected, uri

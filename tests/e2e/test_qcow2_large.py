@@ -10,7 +10,7 @@ from qcow2_compare import convert
 from qcow2_qemu import fill, qemu
 
 TIB = 1 << 40
-BLOCK = 4 << 20         # the largest: there are fewer to hash
+BLOCK = 4 << 20         # large, so that there are fewer to hash
 OPTION = f"--block-size={BLOCK}"
 # What an L2 table and a slice of one cover, with clusters of 64 KiB and 2 MiB,
 # and a slice of the L1 table with clusters of 64 KiB.
@@ -23,7 +23,7 @@ def here(tmp_path, monkeypatch):
 
 
 def pieces_of(size):
-    """At both ends, and from before each border to behind it."""
+    """Ranges at both ends, and across each border."""
     starts = [0, *(border - 5000 for border in BORDERS if border < size), size - 9000]
     return [(start, 9000, "ABCDEFG"[index]) for index, start in enumerate(starts)]
 
@@ -66,7 +66,7 @@ def test_converted(disksum, cluster):
 
 @pytest.mark.parametrize("cluster, size", [("64k", 16 * TIB), ("2M", 16 * TIB + 1024)])
 def test_computed(disksum, cluster, size):
-    """ext4 has no raw files of these sizes to compare with."""
+    """ext4 cannot have raw files of these sizes to compare with."""
     expected = create_large(size, cluster)
     for way in [], ["-T", "none"]:
         assert sums(disksum(OPTION, *way, "image.qcow2").stdout) == [expected]

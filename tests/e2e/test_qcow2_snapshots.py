@@ -50,7 +50,7 @@ def test_backing_file(disksum, form, size):
 
 @pytest.mark.parametrize("raw", [False, True])
 def test_data_file(disksum, raw):
-    """QEMU makes no such snapshot, but would read it."""
+    """QEMU does not make such a snapshot, but reads it."""
     size = 20 << 12
     image = Image(size, cluster_bits=12, data_file=b"data.raw", data_file_raw=raw)
     table = image.snapshot(b"1", b"one", size)
@@ -68,11 +68,11 @@ def test_data_file(disksum, raw):
 def test_data_file_made_by_qemu(fails):
     create("image.qcow2", options="data_file=data.raw")
     assert qemu_img("snapshot", "-c", "one", "image.qcow2").returncode != 0
-    assert fails("-l", "one", "image.qcow2") == "image.qcow2: has no snapshot 'one'"
+    assert fails("-l", "one", "image.qcow2") == "image.qcow2: no snapshot 'one'"
 
 
 def test_sizes(disksum):
-    """Each was taken of a disk of another size: L1 tables of 1 to 5 entries."""
+    """Each snapshot is of a disk of another size: L1 tables of 1 to 5 entries."""
     create("image.qcow2", "700k:A", size=1 << 20, options="cluster_size=4k")
     for name, size in [("first", 1 << 20), ("large", 9 << 20), ("small", 5120),
                        ("odd", (3 << 20) + 512)]:
@@ -84,7 +84,7 @@ def test_sizes(disksum):
 
 
 def test_many(disksum):
-    """Their table has more than 64 KiB."""
+    """The snapshot table is larger than 64 KiB."""
     image = Image(8 << 9, cluster_bits=9)
     for number in range(1, 2001):
         table = image.snapshot(b"%d" % number, b"name %d" % number, 8 << 9)
@@ -113,4 +113,4 @@ def test_applied_and_deleted(disksum, fails):
     qemu("snapshot", "-d", "one", "image.qcow2")
     for snapshot in "two", "3", None:
         check_image(disksum, "image.qcow2", snapshot=snapshot)
-    assert fails("-l", "one", "image.qcow2") == "image.qcow2: has no snapshot 'one'"
+    assert fails("-l", "one", "image.qcow2") == "image.qcow2: no snapshot 'one'"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What disksum does not read itself, QEMU reads for it: the checksum is that of
-what 'qemu-img convert' makes of the image, and nothing is left behind."""
+"""Images that disksum has QEMU read: the checksum is that of the output of 'qemu-img
+convert', and no process or file is left behind."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ def expected(path, *options):
 
 @pytest.fixture(autouse=True)
 def directory(tmp_path_factory, monkeypatch):
-    """TMPDIR; what is left there is found."""
+    """TMPDIR, which must be empty in the end."""
     directory = tmp_path_factory.mktemp("sockets")
     monkeypatch.setenv("TMPDIR", str(directory))
     yield directory
@@ -98,7 +98,7 @@ def test_format(disksum, raw, format, options):
 def test_verbose_names_the_format(disksum, vmdk):
     result = disksum("-v", vmdk, check=False)
     assert result.stderr.startswith(f"disksum: {vmdk}: vmdk, ")
-    # Holes come through.
+    # QEMU passes on where the holes are.
     assert "MiB of holes" in result.stderr
 
 
@@ -109,7 +109,7 @@ def test_several_images(disksum, raw, vmdk):
 # --- secrets and option strings --------------------------------------------
 
 def encrypt(raw, path, *options):
-    """QEMU measures the CPU for this, and at times cannot."""
+    """QEMU measures the CPU for this, which sometimes fails."""
     for _ in range(50):
         done = subprocess.run(["qemu-img", "convert", "--object", SECRET,
                                *options, raw, path], stderr=subprocess.PIPE)
@@ -213,7 +213,7 @@ def test_unknown_protocol(fails, raw):
 
 
 def test_network_protocol(fails):
-    """The reason is that nobody listens, or that the module is missing."""
+    """Nothing listens there, or the module is missing."""
     assert fails("https://127.0.0.1:1/x").startswith(
         "https://127.0.0.1:1/x: QEMU: ")
 
@@ -239,7 +239,7 @@ def test_nbd_in_a_format(disksum, raw, vmdk):
 
 @pytest.mark.sanitizer
 def test_server_ends_with_its_first_client(disksum, raw, vmdk, servers):
-    """A look at the names in an image needs no other."""
+    """The names in an image are found without another connection."""
     vhdx = raw.with_suffix(".vhdx")
     qemu_img("convert", "-O", "vhdx", raw, vhdx)
     uri, _ = servers.qemu_nbd(vhdx, shared=1, persistent=False)
@@ -286,12 +286,12 @@ def test_backing_file(disksum, fails, raw, vmdk, kind):
         assert result.stderr.count("\n") == (kind == "probe")
         if not plain:
             assert fails(top) == f"{top}: its backing file '{name}' is not a " \
-                "plain file; --trust-names follows such a name"
+                "plain file; use --trust-names to follow such a name"
 
 
 def test_standalone(fails, vmdk):
     assert fails("--standalone", vmdk) == \
-        f"{vmdk}: is read by QEMU, which may open other files"
+        f"{vmdk}: QEMU reads this image, and may open other files"
 
 
 # --- errors ----------------------------------------------------------------
@@ -324,7 +324,7 @@ def test_broken(fails, vmdk):
 
 
 def test_loop(tmp_path, fails):
-    """Through QEMU, which goes round until it has no descriptors left."""
+    """QEMU opens the loop until it has no descriptors left."""
     path = tmp_path / "loop.qcow2"
     qemu_img("create", "-f", "qcow2", path, "1M")
     name = ('json:{"driver":"qcow2","file":{"driver":"file","filename":'
@@ -338,7 +338,7 @@ def test_loop(tmp_path, fails):
 
 
 def test_much_is_said(fails, vmdk, tmp_path):
-    """More than a pipe holds."""
+    """QEMU's message is longer than a pipe holds."""
     fake = tmp_path / "bin" / "qemu-nbd"
     fake.parent.mkdir()
     fake.write_text("#!/bin/sh\necho 'qemu-nbd: warning: old' >&2\n"
@@ -354,7 +354,7 @@ def test_read_error(fails, raw):
         f"file.image.filename={raw},file.inject-error.0.event=none," \
         "file.inject-error.0.iotype=read,file.inject-error.0.sector=100," \
         "file.inject-error.0.errno=5"
-    # Sector 100, to the next page.
+    # From sector 100 to the next page.
     assert fails("--image-opts", image) == \
         f"{image}: read error at offset 49152: Input/output error"
 
@@ -389,7 +389,7 @@ def flat(raw):
 
 
 def test_files_of_qemu_in_use(fails, disksum, raw, flat):
-    """qemu-nbd itself would let others write them."""
+    """qemu-nbd by itself would let other processes write these files."""
     path, extent = flat
     top = raw.with_name("top.qcow2")
     qemu_img("create", "-f", "qcow2", "-b", raw, "-F", "raw", top)
@@ -441,7 +441,7 @@ def test_force_share_given_too(disksum, raw, text, where):
 
 
 def test_descriptors(disksum, raw, vmdk):
-    """Those of disksum, which are other ones in QEMU."""
+    """A descriptor of disksum has another number in QEMU."""
     for name in "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
         with open(vmdk, "rb") as f:
             assert sums(disksum(name, stdin=f).stdout) == [checksum(raw)]
@@ -458,7 +458,7 @@ def test_descriptors(disksum, raw, vmdk):
 
 
 def test_path_through_the_directory_of_descriptors(disksum, raw, vmdk):
-    """It is no descriptor, though it begins as one."""
+    """The path begins like that of a descriptor, but is not one."""
     for directory in "/dev/fd/..", "/proc/self/fd/..":
         path = directory + "/../.." * 3 + str(vmdk)
         assert sums(disksum(path).stdout) == [checksum(raw)]
@@ -471,7 +471,7 @@ def test_passwords_are_not_shown(disksum, fails, tmp_path):
     done = disksum("--json", name, check=False)
     assert "hunter2" not in done.stderr
     assert "hunter2" not in done.stdout.split('"error"')[1]
-    # Nobody typed this one.
+    # The password in a name that an image records.
     top = tmp_path / "top.qcow2"
     qemu_img("create", "-u", "-f", "qcow2", "-b", name, "-F", "raw", top, "1M")
     for args in ([top], ["--trust-names", top],
@@ -505,7 +505,7 @@ def test_it_ends_with_us(raw, number, seconds):
 
 @pytest.fixture
 def silent(tmp_path):
-    """An option string for a server that says nothing: QEMU waits for it."""
+    """An option string for a server that never answers: QEMU waits for it."""
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(f"{tmp_path}/silent")
         s.listen()
@@ -521,7 +521,7 @@ def test_killed_while_it_opens(directory, silent):
     with subprocess.Popen([BUILD / "disksum", "--image-opts", silent]) as p:
         wait_until(lambda: any(b"qemu-nbd" in open(path, "rb").read()
                                for path in children_with(silent)))
-        # The socket has no name any more.
+        # The name of the socket is removed by now.
         assert list(directory.iterdir()) == []
         p.kill()
     wait_until(lambda: not children_with(silent))
@@ -535,7 +535,7 @@ def test_qemu_is_killed(raw):
             pass_fds=[theirs], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE) as process:
         os.close(theirs)
-        os.read(ours, 100)  # it begins to read
+        os.read(ours, 100)  # it has begun to read
         [server] = [path for path in children_with(str(raw))
                     if b"qemu-nbd" in open(path, "rb").read()]
         os.kill(int(server.split("/")[2]), signal.SIGKILL)

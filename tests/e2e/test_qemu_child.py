@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The qemu-nbd that disksum starts: what it is told, who can reach it and what can
-be seen of it, and that it starts with little, or is refused in one line."""
+"""The qemu-nbd that disksum starts: its arguments, who can reach it, what others can
+see of it, and how it starts when memory, processes or descriptors are short."""
 
 import concurrent.futures
 import os
@@ -24,15 +24,15 @@ def pids_with(word):
 
 
 def qemu_nbds(word):
-    """Those that have become one: before, and beside it, is a disksum."""
+    """Those that have executed qemu-nbd. Until then, and beside it, there is a disksum."""
     return [pid for pid in pids_with(word)
             if open(f"/proc/{pid}/cmdline", "rb").read().startswith(b"qemu-nbd")]
 
 
-# --- who sees what ---------------------------------------------------------
+# --- what others can see ---------------------------------------------------
 
 def test_socket_can_not_be_reached(directory, silent):
-    """It has lost its name, whatever the umask."""
+    """The socket has no name any more, whatever the umask."""
     with subprocess.Popen([BUILD / "disksum", "--image-opts", silent],
                           umask=0) as process:
         try:
@@ -65,10 +65,10 @@ def test_directory_of_the_socket_is_private(disksum, directory, vmdk, tmp_path):
 
 
 def test_secret_in_a_file_is_not_seen(raw, tmp_path):
-    """In no arguments and no environment, of whatever process. QEMU has it, whether
-    or not the image asks for it."""
+    """A secret is in no arguments and no environment of any process. QEMU has it,
+    whether or not the image needs it."""
     key = tmp_path / "key"
-    secret = secrets.token_hex()  # other tests have none like it
+    secret = secrets.token_hex()  # different from those of other tests
     key.write_text(secret)
     with subprocess.Popen([BUILD / "disksum", "--object",
                            f"secret,id=s,file={key}", *SLOW,
@@ -86,7 +86,7 @@ def test_secret_in_a_file_is_not_seen(raw, tmp_path):
 
 
 def test_secret_that_is_long(disksum, fails, raw, vmdk):
-    """What a pipe holds comes in whole, and more is refused."""
+    """A secret may be as long as a pipe holds. A longer one is refused."""
     assert sums(disksum("--object", f"secret,id=s,data={'x' * 60000}",
                         vmdk).stdout) == [checksum(raw)]
     assert fails("--object", f"secret,id=s,data={'x' * 70000}", vmdk) == \
@@ -94,12 +94,12 @@ def test_secret_that_is_long(disksum, fails, raw, vmdk):
         "--object secret,id=ID,file=FILE"
 
 
-# --- what it is told -------------------------------------------------------
+# --- its arguments ---------------------------------------------------------
 
 @pytest.fixture
 def arguments(tmp_path, monkeypatch):
-    """A function for the arguments of a qemu-nbd, and a descriptor for the one that
-    tells them: it may open no file for writing."""
+    """A function that returns the arguments of a qemu-nbd, and the descriptor by which
+    a stand-in reports them, since it may not open a file for writing."""
     log = open(tmp_path / "arguments", "w+b")
     wrapper = tmp_path / "bin" / "qemu-nbd"
     wrapper.parent.mkdir()
@@ -131,11 +131,11 @@ def test_cache_mode(disksum, raw, vmdk, arguments, options, cache):
         assert told[-2] == "--"
 
 
-# --- little of everything --------------------------------------------------
+# --- limits ----------------------------------------------------------------
 
 @pytest.mark.parametrize("number_of_secrets", [0, 5])
 def test_few_descriptors(disksum, raw, vmdk, number_of_secrets):
-    """Right, or one line: with each number of them, until there are enough."""
+    """With each limit, from none up to enough: the checksum, or one line."""
     objects = [f"--object=secret,id=s{n},data=x" for n in range(number_of_secrets)]
     for number in range(4, 40):
         result = disksum("-t", "2", *objects, vmdk, check=False,

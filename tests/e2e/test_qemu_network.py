@@ -28,7 +28,7 @@ from test_qemu import directory, raw, vmdk  # noqa: F401 (fixtures)
 
 
 def needs_module(name):
-    """Where QEMU has its modules differs."""
+    """Distributions have QEMU's modules in different places."""
     if not any(glob.glob(f"/usr/{directory}/block-{name}.so")
                for directory in ("lib/*/qemu", "lib/qemu", "lib64/qemu*")):
         pytest.skip(f"no module of QEMU for {name}")
@@ -38,7 +38,7 @@ def needs_module(name):
 
 @pytest.fixture
 def ask(disksum):
-    """disksum of a URL. Its standard output, or its line of error.
+    """Run disksum on a URL. Returns its standard output, or its error message.
 
     On a busy host QEMU 7.2 now and then waits for ever for bytes that are there
     (`qemu-img convert` did so in 6 of 50 runs). disksum gives up then, and is
@@ -58,7 +58,7 @@ def ask(disksum):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """A directory, by ranges, as the web server of any mirror."""
+    """Serve ranges of the files in a directory, as the web server of any mirror."""
 
     protocol_version = "HTTP/1.1"
 
@@ -75,7 +75,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def is_refused(self):
-        """Who does not say what the server expects."""
+        """Refuse a request without the expected headers."""
         if all(self.headers[key] == value
                for key, value in self.server.expected.items()):
             return False
@@ -113,12 +113,12 @@ class WebServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *args):
-        """A client that goes away at any time is none."""
+        """A client may go away at any time."""
 
 
 @contextlib.contextmanager
 def web_server(directory, certificates=None, **expected):
-    """Its URL; expected are headers that each request must have."""
+    """Yields the URL. Each request must have the expected headers."""
     needs_module("curl")
     server = WebServer(("127.0.0.1", 0), Handler)
     server.directory = directory
@@ -127,7 +127,7 @@ def web_server(directory, certificates=None, **expected):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificates / "server-cert.pem",
                                 certificates / "server-key.pem")
-        # In the thread of the connection: nobody waits for another's handshake.
+        # In the thread of the connection, so no client waits for another's handshake.
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever,
@@ -161,7 +161,7 @@ def test_https(ask, tmp_path_factory, raw, vmdk):
         for args in [["--image-opts", f"{options},file.sslverify=off"],
                      [f"json:{text}"]]:
             assert sums(ask(*args)) == [checksum(raw)]
-        # Nobody knows who issued the certificate.
+        # The authority of the certificate is not known.
         for args in [f"{url}/disk.raw"], ["--image-opts", options]:
             assert "certificate" in ask(*args)
 
@@ -172,13 +172,13 @@ def test_http_below_a_qcow2(ask, raw, vmdk):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b",
                         f"{url}/disk.vmdk", "-F", "vmdk", top], check=True)
         assert sums(ask("--trust-names", top)) == [checksum(raw)]
-        # What is relative to a URL is a URL.
+        # A name that is relative to a URL is a URL.
         shutil.copy(raw, raw.with_name("a"))
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "a", "-F",
                         "raw", raw.with_name("b")], check=True)
         assert sums(ask("--trust-names", f"{url}/b")) == [checksum(raw)]
         assert ask(f"{url}/b") == f"{url}/b: its backing file 'a' is not a " \
-            "plain file; --trust-names follows such a name"
+            "plain file; use --trust-names to follow such a name"
 
 
 def test_http_error(ask, raw):
@@ -196,7 +196,7 @@ def test_https_asked_of_a_plain_server(ask, raw):
 
 @pytest.mark.parametrize("what", ["status", "short"])
 def test_http_error_later(ask, raw, monkeypatch, what):
-    """The server has the start of the image only."""
+    """The server has only the start of the image."""
     whole = Handler.do_GET
 
     def get(self):
@@ -220,7 +220,7 @@ def test_http_error_later(ask, raw, monkeypatch, what):
 
 @pytest.fixture
 def small(tmp_path):
-    """An image that QEMU reads at once."""
+    """An image that QEMU reads in one request."""
     path = tmp_path / "disk.raw"
     write_image(path, "1k:A 1k:B")
     return path
@@ -242,8 +242,8 @@ PASSWORDS = ["swordfish", "sword'fish", 'sword"fish', "sword/fish", "sword#fish?
 
 @pytest.mark.parametrize("password", PASSWORDS, ids=range(len(PASSWORDS)))
 def test_http_password(ask, small, password):
-    """The server takes this one only, written with escapes in a URL, by every way
-    to give a URL to QEMU."""
+    """The server accepts only this password, which is escaped in the URL, in every form
+    in which QEMU can be given a URL."""
     with web_server(small.parent, Authorization=basic("ice@x", password)) as url:
         url = f"{with_password(url, 'ice%40x', quote(password, safe=''))}/disk.raw"
         shown = re.sub(r":[^:]*@", ":***@", url)
@@ -266,7 +266,7 @@ def test_http_password_that_is_wrong(ask, small):
 @pytest.mark.parametrize("password", ["sword'fish", 'sword"\\fish', "sword fish", ",=",
                                       "sword@fish:", "x@h", "%%4"])
 def test_http_password_without_escapes(ask, small, password):
-    """It is clear where it ends."""
+    """It is clear where the password ends."""
     with web_server(small.parent, Authorization=basic("alice", password)) as url:
         url = with_password(url, "alice", password)
         assert sums(ask(f"{url}/disk.raw")) == [checksum(small)]
@@ -276,7 +276,7 @@ def test_http_password_without_escapes(ask, small, password):
 
 
 def test_http_password_of_a_vmdk(ask, raw, vmdk):
-    """The QEMU that reads the format does not need it."""
+    """The QEMU that reads the format does not need the password."""
     with web_server(raw.parent, Authorization=basic("alice", "swordfish")) as url:
         url = f"{with_password(url, 'alice', 'swordfish')}/disk.vmdk"
         for args in [url], ["-f", "vmdk", url]:
@@ -290,7 +290,7 @@ def test_http_password_without_a_user(ask, small):
 
 
 def test_http_password_in_an_image(ask, small, tmp_path):
-    """Whoever trusts the name uses the password, and sees it in no list."""
+    """--trust-names uses the password, and does not show it."""
     top = tmp_path / "top.qcow2"
     with web_server(small.parent, Authorization=basic("alice", "sword fish")) as url:
         url = f"{with_password(url, 'alice', 'sword%20fish')}/disk.raw"
@@ -318,7 +318,7 @@ def test_http_cookie(ask, small):
     "secret,format=base64,data=c3dvcmQsZmlzaA==,id=s",
     '{"qom-type": "secret", "id": "s", "data": "sw\\u006frd,fish"}'])
 def test_secret_in_an_object(ask, small, definition):
-    """As QEMU itself reads it."""
+    """Every form in which QEMU accepts the secret."""
     with web_server(small.parent, Authorization=basic("alice", "sword,fish")) as url:
         assert sums(ask(
             "--object", definition, "--image-opts",
@@ -358,7 +358,7 @@ def test_at_sign_that_ends_no_password(ask, small):
 
 
 def everybody_sees():
-    """The arguments and environments of all processes, by their files."""
+    """The arguments and environments of all processes, by path."""
     seen = {}
     for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
         with contextlib.suppress(OSError), open(path, "rb") as f:
@@ -377,7 +377,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("args", SECRETS, ids=range(len(SECRETS)))
 def test_secrets_in_no_arguments(small, monkeypatch, args):
-    """In no arguments and no environment, of whatever process, not even ours."""
+    """Secrets are in no arguments and no environment of any process."""
     here, go_on = threading.Event(), threading.Event()
     whole = Handler.do_GET
 
@@ -409,8 +409,8 @@ def test_secrets_in_no_arguments(small, monkeypatch, args):
 
 @pytest.fixture
 def ssh_agent(tmp_path, servers, monkeypatch):
-    """An agent with a key, so that none of the user's own directory is needed. The
-    public key is in user.pub."""
+    """An agent with a key, so that no key of the user is needed. The public key is in
+    user.pub."""
     if not shutil.which("ssh-agent"):
         pytest.skip("no ssh-agent")
     for name in "user", "host":
@@ -424,8 +424,8 @@ def ssh_agent(tmp_path, servers, monkeypatch):
 
 @pytest.fixture
 def ssh_port(tmp_path, servers, ssh_agent):
-    """A server for the user who runs this, on a port of its own. Nobody installs
-    the package for this test: it would open the host to others."""
+    """A server on a port of its own, for the user who runs the test. The package is not
+    installed for this test, because it would open the host to others."""
     sshd = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/bin")
     if not sshd:
         pytest.skip("no sshd")
@@ -470,7 +470,7 @@ def test_ssh(disksum, fails, raw, vmdk, ssh_port):
     assert sums(disksum(uri).stdout) == [checksum(raw)]
     line = fails(uri.replace(".vmdk", ".none"))
     assert "disk.none" in line and "no such file" in line.lower()
-    # Nobody vouches for the host.
+    # The key of the host is not known.
     assert "key" in fails("--image-opts",
                           f"driver=vmdk,{ssh_options(ssh_port, vmdk)}")
 

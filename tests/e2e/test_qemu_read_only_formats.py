@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Formats that QEMU reads and does not write: images made byte for byte."""
+"""Formats that QEMU reads, but cannot write: images made byte for byte."""
 
 import base64
 import struct
@@ -14,7 +14,7 @@ from test_qemu import directory, raw  # noqa: F401 (fixtures)
 
 
 def make_dmg(path, content):
-    """A part that is stored, a part of zeros, a compressed part."""
+    """A part is stored, a part is zeros, and a part is compressed."""
     third = len(content) // 1536
     parts = [content[i * third * 512:(i + 1) * third * 512] for i in range(3)]
     packed = zlib.compress(parts[2])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The author of an image, a guest and a server choose nothing: not what is
-written, not what is opened, not where connections go."""
+"""The author of an image, a guest and a server cannot choose what is written, what is
+opened, or where connections go."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ def qemu_img(*args):
 
 @pytest.fixture(params=["landlock", "no landlock"])
 def kernel(request):
-    """What stands before the command, for a kernel with and without Landlock."""
+    """A prefix of the command, for a kernel with and without Landlock."""
     if request.param == "landlock":
         return []
     return [BUILD / "tests/refuse-calls", "ENOSYS", "landlock_create_ruleset"]
@@ -105,8 +105,8 @@ createType="monolithicFlat"
 
 
 def hostile_vmdk(path, name):
-    """The extent is in a file, says the descriptor. QEMU knows no way to write a
-    quote in a name, but needs none."""
+    """The descriptor names the file of an extent. QEMU cannot read a quote in a name,
+    but does not need one either."""
     text = name.replace('"', "'")
     path.write_text(DESCRIPTOR.format(
         cid="ffffffff", lines=f'RW {SIZE // 512} FLAT "{text}" 0'))
@@ -127,7 +127,7 @@ MAKERS = [hostile, hostile_qed, hostile_qcow, hostile_vmdk, hostile_vmdk_parent]
 
 
 def run(disksum, *args, **kwargs):
-    """It may succeed, or fail in one line."""
+    """disksum may succeed, or fail with one line."""
     done = disksum(*args, check=False, **kwargs)
     assert done.returncode in (0, 1)
     if done.returncode:
@@ -172,7 +172,7 @@ def test_image_in_a_list_does_not_write(disksum, victim, tmp_path, kernel):
 
 
 def test_typed_description_does_not_write(disksum, victim, tmp_path, kernel):
-    """Neither what the user wrote himself, nor an image that it opens."""
+    """Neither the description that the user wrote writes, nor an image that it opens."""
     path = hostile(tmp_path / "image", victim.name())
     for args in [victim.name()], ["--image-opts", f"driver=qcow2,file.filename={path}"]:
         run(disksum, *args, wrapper=kernel)
@@ -182,7 +182,7 @@ def test_typed_description_does_not_write(disksum, victim, tmp_path, kernel):
 
 @contextlib.contextmanager
 def listener(path):
-    """A socket of this host, and a list of who connected to it."""
+    """Listen on a socket, and list the connections to it."""
     came = []
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
@@ -217,23 +217,23 @@ def test_recorded_name_is_refused(fails, tmp_path, make, name):
     path = make(tmp_path / "image", name)
     with listener(socket_path) as came:
         line = fails(path)
-        for word in "image: its ", name, "is not a plain file; --trust-names follows":
+        for word in "image: its ", name, "is not a plain file; use --trust-names":
             assert word in line
         assert not came
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_recorded_name_below_is_refused(fails, tmp_path, make):
-    """Of a chain, the second image that QEMU would read."""
+    """The second image of a chain records the name."""
     below = make(tmp_path / "below", "nbd+unix:///?socket=/x")
     above = hostile_qed(tmp_path / "above", str(below))
-    assert "--trust-names follows such a name" in fails(above)
+    assert "use --trust-names to follow such a name" in fails(above)
 
 
 @pytest.mark.parametrize("make, driver", [
     (hostile, "qcow2"), (hostile_qed, "qed"), (hostile_vmdk, "vmdk")])
 def test_recorded_name_below_a_description_is_refused(fails, tmp_path, make, driver):
-    """The user wrote for QEMU which file it opens, but not what stands in that."""
+    """The user chose the file that QEMU opens, but not the names in it."""
     socket_path = tmp_path / "a,b"
     path = make(tmp_path / "c,d", f"nbd+unix:///?socket={socket_path}")
     doubled = str(path).replace(",", ",,")
@@ -243,7 +243,7 @@ def test_recorded_name_below_a_description_is_refused(fails, tmp_path, make, dri
                      ["--image-opts", f"file.driver=file,file.filename={doubled}"],
                      ["json:" + json.dumps(node)],
                      ["json:" + json.dumps(node).replace('"', "'")]):
-            assert "--trust-names follows such a name" in fails(*args)
+            assert "use --trust-names to follow such a name" in fails(*args)
         assert not came
         args = ["--image-opts", f"driver={driver},file.filename={doubled}"]
         assert "only without --object" in fails(
@@ -253,7 +253,7 @@ def test_recorded_name_below_a_description_is_refused(fails, tmp_path, make, dri
 @pytest.mark.parametrize("drivers", [
     ["raw", "qcow2"], ["raw", "copy-on-read", "qcow2"], ["copy-on-read", "raw", "qcow2"]])
 def test_recorded_name_below_drivers_is_refused(fails, tmp_path, drivers):
-    """The file is not in the format that is said first."""
+    """The format of the file is not that of the first driver."""
     path = hostile(tmp_path / "image", "nbd+unix:///?socket=/x")
     node = {"driver": "file", "filename": str(path)}
     for driver in reversed(drivers):
@@ -261,17 +261,17 @@ def test_recorded_name_below_drivers_is_refused(fails, tmp_path, drivers):
     options = ",".join(f"{i * 'file.'}driver={driver}" for i, driver in enumerate(drivers))
     options += f",{len(drivers) * 'file.'}filename={path}"
     for args in ["json:" + json.dumps(node)], ["--image-opts", options]:
-        assert "--trust-names follows such a name" in fails(*args)
+        assert "use --trust-names to follow such a name" in fails(*args)
 
 
 def test_recorded_name_beside_a_raw_image_is_refused(fails, tmp_path):
-    """The other one is probed."""
+    """One of two files has a format, and the other one is probed."""
     path = hostile(tmp_path / "image", "nbd+unix:///?socket=/x")
     raw = tmp_path / "raw"
     raw.write_bytes(bytes(SIZE))
     options = "driver=quorum,vote-threshold=1,children.0.driver=raw," \
         f"children.0.file.filename={raw},children.1.file.filename={path}"
-    assert "--trust-names follows such a name" in fails("--image-opts", options)
+    assert "use --trust-names to follow such a name" in fails("--image-opts", options)
 
 
 @pytest.mark.parametrize("name", ["h\u00e9", "\u6f22", "\U0001f4bf", "a\tb", "a\"b\\c"])
@@ -279,27 +279,27 @@ def test_recorded_name_below_an_escaped_name_is_refused(fails, tmp_path, name):
     path = hostile(tmp_path / name, "nbd+unix:///?socket=/x")
     node = {"driver": "qcow2", "file": {"driver": "file", "filename": str(path)}}
     for text in json.dumps(node), json.dumps(node, ensure_ascii=False):
-        assert "--trust-names follows such a name" in fails("json:" + text)
+        assert "use --trust-names to follow such a name" in fails("json:" + text)
 
 
 @pytest.mark.parametrize("format", ["preallocate", "blkdebug", "file", "QCOW2"])
 @pytest.mark.parametrize("options", [[], ["--trust-names"]])
 def test_recorded_format_is_one_of_images(fails, tmp_path, format, options):
-    """QEMU takes any of its drivers for one."""
+    """QEMU accepts any of its drivers as a format."""
     base, path = tmp_path / "base", tmp_path / "image"
     base.write_bytes(bytes(SIZE))
     Image(SIZE, backing=b"base", backing_format=format.encode()).write(path)
     above = hostile_qed(tmp_path / "above", str(path))
     for image in path, above:
-        assert f"'{format}', is not one of images" in fails(*options, image)
+        assert f"'{format}', is not an image format" in fails(*options, image)
 
 
 def test_recorded_data_file_is_json(fails, tmp_path):
-    """QEMU without the fix of CVE-2024-4467 takes it for a graph."""
+    """QEMU without the fix of CVE-2024-4467 takes the name for a graph."""
     image = Image(SIZE, data_file=b'json:{"driver":"null-co"}')
     image.write(tmp_path / "image")
     above = hostile_qed(tmp_path / "above", str(tmp_path / "image"))
-    assert "is not a plain file; --trust-names follows" in fails(above)
+    assert "is not a plain file; use --trust-names" in fails(above)
 
 
 def test_recorded_data_file_is_a_fifo(fails, tmp_path):
@@ -323,7 +323,7 @@ def test_recorded_name_is_followed_when_trusted(disksum, servers, tmp_path):
 
 
 def test_trusted_name_gets_no_credentials(fails, servers, tmp_path):
-    """Neither those that it names, nor those of the user, nor a file."""
+    """A recorded name gets no credentials: neither its own, nor the user's, nor a file."""
     keys = tmp_path / "keys"
     keys.mkdir()
     subprocess.run(["psktool", "-u", "alice", "-p", keys / "keys.psk"], check=True,
@@ -335,14 +335,14 @@ def test_trusted_name_gets_no_credentials(fails, servers, tmp_path):
     typed = f"--object=tls-creds-psk,id=t,endpoint=client,dir={keys},username=alice"
     for name, options in ((f"{uri}&tls-psk-file={keys}/keys.psk", []), (uri, [typed])):
         path = hostile(tmp_path / "image", name)
-        assert "--trust-names follows" in fails(*options, path)
+        assert "use --trust-names to follow" in fails(*options, path)
         line = fails("--trust-names", *options, path)
         assert "which an image cannot ask for" in line
 
 
 @contextlib.contextmanager
 def unopened_fifo(path):
-    """Who waits to write into it goes on waiting."""
+    """A process that waits to write into a FIFO goes on waiting."""
     os.mkfifo(path)
     with subprocess.Popen(["sh", "-c", f"exec echo lost >{path}"]) as writer:
         try:
@@ -362,17 +362,17 @@ def test_recorded_fifo_is_not_opened(fails, tmp_path, make):
 
 @pytest.mark.parametrize("make", MAKERS[1:])
 def test_relative_name_in_an_image_without_a_name(fails, tmp_path, make):
-    """A number would be a descriptor of QEMU's: the image itself, without end."""
+    """A number would be a descriptor of QEMU: that of the image itself, in a loop."""
     path = make(tmp_path / "image", "10")
     with open(path, "rb") as image:
         path.unlink()
         for name in "-", "/dev/stdin", "/proc/self/fd/0":
             line = fails(name, stdin=image)
-            assert re.match(rf"{name}: cannot open its [a-z ]+ '10': a relative name, and "
+            assert re.match(rf"{name}: cannot open its [a-z ]+ '10': the name is relative, but "
                             "the image is in no directory$", line)
 
 
-# Names that are found where a reader may not look for them, but QEMU does.
+# Names in places where a reader may not look, but QEMU does.
 
 FLAT = f"RW {SIZE // 512} FLAT"
 
@@ -385,7 +385,7 @@ def parent_behind_nul(path, name):
 
 
 def text_of_another_version(path, name):
-    """By its content no VMDK image, but whoever is told that it is one reads it."""
+    """The content is not that of a VMDK image, but -f vmdk reads it as one."""
     hostile_vmdk(path, name)
     path.write_text(path.read_text().replace("version=1", "version=9"))
     return path
@@ -404,7 +404,7 @@ def backing_format_vmdk(path, name):
 
 
 def qed_name_in_header(path, name):
-    """It is read from offset 0: QED."""
+    """The name overlaps the header, which begins at offset 0: QED."""
     os.symlink(name, path.parent / "QED")
     hostile_qed(path, "none")
     with open(path, "r+b") as file:
@@ -424,7 +424,7 @@ def embedded(path, text):
 
 
 def extent_of_an_extent(path, name):
-    """It is in the directory of the image, not in that of the extent."""
+    """A name in an extent starts from the directory of the image."""
     directory = path.parent / "extents"
     directory.mkdir()
     (directory / "disk").write_bytes(bytes(SIZE))
@@ -441,7 +441,7 @@ def extent_with_file_prefix(path, name):
 
 
 def extent_of_a_long_line(path, name):
-    """The name seems to end before it does."""
+    """The name seems to end earlier than it does."""
     (path.parent / "disk").write_bytes(bytes(SIZE))
     os.symlink(name, path.parent / "disk.1")
     words = f'{FLAT[3:]} "disk'
@@ -461,8 +461,8 @@ def test_odd_name_is_found(fails, tmp_path, make):
 
 @pytest.mark.parametrize("reads", range(1, 5))
 def test_server_changes_an_image_after_the_look(disksum, servers, tmp_path, reads):
-    """The names that QEMU finds are not those that were there before: the first reads
-    of the header show none."""
+    """The server gives QEMU other names than disksum: the first reads of the header show
+    none."""
     clean, evil, count = (tmp_path / name for name in ("clean", "evil", "count"))
     socket_path = tmp_path / "s"
     hostile_qed(evil, f"nbd+unix:///?socket={socket_path}")
@@ -481,7 +481,7 @@ def test_server_changes_an_image_after_the_look(disksum, servers, tmp_path, read
 
 
 def test_recorded_descriptor_of_qemu(fails, tmp_path):
-    """The image itself, in a loop that only QEMU would see."""
+    """The image names itself, in a loop that only QEMU would open."""
     for number in range(3, 20):
         path = hostile_qed(tmp_path / "image", f"/proc/self/fd/{number}")
         assert "QEMU: " not in fails(path)
@@ -494,11 +494,11 @@ def test_vmdk_that_names_itself(fails, tmp_path):
     assert fails(path).endswith(": it leads to too many other files")
 
 
-# --- bytes of a guest ------------------------------------------------------
+# --- what a guest writes ---------------------------------------------------
 
 @pytest.mark.parametrize("format", ["qcow2", "vmdk", "vdi", "vpc"])
 def test_export_is_raw(disksum, servers, tmp_path, format):
-    """Whatever a guest made it look like."""
+    """An export is raw, whatever a guest has made it look like."""
     path = tmp_path / "disk"
     qemu_img("create", "-q", "-f", format, path, str(SIZE))
     uri, _ = servers.nbdkit("file", path)
@@ -512,7 +512,7 @@ def test_export_is_raw(disksum, servers, tmp_path, format):
 
 
 def test_export_names_no_local_file(disksum, servers, tmp_path):
-    """A guest that writes the header of an overlay into its disk."""
+    """A guest writes the header of an overlay into its disk."""
     secret = tmp_path / "secret"
     secret.write_bytes(b"password" * 64)
     path = hostile(tmp_path / "disk", str(secret))
