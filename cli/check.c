@@ -113,7 +113,7 @@ static void compare(struct list *list, const struct sum *sum,
     }
 }
 
-static void say_unusable(const struct list *list, const struct sum *sum)
+static void print_unusable(const struct list *list, const struct sum *sum)
 {
     message_know_name(sum->name);
     if (!sum->md_len)
@@ -132,7 +132,7 @@ static void verify(struct list *list, const struct sum *sum,
     struct checksum c;
 
     if (!sum->md_len || has_mask(sum->name)) {
-        say_unusable(list, sum);
+        print_unusable(list, sum);
         list->unread++;
         verdict(list, sum, "FAILED open or read");
         return;
@@ -195,7 +195,7 @@ static void warn_number(uint64_t n, const char *one, const char *many)
 
 /* This happens with a list that a publisher of images made, or when the user
  * forgot how a list was made. */
-static void explain_foreign(const struct list *list)
+static void print_foreign_hint(const struct list *list)
 {
     if (list->foreign && !list->matched &&
         list->o->list.verbosity != VERBOSITY_STATUS)
@@ -222,7 +222,7 @@ static void summarize(const struct list *list)
         if (list->o->list.ignore_missing && !list->matched)
             message("%s: no file was verified", list->name);
     }
-    explain_foreign(list);
+    print_foreign_hint(list);
 }
 
 static int check_lines(struct list *list, struct error *error)

@@ -17,7 +17,7 @@ struct checksum {
  * before any thread starts. */
 void checksum_catch_signals(void);
 
-/* Standard input is used otherwise. A pipe cannot be an image any more. */
+/* Mark standard input as used: if it is a pipe, it cannot be an image then. */
 void checksum_take_stdin(void);
 
 /* Compute the checksum of one image; "-" is standard input. The caller prints

@@ -15,8 +15,7 @@ enum options_result block_size_option(struct options *o, char *argument);
 /* Print the names of the digests. */
 enum options_result list_digests_option(struct options *o, char *argument);
 
-/* Whether the library has the digest: asked before the first image is opened.
- */
+/* Check that the library has the digest, before the first image is opened. */
 enum options_result digest_option_check(const struct engine_options *engine);
 
 #endif

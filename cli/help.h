@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Print what --help does; the letters are those of disksum or of blksum. */
+/* Print the help, with the letters of disksum or of blksum. */
 void help_print(bool blksum);
 
 #endif

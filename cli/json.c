@@ -179,7 +179,7 @@ bool json_write(FILE *f, const struct options *o, const struct checksum *c)
 
 /* --- reading ------------------------------------------------------------ */
 
-/* A text without NUL bytes. NULL: there is none under this key. */
+/* Get a text without NUL bytes. NULL if the key has none. */
 static const char *get_text(struct json_object *object, const char *key)
 {
     struct json_object *value;

@@ -15,7 +15,8 @@
  */
 bool operands_skip_subcommand(int *argc, char ***argv);
 
-/* Whether "--" comes right before "[". Ask before getopt_long() moves words. */
+/* Whether "[" follows "--". Call this before getopt_long(), which moves words.
+ */
 bool operands_have_command(int argc, char **argv);
 
 /*

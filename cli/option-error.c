@@ -45,7 +45,7 @@ static void no_such_name(const char *argument, const struct option *options)
 }
 
 /* In "-p=3", getopt_long() took "=" for an option. Return the option before it,
- * or NULL if the word has no such place. */
+ * or NULL if that is not what happened. */
 static const struct option_info *option_before_equals(const char *word,
                                                       bool blksum)
 {

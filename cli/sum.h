@@ -18,7 +18,7 @@
 
 struct sum {
     char *name;                   /* of the image; freed by sum_clear() */
-    bool foreign;                 /* sha256sum and the like write such, too */
+    bool foreign;                 /* sha256sum may have written it, too */
     char digest[SUM_DIGEST_SIZE]; /* lower case; "": not in the line */
     size_t block_size;            /* 0: not in the line */
     unsigned char md[BLKHASH_MAX_MD_SIZE];

@@ -6,7 +6,7 @@
 # belong, COMPREPLY stays empty: readline completes those itself, and knows how
 # to quote them. That is also what remains with a command that has no such list.
 
-# A word as the command will get it. Not by eval: it may have a $(...).
+# A word as the command gets it. Not by eval: the word may have a $(...).
 _disksum_plain()
 {
     local word=${1//[\\\'\"]/}
@@ -44,10 +44,10 @@ _disksum_command()
     fi
 }
 
-# Complete one of some words.
+# Complete one of the words.
 _disksum_words()
 {
-    # It is no file, whatever it is.
+    # Do not complete file names.
     compopt +o default +o bashdefault 2>/dev/null
     [[ $1 ]] || return
     mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "$cur")
