@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import sums
+from conftest import kernels, sums
 from oracle import write_image
 
 
@@ -228,6 +228,22 @@ def test_header_is_for_cxx_too(root, tmp_path):
             continue
         run(*command, "-Wall", "-Wextra", "-pedantic", "-Werror",
             "-fsyntax-only", f"-I{root}/include", source)
+
+
+def test_kernels_are_named_once(root):
+    """Their names are in lib/meson.build and in their own files; other code takes
+    them from the library."""
+    names = set(kernels()) - {"openssl"}
+    found = set()
+    for room in "include", "lib", "engine", "cli", "man", "completions", "tests/unit":
+        for path in (root / room).iterdir():
+            text = path.read_text() if path.is_file() else ""
+            if path.parent.name != "include":
+                text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+            if names & set(re.findall(r"\w+", text)):
+                found.add(str(path.relative_to(root)))
+    assert found <= {"lib/meson.build",
+                     *(f"lib/sha256-{name}.c" for name in names)}
 
 
 # --- examples ------------------------------------------------------------
