@@ -78,8 +78,9 @@ static void note_completion(struct nbd_request *request, int error)
 }
 
 /* Forget what is known, and request what is at offset. */
-static void request(struct nbd_extents *e, struct nbd_connection *connection,
-                    const struct nbd_export *export, uint64_t offset)
+static void request_extents(struct nbd_extents *e,
+                            struct nbd_connection *connection,
+                            const struct nbd_export *export, uint64_t offset)
 {
     struct status_request q = {
         .status.request.on_completion = note_completion,
@@ -104,7 +105,7 @@ static void request(struct nbd_extents *e, struct nbd_connection *connection,
     nbd_connection_wait(connection, &q.done);
     nbd_connection_unlock(connection);
 
-    /* The reply does not even tell the first block. */
+    /* It failed, or the reply does not even tell the first block. */
     if (q.error || e->end <= offset) {
         e->count = 0;
         e->end = start;
@@ -149,7 +150,7 @@ void nbd_extents_get(struct nbd_extents *e, struct nbd_connection *connection,
     if (!export->has_extents)
         return;
     if (offset < e->start || offset >= e->end)
-        request(e, connection, export, offset);
+        request_extents(e, connection, export, offset);
     if (offset < e->start || offset >= e->end)
         return; /* out of memory */
     piece = find(e, offset);

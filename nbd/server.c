@@ -33,7 +33,7 @@
 #define LISTEN_FD 3
 
 /* The watcher does not take long for these requests. */
-#define ANSWER_MS 10000
+#define REPORT_MS 10000
 
 struct nbd_server {
     struct watch watch;
@@ -70,7 +70,7 @@ void nbd_server_finish_connecting(struct nbd_server *s)
     /* This comes first, so that the terminal is not lent again after the
      * watcher took it back. */
     terminal_withdraw();
-    watch_ask(&s->watch, WATCH_RELEASE, ANSWER_MS, &ignored);
+    watch_ask(&s->watch, WATCH_RELEASE, REPORT_MS, &ignored);
     close_inode(s);
 }
 
@@ -228,7 +228,7 @@ const char *nbd_server_exit_reason(struct nbd_server *s)
 
     pthread_mutex_lock(&s->lock);
     if (!s->exit_reason &&
-        watch_ask(&s->watch, WATCH_CHECK, ANSWER_MS, &report) == 0 &&
+        watch_ask(&s->watch, WATCH_CHECK, REPORT_MS, &report) == 0 &&
         report.ended)
         s->exit_reason = format_exit(s, report.status);
     reason = s->exit_reason;

@@ -25,7 +25,7 @@ def vsock_answers(port):
 
 
 def free_vsock_port():
-    """None where the host cannot reach itself by vsock."""
+    """A port, or None if the host cannot reach itself by vsock."""
     try:
         with socket.socket(socket.AF_VSOCK) as s:
             s.bind((socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY))
@@ -37,7 +37,7 @@ def free_vsock_port():
 
 
 class Server:
-    """A server that runs. connect() tells whether it listens."""
+    """A running server. connect() tells whether it listens."""
 
     def __init__(self, command, connect, log):
         self.log = log
@@ -55,8 +55,8 @@ class Server:
         self.process.send_signal(number)
 
     def signal_at_read(self, log, number):
-        """Send a signal as soon as the server is asked for bytes, some times, of
-        which its log (nbdkit's filter) tells. Join the thread that does it."""
+        """Send a signal after some reads: they are in the log of nbdkit's log
+        filter. Returns the thread that does it, to be joined."""
         def run():
             deadline = time.monotonic() + 60
             while log.read_text().count(" Read ") < 4:
@@ -80,7 +80,7 @@ class Server:
 
 
 class Servers:
-    """Starts servers; stop() ends them all."""
+    """Starts servers. stop() stops them all."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -95,7 +95,7 @@ class Servers:
         return self.directory / f"socket-{len(self.servers)}"
 
     def nbdkit(self, *args, path="/", scheme="nbd+unix", query=""):
-        """On a unix socket. Returns (URI, server)."""
+        """Start nbdkit on a unix socket. Returns (URI, server)."""
         sock = self.new_socket()
         server = self.start(["nbdkit", "-f", "-r", "-U", sock,
                              *map(os.fspath, args)], sock.exists)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An NBD server whose answers to reads are odd, or against the protocol, as no
-real server's are. Its export has 1 MiB."""
+"""An NBD server that sends odd replies to reads, also some that violate the
+protocol, as no real server does. Its export has 1 MiB."""
 
 import socket
 import struct
@@ -36,7 +36,7 @@ def data(cookie, offset, length, flags=0):
 
 
 class OddServer:
-    """answer(cookie, offset, length) gives the bytes of an answer."""
+    """answer(cookie, offset, length) returns the bytes of the reply to a read."""
 
     def __init__(self, path, answer):
         self.answer = answer

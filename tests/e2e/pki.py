@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Certificates for tests, in a directory as libnbd, nbdkit and QEMU want it:
-ca-cert.pem, and NAME-cert.pem and NAME-key.pem of a server and a client."""
+"""Certificates for tests, in a directory as libnbd, nbdkit and QEMU expect it:
+ca-cert.pem, and ROLE-cert.pem and ROLE-key.pem for the server and the client."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ def certtool(directory, *args):
 
 
 def make_authority(directory):
-    """Of several, no two have the same key."""
+    """Make an authority with a key of its own."""
     if not shutil.which("certtool"):
         pytest.skip("no certtool")
     (directory / "ca.info").write_text("cn = Test\nca\ncert_signing_key\n")
@@ -25,8 +25,8 @@ def make_authority(directory):
 
 
 def issue(directory, role, host="localhost", address="127.0.0.1", more=""):
-    """A certificate by the authority of the directory, for a role ("server",
-    "client"), in place of the one it had."""
+    """Issue a certificate by the authority of the directory for a role ("server" or
+    "client"). It replaces the one that the role had."""
     (directory / f"{role}.info").write_text(
         f"cn = {host}\ndns_name = {host}\nip_address = {address}\n"
         f"tls_www_{role}\nencryption_key\nsigning_key\n{more}")
@@ -39,7 +39,7 @@ def issue(directory, role, host="localhost", address="127.0.0.1", more=""):
 
 
 def revoke(directory, role):
-    """The authority takes back the certificate of a role."""
+    """The authority revokes the certificate of a role."""
     (directory / "crl.info").write_text("crl_next_update = 3650\ncrl_number = 1\n")
     certtool(directory, "--generate-crl", "--load-ca-certificate=ca-cert.pem",
              "--load-ca-privkey=ca-key.pem", "--template=crl.info",
@@ -47,7 +47,7 @@ def revoke(directory, role):
 
 
 def make_certificates(directory):
-    """An authority, and what it says of both sides."""
+    """Make an authority, and certificates for both sides."""
     make_authority(directory)
     issue(directory, "server")
     issue(directory, "client")

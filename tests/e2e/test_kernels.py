@@ -31,7 +31,7 @@ CASES = [(error, calls) for error in ("ENOSYS", "EPERM") for calls in CALLS] + \
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """The same disk as arguments of disksum, and its checksum."""
+    """(the arguments for each image of a disk, its checksum, their directory)"""
     directory = tmp_path_factory.mktemp("kernels")
     raw = directory / "disk.raw"
     content = write_image(raw, "100k:A 1M:0 300k:B 2M:- 77k:C 163k:0")

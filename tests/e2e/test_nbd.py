@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Exports of real servers against the oracle."""
+"""Exports of real servers: the checksum is that of the oracle."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def check(disksum, expected, *args, **kwargs):
 
 
 def bytes_read(disksum, *args):
-    """What -v says, in bytes."""
+    """The number of bytes that -v reports as read."""
     result = disksum("-v", *args, check=False)
     assert result.returncode == 0, result.stderr
     number, unit = re.search(r": read ([\d.]+) (\w+) in", result.stderr).groups()
@@ -94,7 +94,7 @@ def test_tcp(disksum, servers, image):
 
 
 def test_vsock(disksum, servers, image):
-    """On the host itself, which takes the kernel's vsock_loopback."""
+    """The server runs on this host: the kernel needs vsock_loopback."""
     path, expected = image
     port = free_vsock_port()
     if port is None:
@@ -112,7 +112,7 @@ def test_several_images(disksum, servers, image):
 
 
 def test_default_shared_of_qemu_nbd(disksum, servers, image):
-    """It takes one connection, and does not answer a second."""
+    """By default it takes one connection, and does not answer a second one."""
     path, expected = image
     uri, _ = servers.qemu_nbd(path, shared=1)
     check(disksum, expected, "-t", "4", uri)
@@ -139,7 +139,7 @@ def test_no_more_connections_than_threads(disksum, servers, image):
 
 
 def test_unordered_answers(disksum, servers, image):
-    """Some reads are slower than others."""
+    """Some reads take longer than others, so replies come out of order."""
     path, expected = image
     script = "\n".join([
         "case $1 in thread_model) echo parallel ;;",
@@ -169,7 +169,7 @@ def test_size(disksum, servers, tmp_path, size):
 
 
 def test_huge_export(disksum, servers):
-    """Extents have 32 bits, and the size does not."""
+    """The length of an extent has 32 bits, so a hole takes several."""
     size, block = 1 << 40, 16 << 20
     digest = hashlib.sha256(bytes(block)).digest()
     expected = hashlib.sha256(digest * (size // block) +
@@ -180,7 +180,7 @@ def test_huge_export(disksum, servers):
 
 
 def test_largest_export(fails, servers):
-    """A disk is whole sectors; 2^63 - 1 bytes are none."""
+    """2^63 - 1 bytes, padded to a whole sector, are too large."""
     uri, _ = servers.nbdkit("null", str(2**63 - 1))
     assert "too large" in fails("-f", "raw", uri)
 
@@ -200,7 +200,7 @@ def test_holes_are_not_read(disksum, servers, tmp_path, kind):
 
 
 def test_server_sees_few_reads(disksum, servers, tmp_path):
-    """The server's own count: data once, and the probe."""
+    """The server counts: it reads the data once, and what the probe needs."""
     path = tmp_path / "image"
     content = write_image(path, "1M:A 20M:- 1M:B 30M:-")
     stats = tmp_path / "stats"
@@ -234,7 +234,7 @@ def test_failed_extents_are_data(disksum, servers, image):
 
 
 def test_allocated_hole_is_data(disksum, servers):
-    """A hole that does not read as zeros (HOLE without ZERO)."""
+    """A hole that need not read as zeros: HOLE without ZERO."""
     uri, _ = servers.nbdkit(
         "eval", "get_size=echo 1048576", "can_extents=exit 0",
         "extents=echo 0 1048576 hole",
@@ -243,7 +243,7 @@ def test_allocated_hole_is_data(disksum, servers):
 
 
 def test_extents_one_at_a_time(disksum, servers, image):
-    """A server may tell less than it was asked."""
+    """A server may reply with fewer extents than it was asked for."""
     path, expected = image
     uri, _ = servers.nbdkit(
         "eval", f"get_size=stat -c %s {path}", "can_extents=exit 0",
@@ -304,12 +304,12 @@ def test_qcow2(disksum, servers, image, tmp_path, options):
                    servers.nbdkit("--filter=noextents", "file", qcow2)):
         check(disksum, expected, "-f", "qcow2", uri)
         check(disksum, expected, "-t", "4", "--queue-depth=3", "-f", "qcow2", uri)
-    # As raw, it is the container.
+    # Read as raw, it is the container itself.
     check(disksum, checksum(qcow2), "-f", "raw", uri)
 
 
 def test_qcow2_with_backing_file(disksum, servers, image, tmp_path):
-    """Reads of two kinds in one job."""
+    """A job has reads of a file and of an export."""
     path, _ = image
     top = tmp_path / "top.qcow2"
     qemu_img("create", "-f", "qcow2", "-b", path, "-F", "raw", top)
@@ -326,7 +326,7 @@ def test_qcow2_with_backing_file(disksum, servers, image, tmp_path):
 
 @pytest.mark.parametrize("name", ["base.raw", "socket-1", "../base.raw"])
 def test_relative_backing_name(fails, servers, image, tmp_path, name):
-    """An export has no directory; the name must not choose another server."""
+    """An export has no directory, and the name must not select another server."""
     top = tmp_path / "top.qcow2"
     qemu_img("create", "-q", "-u", "-f", "qcow2", "-b", name, "-F", "raw", top,
              "1M")
@@ -400,7 +400,7 @@ def test_not_an_nbd_server(fails, servers, tmp_path):
 @pytest.mark.parametrize("options", [["-t", "1"], ["-t", "4"],
                                      ["-t", "4", "--connections=1"]])
 def test_read_error(fails, servers, image, options):
-    """From the third megabyte on, all reads fail."""
+    """All reads from the third MiB on fail."""
     path, _ = image
     uri, _ = servers.nbdkit(
         "eval", f"get_size=stat -c %s {path}", "can_multi_conn=exit 0",
@@ -439,7 +439,8 @@ def read_log(tmp_path):
 
 @pytest.fixture
 def slow_server(servers, image, read_log):
-    """A server that answers after a while, which leaves time to end it."""
+    """A server that takes its time for each read, so that it can be stopped
+    meanwhile."""
     path, _ = image
     return servers.nbdkit("--filter=log", "--filter=delay",
                           "--filter=noextents", "file", path,
@@ -460,7 +461,7 @@ def test_server_killed(fails, slow_server, read_log, options):
 
 @pytest.mark.sanitizer
 def test_end_found_by_another_thread(fails, build, slow_server):
-    """The one that polls is woken, and looks at the error."""
+    """It wakes the thread that polls, which then finds the error."""
     uri, _ = slow_server
     line = fails("--read-size=64k", "--queue-depth=2", "-t", "4",
                  "--connections=1", uri,
@@ -494,7 +495,7 @@ def test_server_does_not_greet(fails, servers, image):
 
 
 def test_slow_is_not_stalled(disksum, servers, image):
-    """Each answer is there in time, all of them together are not."""
+    """Each reply comes in time, but all of them together take longer."""
     path, expected = image
     uri, _ = servers.nbdkit("--filter=delay", "file", path, "delay-read=100ms")
     start = time.monotonic()

@@ -17,7 +17,7 @@ from test_nbd import bytes_read, image  # noqa: F401 (a fixture)
 
 @pytest.fixture
 def directory_for_sockets(servers):
-    """TMPDIR; a socket or directory that is left there is found."""
+    """The environment with a TMPDIR, in which nothing may be left behind."""
     directory = servers.directory / "tmp"
     directory.mkdir()
     yield {"TMPDIR": str(directory)}
@@ -25,7 +25,8 @@ def directory_for_sockets(servers):
 
 
 def children_with(word):
-    """Processes that have a word in their command line, apart from zombies."""
+    """The paths of the cmdline of all processes that have a word in it. Zombies have
+    none."""
     found = []
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
@@ -98,7 +99,7 @@ def test_command_that_does_not_serve(fails, directory_for_sockets):
 
 
 def test_command_that_ignores_signals(fails, directory_for_sockets):
-    """It is killed."""
+    """It is stopped by SIGKILL in the end."""
     script = ("import signal, time; signal.signal(15, signal.SIG_IGN); "
               "time.sleep(1000.25)")
     assert "does not answer" in fails("--timeout=1", "--", "[", sys.executable,
@@ -115,7 +116,7 @@ def test_bad_command(disksum, words):
 
 
 def test_command_without_dashes(disksum, image, directory_for_sockets):
-    """As nbdcopy takes it; it can have no options then."""
+    """As with nbdcopy. Without -- the command cannot have options."""
     path, expected = image
     assert sums(disksum("[", "nbdkit", "file", path, "]",
                         env=directory_for_sockets).stdout) == [expected]
@@ -142,7 +143,7 @@ def test_command_after_an_image(disksum, words):
 
 @pytest.mark.parametrize("words", [["[", "]"], ["[", "touch", "]"]])
 def test_files_in_brackets_are_no_command(disksum, tmp_path, words):
-    """As 'disksum *' may give them: nothing is started."""
+    """The shell may expand 'disksum *' to this. No command is started."""
     for word in words:
         (tmp_path / word).write_bytes(b"")
     result = disksum(*words, cwd=tmp_path, check=False)
@@ -173,7 +174,7 @@ def test_command_ends_with_us(build, image, directory_for_sockets, number,
 
 
 def write_sleeper(path, seconds):
-    """A server whose reads last so long."""
+    """A script for nbdkit whose reads take so many seconds."""
     path.write_text(f"""#!/bin/sh
 case "$1" in
 get_size) echo 1M ;;
@@ -187,7 +188,7 @@ esac
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_children_end_with_us(build, directory_for_sockets, number, tmp_path):
-    """A server that takes its time, and what it started itself."""
+    """The server is in the middle of a read, and has a child of its own."""
     seconds = f"1234.{number:03}"
     script = write_sleeper(tmp_path / "sleeper", seconds)
     process = subprocess.Popen(

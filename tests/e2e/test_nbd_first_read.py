@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The large read that comes first: nbd/nbd.c says why."""
+"""The first read is a large one: nbd/nbd.c explains why."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ def large(tmp_path):
 
 
 def reads(log):
-    """(offset, length) of each read in the log of nbdkit's filter."""
+    """The (offset, length) of each read in the log of nbdkit's log filter."""
     pattern = re.compile(r" Read .*offset=(\w+) count=(\w+)")
     return [(int(m[1], 16), int(m[2], 16))
             for m in pattern.finditer(log.read_text())]
@@ -52,7 +52,7 @@ def test_small_export(disksum, servers, tmp_path):
 
 
 def test_single_connection(disksum, servers, tmp_path, large):
-    """It would be the one that all depends on."""
+    """If the read failed, there would be no other connection."""
     lengths = [length for _, length in run(
         disksum, servers, tmp_path, large, "--filter=multi-conn",
         options=["multi-conn-mode=disable"])]
@@ -68,8 +68,8 @@ def test_limit_of_the_server(disksum, servers, tmp_path, large):
 
 @pytest.mark.parametrize("way, seconds", [("echo EIO >&2; exit 1", 0),
                                           ("sleep 3", 1)])
-def test_its_failure_is_nobodys(disksum, servers, tmp_path, large, way, seconds):
-    """A server that cannot do it, or not in time, is read all the same."""
+def test_failure_is_ignored(disksum, servers, tmp_path, large, way, seconds):
+    """If the large read fails, or takes too long, the export is still read."""
     path, expected = large
     failed = tmp_path / "failed"
     script = (f"if [ $3 -ge {LARGE} ]; then : > {failed}; {way}; fi; "

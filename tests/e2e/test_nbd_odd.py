@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Servers whose answers are odd: the right checksum, or one line that says what
-is wrong."""
+"""Servers that send odd replies: the checksum is right, or one line says what is
+wrong."""
 
 import struct
 
@@ -30,14 +30,14 @@ def one(cookie, offset, length):
 
 
 def parts(cookie, offset, length):
-    """Eight, in order."""
+    """Eight chunks, in order."""
     step = length // 8
     return b"".join(data(cookie, offset + i * step, step, DONE if i == 7 else 0)
                     for i in range(8))
 
 
 def backwards(cookie, offset, length):
-    """Allowed, too."""
+    """Eight chunks, the last one first. The protocol allows that."""
     step = length // 8
     return b"".join(data(cookie, offset + i * step, step, 0 if i else DONE)
                     for i in reversed(range(8)))
@@ -52,8 +52,8 @@ def test_parts(disksum, serve, answer):
 
 
 def test_half_comes_twice(disksum, serve):
-    """libnbd counts bytes: the other half is whatever was in memory. Asked
-    again, it is zeros, whatever that was."""
+    """libnbd only counts bytes, so the other half would be what was in memory. The
+    read is requested once more, over zeros: the result is always the same."""
     def answer(cookie, offset, length):
         half = data(cookie, offset, length // 2)
         return half + data(cookie, offset, length // 2, DONE)
@@ -82,7 +82,7 @@ def test_error_with_an_offset(fails, serve):
 
 
 def test_error_without_an_offset(fails, serve):
-    """It is looked for."""
+    """The offset is found by smaller reads."""
     def answer(cookie, offset, length):
         if offset <= 700000 < offset + length:
             return error(ERROR, cookie, 0)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""NBD over TLS, with certificates and with keys, given in two ways; and what is
-not verified, and so refused."""
+"""NBD over TLS, with certificates and with keys, given in the URI or as an object;
+and what libnbd would not verify, so that disksum refuses it."""
 
 import os
 import re
@@ -31,7 +31,7 @@ def image(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_credentials_at_home(tmp_path, monkeypatch):
-    """libnbd finds none that it was not given."""
+    """So libnbd does not find credentials of the user who runs the tests."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -43,7 +43,7 @@ def check(disksum, expected, *args, **kwargs):
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """A directory as libnbd and nbdkit want it, for both."""
+    """A directory of certificates, for the server and the client."""
     return make_certificates(tmp_path_factory.mktemp("pki"))
 
 
@@ -77,7 +77,7 @@ def test_x509_object(disksum, fails, servers, image, certificates, tmp_path):
     check(disksum, expected, x509_object(escaped), uri)
     assert "cannot connect" in fails(uri)
     assert "cannot connect" in fails(x509_object(tmp_path), uri)
-    # It is of no concern to others.
+    # Other images do not use the credentials.
     check(disksum, expected, x509_object(tmp_path), path)
 
 
@@ -90,7 +90,7 @@ REFUSED = {
 
 
 def impostor(directory, kind):
-    """Certificates of a server, of which one thing is wrong."""
+    """Replace the certificate of the server by one in which one thing is wrong."""
     if kind == "authority":
         make_authority(directory)
         issue(directory, "server")
@@ -106,7 +106,7 @@ def impostor(directory, kind):
 
 @pytest.fixture(params=sorted(REFUSED))
 def wrong(request, certificates, tmp_path):
-    """(the certificates of an impostor, what is said of him)"""
+    """(the certificates of an impostor, what disksum says is wrong)"""
     directory = tmp_path / "server"
     shutil.copytree(certificates, directory)
     return impostor(directory, request.param), REFUSED[request.param]
@@ -119,7 +119,7 @@ def x509_server(servers, directory, path, **kwargs):
 
 @pytest.mark.sanitizer
 def test_server_certificate(disksum, fails, servers, image, certificates, wrong):
-    """By the query and by the object; whoever trusts any server may go on."""
+    """With the URI's and the object's certificates; verify-peer=off takes any server."""
     path, expected = image
     directory, reason = wrong
     uri = x509_server(servers, directory, path)
@@ -136,7 +136,7 @@ def test_server_certificate(disksum, fails, servers, image, certificates, wrong)
 @pytest.mark.parametrize("where", ["inet", "unix"])
 def test_server_certificate_through_qemu(disksum, fails, servers, image, certificates,
                                          tmp_path, where, kind):
-    """QEMU verifies it by itself, also on a unix socket."""
+    """QEMU verifies the certificate itself, also on a unix socket."""
     path, expected = image
     directory = tmp_path / "server"
     shutil.copytree(certificates, directory)
@@ -176,7 +176,7 @@ def test_revoked_certificate(disksum, fails, servers, image, certificates, tmp_p
 @pytest.mark.parametrize("then, options", [("goes", []), ("is silent", ["--timeout=5"])])
 def test_server_that_shows_its_certificate_once(fails, certificates, tmp_path, then,
                                                 options):
-    """What is wrong with it is not found out, and not waited for."""
+    """The second connection, for the reason, fails or gets no answer."""
     server = Impostor(make_certificates(tmp_path), then=then)
     uri = f"nbds://127.0.0.1:{server.port}/?tls-certificates={certificates}"
     assert fails(*options, uri).endswith(
@@ -187,7 +187,7 @@ def test_server_that_shows_its_certificate_once(fails, certificates, tmp_path, t
 
 @pytest.fixture
 def missing(request, tmp_path, certificates):
-    """Makes a directory that has no authority that can be read."""
+    """A function that makes a directory without a readable CA certificate."""
     def make(kind):
         directory = tmp_path / "certificates"
         if kind == "empty":
@@ -209,7 +209,7 @@ def missing(request, tmp_path, certificates):
 
 
 def as_user():
-    """A wrapper under which modes of files count, also for root."""
+    """A wrapper under which the modes of files apply to root as well."""
     if os.getuid() != 0:
         return []
     if not shutil.which("setpriv"):
@@ -234,7 +234,7 @@ def test_no_authority(fails, servers, image, certificates, missing, kind, reason
 
 @pytest.mark.parametrize("name", ["ca-crl.pem", "client-cert.pem", "client-key.pem"])
 def test_unreadable_file(fails, servers, image, certificates, tmp_path, name):
-    """libnbd would go on as if it was not there."""
+    """libnbd would go on as if the file did not exist."""
     directory = tmp_path / "pki"
     shutil.copytree(certificates, directory)
     uri = x509_server(servers, certificates, image[0],
@@ -259,7 +259,7 @@ def test_no_directory(fails, servers, image, certificates):
 
 @pytest.mark.parametrize("place", [".pki/libnbd", ".config/pki/libnbd"])
 def test_directory_at_home(disksum, fails, servers, image, certificates, tmp_path, place):
-    """libnbd looks there for users other than root."""
+    """libnbd looks there, except for root."""
     path, expected = image
     home = tmp_path / "home"
     shutil.copytree(certificates, home / place)
@@ -276,7 +276,7 @@ def test_directory_at_home(disksum, fails, servers, image, certificates, tmp_pat
 @pytest.mark.parametrize("transport", ["unix", "vsock"])
 @pytest.mark.parametrize("kind", ["authority", "right"])
 def test_sockets(disksum, fails, servers, image, certificates, tmp_path, transport, kind):
-    """No name of a server, so libnbd verifies nothing."""
+    """There is no host name to verify, so libnbd verifies nothing."""
     path, expected = image
     directory = shutil.copytree(certificates, tmp_path / "server")
     if kind != "right":
@@ -302,7 +302,7 @@ def test_sockets(disksum, fails, servers, image, certificates, tmp_path, transpo
     ("unknown", False)])
 def test_versions_of_libnbd(disksum, fails, build, servers, image, certificates, tmp_path,
                             version, verifies):
-    """Later ones verify themselves, but what was named must be there."""
+    """Later versions verify, but the named directory must still have a certificate."""
     path, expected = image
     env = {"LD_PRELOAD": f"{build}/tests/libnbd-version.so", "LIBNBD_VERSION": version}
     on_unix, _ = servers.nbdkit(
@@ -332,7 +332,7 @@ def test_versions_of_libnbd(disksum, fails, build, servers, image, certificates,
     ("&&=x&verify-peer=false&tls-certificates=DIR", "verify-peer"),
 ])
 def test_unknown_parameter(fails, servers, image, certificates, query, word):
-    """libnbd would ignore it."""
+    """libnbd would ignore the parameter."""
     uri = x509_server(servers, certificates, image[0])
     uri += "?" + query.replace("DIR", str(certificates)).replace(" ", "%20")
     assert fails(uri) == \
@@ -348,8 +348,8 @@ def test_unknown_parameter(fails, servers, image, certificates, query, word):
     "tls%2Dcertificates=DIR", "&=x&&tls-certificates=DIR&#?tls-certificate=x",
     "tls-verify-peer=On;tls-certificates=DIR", "tls-certificates=DIR&tls-verify-peer=1"])
 def test_query(disksum, fails, servers, image, certificates, tmp_path, query):
-    """As libnbd takes it apart: the directory that is looked at is the one that is
-    used, whatever comes with it."""
+    """The query is parsed as libnbd parses it, so the directory that is checked is
+    the one that libnbd uses."""
     path, expected = image
     uri = x509_server(servers, certificates, path)
     other = tmp_path / "a%b"
@@ -374,7 +374,7 @@ def test_verify_peer_of_the_uri(disksum, fails, servers, image, certificates):
 
 def test_the_uri_takes_the_place_of_the_object(disksum, fails, servers, image,
                                                certificates, tmp_path):
-    """verify-peer=off is said of the object's own certificates."""
+    """verify-peer=off is for the object's own certificates."""
     path, expected = image
     directory = shutil.copytree(certificates, tmp_path / "server")
     impostor(directory, "authority")
@@ -404,7 +404,7 @@ def test_server_without_tls(disksum, fails, servers, image, certificates):
 
 
 def test_tls_without_nbds(disksum, fails, servers, image, certificates):
-    """Somebody forgot the s, and would read in the clear."""
+    """The s is missing in nbds://, so the connection would not be encrypted."""
     path, _ = image
     uri, _ = servers.nbdkit_tcp("file", path)
     for query in f"tls-certificates={certificates}", "tls-psk-file=/x", "tls-verify-peer=1":
@@ -416,7 +416,7 @@ def test_tls_without_nbds(disksum, fails, servers, image, certificates):
 
 
 class Impostor:
-    """Answers STARTTLS as an NBD server does, and then with a certificate."""
+    """A server that replies to STARTTLS and then shows a certificate."""
 
     def __init__(self, directory, then=None, version=None):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -448,8 +448,8 @@ class Impostor:
 
 
 def test_client_certificate(fails, servers, image, certificates, tmp_path):
-    """The server does not know who issued it, or there is none. TLS 1.3 tells the
-    client when it thinks that all is well."""
+    """The server does not know the issuer, or the client has no certificate. In
+    TLS 1.3 the client learns of it after its handshake is complete."""
     path, _ = image
     uri, _ = servers.nbdkit_tcp(
         "--tls=require", f"--tls-certificates={certificates}",
@@ -465,7 +465,7 @@ def test_client_certificate(fails, servers, image, certificates, tmp_path):
 
 @pytest.mark.sanitizer
 def test_qom_type(disksum, fails, servers, image, certificates, tmp_path):
-    """QEMU's other spelling of what an object is: a key, at any place."""
+    """QEMU also takes the type of an object as a key, at any place."""
     path, expected = image
     uri, _ = servers.nbdkit_tcp(
         "--tls=require", f"--tls-certificates={certificates}",
@@ -474,7 +474,7 @@ def test_qom_type(disksum, fails, servers, image, certificates, tmp_path):
     for text in [f"qom-type=tls-creds-x509,{rest}", f"{rest},qom-type=tls-creds-x509",
                  f"secret,{rest},qom-type=tls-creds-x509", f"tls-creds-x509,{rest},"]:
         check(disksum, expected, f"--object={text}", "--object=secret,id=s,data=x", uri)
-    # The last one counts: this is no credentials.
+    # The last type counts: this object is not credentials.
     assert "cannot connect" in fails(
         f"--object=tls-creds-x509,{rest},qom-type=secret", uri)
 
@@ -507,13 +507,13 @@ def test_bad_object(disksum, fails, image, objects, reason):
     options = [f"--object={o}" for o in objects]
     assert fails(*options, "nbds://localhost:1") == \
         f"nbds://localhost:1: the TLS credentials: {reason}"
-    # QEMU may know better, and others do not care.
+    # Other images do not use the credentials.
     check(disksum, image[1], *options, image[0])
 
 
 @pytest.fixture
 def keys(tmp_path):
-    """Makes a directory with keys of a user."""
+    """A function that makes a directory with the keys of a user."""
     if not shutil.which("psktool"):
         pytest.skip("no psktool")
 
@@ -544,7 +544,7 @@ def test_psk(disksum, fails, servers, image, keys):
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_key_against_a_certificate(fails, certificates, keys, version):
-    """Who has no key does not get away with a certificate."""
+    """A server that has a certificate, but not the key, is refused."""
     server = Impostor(certificates, version=version)
     line = fails(f"nbds://alice@127.0.0.1:{server.port}/"
                  f"?tls-psk-file={keys('keys', 'alice')}/keys.psk")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The processes of a server that disksum starts: none of them stays, nor a
-directory of its socket, however disksum ends."""
+"""The processes of a server that disksum starts: none of them is left behind, nor
+is the directory of the socket, however disksum ends."""
 
 import os
 import pathlib
@@ -20,13 +20,13 @@ from test_nbd_command import (  # noqa: F401 (a fixture)
 
 
 def is_running(number):
-    """Whether a 'sleep' of that many seconds runs."""
+    """Whether a 'sleep' of this many seconds runs."""
     return any(pathlib.Path(path).read_bytes().startswith(b"sleep\0")
                for path in children_with(number))
 
 
 def new_number():
-    """Of seconds, by which this process is found, and nobody else's."""
+    """A number of seconds that no other process has in its arguments."""
     return f"4321.{random.getrandbits(60)}"
 
 
@@ -36,7 +36,7 @@ def wait_for_none(*words):
 
 
 # Servers that leave children: in a session of their own, or by a second fork.
-# The socket stays with the last one, so disksum waits for an answer.
+# The last one keeps the socket, so disksum waits for an answer.
 DETACHED = {
     "setsid": "setsid sleep {0} & wait",
     "child of a child": "(setsid sleep {0} &) ; sleep {0}",
@@ -71,7 +71,7 @@ def test_detached_children_end_with_us(directory_for_sockets, how, end):
 
 
 def test_children_that_ignore_signals(directory_for_sockets):
-    """They are killed."""
+    """They are stopped by SIGKILL."""
     script = "trap '' TERM; (setsid sh -c 'sleep {0}; sleep {0}' &); sleep {0}"
     check_detached(script, new_number(), directory_for_sockets, signal.SIGTERM)
 
@@ -88,7 +88,7 @@ def test_detached_children_end_with_the_image(fails, directory_for_sockets, how)
 
 # --- no /proc ----------------------------------------------------------------
 
-# As in a bare chroot. Then children are found by their process group alone.
+# As in a bare chroot: children can only be found by their process group.
 NO_PROC = ["unshare", "--map-root-user", "--mount", "sh", "-c",
            "mount -t tmpfs none /proc && exec \"$0\" \"$@\""]
 
@@ -108,7 +108,7 @@ def test_no_proc(disksum, build, image, directory_for_sockets, close_range, leav
         script = f"sleep {number} & {ORPHAN.format(path)} & exit"
     wrapper = NO_PROC if close_range == "there" else \
         [*NO_PROC, build / "tests/refuse-calls", close_range, "close_range"]
-    # The library is found by /proc/self/exe, else.
+    # Otherwise the library is found by /proc/self/exe.
     env = {**directory_for_sockets, "LD_LIBRARY_PATH": str(build)}
     result = disksum("--", "[", "sh", "-c", script, "]", wrapper=wrapper, env=env)
     assert sums(result.stdout) == [expected]
@@ -124,7 +124,7 @@ def strace_works():
 
 
 def calls_of(command, log, env):
-    """The system calls of the first process, in order, as strace counts them."""
+    """The system calls of the first process, in the order of strace."""
     subprocess.run(["strace", "-o", log, *command], env=env, check=True,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return [line.split("(")[0] for line in log.read_text().splitlines()
@@ -158,7 +158,7 @@ def test_killed_at_any_moment(image, directory_for_sockets, tmp_path, kind):
 
 
 def test_group_is_killed(directory_for_sockets):
-    """What a shell does with a job."""
+    """As a shell kills a job."""
     number = new_number()
     process = subprocess.Popen(
         [BUILD / "disksum", "--", "[", "sh", "-c", f"setsid sleep {number} & wait", "]"],
@@ -184,7 +184,8 @@ def children_of(pid):
 
 @pytest.fixture
 def waiting(directory_for_sockets):
-    """A disksum that waits for its server, its watcher, and the server's word."""
+    """(a disksum that waits for its server, its watcher, a word in the server's
+    arguments)"""
     word = new_number()
     process = subprocess.Popen(
         [BUILD / "disksum", "--", "[", "sleep", word, "]"], stdin=subprocess.PIPE,
@@ -200,7 +201,7 @@ def waiting(directory_for_sockets):
 
 
 def test_watcher_keeps_nothing_open(waiting):
-    """Neither the user's streams nor anything else of ours."""
+    """None of the user's streams, nor any other descriptor of disksum."""
     def links():
         directory = pathlib.Path(f"/proc/{watcher}/fd")
         return sorted(re.sub(r":.*\d.*", "", os.readlink(path)) for path in directory.iterdir())
@@ -209,7 +210,7 @@ def test_watcher_keeps_nothing_open(waiting):
 
 
 def test_watcher_is_asked_to_end(waiting):
-    """It has work to do."""
+    """It ignores the signals, and still stops the server later."""
     process, watcher, word = waiting
     for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
         os.kill(watcher, number)
@@ -221,7 +222,7 @@ def test_watcher_is_asked_to_end(waiting):
 
 @pytest.mark.sanitizer
 def test_watcher_is_killed(waiting):
-    """The server goes, and disksum says so."""
+    """The kernel kills the server, and disksum fails."""
     process, watcher, word = waiting
     os.kill(watcher, signal.SIGKILL)
     assert process.wait(60) == 1
@@ -232,7 +233,7 @@ def test_watcher_is_killed(waiting):
 
 @pytest.mark.sanitizer
 def test_shell_leaves_the_socket_to_a_child(disksum, image, directory_for_sockets):
-    """And ends: that is not the server's end."""
+    """The shell exits, but its child is the server now."""
     path, expected = image
     for end in "exit 0", "exit 7", "kill -9 $$":
         script = f"{ORPHAN.format(path)} & {end}"
@@ -242,13 +243,13 @@ def test_shell_leaves_the_socket_to_a_child(disksum, image, directory_for_socket
 
 
 def test_child_has_the_socket_and_ends(fails, directory_for_sockets):
-    """The status is that of the command, once nobody is left."""
+    """When no process is left, the exit status is that of the command."""
     assert fails("--", "[", "sh", "-c", "sleep 0.25 & exit 5", "]",
                  env=directory_for_sockets).endswith(": the server exited with status 5")
 
 
 def test_child_without_the_socket_lives(fails, directory_for_sockets):
-    """Somebody is there, so it is not said that the server ended."""
+    """A process is left, so the error is not that the server ended."""
     number = new_number()
     line = fails("--", "[", "sh", "-c", f"sleep {number} 3>&- & exit 5", "]",
                  env=directory_for_sockets)

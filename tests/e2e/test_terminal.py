@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
 
 
 class Terminal:
-    """A pseudo terminal, and the program that leads its session."""
+    """A pseudoterminal and the program that leads its session."""
 
     def __init__(self, command, env):
         self.pid, self.fd = pty.fork()
@@ -37,14 +37,14 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def read_until(self, pattern):
-        """What is shown up to a match of the pattern, which is returned."""
+        """Read until the output matches the pattern. Returns the match."""
         deadline = time.monotonic() + 60
         while not (match := re.search(pattern, self.seen)):
             left = deadline - time.monotonic()
             assert left > 0 and select.select([self.fd], [], [], left)[0], self.seen
             try:
                 self.seen += os.read(self.fd, 4096).decode(errors="replace")
-            except OSError as e:  # nobody has it open any more
+            except OSError as e:  # no process has it open any more
                 raise AssertionError(self.seen) from e
         self.seen = self.seen[match.end():]
         return match
@@ -57,7 +57,7 @@ class Terminal:
 
 @pytest.fixture
 def server(image, tmp_path):
-    """A command whose server asks for the password, and the checksum."""
+    """(a command whose server asks for the password, the checksum)"""
     path, expected = image
     script = tmp_path / "server"
     script.write_text(f"""#!/bin/bash
@@ -72,7 +72,7 @@ LISTEN_PID=$$ exec nbdkit -r file {path}
 
 @pytest.fixture
 def start(directory_for_sockets, server):
-    """Starts programs on terminals. None of a server is left in the end."""
+    """A function that starts a program on a terminal. No server may be left."""
     terminals = []
 
     def run(*command, **env):
@@ -86,7 +86,7 @@ def start(directory_for_sockets, server):
 
 @pytest.fixture
 def shell(start):
-    """An interactive shell, which controls jobs."""
+    """An interactive shell with job control."""
     terminal = start("bash", "--norc", "--noprofile", "-i", PS1="ready> ", TERM="dumb")
     terminal.read_until("ready> ")
     terminal.type("bind 'set enable-bracketed-paste off'\n")
@@ -104,7 +104,7 @@ def run_in_shell(shell, command, prompt="Password: "):
 
 
 def expect_status(shell, status):
-    """The shell has the terminal, in its own modes."""
+    """The shell has the terminal back, in its own modes."""
     shell.read_until("ready> ")
     shell.type("echo status-$?-$(stty -a | grep -o '[-]*echo\\b')\n")
     assert shell.read_until(r"status-(\d+-\S+)")[1] == f"{status}-echo"
@@ -135,7 +135,7 @@ def test_wrong_password(shell, server):
 
 @pytest.mark.parametrize("key, number", [("\x03", signal.SIGINT), ("\x1c", signal.SIGQUIT)])
 def test_interrupt(shell, server, key, number):
-    """It ends disksum, too."""
+    """The key ends disksum, too."""
     shell.type("ulimit -c 0\n")
     shell.read_until("ready> ")
     run_in_shell(shell, server[0])
@@ -158,7 +158,8 @@ def test_stop_and_continue(shell, server):
 
 
 def test_background(shell, server):
-    """It stops as if it had asked itself, and goes on in the foreground."""
+    """disksum stops as if it had read from the terminal itself, and goes on in the
+    foreground."""
     command, expected = server
     shell.type(line(command).rstrip() + " &\n")
     shell.read_until("Password: ")
@@ -178,13 +179,13 @@ def test_killed(shell, server, number):
                if open(path.replace("cmdline", "stat")).read().split()[3] == str(shell.pid))
     wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
     os.kill(pid, number)
-    # A server that is not yet dead would read what is typed for the shell.
+    # A server that still runs would read what is typed for the shell.
     wait_until(lambda: not children_with(str(server[0][3])))
     expect_status(shell, 128 + number)
 
 
 def test_script_has_its_terminal_back(start, server, tmp_path):
-    """Where no shell controls jobs: after success, failure and death."""
+    """Without job control: after success, failure and SIGKILL."""
     command, expected = server
     script = tmp_path / "script"
     wait = "until [ $(ps -o tpgid= -p $$) = $(ps -o pgid= -p $$) ]; do sleep 0.05; done"
@@ -212,7 +213,7 @@ sh -c '{line(command).strip()} & echo "pid $!"; wait $!'
 
 
 def test_stop_without_job_control(start, server):
-    """Nobody would continue it: it goes on by itself."""
+    """No shell would continue it, so it goes on by itself."""
     command, expected = server
     terminal = start(*command)
     terminal.read_until("Password: ")
@@ -234,7 +235,7 @@ def test_qemu_never_gets_it(start, server, tmp_path, monkeypatch, image):
 
 
 def test_nbdkit_asks(shell, image):
-    """By what it has for that: on standard input, in a state of its own."""
+    """nbdkit reads the password from standard input, without echo."""
     if not list(pathlib.Path("/usr/lib").glob("**/nbdkit-curl-plugin.so")):
         pytest.skip("no curl plugin of nbdkit")
     path, expected = image
