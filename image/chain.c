@@ -219,7 +219,7 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     if (!err)
         err = open_chain(i, base_path, options, error);
     if (!err)
-        err = image_tell_warnings(i, error);
+        err = image_collect_warnings(i, error);
     if (err) {
         image_close(i);
         return err;

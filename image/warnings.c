@@ -60,8 +60,8 @@ static int warn_changed(struct image *image, const struct reader *r,
     return err;
 }
 
-static int tell_warning(struct image *image, struct reader *r,
-                        struct error *error)
+static int collect_warning(struct image *image, struct reader *r,
+                           struct error *error)
 {
     int err = 0;
 
@@ -81,7 +81,7 @@ static int check_unchanged(struct image *image, struct reader *r,
         return warn_changed(image, r, &change, error);
     if (err)
         error_move(error, &change);
-    return err ? err : tell_warning(image, r, error);
+    return err ? err : collect_warning(image, r, error);
 }
 
 typedef int visitor(struct image *image, struct reader *r, struct error *error);
@@ -112,9 +112,9 @@ static int visit_all(struct image *image, visitor *visit, struct error *error)
     return err;
 }
 
-int image_tell_warnings(struct image *image, struct error *error)
+int image_collect_warnings(struct image *image, struct error *error)
 {
-    return visit_all(image, tell_warning, error);
+    return visit_all(image, collect_warning, error);
 }
 
 int image_check_unchanged(struct image *image, struct error *error)

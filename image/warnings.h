@@ -12,6 +12,6 @@ int image_warn(struct image *image, struct error *error, const char *format,
                ...) __attribute__((format(printf, 3, 4)));
 
 /* Add the warnings of all readers of the image. */
-int image_tell_warnings(struct image *image, struct error *error);
+int image_collect_warnings(struct image *image, struct error *error);
 
 #endif

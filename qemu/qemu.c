@@ -266,8 +266,8 @@ static const char *file_hint(const struct qemu_options *o, const char *reason)
 }
 
 /* Replace the error by the reason that QEMU gives, if there is one. */
-static void explain(const struct qemu_options *o, const struct arguments *a,
-                    int fd, struct error *error)
+static void set_reason(const struct qemu_options *o, const struct arguments *a,
+                       int fd, struct error *error)
 {
     char *messages = malloc(MESSAGES_SIZE + 1);
     ssize_t n = messages ? read(fd, messages, MESSAGES_SIZE) : 0;
@@ -317,7 +317,7 @@ static int start(const struct qemu_options *o, bool lends,
     nbd.no_fragments = true;
     err = nbd_open_server(&server, o->name, &nbd, reader, error);
     if (err)
-        explain(o, &a, fds[0], error);
+        set_reason(o, &a, fds[0], error);
     close(fds[0]);
     close(fds[1]);
     arguments_free(&a);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Any bytes as a compressed cluster. The first byte tells the codec and the
- * size of the cluster. What comes out must not depend on what a decoder did
- * before, nor be written beyond the cluster.
+ * Any bytes as a compressed cluster. The first byte selects the codec and the
+ * size of the cluster. The result must not depend on what the decoder did
+ * before, and nothing may be written beyond the cluster.
  */
 #include "fuzz.h"
 

@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What libFuzzer calls, and replay.c with the corpus. Faults end the process.
- */
+/* Called by libFuzzer and by replay.c. A failure aborts the process. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

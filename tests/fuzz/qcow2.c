@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Any bytes as a qcow2 image: open it, map it from front to back, read data and
- * decode clusters, within bounds of work. The contract of image.h must hold for
- * what it says.
+ * decode clusters, up to a limit. Each extent must keep the contract of
+ * format/extent.h.
  */
 #include "fuzz.h"
 
@@ -12,7 +12,7 @@
 #include "image/image.h"
 #include "tests/unit/memory_reader.h"
 
-/* Bounds of the work for an input; a large disk is not mapped to its end. */
+/* Limits of the work for an input. A large disk is not mapped to its end. */
 #define MAX_EXTENTS 2000
 #define MAX_DECODED (8 << 20)
 #define MAX_CLUSTER (2 << 20)
@@ -64,7 +64,7 @@ static void map_all(struct image *image, const struct memory_reader *m)
 
     require(d);
     for (int i = 0; i < MAX_EXTENTS && offset < image->size; i++) {
-        /* Asked for less at times, as by a plan whose slot is nearly full. */
+        /* Now and then a short range, as for a slot that is nearly full. */
         uint64_t length = image->size - offset;
         struct error error = ERROR_INIT;
         struct extent e;

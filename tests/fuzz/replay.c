@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * replay DIR: what the fuzzer found once, and what it begins with, as a
- * test of every run.
+ * replay DIR: run the inputs of a corpus, which are the seeds of the fuzzer and
+ * its findings, as a test.
  */
 #include "fuzz.h"
 
@@ -12,7 +12,7 @@
 
 #define MAX_SIZE (1 << 20)
 
-/* A hang is a fault, too. */
+/* A hang is a failure, too. */
 #define SECONDS 60
 
 static int run(const char *directory, const char *name)

@@ -7,7 +7,7 @@
 
 #include "common/array.h"
 
-static unsigned bit_count; /* in the last byte of what is packed */
+static unsigned bit_count; /* in the last byte of the packed cluster */
 
 static void put_bits(unsigned value, unsigned n)
 {
@@ -21,7 +21,7 @@ static void put_bits(unsigned value, unsigned n)
     }
 }
 
-/* Huffman codes come with their first bit first. */
+/* Huffman codes begin with their high bit. */
 static void put_code(unsigned code, unsigned n)
 {
     while (n--)
@@ -143,7 +143,7 @@ static void put_full_end(void)
     put_fixed(END_OF_BLOCK);
 }
 
-/* inflate() goes on until something would be written. */
+/* In a full cluster, inflate() goes on up to the next output. */
 static void test_deflate_after_full(void **state)
 {
     static const struct {
@@ -179,7 +179,7 @@ static void test_deflate_after_full(void **state)
     }
 }
 
-/* The end may be missing where the input ends. */
+/* The input may end without an end of the block. */
 static void test_deflate_without_end(void **state)
 {
     (void)state;
@@ -202,7 +202,8 @@ static void test_deflate_one_stream(void **state)
     assert_int_equal(try(CODEC_DEFLATE), EIO);
 }
 
-/* The window of 4 KiB does not matter; what was not yet written does. */
+/* Distances beyond the window of 4 KiB are accepted, but not those beyond the
+ * start of the output. */
 static void test_deflate_distance(void **state)
 {
     (void)state;
@@ -228,9 +229,9 @@ static void test_deflate_distance(void **state)
     }
 }
 
-/* A dynamic block: lengths of the codes for A, B, the end and 258, and of the
- * first three distances. Lengths of lengths are all of 4 or 5 bits: the length
- * n has the 4-bit code n, up to 12. */
+/* A dynamic block with code lengths for A, B, the end and 258, and for the
+ * first three distances. The codes for code lengths have 4 or 5 bits: up to 12,
+ * the code of the length n is n in 4 bits. */
 static void put_dynamic(const unsigned lengths[4], const unsigned distances[3])
 {
     begin_deflate();

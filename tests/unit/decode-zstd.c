@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* zstd frames as encoders make them, and others. */
+/* zstd frames, as encoders make them and as they do not. */
 #include "packing.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static void test_zstd_frames(void **state)
         assert_int_equal(try(CODEC_ZSTD), EIO);
         put_frame(content + third, CLUSTER - third, &f);
         check(CODEC_ZSTD);
-        put_frame(content, 100, &f); /* not looked at */
+        put_frame(content, 100, &f); /* ignored */
         check(CODEC_ZSTD);
         packed_len = n;
         put_frame(content + third, CLUSTER - third + 1, &f);
@@ -123,7 +123,7 @@ static void test_zstd_header(void **state)
     }
 }
 
-/* A full cluster is not enough: the frame has to end. */
+/* A full cluster is not enough: the frame must be complete. */
 static void test_zstd_last_block(void **state)
 {
     (void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Both codecs, and damage against an oracle: QEMU's use of zlib and libzstd.
+ * Both codecs, and damaged clusters, compared with an oracle: zlib and libzstd
+ * as QEMU uses them.
  */
 #include "packing.h"
 
@@ -36,7 +37,8 @@ static void pack(const struct packer *p, size_t len)
 
 /* --- both codecs -------------------------------------------------------- */
 
-/* The length of a cluster is told in sectors: other bytes follow. */
+/* An image has the length of a cluster in sectors, so other bytes may follow.
+ */
 static void test_bytes_behind(void **state)
 {
     (void)state;
@@ -148,7 +150,7 @@ static void compare(enum codec codec, size_t out_len)
     int want = deflate ? oracle_deflate(out_len) : oracle_zstd(out_len);
     int err = try_length(codec, packed_len, out_len);
 
-    /* libdeflate takes some streams that zlib refuses. */
+    /* libdeflate accepts some streams that zlib refuses. */
     if (!deflate || want == 0)
         assert_int_equal(err, want);
     if (want == 0)
@@ -166,8 +168,8 @@ static void damage(int how)
     }
 }
 
-/* A damaged cluster is an error or other bytes, the same as for QEMU, and never
- * a crash. The decoder is as good as new after it. */
+/* A damaged cluster is an error, or other bytes, as for QEMU, and never a
+ * crash. The decoder can be used afterwards. */
 static void test_damage(void **state)
 {
     static const size_t lengths[] = { CLUSTER, CLUSTER + 1, 2 * CLUSTER };
@@ -205,8 +207,8 @@ static void test_noise(void **state)
     }
 }
 
-/* Matches from beyond the window: the library takes them as far as its ring
- * reaches. What the decoder did before must not change the answer. */
+/* Matches from beyond the window, which the library accepts as far as its ring
+ * reaches. Earlier use of the decoder must not change the result. */
 static void test_zstd_beyond_window(void **state)
 {
     const struct frame flushed = { .sizeless = true,

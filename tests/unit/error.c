@@ -36,7 +36,7 @@ static void test_move(void **state)
     error_clear(&to);
 }
 
-/* Out of memory for the text, there is still something to say. */
+/* If there is no memory for the message, there is still a message. */
 static void test_code_alone(void **state)
 {
     struct error error = { .code = ENOSPC };

@@ -14,8 +14,8 @@
 #define SIZE (UNITS * UNIT)
 
 /*
- * A layer that is told what it has, a letter a unit: d data, z zeros, c a
- * compressed cluster, - nothing, ! an error.
+ * A layer with a script, of a letter for each unit: d data, z zeros, c a
+ * compressed cluster, - unallocated, ! an error.
  */
 struct scripted {
     struct chain_layer link;
@@ -73,8 +73,8 @@ static void script(struct scripted *s, const char *units, struct scripted *on)
     s->link.backing = on ? &on->link : NULL;
 }
 
-/* The whole image as letters, an upper-case letter where an extent begins. The
- * contract is checked on the way. */
+/* Compare the whole image with letters, in extents of at most step bytes (0: no
+ * limit), and check the contract of each extent. */
 static void check(struct scripted *top, uint64_t step, const char *expected)
 {
     struct image image = { .top = &top->link, .size = top->link.layer.size };
@@ -120,14 +120,14 @@ static void test_layers(void **state)
         script(&base, "dddddddddddddddd", NULL);
         check(&base, step, "dddddddddddddddd");
 
-        /* The middle is short: zeros after its end, whatever is below. */
+        /* The middle layer is short: zeros follow, whatever is below. */
         script(&middle, "zz--cc--", &base);
         script(&top, "-d-d-d-d-z--cc--", &middle);
         check(&top, step, "zdddcdddzzzzcczz");
     }
 }
 
-/* Each layer tells once what it has, into however many pieces others cut it. */
+/* A layer is asked once, into however many pieces the others cut its answer. */
 static void test_asked_once(void **state)
 {
     struct scripted base, top;
@@ -140,7 +140,7 @@ static void test_asked_once(void **state)
     assert_int_equal(base.calls, 1);
 }
 
-/* Data in a hole of its file, or beyond its end, is zeros. */
+/* Data in a hole of its file, or beyond the end, is zeros. */
 static void test_host_holes_and_end(void **state)
 {
     static const bool holes[UNITS] = { [3] = true, [4] = true, [7] = true };
@@ -155,7 +155,7 @@ static void test_host_holes_and_end(void **state)
     check(&top, 7, "dddzzddzddddzzzz");
 }
 
-/* An error counts where it is seen, and not where a layer hides it. */
+/* An error is reported where the guest sees it, not where a layer hides it. */
 static void test_errors(void **state)
 {
     struct scripted base, top;
@@ -172,7 +172,7 @@ static void test_errors(void **state)
     assert_int_equal(image_map(&image, 3 * UNIT, UNIT, &e, &error), EIO);
     assert_string_equal(error_message(&error), "broken");
     error_clear(&error);
-    /* Asked again, it is no other answer. */
+    /* The same question has the same answer. */
     assert_int_equal(image_map(&image, 3 * UNIT, UNIT, &e, &error), EIO);
     error_clear(&error);
 }

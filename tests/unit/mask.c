@@ -67,7 +67,7 @@ static void test_names(void **state)
         assert_masked(cases[i].name, cases[i].masked);
 }
 
-/* Nothing to hide. */
+/* Names without a secret. */
 static const char *const innocent[] = {
     "",
     "a",
@@ -129,7 +129,7 @@ static void test_text(void **state)
           "ssh://a:***@b: 'ssh://a:***@b' failed" },
         { "top: cannot open its backing file: 'https://a:p'w@b/x'", NULL,
           "top: cannot open its backing file: 'https://a:***@b/x'" },
-        /* What follows a name that is known is not taken for a part of it. */
+        /* What follows a known name is not taken for a part of it. */
         { "https://a:p@b/x: for c@d", "https://a:p@b/x",
           "https://a:***@b/x: for c@d" },
         { "file.cookie=a: bad, for b", "file.cookie=a",
@@ -154,9 +154,8 @@ static void test_text(void **state)
     }
 }
 
-/* A password of 1 to 12 characters, of which the user escaped none. It begins
- * with a letter that occurs in no other place, and has two at least, so that it
- * can be looked for. */
+/* Make a password that the user has not escaped. It begins and ends with
+ * letters that are nowhere else, so they can be searched for. */
 static void make_password(char *password)
 {
     static const char *const pieces[] = {
@@ -186,7 +185,7 @@ static const char *const names[] = {
     "strange+1://user:%s@host?x=y",       "iscsi://user%%%s@host/iqn/1",
 };
 
-/* Whatever the password, and wherever it stands: not a piece is left. */
+/* No piece of a password is left, whatever it is and wherever it is. */
 static void test_random_passwords(void **state)
 {
     (void)state;
@@ -216,7 +215,7 @@ static void test_random_passwords(void **state)
     }
 }
 
-/* In an option string a comma is doubled, in JSON a quote has a backslash. */
+/* Commas are doubled in option strings, and quotes escaped in JSON. */
 static void test_random_values(void **state)
 {
     static const struct {
@@ -252,8 +251,8 @@ static void test_random_values(void **state)
     }
 }
 
-/* However a list of 16 MiB is made, no time is needed that grows with the
- * square of its length: these would take hours. */
+/* The time never grows with the square of the length: then these texts would
+ * take hours. */
 static void test_long_texts(void **state)
 {
     static const char *const pieces[] = {

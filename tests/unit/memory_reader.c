@@ -111,7 +111,8 @@ static struct read *memory_reap(struct read_queue *queue, bool wait)
     struct memory_queue *q = (struct memory_queue *)queue;
     struct read *read = q->list;
 
-    /* Nothing is ready before somebody waits: all that may be in flight is. */
+    /* Nothing is ready until the caller waits, so as much as possible is in
+     * flight. */
     if (!wait || !read)
         return NULL;
     q->list = read->next;

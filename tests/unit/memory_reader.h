@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A reader of bytes in memory that does at will what real ones do at times:
- * reads come back in reverse order, short, or with an error.
+ * A reader of bytes in memory. On request, it does what other readers do now
+ * and then: reads come back in reverse order, short, or with an error.
  */
 #ifndef TESTS_UNIT_MEMORY_READER_H
 #define TESTS_UNIT_MEMORY_READER_H
@@ -15,25 +15,25 @@
 struct memory_reader {
     struct reader reader;
     const unsigned char *bytes; /* holes are zeros */
-    uint64_t unit;              /* holes are at multiples of it */
-    const bool *holes;          /* one a unit; NULL: none */
-    bool one_unit;              /* extent() tells of one unit at a time */
+    uint64_t unit;              /* the size of a hole, to which it is aligned */
+    const bool *holes;          /* for each unit; NULL: there are none */
+    bool one_unit;              /* an extent has one unit */
 
-    bool reverse;         /* reads come back last first */
-    bool partial;         /* try_read() gives a part */
-    uint64_t fail_extent; /* extent() gives what is before, and fails here */
-    uint64_t fail_read;   /* the byte that cannot be read */
-    uint64_t fail_from;   /* none from here on can be read */
+    bool reverse;         /* reads come back in reverse order */
+    bool partial;         /* try_read() reads a part */
+    uint64_t fail_extent; /* extent() fails at this offset */
+    uint64_t fail_read;   /* the byte at this offset cannot be read */
+    uint64_t fail_from;   /* no byte from this offset on can be read */
     uint64_t end;         /* the object ends here, before its size */
-    bool changed;         /* check_unchanged() says so */
+    bool changed;         /* check_unchanged() fails */
     unsigned extent_calls;
-    unsigned rest_calls;      /* of read_rest(), so of metadata, too */
-    unsigned will_need_calls; /* and where the last one began: */
+    unsigned rest_calls;      /* of read_rest(), also for metadata */
+    unsigned will_need_calls; /* of will_need(), and the last offset: */
     uint64_t needed;
 };
 
-/* All in order, over bytes that stay in place. Owned by the caller, also after
- * close(). */
+/* Set up a reader that does nothing odd. The bytes and the reader belong to the
+ * caller, even after close(). */
 void memory_reader_init(struct memory_reader *m, const void *bytes,
                         uint64_t size);
 

@@ -17,7 +17,7 @@ int packing_set_up(void **state)
 {
     (void)state;
     decoder = decoder_new();
-    /* Text enough to be packed, noise enough to take some room. */
+    /* Text that can be compressed, and noise that cannot. */
     random_fill(content, LARGE);
     for (size_t i = 0; i < LARGE; i++) {
         if (i % 97 < 60)
@@ -38,7 +38,7 @@ int packing_tear_down(void **state)
 
 int try_length(enum codec codec, size_t in_len, size_t out_len)
 {
-    /* A place of its own, so that sanitizers see a byte too far. */
+    /* A buffer of exactly this size, so that sanitizers find overruns. */
     unsigned char *in = malloc(in_len ? in_len : 1);
     int err;
 

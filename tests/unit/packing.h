@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the tests of the decoder share: a cluster of content, the place where it
- * is packed, and a decoder that is tried on it. main() sets all of it up with
- * packing_set_up() and packing_tear_down(). What is expected of odd streams was
- * tried with qemu-img 7.2.
+ * What the tests of the decoder share: a cluster of content, a buffer into
+ * which it is packed, and a decoder. main() sets them up with packing_set_up()
+ * and packing_tear_down(). The expected results for odd streams are those of
+ * qemu-img 7.2.
  */
 #ifndef TESTS_UNIT_PACKING_H
 #define TESTS_UNIT_PACKING_H
@@ -19,31 +19,31 @@
 extern unsigned char content[LARGE];
 extern unsigned char packed[ROOM];
 extern size_t packed_len;
-/* What the last try gave. */
+/* The output of the last call. */
 extern unsigned char out[LARGE + 1];
 
 int packing_set_up(void **state);
 int packing_tear_down(void **state);
 
-/* Decode so many bytes of what is packed. */
+/* Decode so many of the packed bytes. */
 int try_length(enum codec codec, size_t in_len, size_t out_len);
 
-/* Decode all of it, to a cluster. */
+/* Decode all packed bytes to a cluster. */
 int try(enum codec codec);
 
-/* ... which must be that of content. */
+/* Likewise, and compare the cluster with content. */
 void check(enum codec codec);
 
-/* These add to what is packed. */
+/* Add to the packed bytes. */
 
 void put(const void *bytes, size_t len);
 void put_deflate(const void *data, size_t len);
 
 struct frame {
-    bool sizeless; /* does not tell the size of its content */
+    bool sizeless; /* without the content size */
     bool checksum;
     int window_log; /* 0: the encoder's choice */
-    size_t flush;   /* end a block after so many bytes; 0: as it comes */
+    size_t flush; /* end a block after so many bytes; 0: the encoder's choice */
 };
 
 void put_frame(const void *data, size_t len, const struct frame *f);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * How often the map of a qcow2 image reads its tables, and how long its extents
- * are. What they say is tested end to end.
+ * are. The end-to-end tests check that they are right.
  */
 #include "memory_reader.h"
 #include "test.h"
@@ -17,7 +17,7 @@
 #define PER_SLICE (TABLE_SLICE / sizeof(uint64_t))
 #define COPIED (UINT64_C(1) << 63)
 
-/* Places in the file, in clusters. Data lies far behind what is there. */
+/* Places in the file, in clusters. Data is far beyond the end of the file. */
 enum { L1 = 1, REFCOUNTS = 2, L2 = 3, TABLES = 4, DATA = 1000 };
 
 static unsigned char file[(L2 + TABLES) * CLUSTER];
@@ -36,7 +36,7 @@ static void put64(size_t at, uint64_t value)
     memcpy(file + at, &value, sizeof(value));
 }
 
-/* An image of so many clusters, with an empty L1 table. */
+/* Make an image of so many clusters, with an empty L1 table. */
 static void begin(uint64_t clusters)
 {
     memset(file, 0, sizeof(file));
@@ -87,7 +87,7 @@ static struct extent map(uint64_t offset)
     return extent;
 }
 
-/* A slice of the L1 table says it all. */
+/* All is in one slice of the L1 table. */
 static void test_hole(void **state)
 {
     struct extent extent;
@@ -119,8 +119,8 @@ static void test_run_is_one_extent(void **state)
     image_close(image);
 }
 
-/* From front to back each slice is read once, and the next table is asked for
- * before this one is at its end. */
+/* From front to back, each slice is read once, and the next table is read ahead
+ * before the end of this one. */
 static void test_tables_are_read_once(void **state)
 {
     uint64_t extents = 0;

@@ -62,7 +62,7 @@ static void test_json(void **state)
         { "{\"\\u0078\":\"\\\\\\\"\\/\\'\\n\\u00e4\\u20ac\\ud83d\\ude00\"}",
           "{\"y\": \"\\\\\\\"/'\\u000aä€😀\",\"z\": \"\"}" },
         { "{'x':'a\"b'}", "{\"y\": \"a\\\"b\",\"z\": \"\"}" },
-        /* From where it is none, it is left. */
+        /* The rest stays as it is where it is not well-formed. */
         { "json:", "json:" },
         { "{\"x\":\"a\", \"x\":\"b}", "{\"y\": \"a\",\"z\": \"\", \"x\":\"b}" },
         { "{\"x\":\"a\\u0000\"}", "{\"x\":\"a\\u0000\"}" },
@@ -79,7 +79,7 @@ static void test_json(void **state)
         assert_rewritten(cases[i][0], true, cases[i][1]);
 }
 
-/* No stack is deep enough for all that fits into an argument. */
+/* An argument can have more levels than the stack has room for. */
 static void test_deep_json(void **state)
 {
     size_t size = 4 << 20;
@@ -92,7 +92,7 @@ static void test_deep_json(void **state)
     free(text);
 }
 
-/* Pieces of both in any order: what has no "x" stays as it is. */
+/* Pieces of both forms in any order: without an "x", nothing changes. */
 static void test_random_options(void **state)
 {
     static const char *const pieces[] = {

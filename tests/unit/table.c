@@ -66,7 +66,7 @@ static void test_same_table_is_read_once(void **state)
     m.fail_read = 0;
     table_set(&t, &m.reader, 0, 4096);
     check(&t, 100, 3996);
-    /* Another is read, and its error is told. */
+    /* Another table is read, and its error is reported. */
     m.fail_read = 5000;
     table_set(&t, &m.reader, 4096, 4096);
     assert_true(table_get(&t, 0, &p, &count, &error) != 0);
@@ -74,7 +74,7 @@ static void test_same_table_is_read_once(void **state)
                         "memory: read error at offset 5000: Input/output "
                         "error");
     error_clear(&error);
-    /* What failed is not taken for read. */
+    /* A slice whose read failed is read again. */
     m.fail_read = NEVER;
     check(&t, 0, 4096);
     table_free(&t);
