@@ -5,49 +5,12 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "common/bytes.h"
 #include "format/qcow2.h"
 
 #define HEADER_READ 112
-
-int qcow2_broken(const struct qcow2 *q, int code, struct error *error,
-                 const char *format, ...)
-{
-    char text[256];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    return error_set(error, code, "%s: broken qcow2 image: %s",
-                     q->layer->reader->name, text);
-}
-
-int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,
-                      uint64_t count, size_t entry_size, uint64_t max_size,
-                      struct error *error)
-{
-    if (count > max_size / entry_size)
-        return qcow2_broken(q, EFBIG, error,
-                            "the %s is too large: %" PRIu64 " entries", what,
-                            count);
-    if (sum_exceeds(offset, count * entry_size,
-                    count ? QCOW2_MAX_OFFSET : INT64_MAX) ||
-        offset % q->cluster_size != 0)
-        return qcow2_broken(q, EINVAL, error,
-                            "the %s is misplaced: at %" PRIu64, what, offset);
-    return 0;
-}
-
-int qcow2_check_l1(const struct qcow2 *q, const char *what, uint64_t offset,
-                   uint64_t count, struct error *error)
-{
-    return qcow2_check_table(q, what, offset, count, sizeof(uint64_t),
-                             QCOW2_MAX_L1_SIZE, error);
-}
 
 /* --- the header --------------------------------------------------------- */
 

@@ -94,7 +94,8 @@ enum {
  * alignment. */
 #define QCOW2_MAX_OFFSET ((UINT64_C(1) << 63) - GiB)
 
-/* Set the error "NAME: broken qcow2 image: ...". Returns its code. */
+/* qcow2-check.c: set the error "NAME: broken qcow2 image: ...". Returns its
+ * code. */
 int qcow2_broken(const struct qcow2 *q, int code, struct error *error,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -122,7 +122,6 @@ def symbols(path):
             {name for kind, name in kinds if kind == "U"})
 
 
-@pytest.mark.xfail(reason="qcow2-header and qcow2-extensions")
 def test_files_do_not_call_in_a_circle(root, build):
     """A file that uses another's functions is above it. A build may have what
     is left of a file that is gone."""
