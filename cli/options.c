@@ -35,7 +35,7 @@ static enum options_result set_option(struct options *o,
 static enum options_result parse_all(struct options *o, int argc, char **argv)
 {
     enum options_result result = OPTIONS_RUN;
-    struct option_names names;
+    struct option_names names = { .letters = "" };
 
     option_names_make(&names, o->blksum);
     opterr = 0;
