@@ -33,7 +33,8 @@ static bool is_readable(int fd, int timeout_ms)
     return poll(&pfd, 1, timeout_ms) == 1;
 }
 
-/* Fetch what is there, wait for one at least; count each buffer's. */
+/* Wait until there is a completion, and fetch all. Count those of each buffer.
+ */
 static unsigned reap(struct blkhash *h, int fd)
 {
     struct blkhash_completion c[3];
@@ -49,7 +50,7 @@ static unsigned reap(struct blkhash *h, int fd)
     return count;
 }
 
-/* Many updates of random lengths, as many in flight as there may be, mixed
+/* Many updates of random lengths, as many in flight as the depth allows, mixed
  * with the other calls: each completes once, and the checksum is right. */
 static void test_many_updates(void **state)
 {
@@ -107,7 +108,7 @@ static void test_many_updates(void **state)
     free(content);
 }
 
-/* The queue depth bounds what is not fetched, not only what is not hashed. */
+/* The depth also limits the completions that are not fetched. */
 static void test_too_many(void **state)
 {
     static const unsigned char buf[8192];
@@ -125,7 +126,8 @@ static void test_too_many(void **state)
         for (unsigned i = 0; i < DEPTH; i++)
             assert_int_equal(blkhash_async_update(h, buf, 8192, NULL), 0);
         assert_int_equal(blkhash_async_update(h, buf, 8192, NULL), EAGAIN);
-        /* The descriptor tells also what came before it was asked for. */
+        /* The descriptor is readable for a completion that is older than
+         * itself. */
         assert_int_equal(blkhash_completion_fd(h, &fd), 0);
         while (fetched < DEPTH) {
             assert_true(is_readable(fd, -1));
@@ -160,9 +162,9 @@ static void test_empty_update_completes(void **state)
     blkhash_free(h);
 }
 
-/* The bytes are hashed where they are: a block in the middle of the buffer may
- * change until it is hashed, and it does not when its completion was fetched;
- * the ends, which are no whole blocks, are copied before the call returns. */
+/* Whole blocks are hashed in place, so they must not change before the
+ * completion. The parts of blocks at both ends are copied before the call
+ * returns. */
 static void test_ends_are_copied(void **state)
 {
     struct blkhash *h = new_stream(2);
@@ -189,8 +191,8 @@ static void test_ends_are_copied(void **state)
     blkhash_free(h);
 }
 
-/* Memory is the caller's again with the completion, not before: whoever fills
- * it with something else at once gets the checksum of what was there. */
+/* A buffer belongs to the caller again with the completion. A caller that fills
+ * it with other bytes at once gets the checksum of the old ones. */
 static void test_memory_after_completion(void **state)
 {
     enum { SIZE = (3 << 20) + 5000, ROUNDS = 12 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A thread that is cancelled inside a call of the library ends after the call,
- * and others go on.
+ * A thread that is cancelled in a call of the library ends after the call, and
+ * other threads are not affected.
  */
 #include "test.h"
 
@@ -18,7 +18,7 @@
 
 static unsigned char content[1 << 20];
 
-/* What the thread is to do, and what became of it. */
+/* The work of a thread, and its results. */
 struct task {
     void (*run)(struct task *task);
     struct blkhash *h;
@@ -31,7 +31,7 @@ static void *cancelled_thread(void *arg)
 {
     struct task *task = arg;
 
-    /* Whatever can be cancelled is, as it begins to wait. */
+    /* It is cancelled at the next cancellation point. */
     pthread_cancel(pthread_self());
     task->run(task);
     task->finished = true;
@@ -47,7 +47,7 @@ static void run_cancelled(struct task *task)
     assert_int_equal(pthread_create(&thread, NULL, cancelled_thread, task), 0);
     assert_int_equal(pthread_join(thread, &result), 0);
     assert_true(task->finished);
-    /* Held off, and not forgotten. */
+    /* It was cancelled, but after the call. */
     assert_ptr_equal(result, PTHREAD_CANCELED);
 }
 
@@ -71,8 +71,8 @@ static void make(struct task *task)
     task->leaf = blkhash_leaf_new(BLOCK, "sha256");
 }
 
-/* More than the queue is deep, so that it waits; and with a descriptor to
- * write to and to read from. */
+/* Add more pieces than the depth, so that calls wait, with a descriptor that is
+ * written and read. */
 static void add(struct task *task)
 {
     struct blkhash_completion done[DEPTH];
@@ -145,7 +145,7 @@ static void add_and_leave(struct task *task)
     blkhash_update(task->h, content, sizeof(content));
 }
 
-/* A stream whose thread was cancelled can be freed, and go on. */
+/* After a thread was cancelled, its stream can be used and freed. */
 static void test_after_a_cancelled_thread(void **state)
 {
     (void)state;
@@ -164,7 +164,7 @@ static void test_after_a_cancelled_thread(void **state)
     }
 }
 
-/* The state of the caller comes back, whichever it was. */
+/* Calls keep the cancellation state of the caller. */
 static void test_state_comes_back(void **state)
 {
     struct blkhash *h;

@@ -12,7 +12,7 @@
 
 static struct context_pool pool;
 
-/* A context is made when none is idle, and handed out again. */
+/* A context is made if none is idle, and used again. */
 static void test_contexts_are_reused(void **state)
 {
     struct digest_ctx *a, *b, *again;
@@ -33,7 +33,7 @@ static void test_contexts_are_reused(void **state)
     assert_int_equal(pool.idle_count, 2);
 }
 
-/* NULL: all went well. */
+/* Returns NULL if all went well. */
 static void *hash_often(void *arg)
 {
     unsigned char md[MD], expected[MD], c = *(char *)arg;
@@ -52,7 +52,8 @@ static void *hash_often(void *arg)
     return NULL;
 }
 
-/* No two threads have the same one, and there are no more than threads. */
+/* No two threads get the same context, and there are not more contexts than
+ * threads. */
 static void test_threads_share(void **state)
 {
     pthread_t threads[THREADS];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What becomes of it when OpenSSL fails: its functions go through the test
- * (--wrap). And how often the library looks at the environment.
+ * Failures of OpenSSL, whose functions go through the test (--wrap). And how
+ * often the library reads the environment.
  */
 #include "test.h"
 
@@ -62,7 +62,7 @@ char *__wrap_secure_getenv(const char *name)
 
 /* --- dispatch ----------------------------------------------------------- */
 
-/* Slower than OpenSSL by far, and never wrong. */
+/* Much slower than OpenSSL, and cannot fail. */
 static void compress(struct sha256_state *state, const uint8_t *const data[],
                      unsigned count, size_t blocks)
 {
@@ -90,7 +90,8 @@ static const struct sha256_kernel missing = {
     .name = "missing", .lanes = 2, .usable = no, .compress = compress
 };
 
-/* What fails at once does not win, wherever it stands. */
+/* A kernel that fails at once is not the fastest, wherever it is in the list.
+ */
 static void test_failing_candidate(void **state)
 {
     const struct sha256_kernel *const candidates[] = { NULL, &missing, &slow,
@@ -134,8 +135,7 @@ static void test_all_fail(void **state)
     failing = NONE;
 }
 
-/* Once, when the kernel is chosen: a program may change its environment later,
- * in another thread. */
+/* Once, since later another thread of the program may change it. */
 static void test_environment_is_read_once(void **state)
 {
     (void)state;
@@ -150,7 +150,7 @@ static void test_environment_is_read_once(void **state)
 
 /* --- hashing ------------------------------------------------------------ */
 
-/* The first error stays, whatever is called then, and however often. */
+/* All later calls return the first error. */
 static void test_stream_fails(void **state)
 {
     static unsigned char buf[1 << 20];

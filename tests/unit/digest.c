@@ -20,7 +20,7 @@ static void hash(const char *name, const void *buf, size_t len,
     *md_len = digest_size(d);
     ctx = digest_ctx_new(d);
     assert_non_null(ctx);
-    /* Twice: a context is reusable. */
+    /* Twice, since a context can be used again. */
     for (int i = 0; i < 2; i++) {
         assert_int_equal(digest_start(ctx), 0);
         assert_int_equal(digest_update(ctx, buf, len / 2), 0);
@@ -44,12 +44,13 @@ static bool is_listed(const char *digest)
     return false;
 }
 
-/* FIPS 180-4, FIPS 202, RFC 7693 and the BLAKE3 paper: digests of "abc". */
+/* Digests of "abc" as they were published: SHA-1 and SHA-2 in FIPS 180-4, SHA-3
+ * in FIPS 202, BLAKE2 in RFC 7693. */
 static void test_published_vectors(void **state)
 {
     static const struct {
         const char *name, *hex;
-        const char *optional; /* not in each build; its name in the list */
+        const char *optional; /* the name in the list; NULL: it must be there */
     } vectors[] = {
         { "sha256",
           "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
@@ -95,8 +96,7 @@ static void test_unknown_digests(void **state)
     }
 }
 
-/* The list is sorted, has no name twice, and every name in it works at every
- * level. */
+/* The list is sorted and has no duplicates, and each name works in a stream. */
 static void test_listed_digests_work(void **state)
 {
     const char *const *names = blkhash_digests();
@@ -123,7 +123,7 @@ static void test_listed_digests_work(void **state)
     assert_true(sha256);
 }
 
-/* The queue is the program's own: SSL_get_error() looks into it. */
+/* The program uses the queue of errors, too: SSL_get_error() reads it. */
 static void test_openssl_errors_stay_away(void **state)
 {
     (void)state;

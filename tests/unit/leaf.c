@@ -23,7 +23,7 @@ static void fill(unsigned char *buf, size_t block_size, size_t len,
             memset(buf + b * block_size, 0, block_size);
             ++*zero_blocks;
             break;
-        case 1: /* zeros but for the last byte */
+        case 1: /* zeros, except for the last byte */
             memset(buf + b * block_size, 0, block_size);
             buf[(b + 1) * block_size - 1] = 1;
             break;
@@ -33,8 +33,8 @@ static void fill(unsigned char *buf, size_t block_size, size_t len,
     }
 }
 
-/* Any number of blocks, with zero blocks among them and a short one at the
- * end, gives the digest of each. */
+/* The digests of any number of blocks, with zero blocks among them and a short
+ * one at the end. */
 static void test_blocks_and_rest(void **state)
 {
     static const size_t sizes[] = { 1, 63, 64, 512, 1000, 4096 };
@@ -68,7 +68,7 @@ static void test_blocks_and_rest(void **state)
     }
 }
 
-/* Blocks in no order, and the same block twice. */
+/* Blocks in no order, some of them more than once. */
 static void test_scattered_blocks(void **state)
 {
     enum { SIZE = 1024 };
@@ -95,7 +95,7 @@ static void test_scattered_blocks(void **state)
 
 enum { SHARED_BLOCKS = 20, SHARED_SIZE = 512 };
 
-/* What each thread does, with bytes of its own. */
+/* A thread, and the bytes that it hashes. */
 struct user {
     struct blkhash_leaf *leaf;
     unsigned char buf[SHARED_BLOCKS * SHARED_SIZE];

@@ -8,7 +8,7 @@
 #define MD 32
 #define DEPTH 5
 
-/* Some pieces, with a zero block before each. */
+/* The pieces under test. */
 static struct pieces pieces;
 static struct blkhash_leaf *leaf;
 static struct blkhash_root *root;
@@ -29,7 +29,8 @@ static void end(void)
     blkhash_leaf_free(leaf);
 }
 
-/* Data of a piece is whole blocks, about 256 KiB, and not too many digests. */
+/* A piece has whole blocks, about 256 KiB of data, and at most 4,096 digests.
+ */
 static void test_size(void **state)
 {
     static const struct {
@@ -51,7 +52,7 @@ static void test_size(void **state)
     }
 }
 
-/* Put everything into the root, and compare with the oracle. */
+/* Hash and commit all pieces, and compare with the oracle. */
 static void check(const unsigned char *content, size_t len)
 {
     unsigned char md[MD], expected[MD];
@@ -69,8 +70,8 @@ static void check(const unsigned char *content, size_t len)
     assert_memory_equal(md, expected, MD);
 }
 
-/* Pieces of each number of blocks, in place and copied, of which the last ends
- * in the middle of a block. */
+/* Pieces of each number of blocks after one of zeros, copied and not copied.
+ * The last one ends within a block. */
 static void test_pieces_of_each_length(void **state)
 {
     enum { BLOCK = 1000, MAX_BLOCKS = 35 };
@@ -99,7 +100,7 @@ static void test_pieces_of_each_length(void **state)
     }
 }
 
-/* A long run of zeros enters in steps. */
+/* A long run of zeros is committed in steps. */
 static void test_steps(void **state)
 {
     struct piece *piece;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * When a stream does its work: its calls of the leaf and the root go through
+ * When a stream does its work. Its calls of the leaf and the root go through
  * the test (--wrap).
  */
 #include "common/array.h"
@@ -71,8 +71,8 @@ static struct blkhash *new_stream(size_t block_size, unsigned threads)
 
 /* --- one thread --------------------------------------------------------- */
 
-/* Of what is copied, less than 16 blocks and a piece of 256 KiB wait for a
- * later call. */
+/* Of bytes that are copied, less than 16 blocks and a piece of 256 KiB wait for
+ * a later call. */
 static void test_one_thread_works_in_the_call(void **state)
 {
     static const size_t block_sizes[] = { 512, 4096, 65536 };
@@ -82,14 +82,14 @@ static void test_one_thread_works_in_the_call(void **state)
     random_fill(buf, sizeof(buf));
     for (size_t i = 0; i < ARRAY_SIZE(block_sizes); i++) {
         size_t block_size = block_sizes[i];
-        size_t most = 15 * block_size + 256 * 1024;
+        size_t max = 15 * block_size + 256 * 1024;
         struct blkhash *h = new_stream(block_size, 1);
         unsigned char md[MD], expected[MD];
 
         test_case("block size %zu", block_size);
         for (size_t done = 0; done < sizeof(buf); done += 4096) {
             assert_int_equal(blkhash_update(h, buf + done, 4096), 0);
-            assert_true(done + 4096 - hashed * block_size <= most);
+            assert_true(done + 4096 - hashed * block_size <= max);
         }
         assert_int_equal(blkhash_final(h, md, NULL), 0);
         blkhash_free(h);
@@ -98,7 +98,7 @@ static void test_one_thread_works_in_the_call(void **state)
     }
 }
 
-/* What is hashed where it is does not wait at all. */
+/* Bytes that are not copied are hashed when the call returns. */
 static void test_one_thread_hashes_in_place(void **state)
 {
     static unsigned char buf[3 << 20];
@@ -119,8 +119,7 @@ static void test_one_thread_hashes_in_place(void **state)
 
 /* --- runs of zeros ------------------------------------------------------ */
 
-/* A stream is freed while a thread feeds the root with more zeros than anybody
- * can wait for. */
+/* Free a stream while a thread adds zeros to the root that would take days. */
 static void test_free_among_zeros(void **state)
 {
     static const size_t block_sizes[] = { 1, 512, 65536,
@@ -134,7 +133,7 @@ static void test_free_among_zeros(void **state)
 
             test_case("block size %zu, threads %u", block_sizes[i], threads);
             assert_int_equal(blkhash_zero(h, 4 * EiB), 0);
-            /* Without a copy: hands the zeros before it to the threads. */
+            /* Gives the zeros before it to the threads. */
             assert_int_equal(
                 blkhash_async_update(h, block, block_sizes[i], NULL), 0);
             sem_wait(&zeros_begun);
@@ -144,8 +143,8 @@ static void test_free_among_zeros(void **state)
     }
 }
 
-/* With one thread the zeros wait for the queue to be full, or the end: neither
- * a call that adds nor the end of a stream that is given up takes them on. */
+/* With one thread, zeros wait until the queue is full or the end: neither a
+ * call that adds nor the one that frees works on them. */
 static void test_free_zeros_with_one_thread(void **state)
 {
     static unsigned char buf[1 << 20];
@@ -165,7 +164,7 @@ static void test_free_zeros_with_one_thread(void **state)
     assert_int_equal(zero_calls, 0);
 }
 
-/* The checksum by the root alone. */
+/* Compute the checksum with a root. */
 static void expect_zeros(size_t block_size, uint64_t blocks,
                          const unsigned char *tail, unsigned char *md)
 {
@@ -202,7 +201,7 @@ static void check_run(size_t block_size, uint64_t blocks, uint64_t step,
     assert_memory_equal(md, expected, MD);
 }
 
-/* Runs around the length of a step, and of some steps, enter whole. */
+/* Runs of about one step, and of several, are added completely. */
 static void test_all_zeros_enter(void **state)
 {
     static const struct {

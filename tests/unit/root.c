@@ -12,7 +12,8 @@
 #define MD 32
 #define SIZE 512
 
-/* Digests and runs of zeros in any mixture give the checksum of the content. */
+/* Any mixture of digests and runs of zeros gives the checksum of the content.
+ */
 static void test_mixture(void **state)
 {
     enum { BLOCKS = 300 };
@@ -52,7 +53,7 @@ static void test_mixture(void **state)
     free(buf);
 }
 
-/* The length must fit the blocks: a caller's mistake is no checksum. */
+/* The length must fit the number of blocks. */
 static void test_length_fits_blocks(void **state)
 {
     struct blkhash_root *root = blkhash_root_new(SIZE, "sha256");
@@ -66,7 +67,7 @@ static void test_length_fits_blocks(void **state)
     blkhash_root_free(root);
 }
 
-/* 2^63 - 1 bytes, in the largest blocks: no sum overflows. */
+/* 2^63 - 1 bytes in the largest blocks: nothing overflows. */
 static void test_longest(void **state)
 {
     struct blkhash_root *root =
@@ -88,8 +89,8 @@ static void test_longest(void **state)
     blkhash_root_free(root);
 }
 
-/* 2^48 bytes and some: the length needs seven of its eight bytes. Digests are
- * given, a MiB of them at a time: how a block gets its own is tested elsewhere.
+/* A little more than 2^48 bytes: the length needs seven of its eight bytes. The
+ * digests are made up, 1 MiB at a time.
  */
 static void test_long(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The kernels of this machine, and the choice among them. It runs once in a
- * process, so this program also runs with BLKHASH_SHA256.
+ * The kernels of this machine, and the choice among them. A process chooses
+ * once, so this program also runs with each value of BLKHASH_SHA256.
  */
 #include "test.h"
 
@@ -17,8 +17,8 @@ static const char *forced(void)
     return getenv("BLKHASH_SHA256");
 }
 
-/* For every number of messages the choice is a kernel that can run, and the one
- * that was forced. */
+/* For each number of messages, the kernel can run, and is the one that is
+ * forced. */
 static void test_choice_is_usable(void **state)
 {
     const struct sha256_dispatch *dispatch;
@@ -51,7 +51,7 @@ static void test_list_is_of_usable_kernels(void **state)
     assert_string_equal(names[listed - 1], "openssl");
 }
 
-/* The leaf uses a kernel that is listed, the fastest of them. */
+/* A leaf uses the fastest kernel of the list. */
 static void test_leaf_has_the_fastest(void **state)
 {
     const char *const *names = blkhash_kernels();

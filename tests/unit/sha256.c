@@ -7,8 +7,8 @@
 
 #define MAX_LEN 300
 
-/* Every length around the borders of padding, in every number of lanes, from
- * every alignment, agrees with OpenSSL. */
+/* For each length around the limits of padding, each number of lanes and
+ * different alignments, the digests are those of OpenSSL. */
 static void test_lengths_and_lanes(void **state)
 {
     const struct sha256_kernel *kernel = *state;
@@ -39,7 +39,7 @@ static void test_lengths_and_lanes(void **state)
     }
 }
 
-/* A message of many blocks: the state is carried from one to the next. */
+/* Messages of many blocks. */
 static void test_long_messages(void **state)
 {
     const struct sha256_kernel *kernel = *state;

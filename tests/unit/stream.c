@@ -66,8 +66,8 @@ static void test_golden(void **state)
 
 /* --- any cut of the content --------------------------------------------- */
 
-/* Feed len bytes in pieces of up to `longest`, runs of zeros as data or by
- * blkhash_zero(). */
+/* Add len bytes in calls of up to `longest`. Zeros are data, or blkhash_zero().
+ */
 static void feed(struct blkhash *h, const unsigned char *buf, size_t len,
                  size_t longest)
 {
@@ -138,8 +138,8 @@ static void test_byte_by_byte(void **state)
     check_content(512, 2, 2, buf, sizeof(buf), 1);
 }
 
-/* An update that is larger than the queue, in blocks that are larger than a
- * piece's usual size. */
+/* Updates that are larger than the queue, in blocks that are larger than a
+ * piece. */
 static void test_large_updates(void **state)
 {
     enum { LEN = 24 * 1024 * 1024 + 77 };
@@ -154,7 +154,7 @@ static void test_large_updates(void **state)
     free(buf);
 }
 
-/* Every digest that OpenSSL names, cut at random. */
+/* Other digests of OpenSSL, in calls of random length. */
 static void test_other_digests(void **state)
 {
     static const char *const digests[] = { "sha1", "sha512", "blake2b512",
@@ -179,7 +179,7 @@ static void test_other_digests(void **state)
     }
 }
 
-/* 64 TiB: the zero blocks of the root, and a length beyond 32 bits. */
+/* 64 TiB of zeros: a length of more than 32 bits. */
 static void test_huge_hole(void **state)
 {
     uint64_t size = UINT64_C(1) << 46;
@@ -219,7 +219,7 @@ static void test_too_long(void **state)
     assert_int_equal(blkhash_zero(h, INT64_MAX - 4), EOVERFLOW);
     assert_int_equal(blkhash_zero(h, SIZE_MAX), EOVERFLOW);
     assert_int_equal(blkhash_update(h, md, SIZE_MAX), EOVERFLOW);
-    /* Nothing was added, and the stream goes on. */
+    /* Nothing was added, and the stream can still be used. */
     assert_int_equal(blkhash_final(h, md, NULL), 0);
     oracle_checksum("sha256", 512, "hello", 5, expected);
     assert_memory_equal(md, expected, MD);
@@ -297,7 +297,7 @@ static void test_wrong_arguments(void **state)
     blkhash_free(NULL);
 }
 
-/* A stream that is given up in the middle of its work. */
+/* Free a stream in the middle of its work. */
 static void test_free_unfinished(void **state)
 {
     static unsigned char buf[4 << 20];
@@ -323,8 +323,8 @@ static void put_page(int signal, siginfo_t *info, void *context)
          -1, 0);
 }
 
-/* A program that hashes a mapped file can mend what is missing of it, also in
- * the library's threads: they do not block the signal. */
+/* A program that hashes a mapped file can handle SIGBUS, also in the threads of
+ * the library: they do not block it. */
 static void test_fault_in_the_bytes(void **state)
 {
     struct sigaction action = { .sa_sigaction = put_page,

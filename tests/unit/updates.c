@@ -14,7 +14,7 @@ static bool readable(int fd)
     return poll(&pfd, 1, 0) == 1;
 }
 
-/* An update keeps its place until its completion is fetched. */
+/* An update counts until its completion is fetched. */
 static void test_places(void **state)
 {
     struct updates u;
@@ -38,7 +38,7 @@ static void test_places(void **state)
         updates[1] = updates_begin(&u, &data[1]);
         assert_non_null(updates[1]);
 
-        /* They are fetched in the order of their ends. */
+        /* They are fetched in the order in which they were completed. */
         for (int i = MAX; i-- > 0;)
             updates_complete(&u, updates[i], i);
         assert_int_equal(updates_fetch(&u, done, 0), 0);
@@ -52,8 +52,8 @@ static void test_places(void **state)
     updates_destroy(&u);
 }
 
-/* The descriptor is readable while there is a completion, also one that was
- * there before the descriptor. */
+/* The descriptor is readable while there is a completion, also if that is
+ * older. */
 static void test_descriptor(void **state)
 {
     struct updates u;

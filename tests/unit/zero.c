@@ -5,8 +5,8 @@
 
 #include "lib/zero.h"
 
-/* One byte that is not zero is found wherever it is, from any alignment, and a
- * byte before or after the range does not count. */
+/* A byte that is not zero is found at each place and alignment, but not before
+ * or after the range. */
 static void test_every_place(void **state)
 {
     unsigned char buf[400];
