@@ -14,8 +14,6 @@ import subprocess
 import pytest
 
 BASH_COMPLETION = pathlib.Path("/usr/share/bash-completion/bash_completion")
-FORMATS = {"raw", "qcow2", "vmdk", "vhdx", "vpc", "vdi", "qed", "parallels",
-           "luks", "dmg", "bochs", "cloop", "qcow"}
 MODES = {"none", "off", "directsync", "writeback", "writethrough", "unsafe"}
 
 needs_qemu_img = pytest.mark.skipif(not shutil.which("qemu-img"),
@@ -34,6 +32,13 @@ SHELLS = [
         not BASH_COMPLETION.exists(), reason="there is no bash-completion")),
     pytest.param("zsh", marks=needs("zsh")),
 ]
+
+
+@pytest.fixture
+def formats(root):
+    """The names of the table of formats."""
+    text = (root / "format/formats.c").read_text()
+    return set(re.findall(r'\.name = "(.*)"', text))
 
 
 @pytest.fixture
@@ -130,7 +135,7 @@ def test_bash_options(bash, options):
 
 
 @pytest.mark.parametrize("breaks", [True, False])
-def test_bash_values(bash, digests, breaks):
+def test_bash_values(bash, digests, formats, breaks):
     """With "=" among the characters that end a word, and without."""
     def values(short, long, start=""):
         prefix = "" if breaks else f"{long}="
@@ -141,7 +146,7 @@ def test_bash_values(bash, digests, breaks):
         assert not short or bash(short, start) == found
         return found
 
-    assert set(values("-f", "--format")) == FORMATS
+    assert set(values("-f", "--format")) == formats
     assert values("-f", "--format", "v") == ["vdi", "vhdx", "vmdk", "vpc"]
     assert set(values("-T", "--source-cache")) == MODES
     assert set(values("-d", "--digest")) == digests
@@ -383,12 +388,12 @@ def fish(root, build, directory):
 
 
 @needs("fish")
-def test_fish(fish, options, digests):
+def test_fish(fish, options, digests, formats):
     names, letters = options
     assert fish("disksum --") == {name.rstrip("=") for name in names}
     assert fish("disksum -") == {name.rstrip("=") for name in names} | {
         letter[:2] for letter in letters}
-    assert fish("disksum -f ") == FORMATS
+    assert fish("disksum -f ") == formats
     assert fish("disksum --format=v") == {
         f"--format={name}" for name in ("vdi", "vhdx", "vmdk", "vpc")}
     assert fish("disksum -T ") == MODES

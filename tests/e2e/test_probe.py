@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """An image is never hashed as if it were raw, unless it is raw to QEMU."""
 
+import re
 import struct
 import subprocess
 
@@ -228,3 +229,18 @@ def test_probed_where_raw_disks_are(disksum, loop_device, tmp_path, name):
     assert ("give -f qcow2 or -f raw" in done.stderr) == (name != "disk.qcow2")
     assert disksum("-f", "qcow2", path).stderr == ""
     assert disksum("-q", path).stderr == ""
+
+
+def test_formats_are_named_once(root):
+    """The names are in the table of formats and in their own files. Other code takes
+    them from the table, but for that of raw."""
+    table = root / "format/formats.c"
+    names = set(re.findall(r'\.name = "(.*)"', table.read_text())) - {"raw"}
+    assert len(names) > 10
+    found = set()
+    for room in "common", "reader", "nbd", "qemu", "format", "image", "engine", "cli":
+        for path in (root / room).glob("*.c"):
+            used = names & set(re.findall(r'"(\w+)"', path.read_text()))
+            found |= {path.name for name in used
+                      if path != table and not path.name.startswith(name)}
+    assert not found
