@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/engine.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -237,6 +238,7 @@ int engine_finish(struct engine *e, struct engine_result *result,
         result->counts.read = e->ring.done;
     }
 
+    assert(!e->image || e->ring.done == e->image->size);
     result->length = e->ring.done;
     result->kernel = blkhash_leaf_kernel(e->leaf);
     err = blkhash_root_final(e->root, result->length, result->md,

@@ -9,6 +9,7 @@
  */
 #include "engine/source.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -131,7 +132,7 @@ static bool is_full(const struct image_source *s, const struct slot *slot,
         s->asked > SLOT_EXTENTS)
         return true;
     /* A cluster that is cut in two is decoded twice. */
-    return extent->kind == EXTENT_COMPRESSED &&
+    return extent->kind == EXTENT_COMPRESSED && job->len > 0 &&
            extent->length > job->capacity - job->len;
 }
 
@@ -168,6 +169,8 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
     s->asked = 0;
     err = fill(s, slot, job, error);
     slot->length = s->offset - start;
+    /* An empty slot is the end. */
+    assert(err || slot->length > 0 || start == s->image->size);
     return err;
 }
 

@@ -2,7 +2,6 @@
 #include "engine/sizes.h"
 
 #include <assert.h>
-#include <stdbool.h>
 
 #include "engine/job.h"
 
@@ -45,26 +44,29 @@ static size_t largest_cluster(const struct image *image)
 }
 
 /* Slots that end at a page can be read by direct I/O as they are. But do not
- * make them much larger for that. */
-static size_t align_blocks(size_t blocks, const struct engine_options *o)
+ * make them much larger for that, nor so small that a cluster does not fit. */
+static size_t align_blocks(size_t blocks, size_t for_cluster,
+                           const struct engine_options *o)
 {
     size_t low_bit = o->block_size & -o->block_size;
     size_t step = low_bit < SLOT_ALIGNMENT ? SLOT_ALIGNMENT / low_bit : 1;
+    size_t aligned = blocks - blocks % step;
 
-    if (blocks >= step)
-        return blocks - blocks % step;
-    return step * o->block_size <= 4 * o->read_size ? step : blocks;
+    if (blocks < step)
+        return step * o->block_size <= 4 * o->read_size ? step : blocks;
+    return aligned >= for_cluster ? aligned : aligned + step;
 }
 
-/* A compressed cluster that fits in a slot is decoded only once. */
+/* A compressed cluster fits in a slot, so it is decoded only once. */
 static size_t slot_blocks(const struct engine_options *o,
                           const struct image *image)
 {
     size_t blocks = min_size(o->read_size / o->block_size, SLOT_MAX_BLOCKS);
-    size_t cluster = largest_cluster(image);
+    size_t for_cluster =
+        (largest_cluster(image) + o->block_size - 1) / o->block_size;
 
-    blocks = max_size(blocks, (cluster + o->block_size - 1) / o->block_size);
-    return align_blocks(blocks ? blocks : 1, o);
+    blocks = max_size(blocks, max_size(for_cluster, 1));
+    return align_blocks(blocks, for_cluster, o);
 }
 
 /* No more threads than slots: an image of one slot is done before a second

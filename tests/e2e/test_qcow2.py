@@ -320,6 +320,22 @@ def test_standalone(disksum, fails):
         "data.qcow2: refers to another file, its data file 'data.raw'"
 
 
+@pytest.mark.parametrize("bits, options", [
+    (21, ["--block-size=1536"]), (16, ["--block-size=1536", "--read-size=4k"]),
+    (16, ["--block-size=66048", "--read-size=4k"]),
+    (12, ["--block-size=512", "--read-size=4k"])])
+def test_blocks_that_do_not_divide_clusters(disksum, bits, options):
+    """A slot of whole pages holds a compressed cluster, whatever the blocks."""
+    image = Image(3 << bits, cluster_bits=bits)
+    content = random.Random(bits).randbytes(1 << bits)
+    for cluster in 0, 2:
+        image.disk.compressed(cluster, deflate(content))
+    image.write("image.qcow2")
+    block = int(options[0].removeprefix("--block-size="))
+    out = disksum(*options, "image.qcow2").stdout
+    assert sums(out) == [checksum(content + bytes(1 << bits) + content, block)]
+
+
 @pytest.mark.parametrize("options", [
     ["-t", "16", "-T", "none"], ["-t", "16"],
     ["-t", "16", "--queue-depth", "256", "-T", "none"],
