@@ -15,6 +15,10 @@
  * slots: for rounds of reads, for lists of them, and for larger slots. */
 #define EXTRA_MEMORY (128 * MiB)
 
+/* The same with the smallest rounds of an image without compressed clusters. It
+ * matters with more than 1,000 slots in flight. */
+#define EXTRA_WITH_ROUNDS (192 * MiB)
+
 /* A round of reads is best as large as the compressed bytes of a slot, which
  * may be twice the size of the slot. It need not be larger than this. */
 #define PREFERRED_ROUND (4 * MiB)
@@ -118,24 +122,36 @@ static uint64_t extra_memory(const struct sizes *s,
     return extra;
 }
 
+/* The depth of the queue with which all jobs need so much memory; 0: even one
+ * job for each worker needs more. */
+static uint64_t depth_for(uint64_t memory, uint64_t job, unsigned threads)
+{
+    return memory / (job * threads);
+}
+
 /* Large clusters, large blocks and many threads leave a shorter queue, and in
  * the end fewer threads. */
 static void limit_memory(struct sizes *s, const struct engine_options *o,
                          const struct image *image)
 {
+    size_t cluster = largest_cluster(image);
     uint64_t extra = extra_memory(s, o, image);
     uint64_t asked = (uint64_t)s->threads * s->queue_depth * asked_size(o);
-    uint64_t depth = EXTRA_MEMORY / (extra * s->threads);
+    uint64_t depth = depth_for(EXTRA_MEMORY, extra, s->threads);
     uint64_t threads;
 
+    if (!cluster) {
+        uint64_t most =
+            depth_for(EXTRA_WITH_ROUNDS, extra + MIN_ROUND, s->threads);
+
+        if (depth > most)
+            depth = most;
+    }
     if (depth >= s->queue_depth)
         return;
     s->queue_depth = depth ? depth : 1;
-    /* A worker may need one more cluster, to decode one of which it needs a
-     * part.
-     */
-    extra += largest_cluster(image);
-    threads = (EXTRA_MEMORY + asked) / extra;
+    /* To decode a part of a cluster, a worker needs room for all of it. */
+    threads = (EXTRA_MEMORY + asked) / (asked_size(o) + extra + cluster);
     if (threads < s->threads)
         s->threads = threads ? threads : 1;
 }
