@@ -263,16 +263,16 @@ def test_many_extents(disksum, servers, tmp_path):
 # --- limits of the server --------------------------------------------------
 
 @pytest.mark.sanitizer
-@pytest.mark.parametrize("least, best, most", [
+@pytest.mark.parametrize("minimum, preferred, maximum", [
     (1, 4096, 4096), (512, 4096, 65536), (4096, 4096, 32 << 20),
     (65536, 65536, 65536), (1, 4096, 5000)])
-def test_block_sizes(disksum, servers, tmp_path, least, best, most):
+def test_block_sizes(disksum, servers, tmp_path, minimum, preferred, maximum):
     path = tmp_path / "image"
     content = write_image(path, "192k:A 64k:- 320k:B 64k:0 64k:- 1M:C")
     uri, _ = servers.nbdkit(
         "--filter=blocksize-policy", "file", path,
-        f"blocksize-minimum={least}", f"blocksize-preferred={best}",
-        f"blocksize-maximum={most}", "blocksize-error-policy=error")
+        f"blocksize-minimum={minimum}", f"blocksize-preferred={preferred}",
+        f"blocksize-maximum={maximum}", "blocksize-error-policy=error")
     for block_size in 512, 1536, 65536:
         out = disksum(f"--block-size={block_size}", "-t", "2", uri).stdout
         assert sums(out) == [checksum(content, block_size)]
