@@ -60,7 +60,7 @@
  *
  * UNITS
  *
- * Lengths and sizes are in bytes, if nothing else is said. Buffers may have any
+ * Lengths and sizes are in bytes, unless stated otherwise. Buffers may have any
  * alignment.
  */
 #ifndef BLKHASH_H
@@ -196,7 +196,7 @@ void blkhash_free(struct blkhash *h);
 
 /*
  * The options of a stream. Of these only the digest and the block size change
- * the checksum. Options can be changed, used again or freed when the stream is
+ * the checksum. Options can be changed, used again or freed once the stream is
  * made.
  */
 struct blkhash_options;
@@ -225,7 +225,7 @@ int blkhash_options_set_block_size(struct blkhash_options *o, size_t size);
  * With 1 no thread is started, and the calls do the work. When a call returns,
  * all bytes that it did not copy are hashed, and the completion of an
  * asynchronous update can be fetched. Copied bytes may wait for more of them,
- * or for blkhash_final(): less than 16 blocks, and one piece (see below). Zeros
+ * or for blkhash_final(): fewer than 16 blocks, and one piece (see below). Zeros
  * wait until the queue is full, or for blkhash_final().
  *
  * Errors: EINVAL.
