@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Of several faults the one at the lowest guest offset is reported, whatever the
-threads, the depth and the order in which reads come back."""
+"""Of several faults, the one at the lowest guest offset is reported, whatever the
+number of threads, the queue depth and the order in which reads finish."""
 
 import random
 import shutil
@@ -18,7 +18,7 @@ CLUSTER = 65536
 
 
 def the_line(fails, *args, **kwargs):
-    """The line of every way, which is the same."""
+    """The error message, which is the same with all options and in all rounds."""
     lines = {fails(*way, *args, **kwargs) for way in WAYS
              for _ in range(ROUNDS)}
     assert len(lines) == 1, lines
@@ -26,8 +26,8 @@ def the_line(fails, *args, **kwargs):
 
 
 def compressed_image(path, clusters, *, bad=(), unaligned=()):
-    """Clusters of random bytes; bad ones do not decode, unaligned ones have no
-    place in the file."""
+    """Make an image of compressed clusters. Bad ones cannot be decoded; unaligned
+    ones are not compressed, and their offset is invalid. Returns the offsets."""
     image = Image(clusters * CLUSTER)
     random_bytes = random.Random(2)
     offsets = {}
@@ -56,7 +56,7 @@ def test_clusters_that_do_not_decode(fails, tmp_path, bad):
 @pytest.mark.parametrize("bad, unaligned", [
     ((50,), (51,)), ((32,), (47,)), ((3, 60), (62,))], ids=str)
 def test_cluster_before_a_bad_entry(fails, tmp_path, bad, unaligned):
-    """The map is asked for a whole slot before any of it is decoded."""
+    """A whole slot is planned before any of it is decoded."""
     path = tmp_path / "image"
     offsets = compressed_image(path, 128, bad=bad, unaligned=unaligned)
     assert the_line(fails, path) == \
@@ -75,7 +75,7 @@ def test_bad_entry_before_a_cluster(fails, tmp_path, bad, unaligned):
 
 
 def test_cluster_before_one_that_can_not_be_read(fails, build, tmp_path):
-    """Neighbours, which one read gets: the first part of it is good."""
+    """One read gets both clusters, and its first part succeeds."""
     path = tmp_path / "image"
     offsets = compressed_image(path, 64, bad=[20])
     line = the_line(fails, path, env={
@@ -87,7 +87,7 @@ def test_cluster_before_one_that_can_not_be_read(fails, build, tmp_path):
 
 
 def test_server_that_fails_late(fails, servers):
-    """Everything from one offset on fails: there late, elsewhere at once."""
+    """All reads fail from an offset on: there late, behind it at once."""
     place = 5 * 512 * 1024 + 8192
     uri, _ = servers.nbdkit(
         "eval", "get_size=echo 16M", "can_multi_conn=exit 0", f"""pread=

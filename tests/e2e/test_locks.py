@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An image that another process writes: refused as qemu-img refuses it, and
-held against writers as qemu-img holds it."""
+"""Images that another process uses are refused as by qemu-img, and locked against
+writers as by qemu-img."""
 
 import contextlib
 import fcntl
@@ -24,7 +24,7 @@ def in_use(name, lock='get shared "write" lock', hint=" " + HINT):
 
 
 def locked(path):
-    """How many lock records the kernel has for a file."""
+    """The number of lock records that the kernel has for a file."""
     inode = f":{os.stat(path).st_ino} "
     with open("/proc/locks") as f:
         return sum(inode in line and " OFDLCK " in line for line in f)
@@ -48,8 +48,8 @@ def running(*args, **kwargs):
 
 @contextlib.contextmanager
 def qemu_io(path, *options, format="raw"):
-    """A process that has an image open until the end, for writing unless the
-    options say otherwise."""
+    """A process that has an image open until the end of the block, for writing unless
+    the options say otherwise."""
     with running("qemu-io", "-f", format, *options, path) as process:
         # The prompt comes when the image is open and locked.
         assert process.stdout.read(8) == b"qemu-io>"
@@ -65,7 +65,7 @@ def raw(tmp_path):
 
 @pytest.fixture
 def chain(tmp_path):
-    """base.raw < mid.qcow2 < top.qcow2, whose data is in data.raw."""
+    """A chain: top.qcow2, mid.qcow2, base.raw. The data of top is in data.raw."""
     write_image(tmp_path / "base.raw", "2M:A")
     for args in (["-b", "base.raw", "-F", "raw", "mid.qcow2"],
                  ["-b", "mid.qcow2", "-F", "qcow2", "-o",
@@ -141,7 +141,7 @@ READ, WRITE = 0, 1
 
 @contextlib.contextmanager
 def lock(path, byte, kind):
-    """A lock as no tool of the tests takes it."""
+    """A lock that none of the other tools takes."""
     with open(path, "r+b") as f:
         fcntl.fcntl(f, F_OFD_SETLK, struct.pack(
             "hhqqi4x", kind, os.SEEK_SET, byte, 1, 0))
@@ -151,17 +151,17 @@ def lock(path, byte, kind):
 @pytest.mark.parametrize("byte, kind, says, forced", [
     (101, READ, 'get shared "write" lock', True),
     (103, READ, 'get shared "resize" lock', True),
-    # In the middle of a commit: of no use, not even by force.
+    # In the middle of a commit: refused even with -U.
     (200, READ, 'get "consistent read" lock', False),
-    # Not QEMU's; QEMU refuses it, too.
+    # Not a lock of QEMU's. QEMU refuses the image, too.
     (100, WRITE, "lock byte 100", False),
     (201, WRITE, "lock byte 201", True),
     (203, WRITE, "lock byte 203", True),
-    # What concerns no reader.
+    # Locks that do not concern readers.
     (99, WRITE, None, True), (102, READ, None, True), (104, READ, None, True),
     (201, READ, None, True), (203, READ, None, True)])
 def test_each_lock(disksum, fails, raw, byte, kind, says, forced):
-    """Refused, forced, or neither, as by qemu-img."""
+    """Refused, read with -U, or read, as by qemu-img."""
     with lock(raw, byte, kind):
         for options in [], ["-U"]:
             convert = subprocess.run(
@@ -174,12 +174,12 @@ def test_each_lock(disksum, fails, raw, byte, kind, says, forced):
                 assert f"Failed to {says}. Is another process using the " \
                     f"image [{raw}]?" in fails(*options, raw)
             else:
-                # It is open for writing, of which there is a warning.
+                # A warning: it is open for writing.
                 assert sums(disksum("-q", *options, raw).stdout) == \
                     [checksum(raw)]
 
 
-# What others may want of a file while it is read.
+# How others may use a file while it is read.
 OTHERS = {
     "write": ["qemu-io", "-f", "raw", "-c", "read 0 512", "{}"],
     "read": ["qemu-io", "-r", "-f", "raw", "-c", "read 0 512", "{}"],

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Memory is bounded, whatever an image has: 256 MiB, and what the options ask
-for. These images want much more to be read than they have to show."""
+"""Memory is bounded, whatever the image: 256 MiB beside what the options ask for.
+For these images, much more must be read than the guest sees."""
 
 import random
 
@@ -15,8 +15,8 @@ FAR = 128 << 10     # from one cluster to the next, in the file
 
 
 def scattered(path, size, bits, kind):
-    """All clusters of a disk are one of eight, which take turns and lie far
-    from each other: no two reads are joined. Returns what the guest sees."""
+    """Make an image whose clusters repeat eight, which lie far from each other, so
+    that no two reads are joined. Returns what the guest sees."""
     image = Image(size, cluster_bits=bits)
     rnd = random.Random(1)
     cluster = 1 << bits
@@ -65,7 +65,7 @@ def test_file(disksum, tmp_path, name, options):
     [], ["-t", "4", "--block-size", "16M"], ["-t", "16"]], ids=" ".join)
 @pytest.mark.parametrize("name", IMAGES)
 def test_server_with_large_blocks(disksum, servers, tmp_path, name, options):
-    """Each read becomes one of 64 KiB."""
+    """The server's minimum block size makes each read one of 64 KiB."""
     path = tmp_path / "image"
     size, *rest = IMAGES[name]
     content = scattered(path, size // 2, *rest)
@@ -80,7 +80,7 @@ def test_server_with_large_blocks(disksum, servers, tmp_path, name, options):
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("name", IMAGES)
 def test_rounds(disksum, tmp_path, name):
-    """Blocks whose reads are done in several rounds, by all ways."""
+    """The reads of a block need several rounds, however they are done."""
     path = tmp_path / "image"
     size, bits, kind = IMAGES[name]
     content = scattered(path, size // 8, bits, kind)
@@ -90,7 +90,7 @@ def test_rounds(disksum, tmp_path, name):
 
 
 def test_blocks_that_are_not_aligned(disksum, tmp_path, reads):
-    """Direct reads of them go through memory, which does not double it."""
+    """Large unaligned direct reads go through a small buffer."""
     path = tmp_path / "image"
     content = random.Random(1).randbytes(1 << 20) * 128
     path.write_bytes(content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""--no-extents: what is reported as a hole is read, and has to be zeros."""
+"""--no-extents: ranges that are reported as holes are read, and must be zeros."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_an_unallocated_cluster_has_nothing_to_read(disksum, tmp_path):
 
 
 def lie(servers, content, hole):
-    """An export of this content, and a hole told of in a range of it."""
+    """An export of this content that reports a range of it as a hole."""
     image = servers.directory / "content"
     image.write_bytes(content)
     start, end = hole

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Standard input: pipes, sockets, redirected files."""
+"""Standard input: pipes, sockets and redirected files."""
 
 import fcntl
 import os
@@ -36,7 +36,7 @@ def test_pipe(disksum, tmp_path, seed):
 
 @pytest.mark.sanitizer
 def test_slow_writer(disksum, build):
-    """Bytes that come in odd pieces, with pauses."""
+    """The bytes come in pieces of odd sizes, with pauses."""
     process = subprocess.Popen([build / "disksum"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE)
     rnd = random.Random(1)
@@ -52,7 +52,7 @@ def test_slow_writer(disksum, build):
 
 
 def feed(build, stdin, write, *args):
-    """Run with a standard input to which write() writes, and closes its end."""
+    """Run disksum; write() writes to its standard input and closes it."""
     process = subprocess.Popen([build / "disksum", *args], stdin=stdin,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True)
@@ -66,8 +66,8 @@ def feed(build, stdin, write, *args):
     [], ["--block-size", "512", "--read-size", "4k"],
     ["--block-size", "65024", "-t", "3"]])
 def test_packets(build, args):
-    """A pipe that is written with O_DIRECT drops what a read leaves of a
-    packet."""
+    """In a pipe that is written with O_DIRECT, what a read leaves of a packet is
+    lost."""
     reader, writer = os.pipe2(os.O_DIRECT)
     content = random.Random(4).randbytes(3000 * 1000)
 
@@ -93,7 +93,7 @@ def test_socket_for_messages(build, kind):
 def test_socket(disksum, build):
     content = random.Random(2).randbytes(3000000)
     ours, theirs = socket.socketpair()
-    # What others leave behind: a descriptor that does not wait.
+    # Another process may have made the descriptor non-blocking.
     theirs.setblocking(False)
     process = subprocess.Popen([build / "disksum"], stdin=theirs,
                                stdout=subprocess.PIPE)
@@ -108,7 +108,7 @@ def test_socket(disksum, build):
 
 @pytest.mark.sanitizer
 def test_redirected_file(disksum, tmp_path):
-    """A file is read as a file: its holes are not read."""
+    """A redirected file is read as a file, without its holes."""
     content = write_image(tmp_path / "disk", "100k:A 50M:- 77:B")
     with open(tmp_path / "disk", "rb") as f:
         result = disksum("-v", stdin=f, check=False)
@@ -117,7 +117,7 @@ def test_redirected_file(disksum, tmp_path):
 
 
 def overlay(directory):
-    """top, over base in the same directory: the content."""
+    """Make top, an overlay of base in the same directory. Returns its content."""
     directory.mkdir()
     content = write_image(directory / "base", "100k:A 28k:B")
     Image(size=len(content), backing=b"base").write(directory / "top")
@@ -125,7 +125,8 @@ def overlay(directory):
 
 
 def test_redirected_overlay(disksum, tmp_path):
-    """Its backing file is beside it, wherever we are; messages say "-"."""
+    """The backing file is found beside it, whatever the working directory. Messages
+    name it "-"."""
     content = overlay(tmp_path / "o")
     with open(tmp_path / "o/top", "rb") as f:
         result = disksum(stdin=f, check=False, cwd="/")
@@ -140,7 +141,7 @@ def test_redirected_overlay(disksum, tmp_path):
 
 
 def test_redirected_file_that_is_gone(disksum, fails, tmp_path):
-    """What has its name now is another image."""
+    """Another image has its name now."""
     overlay(tmp_path / "o")
     path = tmp_path / "disk"
     content = write_image(path, "100k:A")
@@ -158,7 +159,7 @@ def test_redirected_file_that_is_gone(disksum, fails, tmp_path):
 @pytest.mark.skipif(not shutil.which("qemu-img"), reason="no qemu-img")
 @pytest.mark.parametrize("gone", [False, True])
 def test_redirected_container(disksum, tmp_path, gone):
-    """QEMU has another standard input."""
+    """QEMU, whose standard input is another, opens the file of ours."""
     content = write_image(tmp_path / "disk", "100k:A")
     content += bytes(-len(content) % 512)
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "disk",
@@ -173,7 +174,7 @@ def test_redirected_container(disksum, tmp_path, gone):
 
 @pytest.fixture
 def not_for_us(disksum, tmp_path):
-    """Run disksum with a file as standard input that it may not open."""
+    """Run disksum with a file on standard input that it has no permission to open."""
     wrapper = []
     if os.getuid() == 0:
         if not shutil.which("setpriv"):
@@ -185,7 +186,7 @@ def not_for_us(disksum, tmp_path):
         os.chmod(tmp_path / "disk", 0)
         before = fcntl.fcntl(fd, fcntl.F_GETFL)
         result = disksum(*args, stdin=fd, wrapper=wrapper, check=False)
-        # Nothing of what others have, too, is another now.
+        # What is shared with others is as it was.
         assert fcntl.fcntl(fd, fcntl.F_GETFL) == before
         assert os.lseek(fd, 0, os.SEEK_CUR) == 0
         assert locked(tmp_path / "disk") == 0
@@ -199,7 +200,7 @@ def not_for_us(disksum, tmp_path):
     ([], True), (["-U"], True), (["--no-extents"], False)])
 def test_redirected_file_that_is_not_for_us(not_for_us, tmp_path, options,
                                             holes):
-    """It is read all the same, by the descriptor, and as a file."""
+    """It is still read as a file, through the descriptor."""
     content = write_image(tmp_path / "disk", "100k:A 50M:- 77:B")
     result = not_for_us("-v", *options, "-", "-")
     assert sums(result.stdout) == [checksum(content)] * 2, result.stderr
@@ -217,7 +218,7 @@ def test_direct_reads_of_a_file_that_is_not_for_us(not_for_us, tmp_path):
 
 
 def test_redirected_file_without_proc(disksum, build, tmp_path):
-    """qcow2 and all; where it is, nobody knows."""
+    """Also a qcow2, but its path is unknown."""
     content = overlay(tmp_path / "o")
     env = {"LD_PRELOAD": f"{build}/tests/no-proc.so"}
     with open(tmp_path / "o/base", "rb") as f:
@@ -263,7 +264,7 @@ def test_only_raw_from_front_to_back(fails, tmp_path, option):
 
 
 def test_redirected_from_the_middle(disksum, tmp_path):
-    """What was read before by somebody else is not part of the image."""
+    """Bytes that another process has read are not part of the image."""
     content = write_image(tmp_path / "disk", "300k:A 50k:B")
     with open(tmp_path / "disk", "rb", buffering=0) as f:
         f.seek(70000)
@@ -272,7 +273,7 @@ def test_redirected_from_the_middle(disksum, tmp_path):
 
 
 def test_a_pipe_is_read_once(disksum, tmp_path):
-    """For the second there is nothing left, which is not an empty disk."""
+    """The second time nothing is left, which is an error, not an empty disk."""
     error = "disksum: -: standard input has already been read\n"
     result = disksum("-", "-", input=b"x" * 1000, check=False)
     assert result.returncode == 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Raw images of data, zeros and holes at unaligned places against the oracle,
-by every kernel, number of threads, depth and read method."""
+"""Raw images with data, zeros and holes at unaligned offsets, compared with the
+oracle: by every kernel, number of threads, queue depth and read method."""
 
 import os
 import random
@@ -16,7 +16,7 @@ IMAGES = 40
 
 
 class Images:
-    """Images, and their checksums by the oracle."""
+    """Images and the oracle's checksums of them."""
 
     def __init__(self, directory, seed, count):
         rnd = random.Random(seed)
@@ -99,8 +99,8 @@ def test_cold_cache(disksum, images):
 
 @pytest.mark.parametrize("call", ["setup", "enter"])
 def test_refused_io_uring(disksum, fails, images, build, call):
-    """In a container that forbids io_uring, threads read; the ring alone is an
-    error, which shows that it was refused."""
+    """Where io_uring is forbidden, as in a container, threads read. With the ring
+    forced there is an error, which shows that it is refused."""
     wrapper = [build / "tests/refuse-calls", "EPERM", f"io_uring_{call}"]
     out = disksum("-T", "none", *images.paths, wrapper=wrapper).stdout
     assert sums(out) == images.checksums(65536)
@@ -131,7 +131,7 @@ def test_padding_is_reported(disksum, tmp_path):
 
 
 def test_layout_does_not_matter(disksum, tmp_path):
-    """As qemu-img, cp and dd write it: the same disk, the same checksum."""
+    """A disk as qemu-img, cp and dd write it has one checksum."""
     source = tmp_path / "source"
     write_image(source, "1M:A 3M:- 100k:B 1M:0 5000:C 2M:-")
     commands = {
@@ -146,12 +146,12 @@ def test_layout_does_not_matter(disksum, tmp_path):
         subprocess.run(command.format(source, tmp_path / name).split(),
                        check=True)
     out = disksum(*[tmp_path / name for name in names]).stdout
-    # The size of the source is no multiple of a sector; qemu-img pads it.
+    # The size of the source is not a multiple of a sector; qemu-img pads it.
     assert len(set(sums(out))) == 1
 
 
 def test_huge_hole_with_data(disksum, tmp_path):
-    """Data at the far end of a hole, beyond 32 bits of blocks of 512 bytes."""
+    """Data after a large hole has the checksum that it has after zeros."""
     with open(tmp_path / "disk", "wb") as f:
         f.seek(5 << 30)
         f.write(b"x" * 1000)

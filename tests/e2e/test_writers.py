@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Files that another process has open for writing, or opens while they are
-read, also where it writes by a mapping, which may change no time."""
+"""Files that another process has open for writing, or opens while they are read;
+and writes through a mapping, which may change no time."""
 
 import contextlib
 import fcntl
@@ -32,7 +32,7 @@ def has_lease(path):
 
 @pytest.fixture(autouse=True)
 def leases(tmp_path):
-    """The file system has them."""
+    """Skip the tests where the file system has no leases."""
     with open(tmp_path / "leased", "wb"):
         pass
     with open(tmp_path / "leased", "rb") as f:
@@ -44,8 +44,8 @@ def leases(tmp_path):
 
 
 class Held:
-    """disksum that has opened its images, and stands still: it writes its
-    progress to a pipe that is full."""
+    """A disksum that has opened its images and then blocks, because it writes its
+    progress to a full pipe."""
 
     def __init__(self, *args):
         self.pipe, ours = os.pipe()
@@ -65,7 +65,7 @@ class Held:
             time.sleep(0.01)
 
     def finish(self):
-        """Let it go on: its exit status, stdout, stderr."""
+        """Let it go on. Returns its exit status, stdout and stderr."""
         while os.read(self.pipe, 1 << 16):
             pass
         out, err = self.process.communicate()
@@ -87,7 +87,8 @@ def held(*args, leases=()):
 
 @contextlib.contextmanager
 def open_to_write(path):
-    """Not kept waiting until the kernel takes the lease away."""
+    """Open a file for writing, which does not wait until the kernel removes the
+    lease."""
     limit = int(pathlib.Path("/proc/sys/fs/lease-break-time").read_text())
     start = time.monotonic()
     with open(path, "r+b") as f:
@@ -115,7 +116,7 @@ def on_disk(tmp_path):
 
 @pytest.fixture
 def in_memory():
-    """A directory on a tmpfs."""
+    """A directory on tmpfs."""
     if not os.access("/dev/shm", os.W_OK) or not is_tmpfs("/dev/shm"):
         pytest.skip("no tmpfs on /dev/shm")
     directory = pathlib.Path(tempfile.mkdtemp(dir="/dev/shm"))
@@ -127,12 +128,12 @@ def warning(path, text):
     return f"disksum: {path}: warning: {text}\n"
 
 
-# --- a writer that was there before ---------------------------------------
+# --- files that are open for writing before --------------------------------
 
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("how", ["open", "mapped"])
 def test_open_before(disksum, disk, how):
-    """It may not write; that it could is said."""
+    """A process that could write is a warning."""
     with open(disk, "r+b") as f:
         memory = mmap.mmap(f.fileno(), 0)
         if how == "mapped":
@@ -150,7 +151,7 @@ def test_open_before(disksum, disk, how):
 
 @pytest.fixture
 def overlay(tmp_path):
-    """top over base."""
+    """An overlay, top, of base."""
     content = write_image(tmp_path / "base", "1M:A 1M:- 64k:B")
     Image(size=len(content), backing=b"base",
           backing_format=b"raw").write(tmp_path / "top")
@@ -159,8 +160,8 @@ def overlay(tmp_path):
 
 @pytest.mark.sanitizer
 def test_written_by_mapping(overlay, on_disk):
-    """The page was written before, and is written again: that alone changes no
-    time before the kernel comes to write it to the disk."""
+    """A page that is dirty already is written again. That alone changes no time until
+    the kernel writes the page to the disk."""
     with open(overlay, "r+b") as f, mmap.mmap(f.fileno(), 0) as memory:
         memory[-1] ^= 1
         with held(overlay) as h:
@@ -173,7 +174,7 @@ def test_written_by_mapping(overlay, on_disk):
 
 @pytest.fixture
 def chain(overlay):
-    """all over top over base; all has its data in another file."""
+    """A chain: all, top, base. The data of all is in another file."""
     directory = overlay.parent
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "top",
                     "-F", "qcow2", "-o", f"data_file={directory}/data", "all"],
@@ -192,7 +193,7 @@ def test_open_file_of_a_chain(disksum, chain, name):
 
 
 def test_open_file_that_qemu_reads(disksum, disk):
-    """Both are named once, however often QEMU has them open."""
+    """Each is named once, however often QEMU has it open."""
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o",
                     "subformat=monolithicFlat", "disk", "v.vmdk"],
                    cwd=disk.parent, check=True)
@@ -204,7 +205,7 @@ def test_open_file_that_qemu_reads(disksum, disk):
         sorted(warning(name, HAS_OPEN) for name in names)
 
 
-# --- one that comes later -------------------------------------------------
+# --- files that are opened for writing meanwhile ---------------------------
 
 @pytest.mark.parametrize("name", ["all", "data", "top", "base"])
 def test_opened_and_kept(chain, name):
@@ -221,7 +222,7 @@ def test_opened_by_force(disk):
 
 
 def test_opened_and_closed(disk, on_disk):
-    """Its times tell that it wrote nothing."""
+    """The times show that nothing was written."""
     with held(disk, leases=[disk]) as h:
         with open_to_write(disk):
             pass
@@ -231,7 +232,7 @@ def test_opened_and_closed(disk, on_disk):
 
 
 def test_opened_and_closed_in_memory(in_memory):
-    """There, they do not tell."""
+    """On tmpfs the times do not show it."""
     path = in_memory / "disk"
     write_image(path, "1M:A")
     with held(path, leases=[path]) as h:
@@ -249,7 +250,7 @@ def test_mapped_and_closed(disk, on_disk):
 
 
 def test_refused_machine(disk, on_disk):
-    """QEMU opens an image to find that it is locked: that harms nobody."""
+    """QEMU opens the image, finds it locked, and gives up. That is only a warning."""
     with held("-f", "raw", disk, leases=[disk]) as h:
         machine = subprocess.run(
             ["qemu-io", "-f", "raw", "-c", "write 0 512", disk],
@@ -261,7 +262,7 @@ def test_refused_machine(disk, on_disk):
 
 
 def test_several_are_opened_at_once(chain):
-    """One signal for all of them lets all writers go on."""
+    """One signal for all leases releases all of them."""
     paths = [chain.with_name(name) for name in ("all", "data", "top", "base")]
     with held(chain, leases=paths) as h:
         writers = [subprocess.Popen(["sh", "-c", ': <>"$0"', path])
@@ -272,7 +273,7 @@ def test_several_are_opened_at_once(chain):
 
 @pytest.mark.sanitizer
 def test_opened_while_workers_read(tmp_path):
-    """Whatever they wait for."""
+    """The lease is released whatever the workers wait for."""
     path = tmp_path / "disk"
     with open(path, "wb") as f:
         f.truncate(1 << 40)
@@ -306,7 +307,7 @@ LINKS = {
 
 @pytest.mark.parametrize("how", LINKS)
 def test_only_the_ctime_changed(disk, how):
-    """What a backup by hard links, or mv, does to a file is no write."""
+    """Hard links and renames, as of backups and mv, are not writes."""
     expected = checksum(disk)
     with held(disk, leases=[disk]) as h:
         LINKS[how](disk)
@@ -316,7 +317,7 @@ def test_only_the_ctime_changed(disk, how):
 
 
 def test_written_and_linked(disk):
-    """Also when the mtime is put back."""
+    """A write is detected even if the mtime is restored."""
     before = os.stat(disk)
     with held(disk, leases=[disk]) as h:
         with open_to_write(disk) as f:
@@ -329,7 +330,7 @@ def test_written_and_linked(disk):
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"),
                     reason="needs a file of another user")
 def test_file_of_another_user(disksum, disk):
-    """There is no lease, and nothing to say of it."""
+    """A lease is not permitted, which needs no warning."""
     os.chown(disk, 65534, 65534)
     disk.chmod(0o644)
     wrapper = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]

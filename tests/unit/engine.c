@@ -19,7 +19,7 @@
 static unsigned char bytes[SIZE];
 static bool holes[UNITS];
 
-/* Holes and data in runs of random lengths, that no block size divides. */
+/* Runs of holes and data, of random lengths that no block size divides. */
 static int make_content(void **state)
 {
     (void)state;
@@ -37,7 +37,7 @@ static int make_content(void **state)
     return 0;
 }
 
-/* Checksum what a reader has. A test that hangs is killed by the alarm. */
+/* Hash what a reader has. The alarm kills a test that hangs. */
 static int checksum(struct memory_reader *m, struct engine_options *options,
                     struct engine_result *result, struct error *error)
 {
@@ -122,7 +122,7 @@ static void test_orders(void **state)
     }
 }
 
-/* The serial mode gives what all others give. */
+/* The serial mode gives the same checksum as all others. */
 static void test_serial(void **state)
 {
     struct memory_reader m;
@@ -165,8 +165,8 @@ static void test_asks_once_per_extent(void **state)
     assert_int_equal(m.extent_calls, extents);
 }
 
-/* One byte that cannot be read, anywhere: an error that names its place, from
- * every order and number of threads, and no hang. */
+/* If a byte cannot be read, the error names its offset, whatever the order of
+ * the reads and the number of threads. */
 static void test_read_errors(void **state)
 {
     (void)state;
@@ -189,7 +189,7 @@ static void test_read_errors(void **state)
     }
 }
 
-/* Many faults, that are met in any order: the first on the disk counts. */
+/* Of many faults, found in any order, the first on the disk is reported. */
 static void test_first_of_several_faults(void **state)
 {
     (void)state;

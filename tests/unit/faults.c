@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Each allocation, thread and descriptor that an operation asks for fails in
- * turn: it is an error, what was done so far is undone, and nothing leaks. The
- * functions are replaced by the linker (--wrap).
+/* Each allocation, thread and descriptor that an operation asks for fails in
+ * turn. The operation returns an error, and nothing leaks. The linker replaces
+ * the functions (--wrap).
  */
 #include "test.h"
 
@@ -19,7 +18,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool counting;
-static long calls_left; /* until the one that fails */
+static long calls_left; /* before the one that fails */
 static long owned;      /* allocations that were not freed */
 
 static bool fails(void)
@@ -143,14 +142,14 @@ int __wrap_eventfd(unsigned count, int flags)
     return __real_eventfd(count, flags);
 }
 
-/* Run an operation with its first, second, ... call failing, until it gets
- * through without. It returns 0 or an error. */
+/* Run an operation with its first, second, ... call failing, until none fails.
+ */
 static void fail_each(int (*operation)(void))
 {
     long n = 0;
     bool through;
 
-    operation(); /* what is made once for the process is no leak */
+    operation(); /* what is made once for the process is not a leak */
     do {
         long before = owned;
         int err;
@@ -169,7 +168,7 @@ static void fail_each(int (*operation)(void))
             assert_true(err == 0 || err == ENOMEM || err == EAGAIN ||
                         err == EMFILE);
     } while (!through);
-    /* It did ask for something. */
+    /* At least one call failed. */
     assert_true(n > 1);
 }
 
@@ -204,7 +203,7 @@ static int hash_with_threads(unsigned threads)
     if (err)
         return err;
 
-    /* An operation that says it worked did. */
+    /* An operation that returns 0 has the right result. */
     counting = false;
     h = blkhash_new(65536, "sha256");
     blkhash_update(h, content, sizeof(content));
@@ -260,7 +259,7 @@ static int remove_file(void **state)
     return unlink(path);
 }
 
-/* An image, or a pipe that ends only when all have started. */
+/* Hash an image, or a pipe that ends only when all threads have started. */
 static int run_engine(struct image *image, const int *pipe, struct error *error)
 {
     struct engine_options options;
@@ -316,7 +315,7 @@ static int checksum_pipe(void)
     return err;
 }
 
-/* A worker that waits for the pipe cannot hold up the error. */
+/* An error is reported even if a worker would wait for the pipe. */
 static void test_engine_pipe(void **state)
 {
     (void)state;

@@ -13,7 +13,7 @@
 #define LARGEST_HOLE (16 * GiB)
 #define MOST_ZERO_BLOCKS (256 * KiB)
 
-/* The largest of all slots. */
+/* The maxima over all slots. */
 struct largest {
     uint64_t length;
     uint64_t zero_blocks;
@@ -36,7 +36,7 @@ static void note_slot(const struct slot *slot, const struct job *job,
         largest->reads = job->read_count;
 }
 
-/* Plan a disk, or so many slots of it. */
+/* Plan a disk, or its first slots. */
 static struct largest plan(struct memory_reader *m, size_t block_size,
                            unsigned slots)
 {
@@ -93,7 +93,7 @@ static void test_exabytes_of_hole(void **state)
     }
 }
 
-/* Two that are smaller than the limit, but larger together. */
+/* Two holes are smaller than the limit, but not together. */
 static void test_holes_in_a_slot(void **state)
 {
     static const bool holes[8] = { 1, 1, 1, 0, 1, 1, 1, 0 };
@@ -109,7 +109,7 @@ static void test_holes_in_a_slot(void **state)
     assert_true(l.length <= LARGEST_HOLE + SLOT_SIZE);
 }
 
-/* Much of the disk is asked for in small parts: a slot ends. */
+/* A slot ends after many extents, also of holes. */
 static void test_small_parts_of_a_hole(void **state)
 {
     static bool holes[100000];
@@ -126,7 +126,8 @@ static void test_small_parts_of_a_hole(void **state)
     assert_true(l.extents <= 5000);
 }
 
-/* The server tells of each byte alone; a read costs a hundred. */
+/* The server reports each byte as an extent; a read needs 100 bytes of memory.
+ */
 static void test_bytes_that_take_turns(void **state)
 {
     static bool holes[300000];

@@ -6,7 +6,7 @@
 
 #include "common/units.h"
 
-/* What a byte costs on some machine, by each method. */
+/* The cost of a byte on a machine, by each method. */
 struct machine {
     unsigned data[READ_METHODS], zeros[READ_METHODS]; /* ns per KiB */
 };
@@ -14,8 +14,8 @@ struct machine {
 static const struct machine mmap_wins = { { 200, 260 }, { 20, 50 } };
 static const struct machine copy_wins = { { 700, 270 }, { 390, 50 } };
 
-/* Hash so many slots in which a part, in percent, is zeros; returns those that
- * were mapped. */
+/* Hash slots of which a part, in percent, is zeros. Returns how many were
+ * mapped. */
 static unsigned run(struct read_choice *c, const struct machine *m,
                     unsigned percent, unsigned slots)
 {
@@ -31,7 +31,7 @@ static unsigned run(struct read_choice *c, const struct machine *m,
             time =
                 (m->data[method] * (MiB - zeros) + m->zeros[method] * zeros) /
                 KiB;
-            /* Now and then something comes in between. */
+            /* Some slots are disturbed. */
             if (random_number() % 3 == 0)
                 time *= 1 + random_number() % 10;
         }
@@ -57,7 +57,7 @@ static void test_faster_method_is_kept(void **state)
     }
 }
 
-/* What a trial costs is bounded, however much worse the other method is. */
+/* The cost of trials is bounded, however slow the other method is. */
 static void test_trials_cost_little(void **state)
 {
     const struct machine m = { { 5000, 50 }, { 50, 50 } };
@@ -72,7 +72,7 @@ static void test_trials_cost_little(void **state)
     read_choice_free(&c);
 }
 
-/* The next file may be another case. */
+/* The choice follows a change, as from one file to the next. */
 static void test_change(void **state)
 {
     struct read_choice c;
@@ -87,7 +87,8 @@ static void test_change(void **state)
     read_choice_free(&c);
 }
 
-/* Data and zeros in turn: each is compared with its like. */
+/* Where data and zeros alternate, only slots of the same content are compared.
+ */
 static void test_contents_take_turns(void **state)
 {
     struct read_choice c;
@@ -107,7 +108,7 @@ static void test_contents_take_turns(void **state)
     }
 }
 
-/* Many tell nothing: they are compressed. */
+/* Slots of compressed clusters are not measured. */
 static void test_not_measured(void **state)
 {
     struct read_choice c;
@@ -122,7 +123,7 @@ static void test_not_measured(void **state)
     read_choice_free(&c);
 }
 
-/* A window costs more than to copy so little. */
+/* To copy a small slot costs less than a window. */
 static void test_small_is_copied(void **state)
 {
     struct read_choice c;
@@ -161,7 +162,7 @@ static void test_forced(void **state)
     unsetenv("DISKSUM_READS");
 }
 
-/* What -v says: the costs are those of the best slots of the last trial. */
+/* The figures for -v are those of the best slots of the last trial. */
 static void test_figures(void **state)
 {
     struct read_choice c;

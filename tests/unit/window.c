@@ -42,8 +42,8 @@ static void check_bytes_in_place(void)
     assert_non_null(p);
     assert_int_equal(p[0], 'x');
     assert_int_equal(p[4999], 'x');
-    /* The same window serves the neighbours, and nothing far away while its
-     * addresses are in use. */
+    /* The window has the bytes around, but does not move while its addresses
+     * are in use. */
     assert_ptr_equal(window_get(&w, &reader, fd, 2000, 100, true), p + 1000);
     assert_null(window_get(&w, &reader, fd, UINT64_C(1) << 40, 100, true));
     assert_false(window_failed(&w));
@@ -51,7 +51,7 @@ static void check_bytes_in_place(void)
     window_close(&w);
 }
 
-/* Pages that are gone read as zeros, and the window says so once. */
+/* Pages that are gone read as zeros, and the window reports it once. */
 static void check_truncated_file(void)
 {
     struct reader reader = { 0 };
@@ -68,7 +68,7 @@ static void check_truncated_file(void)
     assert_true(window_failed(&w));
     assert_false(window_failed(&w));
 
-    /* The file's pages are back with the next use. */
+    /* With the next use, the window maps the file again. */
     assert_int_equal(ftruncate(fd, SIZE), 0);
     assert_int_equal(pwrite(fd, "y", 1, SIZE - 1), 1);
     p = window_get(&w, &reader, fd, SIZE - 1, 1, false);
@@ -83,7 +83,7 @@ static void send_plain(unsigned char *in_window)
     kill(getpid(), SIGBUS);
 }
 
-/* Whatever address it has. */
+/* The address of a signal that was sent does not matter. */
 static void send_queued(unsigned char *in_window)
 {
     siginfo_t info = { .si_signo = SIGBUS, .si_code = SI_QUEUE };
@@ -92,7 +92,7 @@ static void send_queued(unsigned char *in_window)
     syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info);
 }
 
-/* Memory failed, which the kernel found before us. */
+/* The kernel reports failed memory that was not accessed. */
 static void tell_of_memory(unsigned char *in_window)
 {
     siginfo_t info = { .si_signo = SIGBUS, .si_code = BUS_MCEERR_AO };
@@ -110,7 +110,7 @@ static void touch_elsewhere(unsigned char *in_window)
     (void)p[SIZE + SIZE / 2]; /* beyond the end of the file */
 }
 
-/* What is no page of a window ends the process, at once. 0: it goes on. */
+/* Returns the signal that ends a process after this cause; 0: none. */
 static int signal_that_ends(void (*cause)(unsigned char *in_window))
 {
     pid_t pid = fork();
@@ -140,8 +140,8 @@ static void check_other_signals(void)
     assert_int_equal(signal_that_ends(tell_of_memory), 0);
 }
 
-/* One test: the handler is installed once for a process, and cmocka puts its
- * own in that place with every test. */
+/* One test for all: the handler is installed once for the process, and cmocka
+ * replaces it in each test. */
 static void test_window(void **state)
 {
     (void)state;
