@@ -336,8 +336,8 @@ def test_relative_backing_name(fails, servers, image, tmp_path, name):
     for source in [uri], [tcp], [tcp.rstrip("/")], \
             ["--", "[", "nbdkit", "file", top, "]"]:
         line = fails("-f", "qcow2", *source)
-        assert line.endswith(f": cannot open its backing file '{name}': a "
-                             "relative name, and the image is in no directory")
+        assert line.endswith(f": cannot open its backing file '{name}': the "
+                             "name is relative, but the image is in no directory")
 
 
 def test_qcow2_read_by_the_server(disksum, servers, image, tmp_path):
