@@ -337,7 +337,7 @@ def test_trusted_name_gets_no_credentials(fails, servers, tmp_path):
         path = hostile(tmp_path / "image", name)
         assert "use --trust-names to follow" in fails(*options, path)
         line = fails("--trust-names", *options, path)
-        assert "which an image cannot ask for" in line
+        assert "gets your credentials, which an image may not ask for" in line
 
 
 @contextlib.contextmanager
