@@ -94,6 +94,17 @@ def shell(start):
     return terminal
 
 
+def state_of(pid):
+    """A letter, as in ps."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+def pid_of_disksum(shell, server):
+    """It is a child of the shell."""
+    return next(int(path.split("/")[2]) for path in children_with(str(server[0][3]))
+                if open(path.replace("cmdline", "stat")).read().split()[3] == str(shell.pid))
+
+
 def line(command):
     return " ".join(map(str, command)) + "\n"
 
@@ -112,8 +123,13 @@ def expect_status(shell, status):
 
 
 def continue_in_foreground(shell):
+    """Until the job runs. The shell first gives it the terminal: a ^Z that is
+    typed then is lost with the SIGCONT that follows."""
+    def runs():
+        group = os.tcgetpgrp(shell.fd)
+        return group != shell.pid and state_of(group) != "T"
     shell.type("fg\n")
-    wait_until(lambda: os.tcgetpgrp(shell.fd) != shell.pid)
+    wait_until(runs)
 
 
 @pytest.mark.sanitizer
@@ -175,8 +191,7 @@ def test_background(shell, server):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed(shell, server, number):
     run_in_shell(shell, server[0])
-    pid = next(int(path.split("/")[2]) for path in children_with(str(server[0][3]))
-               if open(path.replace("cmdline", "stat")).read().split()[3] == str(shell.pid))
+    pid = pid_of_disksum(shell, server)
     wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
     os.kill(pid, number)
     # A server that still runs would read what is typed for the shell.
