@@ -164,14 +164,20 @@ static void stop_owner(struct terminal *t)
 }
 
 /* A signal that the kernel sent to the group: the user typed something, or a
- * process of the group needs the terminal. */
+ * process of the group needs the terminal. What is typed reaches the group as
+ * soon as it is in the foreground, which may be before the owner's reply. */
 static void pass_on(struct terminal *t, int number)
 {
     if (number == SIGTTIN || number == SIGTTOU) {
         request_terminal(t, number);
-    } else if (t->lent && number == SIGTSTP) {
+        return;
+    }
+    if (!t->lent && !has_terminal(t, getpgrp()))
+        return;
+    t->lent = true;
+    if (number == SIGTSTP) {
         stop_owner(t);
-    } else if (t->lent) {
+    } else {
         stop_lending(t);
         kill(-t->owner_group, number);
     }

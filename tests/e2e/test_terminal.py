@@ -173,6 +173,21 @@ def test_stop_and_continue(shell, server):
     expect_status(shell, 0)
 
 
+def test_stop_while_the_terminal_is_lent(shell, server, build):
+    """The server's group is in the foreground, and nobody has told it yet."""
+    command, expected = server
+    run_in_shell(shell, [f"LD_PRELOAD={build}/tests/slow-lend.so", *command])
+    pid = pid_of_disksum(shell, server)
+    wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
+    shell.type("\x1a")
+    shell.read_until("Stopped")
+    expect_status(shell, 128 + signal.SIGTSTP)
+    continue_in_foreground(shell)
+    shell.type(PASSWORD + "\n")
+    shell.read_until(f"{expected}  ")
+    expect_status(shell, 0)
+
+
 def test_background(shell, server):
     """disksum stops as if it had read from the terminal itself, and goes on in the
     foreground."""
