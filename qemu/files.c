@@ -79,13 +79,14 @@ int qemu_files_open(pid_t pid, const char *name, bool force_share,
                     const struct reader *known, struct qemu_files **files,
                     struct error *error)
 {
-    struct qemu_files *opened = calloc(1, sizeof(*opened));
     char directory[32], link[64];
     struct dirent *entry;
     int err = 0;
     DIR *dir;
 
-    if (!opened)
+    if (!*files)
+        *files = calloc(1, sizeof(**files));
+    if (!*files)
         return error_no_memory(error, name);
     snprintf(directory, sizeof(directory), "/proc/%ld/fd", (long)pid);
     dir = opendir(directory);
@@ -94,14 +95,10 @@ int qemu_files_open(pid_t pid, const char *name, bool force_share,
 
         snprintf(link, sizeof(link), "%s/%d", directory, fd);
         if (is_disk(fd, link))
-            err = add(opened, link, force_share, known, error);
+            err = add(*files, link, force_share, known, error);
     }
     if (dir)
         closedir(dir);
-    if (err)
-        qemu_files_close(opened);
-    else
-        *files = opened;
     return err;
 }
 

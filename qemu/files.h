@@ -16,10 +16,11 @@ struct qemu_files {
 };
 
 /*
- * Open the files and block devices that a qemu-nbd has open. This locks them
- * against writers, as qemu-img would, but qemu-nbd does not. If a file is in
- * use, the error is EBUSY. Files that cannot be found, because there is no
- * /proc, are left out. So is the file of `known`, which may be NULL.
+ * Open the files and block devices that a qemu-nbd has open, and add them to
+ * *files, which may be NULL. This locks them against writers, as qemu-img
+ * would, but qemu-nbd does not. If a file is in use, the error is EBUSY. Files
+ * that cannot be found, because there is no /proc, are left out. So is the file
+ * of `known`, which may be NULL. Close *files even after an error.
  */
 int qemu_files_open(pid_t pid, const char *name, bool force_share,
                     const struct reader *known, struct qemu_files **files,

@@ -275,6 +275,7 @@ def test_http_password_without_escapes(ask, small, password):
         assert sums(ask(f"json:{text}")) == [checksum(small)]
 
 
+@pytest.mark.sanitizer
 def test_http_password_of_a_vmdk(ask, raw, vmdk):
     """The QEMU that reads the format does not need the password."""
     with web_server(raw.parent, Authorization=basic("alice", "swordfish")) as url:
