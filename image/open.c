@@ -55,10 +55,9 @@ static bool has_disks(const struct layer_source *source)
     static const char *const files[] = { "http:", "https:", "ftp:",   "ftps:",
                                          "ssh:",  "nfs:",   "gluster" };
 
-    if (source->kind == SOURCE_FILE)
-        return false;
-    for (size_t i = 0; source->kind == SOURCE_SERVER && i < ARRAY_SIZE(files);
-         i++) {
+    if (source->kind != SOURCE_SERVER)
+        return source->kind != SOURCE_FILE;
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         if (strncmp(source->path, files[i], strlen(files[i])) == 0)
             return false;
     }
@@ -172,9 +171,9 @@ static bool ends_with(const char *text, const char *end)
     return len >= n && strcmp(text + len - n, end) == 0;
 }
 
-/* Whether this is a place for raw disks. A guest that writes a raw disk can
- * make it look like any format. */
-static bool may_be_a_guests(const char *path)
+/* Whether raw disks are found under such a path. A guest that writes its raw
+ * disk can make it look like any format. */
+static bool is_for_raw_disks(const char *path)
 {
     struct stat st;
 
@@ -205,7 +204,7 @@ static int choose_format(struct chain_layer *layer,
     }
     layer->lookalike = lookalike;
     layer->unpinned =
-        strcmp(*format, "raw") != 0 && may_be_a_guests(source->path);
+        strcmp(*format, "raw") != 0 && is_for_raw_disks(source->path);
     return 0;
 }
 
