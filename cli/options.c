@@ -11,7 +11,7 @@
 #include "cli/option-error.h"
 #include "cli/option-table.h"
 #include "cli/option-value.h"
-#include "cli/tls-object.h"
+#include "qemu/tls-object.h"
 
 static bool is_blksum(const char *program)
 {

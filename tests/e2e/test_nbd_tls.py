@@ -500,8 +500,14 @@ def test_qom_type(disksum, fails, servers, image, certificates, tmp_path):
      "verify-peer must be on or off, not 'ON'"),
     (["tls-creds-psk,id=a,dir=/x", "qom-type=tls-creds-x509,id=b,dir=/x"],
      "more than one was given"),
-    (['{"qom-type": "tls-creds-x509", "id": "a", "dir": "/x"}'],
-     "JSON is supported by QEMU only; use tls-creds-x509,id=ID,dir=DIR"),
+    *([[json], "JSON is supported by QEMU only; use tls-creds-x509,id=ID,dir=DIR"]
+      for json in [
+          '{"qom-type": "tls-creds-x509", "id": "a", "dir": "/x"}',
+          "{'qom-type': 'tls-creds-x509', 'id': 'a', 'dir': '/x'}",
+          '{"qom-type": "tls\\u002dcreds-x509", "id": "a", "dir": "/x"}',
+          '{"qom\\u002dtype": "tls-creds-x509", "id": "a", "dir": "/x"}',
+          '{"qom-type": "secret", "qom-type": "tls-creds-x509", "dir": "/x"}',
+          '{qom-type: "tls-creds-x509"}', '{"id": "a"}', "{"]),
 ])
 def test_bad_object(disksum, fails, image, objects, reason):
     options = [f"--object={o}" for o in objects]

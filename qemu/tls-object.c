@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "cli/tls-object.h"
+#include "qemu/tls-object.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "common/array.h"
+#include "qemu/options.h"
 
 /* QEMU's names: of the file in the directory, and of the user by default. */
 #define PSK_FILE "keys.psk"
@@ -207,6 +208,40 @@ static bool is_tls_kind(const char *kind)
            strcmp(kind, "tls-cipher-suites") != 0;
 }
 
+/* What the type of an object in JSON says of it. */
+struct json_type {
+    bool is_known;
+    bool is_tls;
+};
+
+static bool note_type(FILE *f, const struct qemu_option *option, void *arg)
+{
+    struct json_type *type = arg;
+
+    (void)f;
+    if (!*option->prefix && strcmp(option->key, "qom-type") == 0) {
+        type->is_known = true;
+        type->is_tls |= is_tls_kind(option->value);
+    }
+    return false;
+}
+
+/* JSON is refused if it may be about credentials: also if no type is found in
+ * it, by whatever mistake. */
+static int parse_json(const char *text, struct nbd_options *nbd)
+{
+    struct json_type type = { .is_known = false };
+    char *copy = qemu_options_rewrite(text, true, note_type, &type);
+
+    if (!copy)
+        return ENOMEM;
+    free(copy);
+    if (type.is_known && !type.is_tls)
+        return 0;
+    return set_problem(nbd, "JSON is supported by QEMU only; use %s",
+                       "tls-creds-x509,id=ID,dir=DIR");
+}
+
 /* Objects that are not credentials are for QEMU only. */
 static int parse_object(const char *text, struct nbd_options *nbd,
                         unsigned *found)
@@ -215,12 +250,8 @@ static int parse_object(const char *text, struct nbd_options *nbd,
     char *kind;
     int err;
 
-    if (*text == '{') {
-        if (!strstr(text, "\"tls-creds-"))
-            return 0;
-        return set_problem(nbd, "JSON is supported by QEMU only; use %s",
-                           "tls-creds-x509,id=ID,dir=DIR");
-    }
+    if (*text == '{')
+        return parse_json(text, nbd);
     err = find_kind(text, &kind);
     if (err || !kind || !is_tls_kind(kind)) {
         free(kind);

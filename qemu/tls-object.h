@@ -3,8 +3,8 @@
  * Credentials for nbds:// as QEMU takes them: --object tls-creds-x509,... and
  * tls-creds-psk,...
  */
-#ifndef CLI_TLS_OBJECT_H
-#define CLI_TLS_OBJECT_H
+#ifndef QEMU_TLS_OBJECT_H
+#define QEMU_TLS_OBJECT_H
 
 #include <stddef.h>
 
