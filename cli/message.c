@@ -26,11 +26,21 @@ void message_line(const char *line)
 {
     char *masked = line ? mask_text(line, known_name) : NULL;
 
-    flockfile(stderr);
-    fputs(PROGRAM ": ", stderr);
-    safe_write(stderr, masked ? masked : "out of memory");
-    putc('\n', stderr);
-    funlockfile(stderr);
+    char *safe = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&safe, &size);
+
+    if (f) {
+        fputs(PROGRAM ": ", f);
+        safe_write(f, masked ? masked : "out of memory");
+        putc('\n', f);
+    }
+    /* In one piece: others may write to the same file. */
+    if (f && fclose(f) == 0)
+        fwrite(safe, 1, size, stderr);
+    else
+        fputs(PROGRAM ": out of memory\n", stderr);
+    free(safe);
     free(masked);
 }
 

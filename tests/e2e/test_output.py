@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from conftest import BUILD
 from oracle import checksum
 
 NAMES = ["plain", "two words", " leading", "trailing ", "-", "--help", "*",
@@ -39,6 +40,15 @@ def test_messages_are_harmless(fails, tmp_path):
 def test_raw_control_bytes(fails, tmp_path):
     line = fails(os.fsdecode(b"a\x9bb"), cwd=tmp_path)
     assert line.startswith("a\\233b: ")
+
+
+def test_message_is_one_write(tmp_path):
+    """Messages of several processes in one file do not mix."""
+    reader, writer = os.pipe2(os.O_DIRECT)  # keeps what each write() wrote apart
+    with open(reader, "rb", 0), open(writer, "wb", 0):
+        subprocess.run([BUILD / "disksum", "a\x1bb" * 50], cwd=tmp_path, stderr=writer)
+        text = os.read(reader, 65536).decode()
+    assert text == "disksum: " + "a\\033b" * 50 + ": No such file or directory\n"
 
 
 def test_help_and_version(disksum):
