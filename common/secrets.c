@@ -187,10 +187,11 @@ static struct span secret_at_separator(struct secrets *s, const char *p)
 
 /* --- values of keys ----------------------------------------------------- */
 
-/* The value of an option, in which commas are doubled. */
+/* The value of an option, in which commas are doubled. A command may not double
+ * them, and where its words end cannot be told either. */
 static struct span option_value(const struct secrets *s, const char *p)
 {
-    const char *end = p;
+    const char *end = s->is_command ? s->end : p;
 
     while (end < s->end && (*end != ',' || (end + 1 < s->end && end[1] == ',')))
         end += *end == ',' ? 2 : 1;
@@ -235,11 +236,13 @@ static struct span json_value(const struct secrets *s, const char *p)
 static size_t key_length(const struct secrets *s, const char *p, bool *is_rbd)
 {
     static const char *const keys[] = {
-        "password",   "passwd",        "passphrase", "cookie",
-        "secret-key", "session-token", "data",       "key",
+        "password",      "passwd", "passphrase", "cookie", "secret-key",
+        "session-token", "data",   "key",        "header",
     };
+    /* A command may set PGPASSWORD and the like. */
+    bool is_word = p == s->start || strchr(",.-_:{[\"' \t\n?&;", p[-1]);
 
-    if (p > s->start && !strchr(",.-_:{[\"' \t\n", p[-1]))
+    if (!is_word && !(s->is_command && isupper((unsigned char)*p)))
         return 0;
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         size_t n = strlen(keys[i]);
@@ -251,6 +254,9 @@ static size_t key_length(const struct secrets *s, const char *p, bool *is_rbd)
             return s->rbd && s->rbd < p && p[-1] == ':' ? n : 0;
         if (strcmp(keys[i], "data") == 0)
             return s->is_object ? n : 0;
+        /* Of HTTP: it may authorize the client. */
+        if (strcmp(keys[i], "header") == 0)
+            return s->is_command ? n : 0;
         return n;
     }
     return 0;
@@ -284,6 +290,7 @@ static void begin(struct secrets *s, struct span text, bool whole)
         .last_at = memrchr(text.start, '@', text.len),
         .rbd = memmem(text.start, text.len, "rbd:", 4),
         .is_object = memmem(text.start, text.len, "secret", 6) != NULL,
+        .is_command = text.len >= 2 && memcmp(text.start, "[ ", 2) == 0,
     };
 }
 

@@ -19,6 +19,7 @@ struct secrets {
     bool whole;       /* the text is one name */
     bool is_json;     /* quotes delimit strings, and are escaped in them */
     bool is_object;   /* the text has the word "secret" */
+    bool is_command;  /* the text begins with the words of a command */
 
     /* Looked up once, however often they are used; NULL if there is none. */
     const char *last_at;  /* the last "@" of the text */

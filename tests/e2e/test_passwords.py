@@ -93,7 +93,9 @@ def test_in_a_backing_chain(disksum, tmp_path, password):
 
 def test_in_a_command(disksum, servers, tmp_path, password):
     write_image(tmp_path / "disk", "64k:A")
-    for word in f"https://alice:{password}@host/", f"password={password}":
+    for word in (f"https://alice:{password}@host/", f"password={password}",
+                 f"PGPASSWORD={password}", f"header=Authorization: {password}",
+                 "password=x,swordfish"):
         for options in [], ["--tag"], ["--json"], ["-v"]:
             result = disksum(*options, "--", "[", "sh", "-c", 'exec nbdkit file "$0"',
                              tmp_path / "disk", word, "]", check=False)

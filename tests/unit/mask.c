@@ -60,6 +60,11 @@ static void test_names(void **state)
         { "data=a,qom-type=secret,id=s", "data=***,qom-type=secret,id=s" },
         { "[ nbdkit ssh host=h password=p w ]",
           "[ nbdkit ssh host=h password=***" },
+        { "[ nbdkit ssh password=p,q host=h ]", "[ nbdkit ssh password=***" },
+        { "[ env PGPASSWORD=p server ]", "[ env PGPASSWORD=***" },
+        { "[ nbdkit curl header=Authorization: Bearer t ]",
+          "[ nbdkit curl header=***" },
+        { "https://h/x?a=b&password=p", "https://h/x?a=b&password=***" },
     };
 
     (void)state;
@@ -95,6 +100,8 @@ static const char *const innocent[] = {
     "driver=https,url=https://h/a@b,username=u,password-secret=s",
     "file.cookie-secret=s,data-file.filename=data",
     "driver=qcow2,data=x",
+    "driver=raw,file.header=x",
+    "https://h/PGPASSWORD=x",
     "secret,id=s,file=/a/data=b",
     "/mnt/password=1/cookie=2/key=3/disk@4.raw",
     "json:{\"driver\": \"https\", \"password-secret\": \"s\"}",
