@@ -83,6 +83,13 @@ void terminal_open(struct terminal *t, pid_t owner, pid_t owner_group)
         t->fd = open_terminal();
 }
 
+/* As PID 1, as in a container, the owner is in group 1: kill(-1) would reach
+ * every process. */
+static void signal_owner(const struct terminal *t, int number)
+{
+    kill(t->owner_group > 1 ? -t->owner_group : t->owner, number);
+}
+
 static bool has_terminal(const struct terminal *t, pid_t group)
 {
     return tcgetpgrp(t->fd) == group;
@@ -105,7 +112,7 @@ static void request_terminal(struct terminal *t, int number)
     if (has_terminal(t, t->owner_group))
         kill(t->owner, REQUEST);
     else
-        kill(-t->owner_group, number);
+        signal_owner(t, number);
 }
 
 static void use_terminal(struct terminal *t)
@@ -160,7 +167,7 @@ static void stop_owner(struct terminal *t)
     t->wanted = true;
     t->stopped = tcgetattr(t->fd, &t->group_modes) == 0;
     t->deadline = deadline_in(SHELL_MS);
-    kill(-t->owner_group, SIGTSTP);
+    signal_owner(t, SIGTSTP);
 }
 
 /* A signal that the kernel sent to the group: the user typed something, or a
@@ -179,7 +186,7 @@ static void pass_on(struct terminal *t, int number)
         stop_owner(t);
     } else {
         stop_lending(t);
-        kill(-t->owner_group, number);
+        signal_owner(t, number);
     }
 }
 

@@ -9,6 +9,8 @@ import re
 import select
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -55,6 +57,18 @@ class Terminal:
         os.close(self.fd)
 
 
+class Console(Terminal):
+    """The same, but no session has it yet."""
+
+    def __init__(self, command, env):
+        self.fd, slave = pty.openpty()
+        self.pid = subprocess.Popen(
+            command, stdin=slave, stdout=slave, stderr=slave,
+            env={**os.environ, **env}, start_new_session=True).pid
+        os.close(slave)
+        self.seen = ""
+
+
 @pytest.fixture
 def server(image, tmp_path):
     """(a command whose server asks for the password, the checksum)"""
@@ -75,8 +89,8 @@ def start(directory_for_sockets, server):
     """A function that starts a program on a terminal. No server may be left."""
     terminals = []
 
-    def run(*command, **env):
-        terminals.append(Terminal(command, {**directory_for_sockets, **env}))
+    def run(*command, kind=Terminal, **env):
+        terminals.append(kind(command, {**directory_for_sockets, **env}))
         return terminals[-1]
     yield run
     for terminal in terminals:
@@ -158,6 +172,47 @@ def test_interrupt(shell, server, key, number):
     shell.type(key)
     expect_status(shell, 128 + number)
     wait_until(lambda: not children_with(str(server[0][3])))
+
+
+PID_1 = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc",
+         "--kill-child"]
+
+
+def is_pid_1_possible():
+    return not subprocess.run([*PID_1, "true"], stderr=subprocess.DEVNULL).returncode
+
+
+@pytest.mark.skipif(not shutil.which("setsid"), reason="no setsid")
+@pytest.mark.parametrize("key", ["\x03", "\x1a"])
+def test_first_process_of_a_container(start, server, tmp_path, key):
+    """What is typed reaches the server, not all processes there are."""
+    if not is_pid_1_possible():
+        pytest.skip("no PID namespaces here")
+    command, _ = server
+    log = tmp_path / "log"
+    bystander = tmp_path / "bystander"
+    # A shell keeps SIGINT ignored, as it is for what "&" starts.
+    bystander.write_text(f"""#!{sys.executable}
+import signal, time
+for number in signal.SIGINT, signal.SIGTSTP:
+    signal.signal(number, lambda *_: open("{log}", "a").write("hit\\n"))
+open("{log}", "a").write("ready\\n")
+while True:
+    time.sleep(0.1)
+""")
+    asks = command[3].read_text().split("\n", 1)
+    command[3].write_text(f"""{asks[0]}
+setsid {bystander} & while ! [ -s {log} ]; do sleep 0.1; done
+trap 'echo server >>{log}; exit 7' INT
+{asks[1]}""")
+    bystander.chmod(0o755)
+    terminal = start(*PID_1, "setsid", "-c", command[0], "--timeout=3",
+                     *command[1:], kind=Console)
+    terminal.read_until("Password: ")
+    terminal.type(key)
+    terminal.read_until("disksum: ")
+    time.sleep(0.5)  # for the bystander to write
+    assert "hit" not in log.read_text()
 
 
 def test_stop_and_continue(shell, server):
