@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/proc.h"
+
 /* proc_pid_stat(5): "PID (NAME) STATE PPID ...". The name has up to 64 bytes of
  * any value, also ')' and line breaks. Returns 0 if the process is gone. */
 static pid_t parent_of(const char *pid)
@@ -31,7 +33,7 @@ static pid_t parent_of(const char *pid)
 
 bool descendants_signal(int number)
 {
-    DIR *dir = opendir("/proc");
+    DIR *dir = proc_is_ours() ? opendir("/proc") : NULL;
     struct dirent *entry;
     bool found_self = false;
 

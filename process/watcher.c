@@ -336,6 +336,8 @@ void watcher_run(int fd, pid_t owner, const struct watch_job *job)
 
     setpgid(0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    /* Who kills all processes called "disksum" must not kill this one. */
+    prctl(PR_SET_NAME, "nbd-watcher");
     w.signal_fd = make_signal_fd();
     w.report.error = w.signal_fd < 0 ? errno : private_socket_make(&w.socket);
     w.terminal.fd = -1;

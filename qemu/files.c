@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/proc.h"
 #include "reader/open-disk.h"
 
 /* Whether the process inherited a descriptor from this one, which inherited it
@@ -89,7 +90,7 @@ int qemu_files_open(pid_t pid, const char *name, bool force_share,
     if (!*files)
         return error_no_memory(error, name);
     snprintf(directory, sizeof(directory), "/proc/%ld/fd", (long)pid);
-    dir = opendir(directory);
+    dir = proc_is_ours() ? opendir(directory) : NULL;
     while (dir && !err && (entry = readdir(dir))) {
         int fd = atoi(entry->d_name);
 

@@ -116,6 +116,44 @@ def test_no_proc(disksum, build, image, directory_for_sockets, close_range, leav
     assert not children_with(str(path))
 
 
+# A /proc of another PID namespace, in which numbers stand for other processes.
+OTHER_PROC = ["unshare", "--map-root-user", "--pid", "--fork", "sh", "-c"]
+
+
+def other_proc_works():
+    return not subprocess.run([*OTHER_PROC, "true"], stderr=subprocess.DEVNULL).returncode
+
+
+@pytest.mark.skipif(not other_proc_works(), reason="no PID namespaces here")
+def test_proc_of_another_namespace(directory_for_sockets):
+    number, other = new_number(), new_number()
+    script = f"'{BUILD}/disksum' --timeout=1 -- [ sh -c 'sleep {number} & sleep {number}' ]"
+    with subprocess.Popen([*OTHER_PROC, f"{script}; sleep {other}"],
+                          env={**os.environ, **directory_for_sockets},
+                          stderr=subprocess.DEVNULL) as process:
+        try:
+            # The namespace, which would end them all, is still there.
+            wait_until(lambda: is_running(other))
+            assert not is_running(number)
+        finally:
+            for path in children_with(other):
+                os.kill(int(path.split("/")[2]), signal.SIGKILL)
+            process.kill()
+
+
+def test_name_of_the_watcher(directory_for_sockets):
+    """'killall disksum' leaves it alone, so that it can end the server."""
+    number = new_number()
+    with start_detached("sleep {0}; sleep {0}", number, directory_for_sockets) as process:
+        wait_until(lambda: is_running(number))
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        names = [pathlib.Path(f"/proc/{pid}/comm").read_text()
+                 for pid in children.read_text().split()]
+        process.send_signal(signal.SIGKILL)
+    assert names == ["nbd-watcher\n"]
+    wait_for_none(number)
+
+
 # --- killed at any moment ----------------------------------------------------
 
 def strace_works():
