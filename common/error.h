@@ -15,8 +15,8 @@ struct error {
 
 #define ERROR_INIT ((struct error){ .code = 0 })
 
-/* Set the message, unless one is set, and return the code that is set then. code
- * is not 0. */
+/* Set the message, unless one is set, and return the code that is set then.
+ * code is not 0. */
 int error_set(struct error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -225,8 +225,8 @@ int blkhash_options_set_block_size(struct blkhash_options *o, size_t size);
  * With 1 no thread is started, and the calls do the work. When a call returns,
  * all bytes that it did not copy are hashed, and the completion of an
  * asynchronous update can be fetched. Copied bytes may wait for more of them,
- * or for blkhash_final(): fewer than 16 blocks, and one piece (see below). Zeros
- * wait until the queue is full, or for blkhash_final().
+ * or for blkhash_final(): fewer than 16 blocks, and one piece (see below).
+ * Zeros wait until the queue is full, or for blkhash_final().
  *
  * Errors: EINVAL.
  */

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from conftest import sums
-from oracle import checksum, write_image
+from oracle import write_image
 from test_debug import check, events  # noqa: F401 (a fixture)
 from test_nbd import image, read_log, slow_server  # noqa: F401 (fixtures)
 from test_nbd_odd import ERROR_OFFSET, error, parts, serve  # noqa: F401 (a fixture)
