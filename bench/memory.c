@@ -136,8 +136,8 @@ int main(int argc, char **argv)
 {
     static double stream[MAX_PAIRS], leaves[MAX_PAIRS];
     int pairs = argc == 3 ? atoi(argv[2]) : 0;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    EVP_MD *md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    EVP_MD_CTX *ctx;
+    EVP_MD *md;
     struct blkhash_leaf *leaf;
     unsigned char *buf, *mds;
 
@@ -151,6 +151,8 @@ int main(int argc, char **argv)
     leaf = blkhash_leaf_new(BLOCK, argv[1]);
     if (!leaf)
         die(argv[1], errno);
+    ctx = EVP_MD_CTX_new();
+    md = EVP_MD_fetch(NULL, "SHA256", NULL);
     buf = aligned_alloc(PIECE, BUFFER);
     mds = malloc(BUFFER / BLOCK * BLKHASH_MAX_MD_SIZE);
     if (!ctx || !md || !buf || !mds)
