@@ -12,6 +12,7 @@
 #include "common/path.h"
 #include "format/format.h"
 #include "format/probe.h"
+#include "image/description.h"
 #include "image/open.h"
 #include "image/walk.h"
 #include "nbd/nbd.h"
@@ -66,6 +67,13 @@ static bool has_disks(const struct layer_source *source)
 
 /* --- through QEMU ------------------------------------------------------- */
 
+/* What a QEMU may reach, and whether it is given the user's secrets. */
+enum reach {
+    REACH_FILES,   /* local files only, with the secrets */
+    REACH_NETWORK, /* what the user named, with the secrets */
+    REACH_FOREIGN, /* what an image names, without them */
+};
+
 /* What QEMU is to open: the source, unless it is open already. */
 static enum qemu_source qemu_source(const struct chain_layer *layer,
                                     const struct layer_source *source)
@@ -82,16 +90,14 @@ static enum qemu_source qemu_source(const struct chain_layer *layer,
     }
 }
 
-/* Have QEMU open the source in a format. foreign: QEMU will follow names in the
- * image that are not those of plain files. */
+/* Have QEMU open the source in a format. */
 static int start_qemu(struct chain_layer *layer,
                       const struct layer_source *source, const char *format,
                       const char *snapshot, const struct image_options *options,
-                      bool foreign, struct error *error)
+                      enum reach reach, struct error *error)
 {
     const struct nbd_options nbd = nbd_options(source, options);
-    /* The user's secrets are only for what the user named. */
-    bool trusted = !source->recorded && !foreign;
+    bool trusted = !source->recorded && reach != REACH_FOREIGN;
     const struct qemu_options qemu = {
         .name = source->name,
         .source = qemu_source(layer, source),
@@ -102,7 +108,7 @@ static int start_qemu(struct chain_layer *layer,
         .objects = options->objects,
         .object_count = trusted ? options->object_count : 0,
         .files = options->files,
-        .network = !layer->container || foreign,
+        .network = reach != REACH_FILES,
         .nbd = &nbd,
     };
     int err;
@@ -123,12 +129,12 @@ static int start_qemu(struct chain_layer *layer,
 static int open_through_qemu(struct chain_layer *layer,
                              const struct layer_source *source,
                              const char *format,
-                             const struct image_options *options, bool foreign,
-                             struct error *error)
+                             const struct image_options *options,
+                             enum reach reach, struct error *error)
 {
     static const struct layer_options no_options;
     int err = start_qemu(layer, source, format, source->snapshot, options,
-                         foreign, error);
+                         reach, error);
 
     if (err)
         return err;
@@ -152,7 +158,8 @@ static int reopen_through_qemu(struct chain_layer *layer,
     layer->qemu_files = NULL;
     layer->layer.reader->ops->close(layer->layer.reader);
     layer->layer.reader = NULL;
-    err = open_through_qemu(layer, source, format, options, true, &cause);
+    err = open_through_qemu(layer, source, format, options, REACH_FOREIGN,
+                            &cause);
     if (err)
         error_set(error, err,
                   "%s. (QEMU opens a %s image again, so a server that serves a "
@@ -246,7 +253,8 @@ static int open_format(struct chain_layer *layer,
      * for them, that QEMU has no network to follow them. */
     layer->container = layer->layer.reader;
     layer->layer.reader = NULL;
-    return open_through_qemu(layer, source, format, options, foreign, error);
+    return open_through_qemu(layer, source, format, options,
+                             foreign ? REACH_FOREIGN : REACH_FILES, error);
 }
 
 /* --- the source --------------------------------------------------------- */
@@ -258,22 +266,34 @@ static int open_description(struct chain_layer *layer,
                             const struct image_options *options,
                             struct error *error)
 {
+    enum reach reach = REACH_FOREIGN;
     bool foreign = false;
-    int err = 0;
+    struct description d;
+    int err;
 
     /* The user trusts a description that an image records as a whole: otherwise
      * it was refused before. */
-    if (!source->recorded)
-        err = walk_description(source->path, source->kind == SOURCE_JSON,
-                               options, &foreign, error);
+    if (source->recorded)
+        return open_through_qemu(layer, source, source->format, options, reach,
+                                 error);
+    err = description_read(source->path, source->kind == SOURCE_JSON,
+                           source->format, &d, error);
+    if (!err)
+        err = walk_description(&d, options, &foreign, error);
+    if (!err && foreign && options->object_count)
+        err = error_set(error, EPERM,
+                        "%s: --trust-names follows a name in the image only "
+                        "without --object",
+                        source->name);
+    /* Where all that is described is local, so is all that an image in it
+     * names: also an image that the walk does not see, such as one in an
+     * archive. */
+    if (!foreign)
+        reach = d.is_local ? REACH_FILES : REACH_NETWORK;
+    description_free(&d);
     if (err)
         return err;
-    if (foreign && options->object_count)
-        return error_set(error, EPERM,
-                         "%s: --trust-names follows a name in the image only "
-                         "without --object",
-                         source->name);
-    return open_through_qemu(layer, source, source->format, options, false,
+    return open_through_qemu(layer, source, source->format, options, reach,
                              error);
 }
 
@@ -304,9 +324,9 @@ static int open_foreign_export(struct chain_layer *layer,
     if (err)
         return err;
     if (!format || !format->names)
-        return open_through_qemu(layer, source, source->format, options, false,
-                                 error);
-    err = start_qemu(layer, source, "raw", NULL, options, false, error);
+        return open_through_qemu(layer, source, source->format, options,
+                                 REACH_NETWORK, error);
+    err = start_qemu(layer, source, "raw", NULL, options, REACH_NETWORK, error);
     return err ? err : open_format(layer, source, options, error);
 }
 
@@ -331,7 +351,10 @@ static int open_source(struct chain_layer *layer,
         err = nbd_open_uri(source->path, &nbd, &layer->layer.reader, error);
         break;
     case SOURCE_SERVER:
-        err = start_qemu(layer, source, "raw", NULL, options, false, error);
+        err = start_qemu(layer, source, "raw", NULL, options,
+                         is_local_protocol(source->path) ? REACH_FILES
+                                                         : REACH_NETWORK,
+                         error);
         break;
     case SOURCE_JSON:
     case SOURCE_OPTIONS:

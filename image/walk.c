@@ -203,18 +203,17 @@ int walk_image(struct reader *reader, const char *path, const char *format,
 
 /* --- descriptions ------------------------------------------------------- */
 
+/* QEMU takes the name of a file for a path, whatever it begins with, but not
+ * where it looks for the directory of the image. */
 static int check_file(struct walk *w, const char *path, const char *format,
                       struct error *error)
 {
+    const char *base = path_of_name(path);
     struct error cause = ERROR_INIT;
     struct reader *r;
 
-    /* A name with a protocol is what the user wants. */
-    path = path_of_name(path);
-    if (!path)
-        return 0;
     if (file_open(path, path, &w->options->files, &r, &cause) == 0) {
-        (void)check_image(w, r, path, format, &cause);
+        (void)check_image(w, r, base ? base : path, format, &cause);
         r->ops->close(r);
     } else if (cause.code == ENOENT) {
         error_clear(&cause);
@@ -223,33 +222,29 @@ static int check_file(struct walk *w, const char *path, const char *format,
     return error->code;
 }
 
-/* Any of the formats may be that of the file. QEMU probes where a format is
- * missing. */
+/* Any of the formats may be that of the file. */
 static int check_described(struct walk *w, const struct description *d,
-                           const char *path, struct error *error)
+                           const struct described_file *file,
+                           struct error *error)
 {
     int err = 0;
 
     for (size_t i = 0; !err && i < d->format_count; i++)
-        err = check_file(w, path, d->formats[i], error);
-    if (!err && d->format_count < d->file_count)
-        err = check_file(w, path, NULL, error);
+        err = check_file(w, file->path, d->formats[i], error);
+    if (!err && !description_has_format(d, file))
+        err = check_file(w, file->path, NULL, error);
     return err;
 }
 
-int walk_description(const char *text, bool is_json,
+int walk_description(const struct description *d,
                      const struct image_options *options, bool *foreign,
                      struct error *error)
 {
     struct walk w = { .options = options, .foreign = foreign };
-    struct description d;
-    int err = description_read(text, is_json, &d);
+    int err = 0;
 
     *foreign = false;
-    if (err)
-        err = error_no_memory(error, text);
-    for (size_t i = 0; !err && i < d.file_count; i++)
-        err = check_described(&w, &d, d.files[i], error);
-    description_free(&d);
+    for (size_t i = 0; !err && i < d->file_count; i++)
+        err = check_described(&w, d, &d->files[i], error);
     return err;
 }

@@ -10,15 +10,16 @@
 
 #include "image/image.h"
 
+struct description;
+
 /* Walk from an image. path is its path, or its name with a protocol, or NULL if
  * it is in no directory. */
 int walk_image(struct reader *reader, const char *path, const char *format,
                const struct image_options *options, bool *foreign,
                struct error *error);
 
-/* Walk from all files in an option string, or in a name that begins with
- * json:. */
-int walk_description(const char *text, bool is_json,
+/* Walk from all files in a description. */
+int walk_description(const struct description *description,
                      const struct image_options *options, bool *foreign,
                      struct error *error);
 

@@ -9,11 +9,17 @@
 /* QEMU allows fewer levels of JSON. */
 #define MAX_DEPTH 1100
 
+/* Longer than the keys around an option of any real description. */
+#define OUTER_SIZE 256
+
 struct rewriting {
     FILE *f;
     qemu_option_rewrite *rewrite;
     void *arg;
     bool failed; /* out of memory */
+
+    char outer[OUTER_SIZE]; /* the keys around an option, each with a dot */
+    size_t outer_len;       /* of all of them: there may be more than fit */
 };
 
 /* --- writing ------------------------------------------------------------ */
@@ -64,6 +70,7 @@ static void write_option(struct rewriting *r, bool is_json, char *key,
     char *prefix = key ? strndup(key, prefix_len) : NULL;
     struct qemu_option option = {
         .is_json = is_json,
+        .outer = r->outer_len < OUTER_SIZE ? r->outer : NULL,
         .prefix = prefix,
         .key = key ? key + prefix_len : NULL,
         .value = value,
@@ -238,6 +245,23 @@ static bool take_string(const char **text, char **string)
 static bool rewrite_value(struct rewriting *r, const char **text,
                           unsigned depth);
 
+/* Rewrite what is below a key. */
+static bool rewrite_inner(struct rewriting *r, const char *key,
+                          const char **text, unsigned depth)
+{
+    size_t len = r->outer_len;
+    bool ok;
+
+    if (len < OUTER_SIZE)
+        snprintf(r->outer + len, OUTER_SIZE - len, "%s.", key);
+    r->outer_len = len + strlen(key) + 1;
+    ok = rewrite_value(r, text, depth);
+    r->outer_len = len;
+    if (len < OUTER_SIZE)
+        r->outer[len] = '\0';
+    return ok;
+}
+
 /* Rewrite "KEY": VALUE. */
 static bool rewrite_member(struct rewriting *r, const char **text,
                            unsigned depth)
@@ -257,13 +281,23 @@ static bool rewrite_member(struct rewriting *r, const char **text,
         *text = p;
         return true;
     }
-    free(key);
     if (ok) {
         fwrite(start, 1, p - start, r->f);
         *text = p;
-        ok = rewrite_value(r, text, depth);
+        ok = rewrite_inner(r, key ? key : "", text, depth);
     }
+    free(key);
     return ok;
+}
+
+/* Rewrite an element of an array, whose key is its index. */
+static bool rewrite_element(struct rewriting *r, size_t index,
+                            const char **text, unsigned depth)
+{
+    char key[24];
+
+    snprintf(key, sizeof(key), "%zu", index);
+    return rewrite_inner(r, key, text, depth);
 }
 
 /* Rewrite an object or an array. */
@@ -271,6 +305,7 @@ static bool rewrite_list(struct rewriting *r, const char **text, unsigned depth)
 {
     bool is_object = **text == '{';
     char close = is_object ? '}' : ']';
+    size_t count = 0;
 
     do {
         putc(*(*text)++, r->f); /* the opening one, or a comma */
@@ -278,7 +313,7 @@ static bool rewrite_list(struct rewriting *r, const char **text, unsigned depth)
         if (**text == close)
             break;
         if (!(is_object ? rewrite_member(r, text, depth)
-                        : rewrite_value(r, text, depth)))
+                        : rewrite_element(r, count++, text, depth)))
             return false;
         copy_blanks(r, text);
     } while (**text == ',' && !r->failed);

@@ -12,8 +12,10 @@
 /* An option whose value is a string. */
 struct qemu_option {
     bool is_json;
-    char *prefix; /* of the key: "", or "file." in "file.url" */
-    char *key;    /* without the prefix */
+    const char *outer; /* the keys of the JSON around it, each with a dot; NULL:
+                        * too long to be kept */
+    char *prefix;      /* of the key: "", or "file." in "file.url" */
+    char *key;         /* without the prefix */
     char *value;
 };
 
