@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/json.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/safe-text.h"
 #include "cli/utf8.h"
 #include "common/mask.h"
 
@@ -158,6 +160,34 @@ static bool add_error(struct json_object *object, const struct checksum *c)
     return ok;
 }
 
+/* Write a character as JSON escapes it, by its units in UTF-16 (RFC 8259). */
+static void write_escaped(FILE *f, uint32_t c)
+{
+    if (c >= 0x10000) {
+        fprintf(f, "\\u%04x", 0xd800 + ((c - 0x10000) >> 10));
+        c = 0xdc00 + (c & 0x3ff);
+    }
+    fprintf(f, "\\u%04x", c);
+}
+
+/* Write an object, with escapes for what is harmless in JSON but could drive a
+ * terminal. */
+static void write_object(FILE *f, const char *text)
+{
+    while (*text) {
+        uint32_t c;
+        unsigned length = utf8_read((const unsigned char *)text, &c);
+
+        assert(length);
+        if (is_safe_character(c))
+            fwrite(text, 1, length, f);
+        else
+            write_escaped(f, c);
+        text += length;
+    }
+    putc('\n', f);
+}
+
 bool json_write(FILE *f, const struct options *o, const struct checksum *c)
 {
     struct json_object *object = json_object_new_object();
@@ -172,7 +202,7 @@ bool json_write(FILE *f, const struct options *o, const struct checksum *c)
         text = json_object_to_json_string_ext(
             object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
     if (text)
-        fprintf(f, "%s\n", text);
+        write_object(f, text);
     json_object_put(object);
     return text != NULL;
 }

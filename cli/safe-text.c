@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/safe-text.h"
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "cli/utf8.h"
 
-static bool is_harmless(uint32_t c)
+bool is_safe_character(uint32_t c)
 {
     return !(c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
              (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
@@ -20,7 +17,7 @@ unsigned safe_write_character(FILE *f, const char *text)
     uint32_t c;
     unsigned length = utf8_read(p, &c);
 
-    if (length && is_harmless(c)) {
+    if (length && is_safe_character(c)) {
         fwrite(p, 1, length, f);
         return length;
     }

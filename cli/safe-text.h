@@ -7,7 +7,12 @@
 #ifndef CLI_SAFE_TEXT_H
 #define CLI_SAFE_TEXT_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+
+/* Whether a character can be shown as it is. */
+bool is_safe_character(uint32_t c);
 
 /* Write the first character of a text that is not empty. Returns its bytes. */
 unsigned safe_write_character(FILE *f, const char *text);

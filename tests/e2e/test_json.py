@@ -122,6 +122,20 @@ def test_random_names(disksum, tmp_path, seed):
     assert verdicts.count(": OK\n") == len(names)
 
 
+def test_terminal_controls(disksum, tmp_path):
+    """What could drive a terminal is escaped, whoever chose the name."""
+    name = "a\x7f\x9b31m\u202e\U000e0041äb"
+    content = write_image(tmp_path / name, "64k:A")
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", name,
+                    "top"], cwd=tmp_path, check=True)
+    result = disksum("--json", "top", name, cwd=tmp_path)
+    assert set(result.stdout) - set(map(chr, range(32, 127))) == {"\n", "ä"}
+    top, line = objects(result)
+    assert top["backing-chain"][0]["filename"].endswith(name)
+    assert line["filename"] == name and line["checksum"] == checksum(content)
+    assert "OK" in disksum("-c", input=result.stdout.splitlines()[1], cwd=tmp_path).stdout
+
+
 def test_pipe(disksum):
     [line] = objects(disksum("--json", input=b"x" * 1000))
     assert line["filename"] == "-" and line["format"] == "raw"
