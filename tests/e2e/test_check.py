@@ -2,6 +2,7 @@
 """--check: verdicts, warnings and the exit status are those of GNU's
 sha256sum, which checks the same lists about the same files."""
 
+import json
 import os
 import pty
 import shutil
@@ -323,6 +324,20 @@ def test_missing_files_of_every_name(disksum, tmp_path):
         f"{'0' * 64}  {name}\n" for name in ("no", "./n:o", "file:no"))
     assert disksum("-c", "--ignore-missing", input=text,
                    cwd=tmp_path).stdout == "a: OK\n"
+
+
+def test_json_name_gets_no_secret(disksum, tmp_path):
+    """A list could send the secrets of the user to a server of its author."""
+    name = json.dumps({"driver": "luks", "key-secret": "s", "file": {
+        "driver": "file", "filename": str(tmp_path / "disk")}})
+    (tmp_path / "disk").write_bytes(b"LUKS\xba\xbe\0\x01" + bytes(1 << 20))
+    line = f"{'0' * 64}  json:{name}\n"
+    secret = ["--object", "secret,id=s,data=x"]
+    assert "No secret with id 's'" in disksum(
+        "-c", *secret, input=line, check=False).stderr
+    for options in (["-c", "--trust-names", *secret], [*secret, f"json:{name}"]):
+        result = disksum(*options, input=line, check=False)
+        assert result.returncode == 1 and "No secret" not in result.stderr
 
 
 # --- what is no list ---------------------------------------------------------
