@@ -285,11 +285,13 @@ static int open_description(struct chain_layer *layer,
                         "%s: --trust-names follows a name in the image only "
                         "without --object",
                         source->name);
-    /* Where all that is described is local, so is all that an image in it
-     * names: also an image that the walk does not see, such as one in an
+    /* Where all that is described is local, so is all that an image in it may
+     * name: also an image that the walk does not see, such as one in an
      * archive. */
-    if (!foreign)
-        reach = d.is_local ? REACH_FILES : REACH_NETWORK;
+    if (!d.is_local && !foreign)
+        reach = REACH_NETWORK;
+    else if (!options->trust_names || options->object_count)
+        reach = REACH_FILES;
     description_free(&d);
     if (err)
         return err;
