@@ -46,6 +46,12 @@ def test_sanitizer_prints_the_case(build):
     assert "# the last case: size 2048, kernel none\n" in done.stdout
 
 
+def test_all_unit_tests_print_their_case(root):
+    """cmocka's own macro would run them as well."""
+    for path in (root / "tests/unit").glob("*.c"):
+        assert "cmocka_run_group_tests(tests" not in path.read_text(), path
+
+
 FAILING = """
 import pytest
 

@@ -61,5 +61,5 @@ int main(void)
         cmocka_unit_test(test_signals),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

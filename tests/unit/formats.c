@@ -126,5 +126,5 @@ int main(void)
         cmocka_unit_test(test_files),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -299,5 +299,5 @@ int main(void)
         cmocka_unit_test(test_long_texts),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }

@@ -49,5 +49,5 @@ int main(void)
         cmocka_unit_test(test_block_sizes),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_TESTS(tests, NULL, NULL);
 }
