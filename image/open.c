@@ -67,6 +67,18 @@ static bool has_disks(const struct layer_source *source)
 
 /* --- through QEMU ------------------------------------------------------- */
 
+/* QEMU opens what an image names. Ask before any of it is opened here. */
+static int check_standalone(const struct layer_source *source,
+                            const struct image_options *options,
+                            struct error *error)
+{
+    if (!options->standalone)
+        return 0;
+    return error_set(error, EPERM,
+                     "%s: QEMU reads this image, and may open other files",
+                     source->name);
+}
+
 /* What a QEMU may reach, and whether it is given the user's secrets. */
 enum reach {
     REACH_FILES,   /* local files only, with the secrets */
@@ -111,13 +123,8 @@ static int start_qemu(struct chain_layer *layer,
         .network = reach != REACH_FILES,
         .nbd = &nbd,
     };
-    int err;
+    int err = qemu_open(&qemu, &layer->layer.reader, error);
 
-    if (options->standalone)
-        return error_set(error, EPERM,
-                         "%s: QEMU reads this image, and may open other files",
-                         source->name);
-    err = qemu_open(&qemu, &layer->layer.reader, error);
     if (err)
         return err;
     return qemu_files_open(qemu_pid(layer->layer.reader), source->name,
@@ -241,6 +248,9 @@ static int open_format(struct chain_layer *layer,
                          "%s: format '%s' is not supported here; start the "
                          "server first, and give its URI",
                          source->name, format);
+    err = check_standalone(source, options, error);
+    if (err)
+        return err;
     err = walk_image(layer->layer.reader,
                      qemu_descriptor(source->path) < 0 ? source->path : NULL,
                      format, options, &foreign, error);
@@ -321,8 +331,10 @@ static int open_foreign_export(struct chain_layer *layer,
                                struct error *error)
 {
     const struct format *format = format_find(source->format);
-    int err = check_uri(source, error);
+    int err = check_standalone(source, options, error);
 
+    if (!err)
+        err = check_uri(source, error);
     if (err)
         return err;
     if (!format || !format->names)
@@ -353,14 +365,17 @@ static int open_source(struct chain_layer *layer,
         err = nbd_open_uri(source->path, &nbd, &layer->layer.reader, error);
         break;
     case SOURCE_SERVER:
-        err = start_qemu(layer, source, "raw", NULL, options,
-                         is_local_protocol(source->path) ? REACH_FILES
-                                                         : REACH_NETWORK,
-                         error);
+        err = check_standalone(source, options, error);
+        if (!err)
+            err = start_qemu(layer, source, "raw", NULL, options,
+                             is_local_protocol(source->path) ? REACH_FILES
+                                                             : REACH_NETWORK,
+                             error);
         break;
     case SOURCE_JSON:
     case SOURCE_OPTIONS:
-        return open_description(layer, source, options, error);
+        err = check_standalone(source, options, error);
+        return err ? err : open_description(layer, source, options, error);
     }
     return err ? err : open_format(layer, source, options, error);
 }

@@ -564,6 +564,18 @@ def test_bitmap_directory_beyond_the_end(fails, tmp_path, beyond):
     assert "the bitmap directory begins beyond the end" in fails(path)
 
 
+@pytest.mark.parametrize("make", MAKERS[1:])
+def test_standalone_opens_nothing_else(fails, tmp_path, make):
+    """QEMU reads the image: it is refused before anything that it names is looked at."""
+    with unopened_fifo(tmp_path / "fifo") as fifo:
+        for name in str(fifo), "/nonexistent", "nbd://localhost":
+            path = make(tmp_path / "image", name)
+            for args in ([path], ["--image-opts", f"file.filename={path}"],
+                         ["json:" + json.dumps({"file": {"filename": str(path)}})]):
+                assert fails("--standalone", *args).endswith(
+                    ": QEMU reads this image, and may open other files")
+
+
 def test_standalone_and_trust(disksum, tmp_path):
     done = disksum("--standalone", "--trust-names", tmp_path / "x", check=False)
     assert done.returncode == 2
