@@ -3,6 +3,7 @@
 tests ask. The spec of RPM is read."""
 
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -17,9 +18,14 @@ def run(*command, **kwargs):
 
 
 def copy_of_the_tree(root, directory):
-    """Without what was built in it."""
-    shutil.copytree(root, directory, ignore=shutil.ignore_patterns(
-        ".*", "build*", "obj-*", "__pycache__"))
+    """Without what was built in it, and without the copy: TMPDIR may be in the tree."""
+    patterns = shutil.ignore_patterns(".*", "build*", "obj-*", "__pycache__")
+
+    def ignore(path, names):
+        inside = {name for name in names
+                  if (pathlib.Path(path) / name).resolve() in directory.resolve().parents}
+        return patterns(path, names) | inside
+    shutil.copytree(root, directory, ignore=ignore)
 
 
 def versions(root):
