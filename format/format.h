@@ -41,6 +41,7 @@ struct format {
     struct magic magic;
     format_probe *probe;
     const char *suffix;
+    bool weak; /* to QEMU, a suffix says as much as the magic */
 
     /* Magics that QEMU does not probe for: what has one, at its start or at the
      * start of its last sector, is raw to QEMU, but may be in this format. */
@@ -51,7 +52,7 @@ struct format {
     format_names *names; /* NULL: an image records no names */
 };
 
-/* All formats, in the order of probing. */
+/* All formats. */
 extern const struct format formats[];
 extern const size_t format_count;
 

@@ -46,7 +46,6 @@ static bool is_bochs(const unsigned char *start, size_t len)
             magic_matches(&version_2, start, len));
 }
 
-/* In the order in which QEMU asks: the first one that matches is the answer. */
 const struct format formats[] = {
     {
         .name = "raw",
@@ -62,8 +61,6 @@ const struct format formats[] = {
         .probe = is_parallels,
     },
     {
-        /* After a text that may be anything, also the magic of another format
-         * below. */
         .name = "vdi",
         .magic = MAGIC(64, "\x7f\x10\xda\xbe"),
     },
@@ -104,6 +101,7 @@ const struct format formats[] = {
         .name = "cloop",
         .magic = MAGIC(0, "#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && "
                           "mount -r -t iso9660 /dev/cloop $1\n"),
+        .weak = true,
     },
     {
         .name = "bochs",

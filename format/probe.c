@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "format/probe.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "format/format.h"
@@ -11,12 +12,12 @@
 /* Some formats have their header in the last bytes. */
 #define END_SIZE 512
 
-static const struct format *find_by_start(const unsigned char *start,
+/* Find the first format from `from` on. NULL: there is none. */
+static const struct format *find_by_start(const struct format *from,
+                                          const unsigned char *start,
                                           size_t len)
 {
-    for (size_t i = 0; i < format_count; i++) {
-        const struct format *f = &formats[i];
-
+    for (const struct format *f = from; f < formats + format_count; f++) {
         if (magic_matches(&f->magic, start, len) ||
             (f->probe && f->probe(start, len)))
             return f;
@@ -53,32 +54,58 @@ static const char *find_lookalike(const unsigned char start[START_SIZE],
 
 const char *probe_start(const void *start, size_t len)
 {
-    const struct format *format = find_by_start(start, len);
+    const struct format *format = find_by_start(formats, start, len);
 
     return format ? format->name : NULL;
 }
 
-int probe_format(struct reader *r, const char *path, const char **name,
-                 const char **lookalike, struct error *error)
+/* Find the formats that QEMU's probing recognises. *rival is NULL if there is
+ * one at most. */
+static const struct format *find(const unsigned char start[START_SIZE],
+                                 const char *path, const struct format **rival)
+{
+    const struct format *by_suffix = find_by_suffix(path);
+    const struct format *format = find_by_start(formats, start, START_SIZE);
+
+    *rival = NULL;
+    if (!format)
+        return by_suffix;
+    *rival = find_by_start(format + 1, start, START_SIZE);
+    if (!*rival && format->weak)
+        *rival = by_suffix;
+    return format;
+}
+
+int probe_format(struct reader *r, const char *path, struct probe *found,
+                 struct error *error)
 {
     unsigned char start[START_SIZE], end[END_SIZE] = { 0 };
-    const struct format *format;
+    const struct format *format, *rival;
     int err = metadata_read(r, 0, start, sizeof(start), error);
 
-    *lookalike = NULL;
+    *found = (struct probe){ .format = "raw" };
     if (err)
         return err;
-    format = find_by_start(start, sizeof(start));
-    if (!format)
-        format = find_by_suffix(path);
+    format = find(start, path, &rival);
     if (format) {
-        *name = format->name;
+        found->format = format->name;
+        found->rival = rival ? rival->name : NULL;
         return 0;
     }
-    *name = "raw";
     if (r->size >= END_SIZE)
         err = metadata_read(r, r->size - END_SIZE, end, sizeof(end), error);
     if (!err)
-        *lookalike = find_lookalike(start, end);
+        found->lookalike = find_lookalike(start, end);
     return err;
+}
+
+int probe_check(const struct probe *found, const char *name,
+                struct error *error)
+{
+    if (!found->rival)
+        return 0;
+    return error_set(error, EINVAL,
+                     "%s: it looks like both a %s and a %s image; its format "
+                     "must be given, as by -f",
+                     name, found->format, found->rival);
 }

@@ -5,14 +5,22 @@
 #include "common/error.h"
 #include "reader/reader.h"
 
-/*
- * Find the format of what a reader has, as QEMU does: by its first bytes, and
- * by the end of its path, which may be NULL. *format is "raw" if no other
- * format is recognised. *lookalike is then the format that the user may mean
- * nevertheless, or NULL.
- */
-int probe_format(struct reader *reader, const char *path, const char **format,
-                 const char **lookalike, struct error *error);
+struct probe {
+    const char *format; /* "raw" if no other is recognised */
+    const char *rival; /* another that is recognised as well: which of them QEMU
+                        * takes depends on how it was built; or NULL */
+    const char *lookalike; /* of what is raw: the format that the user may mean
+                            * nevertheless; or NULL */
+};
+
+/* Find the format of what a reader has, as QEMU does: by its first bytes, and
+ * by the end of its path, which may be NULL. */
+int probe_format(struct reader *reader, const char *path, struct probe *found,
+                 struct error *error);
+
+/* Check that there is no rival. name is that of the image, for messages. */
+int probe_check(const struct probe *found, const char *name,
+                struct error *error);
 
 /* The format of an image of which these are the first bytes. NULL: none is
  * recognised. */

@@ -203,23 +203,22 @@ static int choose_format(struct chain_layer *layer,
                          const struct layer_source *source, const char **format,
                          struct error *error)
 {
-    const char *lookalike;
-    int err = probe_format(layer->layer.reader, source->path, format,
-                           &lookalike, error);
+    struct probe found;
+    int err = probe_format(layer->layer.reader, source->path, &found, error);
 
     if (err)
         return err;
+    *format = found.format;
+    layer->lookalike = found.lookalike;
     if (has_disks(source)) {
-        layer->lookalike = lookalike;
         if (strcmp(*format, "raw") != 0)
             layer->lookalike = *format;
         *format = "raw";
         return 0;
     }
-    layer->lookalike = lookalike;
     layer->unpinned =
         strcmp(*format, "raw") != 0 && is_for_raw_disks(source->path);
-    return 0;
+    return probe_check(&found, source->name, error);
 }
 
 /* Open a layer whose reader is open. */

@@ -181,11 +181,14 @@ static int check_image(struct walk *w, struct reader *r, const char *path,
     const struct format *format;
 
     if (!name) {
-        const char *lookalike;
-        int err = probe_format(r, path, &name, &lookalike, error);
+        struct probe found;
+        int err = probe_format(r, path, &found, error);
 
+        if (!err)
+            err = probe_check(&found, r->name, error);
         if (err)
             return err;
+        name = found.format;
     }
     format = format_find(name);
     return format && format->names ? format->names(r, &visitor, error) : 0;

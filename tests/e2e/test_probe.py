@@ -9,6 +9,7 @@ import pytest
 
 from conftest import sums
 from oracle import checksum
+from test_trust import hostile, hostile_qed
 
 # How to make an image of each format with qemu-img.
 FORMATS = {
@@ -171,20 +172,44 @@ def test_vmdk_text(disksum, tmp_path, text):
         assert refused(done.stderr.removeprefix("disksum: ").rstrip(), path)
 
 
-@pytest.mark.parametrize("start", [
-    b"QFI\xfb\0\0\0\3", b"QFI\xfb\0\0\0\1", b"KDMV", b"COWD", b"vhdxfile", b"conectix",
-    b"LUKS\xba\xbe\0\1", b"version=1\n"])
-def test_vdi_with_any_text(disksum, tmp_path, start):
-    """The text before the header may be the magic of another format."""
-    raw, path = tmp_path / "raw", tmp_path / "image"
+@pytest.mark.parametrize("format, start", [
+    ("qcow2", b"QFI\xfb\0\0\0\3"), ("qcow", b"QFI\xfb\0\0\0\1"), ("qed", b"QED\0"),
+    ("vmdk", b"KDMV"), ("vmdk", b"COWD"), ("vmdk", b"version=1\n"), ("vhdx", b"vhdxfile"),
+    ("vpc", b"conectix"), ("luks", b"LUKS\xba\xbe\0\1"),
+    ("parallels", b"WithoutFreeSpace\2\0\0\0")])
+def test_two_formats(disksum, fails, tmp_path, format, start):
+    """The text before the header of a VDI image is the magic of another format. Which of
+    them QEMU takes depends on the order in which it was linked."""
+    raw, path, top = (tmp_path / name for name in ("raw", "image", "top"))
     raw.write_bytes(b"disk" * 131072)
     subprocess.run(["qemu-img", "convert", "-O", "vdi", raw, path], check=True)
     with open(path, "r+b") as f:
         f.write(start)
-    info = subprocess.run(["qemu-img", "info", "--output=json", path],
-                          capture_output=True, text=True, check=True)
-    assert '"format": "vdi"' in info.stdout
-    assert sums(disksum(path).stdout) == [checksum(raw)]
+    line = fails(path)
+    assert line.startswith(f"{path}: it looks like both a ")
+    assert "vdi" in line and f"a {format} " in line and "-f" in line
+    assert sums(disksum("-f", "vdi", path).stdout) == [checksum(raw)]
+    assert sums(disksum("-f", "raw", path).stdout) == [checksum(path)]
+    # QEMU would also choose one for an image that names it.
+    for make in hostile, hostile_qed:
+        assert "image: it looks like both a " in fails(make(top, "image"))
+    assert "image: it looks like both a " in fails("--image-opts", f"file.filename={path}")
+
+
+def test_two_formats_in_an_export(disksum, servers, tmp_path):
+    """An export is raw whatever it looks like."""
+    path = tmp_path / "image"
+    path.write_bytes(b"conectix".ljust(64) + b"\x7f\x10\xda\xbe" + bytes(4028))
+    uri, _ = servers.nbdkit("file", path)
+    done = disksum(uri, check=False)
+    assert sums(done.stdout) == [checksum(path)]
+    assert "is read as raw" in done.stderr
+
+
+def test_cloop_that_is_named_dmg(fails, tmp_path):
+    path = tmp_path / "image.dmg"
+    path.write_bytes(CLOOP.ljust(4096, b"\0"))
+    assert "it looks like both a cloop and a dmg image" in fails(path)
 
 
 def test_fixed_vpc(disksum, tmp_path):

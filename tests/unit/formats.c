@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,21 +82,59 @@ static void test_table(void **state)
     assert_false(format_is_native("copy-on-read"));
 }
 
-static void check_file(const unsigned char *bytes, size_t len, const char *path,
-                       const char *format, const char *lookalike)
+static void assert_name(const char *name, const char *expected)
+{
+    if (expected)
+        assert_string_equal(name, expected);
+    else
+        assert_null(name);
+}
+
+static void check_probe(const unsigned char *bytes, size_t len,
+                        const char *path, const char *format, const char *rival,
+                        const char *lookalike)
 {
     struct error error = ERROR_INIT;
     struct memory_reader m;
-    const char *found, *alike;
+    struct probe found;
 
     test_case("%s", path ? path : format);
     memory_reader_init(&m, bytes, len);
-    assert_int_equal(probe_format(&m.reader, path, &found, &alike, &error), 0);
-    assert_string_equal(found, format);
-    if (lookalike)
-        assert_string_equal(alike, lookalike);
-    else
-        assert_null(alike);
+    assert_int_equal(probe_format(&m.reader, path, &found, &error), 0);
+    assert_string_equal(found.format, format);
+    assert_name(found.rival, rival);
+    assert_name(found.lookalike, lookalike);
+    assert_int_equal(probe_check(&found, "a", &error), rival ? EINVAL : 0);
+    error_clear(&error);
+}
+
+static void check_file(const unsigned char *bytes, size_t len, const char *path,
+                       const char *format, const char *lookalike)
+{
+    check_probe(bytes, len, path, format, NULL, lookalike);
+}
+
+/* VDI has its magic behind 64 bytes of text. */
+static void test_two_formats(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
+        unsigned char bytes[1024] = { 0 };
+        const char *format = starts[i].format;
+        bool is_weak = strcmp(format, "cloop") == 0;
+
+        memcpy(bytes, starts[i].start, starts[i].len);
+        check_file(bytes, sizeof(bytes), "a", format, NULL);
+        check_probe(bytes, sizeof(bytes), "a.dmg", format,
+                    is_weak ? "dmg" : NULL, NULL);
+        if (starts[i].len > 64)
+            continue;
+        memcpy(bytes + 64, "\x7f\x10\xda\xbe", 4);
+        if (strcmp(format, "qed") == 0 || strcmp(format, "parallels") == 0)
+            check_probe(bytes, sizeof(bytes), "a", format, "vdi", NULL);
+        else
+            check_probe(bytes, sizeof(bytes), "a", "vdi", format, NULL);
+    }
 }
 
 static void test_files(void **state)
@@ -123,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_starts),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_two_formats),
         cmocka_unit_test(test_files),
     };
 
