@@ -11,10 +11,10 @@
 #include "format/probe.h"
 #include "image/description.h"
 #include "image/recorded.h"
+#include "image/visited.h"
 #include "reader/open-disk.h"
 
-/* How many files an image may lead to: more than a process has descriptors. A
- * VMDK descriptor may name itself again and again. */
+/* How many names of files are followed: more than a process has descriptors. */
 #define MAX_FILES 100000
 
 /* How long a chain of names may be. QEMU opens it by recursion. */
@@ -23,6 +23,7 @@
 struct walk {
     const struct image_options *options;
     bool *foreign;
+    struct visited visited;
     unsigned files;
     unsigned depth;
 };
@@ -179,11 +180,13 @@ static int check_image(struct walk *w, struct reader *r, const char *path,
     struct step step = { .walk = w, .reader = r, .base = path };
     const struct name_visitor visitor = { .visit = visit, .arg = &step };
     const struct format *format;
+    bool *done;
+    int err;
 
     if (!name) {
         struct probe found;
-        int err = probe_format(r, path, &found, error);
 
+        err = probe_format(r, path, &found, error);
         if (!err)
             err = probe_check(&found, r->name, error);
         if (err)
@@ -191,7 +194,14 @@ static int check_image(struct walk *w, struct reader *r, const char *path,
         name = found.format;
     }
     format = format_find(name);
-    return format && format->names ? format->names(r, &visitor, error) : 0;
+    if (!format || !format->names)
+        return 0;
+    err = visited_enter(&w->visited, r, path, format->name, &done, error);
+    if (err || !done)
+        return err;
+    err = format->names(r, &visitor, error);
+    *done = true;
+    return err;
 }
 
 int walk_image(struct reader *reader, const char *path, const char *format,
@@ -199,9 +209,12 @@ int walk_image(struct reader *reader, const char *path, const char *format,
                struct error *error)
 {
     struct walk w = { .options = options, .foreign = foreign };
+    int err;
 
     *foreign = false;
-    return check_image(&w, reader, path, format, error);
+    err = check_image(&w, reader, path, format, error);
+    visited_free(&w.visited);
+    return err;
 }
 
 /* --- descriptions ------------------------------------------------------- */
@@ -249,5 +262,6 @@ int walk_description(const struct description *d,
     *foreign = false;
     for (size_t i = 0; !err && i < d->file_count; i++)
         err = check_described(&w, d, &d->files[i], error);
+    visited_free(&w.visited);
     return err;
 }

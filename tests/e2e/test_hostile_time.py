@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A small image cannot take more time than reading it does. The limits are of CPU time,
+and many times what is used."""
+
+import os
+import resource
+import struct
+
+import pytest
+
+from qcow2_image import Image
+from test_trust import SIZE, hostile_qed
+
+MiB = 1 << 20
+
+# Without qemu-nbd, whose time is its own.
+NO_QEMU = {"PATH": "/nonexistent"}
+
+HEAD = "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n" \
+    'createType="monolithicFlat"\n'
+EXTENT = 'RW 8 FLAT "flat" 0\n'
+
+
+@pytest.fixture
+def fails_soon(fails):
+    """Run disksum, which must fail within two seconds of CPU time."""
+    def run(*args, **kwargs):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        line = fails(*args, **kwargs)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 2
+        return line
+    return run
+
+
+@pytest.fixture(autouse=True)
+def flat(tmp_path):
+    (tmp_path / "flat").write_bytes(bytes(4096))
+
+
+def embedded(text):
+    """A descriptor behind a header without a capacity."""
+    return struct.pack("<4sIIQQQQ", b"KDMV", 1, 1, 0, 1, 1, 1).ljust(512, b"\0") + \
+        text.encode()
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " \n", "\t\v\f \n"])
+@pytest.mark.parametrize("extent", ["", EXTENT])
+def test_empty_lines(fails_soon, tmp_path, blank, extent):
+    """QEMU itself takes the square of their number."""
+    path = tmp_path / "image"
+    for text in (HEAD + extent + blank * (MiB // len(blank)),
+                 HEAD + blank * (MiB // len(blank)) + extent):
+        for content in text.encode(), embedded(text):
+            path.write_bytes(content)
+            assert "more than 1000 empty lines in a row" in fails_soon(path)
+
+
+@pytest.mark.parametrize("line", ["#", "R", "RW", "RW 1", "x" * 1000])
+def test_many_lines(fails_soon, tmp_path, line):
+    path = tmp_path / "image"
+    line += "\n"
+    path.write_text(HEAD + line * (MiB // len(line)))
+    fails_soon(path, env=NO_QEMU)
+
+
+def test_extent_that_is_named_often(fails_soon, tmp_path):
+    path, extent = tmp_path / "image", tmp_path / "extent"
+    extent.write_bytes(embedded(HEAD + EXTENT + "#\n" * 500000))
+    path.write_text(HEAD + 'RW 8 SPARSE "extent"\n' * 1000)
+    assert "cannot run 'qemu-nbd'" in fails_soon(path, env=NO_QEMU)
+
+
+@pytest.mark.parametrize("names", [["image"], ["./image", ".//image"]])
+def test_image_that_names_itself(fails_soon, tmp_path, names):
+    """The directory from which its names start may become longer and longer."""
+    path = tmp_path / "image"
+    lines = "".join(f'RW 8 SPARSE "{name}"\n' for name in names)
+    hint = f'parentFileNameHint="{names[0]}"\n'
+    path.write_bytes(embedded(hint + HEAD + lines + "#\n" * 500000))
+    assert "leads to too many other files" in fails_soon(path, env=NO_QEMU)
+
+
+def test_chain_that_is_named_by_many_names(fails_soon, tmp_path):
+    """Each image names the next one twice: 2^20 ways lead to the last."""
+    for number in range(20):
+        lines = f'RW 8 SPARSE "{number + 1}"\n'
+        (tmp_path / str(number)).write_bytes(embedded(HEAD + 2 * lines))
+    (tmp_path / "20").write_bytes(embedded(HEAD + EXTENT))
+    assert "cannot run 'qemu-nbd'" in fails_soon(tmp_path / "0", env=NO_QEMU)
+
+
+def test_image_that_is_reached_twice(fails_soon, tmp_path):
+    """That is no loop."""
+    base = tmp_path / "base"
+    Image(SIZE).write(base)
+    os.symlink("base", tmp_path / "link")
+    Image(SIZE, backing=b"link", backing_format=b"qcow2").write(tmp_path / "middle")
+    path = hostile_qed(tmp_path / "image", "middle")
+    assert "cannot run 'qemu-nbd'" in fails_soon(path, env=NO_QEMU)
