@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/bytes.h"
 #include "common/units.h"
 #include "format/format.h"
@@ -28,7 +29,7 @@
 /* QEMU takes too long for many of them. Nobody writes any. */
 #define MAX_EMPTY_LINES 1000
 
-#define HEADER_SIZE 36 /* what is used here of an extent's header */
+#define HEADER_SIZE 44 /* what is used here of an extent's header */
 
 struct descriptor {
     struct reader *reader;
@@ -45,12 +46,34 @@ static bool is_one_of(const char *word, const char *const *words)
     return *words != NULL;
 }
 
+static const char *const accesses[] = { "RW", "RDONLY", "NOACCESS" };
+
+/* Whether a line begins as that of an extent does. */
+static bool has_access(const char *line)
+{
+    size_t len = strcspn(line, " \t\n\v\f\r");
+
+    for (size_t i = 0; i < ARRAY_SIZE(accesses); i++) {
+        if (strlen(accesses[i]) == len && strncmp(line, accesses[i], len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int set_left_out(const struct descriptor *d, const char *line,
+                        struct error *error)
+{
+    return error_set(error, ENOTSUP,
+                     "%s: QEMU would leave out an extent of this VMDK image, "
+                     "and show a shorter disk: '%.*s'",
+                     d->reader->name, (int)strcspn(line, "\r\n"), line);
+}
+
 /* Check a line, which may describe an extent: ACCESS SECTORS TYPE "NAME"
  * [OFFSET]. */
 static int check_line(struct descriptor *d, const char *line,
                       struct error *error)
 {
-    static const char *const accesses[] = { "RW", "RDONLY", "NOACCESS", NULL };
     static const char *const types[] = { "FLAT",       "SPARSE",   "VMFS",
                                          "VMFSSPARSE", "SESPARSE", NULL };
     char access[11], type[11], name[512];
@@ -59,18 +82,16 @@ static int check_line(struct descriptor *d, const char *line,
     int fields, end = 0;
     bool has_header;
 
+    if (!has_access(line))
+        return 0;
     snprintf(words, sizeof(words), "%.*s", MAX_LINE, line);
     fields = sscanf(words, "%10s %" SCNd64 " %10s \"%511[^\n\r\"]%n", access,
                     &sectors, type, name, &end);
-    if (fields < 1 || !is_one_of(access, accesses) ||
-        (fields == 1 && strlen(words) < MAX_LINE))
+    if (fields == 1 && strlen(words) < MAX_LINE)
         return 0;
     if (fields < 4 || end == MAX_LINE || strcmp(access, "RW") != 0 ||
         sectors <= 0 || !is_one_of(type, types))
-        return error_set(error, ENOTSUP,
-                         "%s: QEMU would leave out an extent of this VMDK "
-                         "image, and show a shorter disk: '%.*s'",
-                         d->reader->name, (int)strcspn(words, "\r\n"), words);
+        return set_left_out(d, words, error);
     d->extents++;
     /* An extent that has a header can have a descriptor of its own. */
     has_header = strcmp(type, "FLAT") != 0 && strcmp(type, "VMFS") != 0;
@@ -113,24 +134,44 @@ static int check_lines(struct descriptor *d, const char *text,
     return err;
 }
 
-/* Check the descriptor at offset, which may end early with a NUL. */
-static int check_extents(struct descriptor *d, uint64_t offset,
-                         struct error *error)
+/* Check that a descriptor that QEMU does not use has no more extents than the
+ * one that QEMU shows. */
+static int check_single(struct descriptor *d, const char *text,
+                        struct error *error)
+{
+    int err = skip_blanks(d, &text, error);
+
+    while (!err && *text) {
+        if (has_access(text) && ++d->extents > 1)
+            return set_left_out(d, text, error);
+        text += strcspn(text, "\n");
+        err = skip_blanks(d, &text, error);
+    }
+    return err;
+}
+
+typedef int check_text(struct descriptor *d, const char *text,
+                       struct error *error);
+
+/* Check the descriptor at offset, of at most len bytes. It may end early with a
+ * NUL. */
+static int check_descriptor(struct descriptor *d, uint64_t offset, uint64_t len,
+                            check_text *check, struct error *error)
 {
     struct reader *r = d->reader;
-    uint64_t len = offset < r->size ? r->size - offset : 0;
+    uint64_t rest = offset < r->size ? r->size - offset : 0;
     char *text;
     int err;
 
-    if (len > MAX_DESCRIPTOR)
-        len = MAX_DESCRIPTOR;
+    if (len > rest)
+        len = rest;
     text = malloc(len + 1);
     if (!text)
         return error_no_memory(error, r->name);
     err = metadata_read(r, offset, text, len, error);
     text[len] = '\0';
     if (!err)
-        err = check_lines(d, text, error);
+        err = check(d, text, error);
     free(text);
     return err;
 }
@@ -178,14 +219,22 @@ int vmdk_names(struct reader *reader, const struct name_visitor *visitor,
     bool sparse = memcmp(h, "KDMV", 4) == 0;
     bool is_text = !sparse && memcmp(h, "COWD", 4) != 0;
     uint64_t embedded_at = sparse ? get_le64(h + 28) : 0;
+    uint64_t sectors = sparse ? get_le64(h + 36) : 0;
 
     if (err)
         return err;
+    embedded_at *= SECTOR_SIZE;
+    if (sectors > MAX_DESCRIPTOR / SECTOR_SIZE)
+        sectors = MAX_DESCRIPTOR / SECTOR_SIZE;
     /* An image without a capacity is only a descriptor. */
     if (is_text)
-        err = check_extents(&d, 0, error);
+        err = check_descriptor(&d, 0, MAX_DESCRIPTOR, check_lines, error);
     else if (sparse && get_le64(h + 12) == 0 && embedded_at != 0)
-        err = check_extents(&d, embedded_at * SECTOR_SIZE, error);
+        err = check_descriptor(&d, embedded_at, MAX_DESCRIPTOR, check_lines,
+                               error);
+    else if (embedded_at != 0)
+        err = check_descriptor(&d, embedded_at, sectors * SECTOR_SIZE,
+                               check_single, error);
     if (!err && (is_text || sparse))
         err = check_parent(&d, 0, error);
     return err ? err : check_parent(&d, EMBEDDED_AT, error);

@@ -139,6 +139,20 @@ def test_vmdk_of_which_qemu_shows_a_part(disksum, fails, tmp_path, extents):
             line == f"{path}: this VMDK image has no extents"
 
 
+def test_embedded_vmdk_of_which_qemu_shows_a_part(disksum, fails, tmp_path):
+    """QEMU does not look at the descriptor of an image that has a capacity."""
+    path = tmp_path / "image"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", path, "1M"], check=True)
+    content = path.read_bytes()
+    text = content[512:10752].rstrip(b"\0")
+    for more in b"", b"# RW\n", b"RWX 1\n":
+        path.write_bytes(content[:512] + (text + more).ljust(10240, b"\0") + content[10752:])
+        assert sums(disksum(path).stdout) == [checksum(bytes(1 << 20))]
+    for more in b'RW 2048 SPARSE "other"\n', b"\nRDONLY 2048 ZERO\n", b"NOACCESS 1\n":
+        path.write_bytes(content[:512] + (text + more).ljust(10240, b"\0") + content[10752:])
+        assert "QEMU would leave out an extent" in fails(path)
+
+
 def test_vmdk_with_the_longest_type_of_extent(disksum, tmp_path):
     path, extent, raw = (tmp_path / name for name in ("image", "extent", "raw"))
     header = struct.pack("<4s8I", b"COWD", 1, 3, 2048, 8, 4, 1, 0, 0)
