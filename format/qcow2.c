@@ -6,6 +6,7 @@
 
 #include "common/bytes.h"
 #include "format/format.h"
+#include "reader/proc-link.h"
 
 /* Version 1 is qcow. QEMU takes version 0 for raw, and refuses unknown
  * versions. */
@@ -36,6 +37,11 @@ static int open_data_file(struct qcow2 *q, const struct layer_options *options,
     if (options->standalone)
         return error_set(error, EPERM,
                          "%s: refers to another file, its data file '%s'",
+                         layer->reader->name, name);
+    if (has_proc_link(name))
+        return error_set(error, EPERM,
+                         "%s: its data file '%s' is a file that a process has "
+                         "open",
                          layer->reader->name, name);
     err = file_open(name, name, &options->files, &layer->data_file, &cause);
     if (err) {

@@ -129,6 +129,11 @@ static int open_backing(struct image *image, struct chain_layer *l, char **path,
         return err;
     free(*path);
     *path = below;
+    if (path_of_name(below))
+        err = recorded_check_path(layer->reader->name, "backing file", below,
+                                  error);
+    if (err)
+        return err;
 
     source = (struct layer_source){
         .kind = source_kind_of(below),

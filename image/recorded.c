@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "format/format.h"
+#include "reader/proc-link.h"
 
 int recorded_refuse(const char *image, const char *what, const char *name,
                     struct error *error)
@@ -38,6 +39,16 @@ int recorded_check_format(const char *image, const char *what,
         "%s: the format that it records for its %s, '%s', is not an "
         "image format",
         image, what, format);
+}
+
+int recorded_check_path(const char *image, const char *what, const char *path,
+                        struct error *error)
+{
+    if (!has_proc_link(path))
+        return 0;
+    return error_set(error, EPERM,
+                     "%s: its %s '%s' is a file that a process has open", image,
+                     what, path);
 }
 
 int recorded_path(const char *base, const char *name, char **path)

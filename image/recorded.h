@@ -25,6 +25,11 @@ int recorded_no_place(const char *image, const char *what, const char *name,
 int recorded_check_format(const char *image, const char *what,
                           const char *format, struct error *error);
 
+/* Check that a path does not lead to what a process has open: QEMU has other
+ * files open than this process. */
+int recorded_check_path(const char *image, const char *what, const char *path,
+                        struct error *error);
+
 /* The path of a recorded name, which is relative to the directory of base, the
  * path of the image. The caller frees *path. ENOMEM is the only error. */
 int recorded_path(const char *base, const char *name, char **path);

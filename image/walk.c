@@ -50,14 +50,18 @@ static int refuse(struct step *s, const struct recorded_name *n,
     return 0;
 }
 
-/* A file that is missing is left to QEMU to report. */
+/* A file that is missing here may be there for QEMU: /proc/self has other files
+ * for it. */
 static int check_type(struct step *s, const struct recorded_name *n,
                       const char *path, struct error *error)
 {
     struct stat st;
 
-    if (stat(path, &st) != 0 || may_be_disk(st.st_mode))
-        return 0;
+    if (stat(path, &st) != 0)
+        return error_set(error, errno, "%s: cannot open its %s '%s': %s",
+                         s->reader->name, n->what, path, strerror(errno));
+    if (may_be_disk(st.st_mode))
+        return recorded_check_path(s->reader->name, n->what, path, error);
     return error_set(error, EPERM,
                      "%s: its %s '%s' is not a regular file or block device",
                      s->reader->name, n->what, path);

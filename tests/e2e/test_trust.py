@@ -480,11 +480,43 @@ def test_server_changes_an_image_after_the_look(disksum, servers, tmp_path, read
         assert not came
 
 
-def test_recorded_descriptor_of_qemu(fails, tmp_path):
-    """The image names itself, in a loop that only QEMU would open."""
-    for number in range(3, 20):
-        path = hostile_qed(tmp_path / "image", f"/proc/self/fd/{number}")
-        assert "QEMU: " not in fails(path)
+def hostile_data_file(path, name):
+    Image(SIZE, data_file=os.fsencode(name)).write(path)
+    return path
+
+
+def data_file_below(path, name):
+    below = hostile_data_file(path.with_suffix(".below"), name)
+    return hostile_qed(path, str(below))
+
+
+@pytest.mark.parametrize("make", [*MAKERS, hostile_data_file, data_file_below])
+@pytest.mark.parametrize("options", [[], ["--trust-names"]])
+def test_recorded_descriptor(fails, tmp_path, make, options):
+    """Which file that is depends on the process. It may be the image itself."""
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(SIZE))
+    (tmp_path / "link").symlink_to("/proc/self/fd/0")
+    names = ["/dev/stdin", "/dev/fd/0", "/proc/self/cwd/disk", str(tmp_path / "link")]
+    for name in names + [f"/proc/self/fd/{number}" for number in range(25)]:
+        with open(disk, "rb") as stdin:
+            line = fails(*options, make(tmp_path / "image", name), stdin=stdin, cwd=tmp_path)
+            assert "QEMU: " not in line
+            assert "is a file that a process has open" in line or \
+                "No such file or directory" in line or "FIFO" in line or \
+                "is not a regular file or block device" in line or \
+                "is a character device" in line
+
+
+def test_recorded_descriptor_on_an_older_kernel(fails, tmp_path):
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(SIZE))
+    for make in hostile, hostile_qed, hostile_vmdk:
+        for name in "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
+            with open(disk, "rb") as stdin:
+                assert "is a file that a process has open" in fails(
+                    make(tmp_path / "image", name), stdin=stdin,
+                    wrapper=[BUILD / "tests/refuse-calls", "ENOSYS", "openat2"])
 
 
 def test_vmdk_that_names_itself(fails, tmp_path):
