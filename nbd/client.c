@@ -15,6 +15,7 @@
 
 #include "common/deadline.h"
 #include "common/debug.h"
+#include "nbd/guard.h"
 #include "nbd/server.h"
 
 struct nbd_client {
@@ -193,25 +194,51 @@ static bool is_ended(const struct nbd_client *c)
     return nbd_aio_is_dead(c->nbd) || nbd_aio_is_closed(c->nbd);
 }
 
-int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
-                         struct nbd_export *export, struct error *error)
+static int guard_error(const struct nbd_client *c, int err, struct error *error)
 {
-    int err;
+    const struct nbd_target *target = c->target;
 
-    assert(c->target);
+    if (err == ETIMEDOUT)
+        return error_set(error, err, "%s: cannot connect: " SILENT,
+                         target->name, target->options->timeout);
+    return error_set(error, err,
+                     "%s: cannot connect: too many replies in the handshake",
+                     target->name);
+}
+
+static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
+                       struct error *error)
+{
     while (!nbd_aio_is_ready(c->nbd)) {
-        int left = deadline_left(deadline);
+        int left = deadline_left(guard->deadline);
         int r;
 
         if (is_ended(c))
             return connect_error(c, error);
+        guard->fd = nbd_client_fd(c);
         r = left == 0 ? 0 : nbd_poll(c->nbd, left);
+        if (r == 0)
+            guard->error = ETIMEDOUT;
+        if (guard->error)
+            return guard_error(c, guard->error, error);
         if (r == -1 && nbd_get_errno() != EINTR)
             return connect_error(c, error);
-        if (r == 0)
-            return error_set(error, ETIMEDOUT, "%s: cannot connect: " SILENT,
-                             c->target->name, c->target->options->timeout);
     }
+    return 0;
+}
+
+int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
+                         struct nbd_export *export, struct error *error)
+{
+    struct nbd_guard guard;
+    int err;
+
+    assert(c->target);
+    nbd_guard_start(&guard, c->nbd, deadline);
+    err = shake_hands(c, &guard, error);
+    nbd_guard_stop(&guard, c->nbd);
+    if (err)
+        return err;
     debug_handshake(c);
     err = get_export(c, export, error);
     c->no_fragments =

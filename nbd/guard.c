@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * While it runs its state machine, libnbd calls only the debug callback: once
+ * or more for each reply. So the guard is a debug callback. Afterwards there is
+ * none, since it costs time.
+ */
+#include "nbd/guard.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include <libnbd.h>
+
+#include "common/deadline.h"
+
+/* A handshake takes about 100 steps. Some five are taken for each metadata
+ * context, which libnbd stores with a name of up to 4 KiB: this many are less
+ * than 4 MiB. */
+#define MAX_STEPS 4000
+
+static int guard_step(void *arg, const char *context, const char *message)
+{
+    struct nbd_guard *guard = arg;
+
+    if (guard->verbose)
+        fprintf(stderr, "libnbd: debug: %s: %s\n", context, message);
+    if (guard->error)
+        return 0;
+    if (++guard->steps > MAX_STEPS)
+        guard->error = EPROTO;
+    else if (deadline_left(guard->deadline) == 0)
+        guard->error = ETIMEDOUT;
+    if (guard->error)
+        nbd_guard_cut(guard->fd);
+    return 0;
+}
+
+void nbd_guard_start(struct nbd_guard *guard, struct nbd_handle *nbd,
+                     int64_t deadline)
+{
+    nbd_debug_callback callback = { .callback = guard_step,
+                                    .user_data = guard };
+
+    *guard = (struct nbd_guard){
+        .deadline = deadline,
+        .fd = -1,
+        .verbose = nbd_get_debug(nbd) == 1, /* LIBNBD_DEBUG=1 */
+    };
+    nbd_set_debug_callback(nbd, callback);
+    nbd_set_debug(nbd, true);
+}
+
+void nbd_guard_stop(const struct nbd_guard *guard, struct nbd_handle *nbd)
+{
+    nbd_set_debug(nbd, guard->verbose);
+    nbd_clear_debug_callback(nbd);
+}
+
+void nbd_guard_cut(int fd)
+{
+    char buf[16 * 1024];
+
+    if (fd < 0)
+        return;
+    shutdown(fd, SHUT_RDWR);
+    while (recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+        ;
+}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Servers that want to take memory or time. None gets more of either than is in
+proportion to the disk, and --timeout holds."""
+
+import resource
+import struct
+
+import pytest
+
+from conftest import sums
+from odd_server import (CONTENT, DONE, GO, HAS_FLAGS, INFO, META_CONTEXT,
+                        MULTI_CONN, READ_ONLY, SET_META_CONTEXT, OddServer,
+                        data, flood, option_reply)
+from oracle import checksum
+
+
+@pytest.fixture
+def serve(tmp_path):
+    servers = []
+
+    def start(answer, **options):
+        servers.append(OddServer(tmp_path / f"socket-{len(servers)}", answer,
+                                 **options))
+        return servers[-1].uri
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def one(cookie, offset, length):
+    return data(cookie, offset, length, DONE)
+
+
+def children_time():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+# --- the handshake ----------------------------------------------------------
+
+# libnbd stores all contexts, and does not return while bytes come.
+CONTEXTS = (SET_META_CONTEXT, META_CONTEXT,
+            struct.pack(">I", 1) + b"x" * 4000)
+UNKNOWN_INFO = GO, INFO, b"\0\x63"
+
+
+def endless(option, kind, payload, good=0):
+    """Reply to an option without end, but not for the first good connections."""
+    piece = option_reply(option, kind, payload)
+    asked = []
+
+    def reply(s, this):
+        if this == option:
+            asked.append(s)
+            if len(asked) > good:
+                flood(s, piece)
+    return reply
+
+
+@pytest.mark.parametrize("replies", [CONTEXTS, UNKNOWN_INFO],
+                         ids=["contexts", "infos"])
+def test_endless_handshake(build, fails, serve, replies):
+    uri = serve(one, reply=endless(*replies))
+    start = children_time()
+    assert fails("--timeout", "60", uri,
+                 wrapper=[build / "tests/max-memory", str(64 << 10)]) == \
+        f"{uri}: cannot connect: too many replies in the handshake"
+    assert children_time() - start < 10
+
+
+@pytest.mark.parametrize("replies", [CONTEXTS, UNKNOWN_INFO],
+                         ids=["contexts", "infos"])
+def test_endless_handshake_of_later_connections(disksum, build, serve, replies):
+    uri = serve(one, reply=endless(*replies, good=1),
+                flags=HAS_FLAGS | READ_ONLY | MULTI_CONN)
+    result = disksum("-t", "4", uri,
+                     wrapper=[build / "tests/max-memory", str(128 << 10)])
+    assert sums(result.stdout) == [checksum(CONTENT)]
