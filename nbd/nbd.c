@@ -148,18 +148,26 @@ bool nbd_is_uri(const char *name)
 
 /* A server may take fewer connections than it advertises: qemu-nbd never
  * answers those beyond its --shared. So the others get a multiple of the time
- * that the first connection took, and at least this long. */
+ * that the first connection took, and at least this long, within --timeout. */
 #define MORE_MIN_MS 500
 #define MORE_FACTOR 10
 
+static int64_t more_ms(const struct nbd_options *o, int64_t first_took)
+{
+    int64_t ms = MORE_MIN_MS + MORE_FACTOR * first_took;
+    int64_t timeout = (int64_t)o->timeout * 1000;
+
+    return timeout && timeout < ms ? timeout : ms;
+}
+
 /* Make the other connections, as far as that works. */
 static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
-                         int first_took)
+                         int64_t first_took)
 {
     struct nbd_connection *more[NBD_MAX_CONNECTIONS];
     unsigned wanted = target->options->connections;
     struct nbd_target quiet = *target;
-    int64_t deadline = deadline_in(MORE_MIN_MS + MORE_FACTOR * first_took);
+    int64_t deadline = deadline_in(more_ms(target->options, first_took));
     unsigned begun = 0;
 
     quiet.quiet = true;

@@ -4,6 +4,8 @@ proportion to the disk, and --timeout holds."""
 
 import resource
 import struct
+import threading
+import time
 
 import pytest
 
@@ -76,3 +78,14 @@ def test_endless_handshake_of_later_connections(disksum, build, serve, replies):
     result = disksum("-t", "4", uri,
                      wrapper=[build / "tests/max-memory", str(128 << 10)])
     assert sums(result.stdout) == [checksum(CONTENT)]
+
+
+def test_later_connections_keep_to_the_timeout(disksum, serve):
+    """They get ten times as long as the first took, but not more than that."""
+    never = threading.Event()
+    uri = serve(one, greet=lambda n: never.wait(2 if n == 0 else 60),
+                flags=HAS_FLAGS | READ_ONLY | MULTI_CONN)
+    start = time.monotonic()
+    assert sums(disksum("-t", "2", "--timeout", "5", uri).stdout) == \
+        [checksum(CONTENT)]
+    assert time.monotonic() - start < 15
