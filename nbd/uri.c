@@ -2,6 +2,7 @@
 #include "nbd/uri.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,25 @@ static int parse_host(struct nbd_uri *uri, const char *host, size_t len,
     return uri->host ? 0 : out_of_memory(uri, error);
 }
 
+/* libnbd takes the default for port 0, and the C library the remainder of a
+ * port that is too large. A port of vsock has 32 bits, and libxml2 reads 31. */
+static int check_port(const struct nbd_uri *uri, struct error *error)
+{
+    unsigned long maximum = uri->transport == NBD_TCP ? UINT16_MAX : INT32_MAX;
+    size_t digits = strspn(uri->port, "0123456789");
+    unsigned long port;
+
+    errno = 0;
+    port = strtoul(uri->port, NULL, 10);
+    if (digits > 0 && !uri->port[digits] && errno == 0 && port >= 1 &&
+        port <= maximum)
+        return 0;
+    return error_set(error, EINVAL,
+                     "%s: cannot connect: invalid port '%s': it must be from "
+                     "1 to %lu",
+                     uri->text, uri->port, maximum);
+}
+
 static enum nbd_transport transport_of(struct span scheme)
 {
     if (memmem(scheme.start, scheme.len, "+unix", 5))
@@ -170,6 +190,8 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
     uri->has_user = url.user.start != NULL;
     err =
         parse_host(uri, url.host.start, strcspn(url.host.start, "/?#"), error);
+    if (!err)
+        err = check_port(uri, error);
     query = url.host.start + strcspn(url.host.start, "?#");
     if (!err && *query == '?')
         err = parse_query(uri, query + 1, strcspn(query + 1, "#"), error);

@@ -89,3 +89,10 @@ def test_later_connections_keep_to_the_timeout(disksum, serve):
     assert sums(disksum("-t", "2", "--timeout", "5", uri).stdout) == \
         [checksum(CONTENT)]
     assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("port", [0, 65536 + 10809, 1 << 32])
+def test_port_that_would_be_another(fails, port):
+    uri = f"nbd://127.0.0.1:{port}/"
+    assert fails(uri) == f"{uri}: cannot connect: invalid port '{port}': " \
+        "it must be from 1 to 65535"

@@ -97,6 +97,14 @@ static void test_refused(void **state)
         { "nbd+unix://?socket=%00a", "NUL byte" },
         { "nbds://alice:secret@host/", "***@host/: NBD has no passwords" },
         { "nbd://alice:se/cret?x@host/", "***@host/: NBD has no passwords" },
+        { "nbd://host:0/", "invalid port '0': it must be from 1 to 65535" },
+        { "nbds://host:99997/", "invalid port '99997'" },
+        { "nbd://[::1]:65536/", "invalid port '65536'" },
+        { "nbd://host:-1/", "invalid port '-1'" },
+        { "nbd://host:18446744073709551617/", "invalid port '1844" },
+        { "nbd://host:80x/", "invalid port '80x'" },
+        { "nbd+vsock://2:0/", "it must be from 1 to 2147483647" },
+        { "nbd+vsock://2:2147483648/", "invalid port '2147483648'" },
         { "nbds://?%74ls-psk-files", "unknown parameter 'tls-psk-files'" },
     };
 
