@@ -24,7 +24,9 @@ struct nbd_client {
     const struct nbd_target *target; /* during the handshake; then NULL */
     struct nbd_server *server;       /* that disksum started, or NULL */
     bool no_fragments;               /* reads have the DF flag */
-    struct nbd_request *completed;
+    struct nbd_request *completed;   /* in libnbd's order, which looks for a
+                                      * completed request from its first on */
+    struct nbd_request **completed_end;
     int error;    /* why the connection ended, or 0 */
     char *reason; /* the same in words, or NULL */
 };
@@ -134,6 +136,7 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
         return error_no_memory(error, target->name);
     c->number = ++count;
     c->target = target;
+    c->completed_end = &c->completed;
     c->server = target->server;
     EVENT(c, "connecting to %s", target->name);
     err = start_connecting(c, error);
@@ -322,8 +325,9 @@ static int note_completion(void *arg, int *error)
     struct nbd_client *c = request->client;
 
     (void)error;
-    request->next = c->completed;
-    c->completed = request;
+    request->next = NULL;
+    *c->completed_end = request;
+    c->completed_end = &request->next;
     return 0;
 }
 
@@ -335,6 +339,8 @@ struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error)
     if (!request)
         return NULL;
     c->completed = request->next;
+    if (!c->completed)
+        c->completed_end = &c->completed;
     if (nbd_aio_command_completed(c->nbd, request->cookie) != 1) {
         *error = nbd_get_errno();
         /* The connection ended before the request was complete. */

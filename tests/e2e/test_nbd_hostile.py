@@ -10,8 +10,8 @@ import time
 import pytest
 
 from conftest import sums
-from odd_server import (CONTENT, DONE, GO, HAS_FLAGS, INFO, META_CONTEXT,
-                        MULTI_CONN, READ_ONLY, SET_META_CONTEXT, OddServer,
+from odd_server import (CONTENT, DONE, GO, HAS_FLAGS, HOLE, INFO, META_CONTEXT,
+                        MULTI_CONN, READ_ONLY, SET_META_CONTEXT, OddServer, chunk,
                         data, flood, option_reply)
 from oracle import checksum
 
@@ -96,3 +96,19 @@ def test_port_that_would_be_another(fails, port):
     uri = f"nbd://127.0.0.1:{port}/"
     assert fails(uri) == f"{uri}: cannot connect: invalid port '{port}': " \
         "it must be from 1 to 65535"
+
+
+# --- silence ----------------------------------------------------------------
+
+def test_end_with_many_requests_in_flight(fails, serve):
+    """What it takes is in proportion to their number, not to its square."""
+    size = 64 << 30
+
+    def stall(cookie, offset, length):
+        if offset == 0 or offset + length == size:
+            return chunk(cookie, HOLE, struct.pack(">QI", offset, length), DONE)
+        return b""
+    uri = serve(stall, size=size, block_sizes=(512, 512, 512))
+    start = children_time()
+    assert "--timeout" in fails("-t", "8", "--timeout", "3", uri)
+    assert children_time() - start < 5
