@@ -121,6 +121,7 @@ static int start_qemu(struct chain_layer *layer,
         .object_count = trusted ? options->object_count : 0,
         .files = options->files,
         .network = reach != REACH_FILES,
+        .anonymous = !trusted,
         .nbd = &nbd,
     };
     int err = qemu_open(&qemu, &layer->layer.reader, error);

@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/debug.h"
 #include "process/confine.h"
 #include "process/terminal.h"
@@ -86,6 +87,35 @@ static void set_environment(void)
     unsetenv("LISTEN_FDNAMES");
 }
 
+static bool may_keep(const char *variable)
+{
+    static const char *const kept[] = {
+        "PATH=",        "LANG=",        "LC_",        "TZ=",
+        "TMPDIR=",      "LD_",          "SSL_CERT_",  "http_proxy=",
+        "https_proxy=", "HTTPS_PROXY=", "ftp_proxy=", "FTP_PROXY=",
+        "all_proxy=",   "ALL_PROXY=",   "no_proxy=",  "NO_PROXY=",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+        if (strncmp(variable, kept[i], strlen(kept[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Forget variables that let a program act for the user, such as SSH_AUTH_SOCK.
+ * Libraries know too many to list them, so keep those that are harmless. */
+static void forget_user(void)
+{
+    char **to = environ;
+
+    for (char **from = environ; *from; from++) {
+        if (may_keep(*from))
+            *to++ = *from;
+    }
+    *to = NULL;
+}
+
 /* In the new process: execute the server. Its stdout is its stderr, as only
  * checksums go to ours; its stdin is ours, as that of nbdcopy's servers is. */
 static int execute(const void *options, int socket_fd)
@@ -98,6 +128,8 @@ static int execute(const void *options, int socket_fd)
     dup2(STDERR_FILENO, STDOUT_FILENO);
     if (dup2(socket_fd, LISTEN_FD) != LISTEN_FD)
         return errno;
+    if (o->anonymous)
+        forget_user();
     set_environment();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -18,6 +18,7 @@ struct nbd_server_options {
     unsigned timeout;     /* seconds that it may take to start; 0: no limit */
     bool confined;        /* it must not write: process/confine.h */
     bool network;         /* if confined, it may still make connections */
+    bool anonymous;       /* no variable may tell it who the user is */
     bool keeps_socket;    /* nbd_reader_connect() may be called */
 };
 

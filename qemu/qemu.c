@@ -297,6 +297,7 @@ static int start(const struct qemu_options *o, bool lends,
         .timeout = o->nbd->timeout,
         .confined = true,
         .network = o->network,
+        .anonymous = o->anonymous,
         .keeps_socket = lends,
     };
     struct nbd_options nbd = *o->nbd;

@@ -33,7 +33,8 @@ struct qemu_options {
     char *const *objects; /* --object, as the user gave it */
     size_t object_count;
     struct file_options files;
-    bool network; /* QEMU may make connections */
+    bool network;   /* QEMU may make connections */
+    bool anonymous; /* it must not make them in the user's name */
     const struct nbd_options *nbd;
 };
 

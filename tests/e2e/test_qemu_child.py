@@ -14,6 +14,7 @@ import pytest
 
 from conftest import BUILD, sums
 from oracle import checksum
+from test_trust import hostile, hostile_qed
 from test_nbd_command import children_with, wait_until
 from test_qemu import SLOW, slow_image
 from test_qemu import directory, raw, silent, vmdk  # noqa: F401 (fixtures)
@@ -129,6 +130,42 @@ def test_cache_mode(disksum, raw, vmdk, arguments, options, cache):
         assert f"--cache={cache}" in told
         assert "--read-only" in told
         assert told[-2] == "--"
+
+
+CREDENTIALS = {"SSH_AUTH_SOCK": "/agent", "LIBISCSI_CHAP_PASSWORD": "x",
+               "KRB5CCNAME": "/tickets", "CEPH_ARGS": "--id admin", "HOME": "/home/x"}
+
+
+def test_environment(disksum, raw, vmdk, tmp_path, servers):
+    """A name that the user did not type gets no credentials of the environment."""
+    log = open(tmp_path / "environment", "w+b")
+    wrapper = tmp_path / "bin" / "qemu-nbd"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f"#!/bin/bash\nenv >&{log.fileno()}\n"
+                       f"exec {shutil.which('qemu-nbd')} \"$@\"\n")
+    wrapper.chmod(0o755)
+    env = {**CREDENTIALS, "PATH": f"{wrapper.parent}:{os.environ['PATH']}", "LC_ALL": "C",
+           "https_proxy": "http://localhost:1"}
+
+    def told(*args):
+        log.seek(0)
+        log.truncate()
+        disksum(*args, env=env, pass_fds=[log.fileno()], check=False)
+        log.seek(0)
+        return dict(line.split("=", 1) for line in log.read().decode().splitlines()
+                    if "=" in line)
+    recorded = hostile(tmp_path / "recorded", "ssh://127.0.0.1:1/x")
+    inside = hostile_qed(tmp_path / "inside", "ssh://127.0.0.1:1/x")
+    for args in [vmdk], ["ssh://127.0.0.1:1/x"], ["--image-opts", "driver=raw,file.driver="
+                                                  "ssh,file.host=127.0.0.1,file.path=/x"]:
+        variables = told(*args)
+        assert variables.items() >= env.items()
+    for args in ([recorded], [inside], ["--image-opts", f"driver=qed,file.filename={inside}"]):
+        variables = told("--trust-names", *args)
+        assert variables["LC_ALL"] == "C" and variables["https_proxy"]
+        assert variables["LISTEN_FDS"] == "1"
+        assert not variables.keys() & CREDENTIALS.keys()
+    log.close()
 
 
 # --- limits ----------------------------------------------------------------
