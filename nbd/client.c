@@ -27,12 +27,30 @@ struct nbd_client {
     struct nbd_request *completed;   /* in libnbd's order, which looks for a
                                       * completed request from its first on */
     struct nbd_request **completed_end;
+    int fd; /* the socket, after the handshake */
+
+    /* How often libnbd may be called to receive: it receives a byte or more
+     * each time, so no more often than there are bytes in the replies that the
+     * server owes. The allowance of a request is its share. */
+    uint64_t receives_left, receives_maximum;
+
     int error;    /* why the connection ended, or 0 */
     char *reason; /* the same in words, or NULL */
 };
 
 /* A format for the seconds of --timeout. */
 #define SILENT "the server does not answer (--timeout is %u s)"
+
+#define VIOLATION "the server violated the NBD protocol: "
+
+/* Of a reply, or of one of its chunks: what it has besides content. An error
+ * message has up to 4 KiB. */
+#define CHUNK_OVERHEAD 64
+#define REPLY_OVERHEAD 8192
+
+/* A block status reply has up to 8 MiB, of which more than some bytes come at
+ * once. */
+#define STATUS_ALLOWANCE (1024 * 1024)
 
 /* An event of a connection; the format is a literal. */
 #define EVENT(c, format, ...)                                                  \
@@ -244,6 +262,7 @@ int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
         return err;
     debug_handshake(c);
     err = get_export(c, export, error);
+    c->fd = nbd_client_fd(c);
     c->no_fragments =
         c->target->options->no_fragments && nbd_can_df(c->nbd) == 1;
     c->target = NULL;
@@ -276,8 +295,7 @@ static char *end_reason(const struct nbd_client *c, int result)
         return strdup(exit);
     /* For a violation of the protocol libnbd has a text, but no errno value. */
     if (result == -1 && nbd_get_errno() == 0 &&
-        asprintf(&reason, "the server violated the NBD protocol: %s",
-                 last_reason()) >= 0)
+        asprintf(&reason, VIOLATION "%s", last_reason()) >= 0)
         return reason;
     return NULL;
 }
@@ -302,7 +320,20 @@ void nbd_client_give_up(struct nbd_client *c, unsigned seconds)
     if (asprintf(&c->reason, SILENT, seconds) < 0)
         c->reason = NULL;
     EVENT(c, "given up after %u s of silence", seconds);
-    shutdown(nbd_aio_get_fd(c->nbd), SHUT_RDWR);
+    nbd_guard_cut(c->fd);
+}
+
+/* End the connection, as the server violates the protocol in a way that libnbd
+ * allows. */
+static void end_for_violation(struct nbd_client *c, const char *what)
+{
+    if (c->error)
+        return;
+    c->error = EPROTO;
+    if (asprintf(&c->reason, VIOLATION "%s", what) < 0)
+        c->reason = NULL;
+    EVENT(c, "ended: %s", what);
+    nbd_guard_cut(c->fd);
 }
 
 int nbd_client_error(const struct nbd_client *c)
@@ -341,6 +372,9 @@ struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error)
     c->completed = request->next;
     if (!c->completed)
         c->completed_end = &c->completed;
+    c->receives_maximum -= request->allowance;
+    if (c->receives_left > c->receives_maximum)
+        c->receives_left = c->receives_maximum;
     if (nbd_aio_command_completed(c->nbd, request->cookie) != 1) {
         *error = nbd_get_errno();
         /* The connection ended before the request was complete. */
@@ -352,17 +386,30 @@ struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error)
     return request;
 }
 
+static void allow(struct nbd_client *c, struct nbd_request *request,
+                  uint64_t receives)
+{
+    request->allowance += receives;
+    c->receives_left += receives;
+    c->receives_maximum += receives;
+}
+
 /* libnbd took the request, or refused it (the cookie is -1). */
-static int start_result(struct nbd_client *c, const struct nbd_request *request,
-                        const char *what, uint64_t offset, uint64_t len)
+static int start_result(struct nbd_client *c, struct nbd_request *request,
+                        const char *what, uint64_t offset, uint64_t len,
+                        uint64_t receives)
 {
     int error = request->cookie == -1 ? nbd_get_errno() : 0;
 
     EVENT(c, "cookie %" PRId64 ": %s %" PRIu64 "+%" PRIu64, request->cookie,
           what, offset, len);
     note_end(c, -1);
-    if (request->cookie != -1)
+    if (request->cookie != -1) {
+        request->range = request->errors = len;
+        request->allowance = 0;
+        allow(c, request, receives);
         return 0;
+    }
     return c->error ? c->error : error ? error : EIO;
 }
 
@@ -371,12 +418,24 @@ static int note_chunk(void *arg, const void *buf, size_t len, uint64_t offset,
                       unsigned status, int *error)
 {
     struct nbd_request *request = arg;
+    struct nbd_client *c = request->client;
+    bool is_error = status == LIBNBD_READ_ERROR;
 
     (void)buf;
-    (void)status;
     (void)error;
-    EVENT(request->client, "cookie %" PRId64 ": %s %" PRIu64 "+%zu",
-          request->cookie, len ? "chunk" : "error chunk", offset, len);
+    EVENT(c, "cookie %" PRId64 ": %s %" PRIu64 "+%zu", request->cookie,
+          is_error ? "error chunk" : "chunk", offset, len);
+    if (is_error ? request->errors == 0 : len > request->range) {
+        end_for_violation(c, "the reply has more than was requested");
+        return 0;
+    }
+    if (!is_error && len == 0) {
+        end_for_violation(c, "a chunk is empty");
+        return 0;
+    }
+    request->errors -= is_error;
+    request->range -= len;
+    allow(c, request, CHUNK_OVERHEAD);
     request->on_chunk(request, offset, len);
     return 0;
 }
@@ -394,7 +453,7 @@ int nbd_client_read(struct nbd_client *c, struct nbd_request *request,
         nbd_aio_pread_structured(c->nbd, buf, len, offset, chunk, completion,
                                  c->no_fragments ? LIBNBD_CMD_FLAG_DF : 0);
     return start_result(c, request, c->no_fragments ? "read (DF)" : "read",
-                        offset, len);
+                        offset, len, len + REPLY_OVERHEAD);
 }
 
 /* libnbd's extent callback: pairs of length and flags. */
@@ -402,10 +461,16 @@ static int note_extents(void *arg, const char *context, uint64_t offset,
                         uint32_t *entries, size_t count, int *error)
 {
     struct nbd_block_status *status = arg;
+    struct nbd_request *request = &status->request;
 
     (void)error;
     if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
         return 0;
+    if (request->range == 0) {
+        end_for_violation(request->client,
+                          "the reply has more than was requested");
+        return 0;
+    }
     /* Not LIBNBD_STATE_HOLE: what is not allocated need not read as zeros. */
     for (size_t i = 0; i + 1 < count; i += 2) {
         bool zero = entries[i + 1] & LIBNBD_STATE_ZERO;
@@ -414,8 +479,14 @@ static int note_extents(void *arg, const char *context, uint64_t offset,
               "cookie %" PRId64 ": extent %" PRIu64 "+%" PRIu32 ": %s",
               status->request.cookie, offset, entries[i],
               zero ? "zeros" : "data");
+        if (entries[i] == 0) {
+            end_for_violation(request->client, "an extent is empty");
+            return 0;
+        }
         status->on_extent(status, entries[i], zero);
         offset += entries[i];
+        request->range -=
+            entries[i] < request->range ? entries[i] : request->range;
     }
     return 0;
 }
@@ -433,7 +504,8 @@ int nbd_client_block_status(struct nbd_client *c,
     status->request.client = c;
     status->request.cookie =
         nbd_aio_block_status(c->nbd, len, offset, extents, completion, 0);
-    return start_result(c, &status->request, "block status", offset, len);
+    return start_result(c, &status->request, "block status", offset, len,
+                        STATUS_ALLOWANCE);
 }
 
 /* --- send and receive --------------------------------------------------- */
@@ -457,9 +529,13 @@ void nbd_client_proceed(struct nbd_client *c, short events)
     short wanted = nbd_client_events(c);
     int r = 0;
 
-    if ((events & ~POLLOUT) && (wanted & POLLIN))
+    if ((events & ~POLLOUT) && (wanted & POLLIN)) {
+        if (c->receives_left > 0)
+            c->receives_left--;
+        else
+            end_for_violation(c, "the reply has more than was requested");
         r = nbd_aio_notify_read(c->nbd);
-    else if (events && (wanted & POLLOUT))
+    } else if (events && (wanted & POLLOUT))
         r = nbd_aio_notify_write(c->nbd);
     note_end(c, r);
 }

@@ -37,7 +37,10 @@ struct nbd_request {
      * the export, are in the buffer. 0: the server could not read there. */
     void (*on_chunk)(struct nbd_request *request, uint64_t offset, size_t len);
 
-    int64_t cookie; /* of libnbd */
+    int64_t cookie;     /* of libnbd */
+    uint64_t range;     /* bytes that the reply has not told of */
+    uint64_t errors;    /* error chunks that it may still have */
+    uint64_t allowance; /* see client.c */
     struct nbd_client *client;
     struct nbd_request *next;
 };

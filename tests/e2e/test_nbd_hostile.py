@@ -10,9 +10,10 @@ import time
 import pytest
 
 from conftest import sums
-from odd_server import (CONTENT, DONE, GO, HAS_FLAGS, HOLE, INFO, META_CONTEXT,
-                        MULTI_CONN, READ_ONLY, SET_META_CONTEXT, OddServer, chunk,
-                        data, flood, option_reply)
+from odd_server import (CONTENT, DATA, DONE, ERROR, ERROR_OFFSET, GO, HAS_FLAGS,
+                        HOLE, INFO, META_CONTEXT, MULTI_CONN, READ_ONLY,
+                        SET_META_CONTEXT, OddServer, chunk, data, extents,
+                        flood, option_reply)
 from oracle import checksum
 
 
@@ -112,3 +113,58 @@ def test_end_with_many_requests_in_flight(fails, serve):
     start = children_time()
     assert "--timeout" in fails("-t", "8", "--timeout", "3", uri)
     assert children_time() - start < 5
+
+
+# --- replies ----------------------------------------------------------------
+
+def hole(cookie, offset, length):
+    return chunk(cookie, HOLE, struct.pack(">QI", offset, length))
+
+
+def nothing(cookie, offset, _length):
+    return chunk(cookie, DATA, struct.pack(">Q", offset))
+
+
+def same_byte(cookie, offset, _length):
+    return data(cookie, offset, 1)
+
+
+def error(cookie, _offset, _length):
+    return chunk(cookie, ERROR, struct.pack(">IH", 5, 0))
+
+
+def error_with_offset(cookie, offset, _length):
+    return chunk(cookie, ERROR_OFFSET, struct.pack(">IHQ", 5, 0, offset))
+
+
+@pytest.mark.parametrize("piece", [hole, nothing, same_byte, error,
+                                   error_with_offset])
+def test_endless_reply(fails, serve, piece):
+    """Without the flag that ends it. Bytes come, so it is not silence."""
+    def answer(*args):
+        while True:
+            yield piece(*args) * 10000
+    uri = serve(answer)
+    line = fails("-t", "1", "--timeout", "20", uri)
+    assert line.startswith(f"{uri}: read error at offset ")
+    assert ": the server violated the NBD protocol: " in line
+
+
+@pytest.mark.parametrize("entry", [(512, 0), (1 << 20, 3), (0, 0)])
+def test_endless_block_status(fails, serve, entry):
+    def status(cookie, *_):
+        while True:
+            yield extents(cookie, entry) * 10000
+    uri = serve(one, status=status)
+    line = fails("-t", "1", "--timeout", "20", uri)
+    assert ": the server violated the NBD protocol: " in line
+
+
+def test_block_status_in_several_chunks(disksum, serve):
+    """It is not allowed, but does no harm."""
+    def status(cookie, offset, length):
+        half = length // 2
+        return extents(cookie, (half, 0)) + \
+            extents(cookie, (length - half + 512, 0), flags=DONE)
+    assert sums(disksum(serve(one, status=status)).stdout) == \
+        [checksum(CONTENT)]
