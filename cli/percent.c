@@ -52,14 +52,14 @@ bool percent_parse_fd(const char *text, int *fd)
  * SIGPIPE of stdout is kept. */
 static void write_line(const char *line)
 {
-    const struct timespec at_once = { .tv_sec = 0 };
+    const struct timespec no_wait = { .tv_sec = 0 };
     sigset_t set, before;
 
     sigemptyset(&set);
     sigaddset(&set, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &set, &before);
     if (write(percent.fd, line, strlen(line)) < 0)
-        sigtimedwait(&set, NULL, &at_once);
+        sigtimedwait(&set, NULL, &no_wait);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
