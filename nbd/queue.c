@@ -25,6 +25,11 @@ struct nbd_queue {
 
 struct transfer;
 
+/* The parts of a read that are in flight at once. A server may allow no more
+ * than 512 bytes for each, and what a request takes should be little against
+ * its bytes. */
+#define MAX_PARTS 128
+
 /* A part of a read, which is one request. */
 struct part {
     struct nbd_request request;
@@ -46,6 +51,8 @@ struct part {
 struct transfer {
     struct nbd_queue *queue;
     struct read *read;
+    uint64_t next; /* where the next part starts; offset of the export */
+    uint64_t end;
     size_t done; /* up to the first part that failed */
     int error;   /* of that part */
     size_t pending;
@@ -120,6 +127,8 @@ static void note_error(struct part *part, int error)
     t->read->reason = nbd_connection_reason(t->queue->connection);
 }
 
+static void start_part(struct part *part);
+
 static void complete_part(struct nbd_request *request, int error)
 {
     struct part *part = (struct part *)request;
@@ -133,6 +142,11 @@ static void complete_part(struct nbd_request *request, int error)
         memcpy(t->read->buf + part->position, part->bounce + part->bounce_skip,
                part->len);
     free(part->bounce);
+    /* After an error the bytes beyond it do not matter. */
+    if (t->next < t->end && !t->error) {
+        start_part(part);
+        return;
+    }
     assert(t->pending > 0);
     if (--t->pending == 0)
         finish_transfer(t);
@@ -158,25 +172,27 @@ static size_t count_parts(const struct nbd_export *e, uint64_t offset,
 {
     size_t count = 0;
 
-    while (offset < read_end) {
+    while (offset < read_end && count < MAX_PARTS) {
         offset = request_end(e, offset, read_end);
         count++;
     }
     return count;
 }
 
-/* Start the part at offset. Returns where it ends; the part may be gone by
- * then. */
-static uint64_t start_part(struct part *part, uint64_t offset,
-                           uint64_t read_end)
+/* Start the next part of the read. It may be gone by the end. */
+static void start_part(struct part *part)
 {
-    const struct read *read = part->transfer->read;
-    const struct nbd_queue *q = part->transfer->queue;
+    struct transfer *t = part->transfer;
+    const struct read *read = t->read;
+    const struct nbd_queue *q = t->queue;
+    uint64_t offset = t->next, read_end = t->end;
     uint64_t start = offset - offset % q->export->minimum;
     uint64_t end = request_end(q->export, offset, read_end);
     uint64_t part_end = end < read_end ? end : read_end;
     unsigned char *buf = read->buf + (offset - read->offset);
 
+    t->next = part_end;
+    *part = (struct part){ .transfer = t };
     part->request.on_completion = complete_part;
     part->request.on_chunk = note_chunk;
     part->start = part->received_end = start;
@@ -192,7 +208,6 @@ static uint64_t start_part(struct part *part, uint64_t offset,
                             start);
     else
         complete_part(&part->request, ENOMEM);
-    return part_end;
 }
 
 static void start(struct nbd_queue *q, struct read *read)
@@ -210,10 +225,12 @@ static void start(struct nbd_queue *q, struct read *read)
     t->queue = q;
     t->read = read;
     t->done = read->len;
+    t->next = offset;
+    t->end = end;
     t->pending = count;
     for (size_t i = 0; i < count; i++) {
         t->parts[i].transfer = t;
-        offset = start_part(&t->parts[i], offset, end);
+        start_part(&t->parts[i]);
     }
 }
 

@@ -107,7 +107,7 @@ def test_end_with_many_requests_in_flight(fails, serve):
 
     def stall(cookie, offset, length):
         if offset == 0 or offset + length == size:
-            return chunk(cookie, HOLE, struct.pack(">QI", offset, length), DONE)
+            return hole(cookie, offset, length, DONE)
         return b""
     uri = serve(stall, size=size, block_sizes=(512, 512, 512))
     start = children_time()
@@ -117,8 +117,8 @@ def test_end_with_many_requests_in_flight(fails, serve):
 
 # --- replies ----------------------------------------------------------------
 
-def hole(cookie, offset, length):
-    return chunk(cookie, HOLE, struct.pack(">QI", offset, length))
+def hole(cookie, offset, length, flags=0):
+    return chunk(cookie, HOLE, struct.pack(">QI", offset, length), flags)
 
 
 def nothing(cookie, offset, _length):
@@ -168,3 +168,18 @@ def test_block_status_in_several_chunks(disksum, serve):
             extents(cookie, (length - half + 512, 0), flags=DONE)
     assert sums(disksum(serve(one, status=status)).stdout) == \
         [checksum(CONTENT)]
+
+
+# --- block sizes ------------------------------------------------------------
+
+def test_tiny_maximum_block_size(build, fails, serve):
+    """128k requests of 512 bytes, for each read of 64 MiB."""
+    def stall(cookie, offset, length):
+        if offset == 0 or offset + length == 1 << 40:
+            return hole(cookie, offset, length, DONE)
+        return b""
+    uri = serve(stall, size=1 << 40, block_sizes=(512, 512, 512))
+    line = fails("-t", "1", "--queue-depth", "4", "--read-size", "64M",
+                 "--timeout", "3", uri,
+                 wrapper=[build / "tests/max-memory", str(320 << 10)])
+    assert "--timeout" in line
