@@ -2,6 +2,7 @@
 """--check: verdicts, warnings and the exit status are those of GNU's
 sha256sum, which checks the same lists about the same files."""
 
+import contextlib
 import json
 import os
 import pty
@@ -179,9 +180,12 @@ def test_names_on_a_terminal(build, disksum, tmp_path):
     subprocess.run([build / "disksum", "-c", "S"], cwd=tmp_path, stdout=theirs,
                    check=True)
     os.close(theirs)
-    shown = os.read(ours, 4096).decode().splitlines()
+    shown = b""
+    with contextlib.suppress(OSError):  # at the end
+        while True:
+            shown += os.read(ours, 4096)
     os.close(ours)
-    assert shown == ["a\\033]0;owned\\007b: OK", "\\back\\\\slash\\033[2J: OK",
+    assert shown.decode().splitlines() == ["a\\033]0;owned\\007b: OK", "\\back\\\\slash\\033[2J: OK",
                      "c\\342\\200\\256d: OK", "é: OK", "\\23331m: OK"]
     assert disksum("-c", "S", cwd=tmp_path).stdout.splitlines() == \
         [f"{names[0]}: OK", "\\back\\\\slash\x1b[2J: OK",
