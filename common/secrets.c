@@ -126,6 +126,21 @@ static const char *string_end(const char *p, const char *end, char quote,
     return end;
 }
 
+/* Find the last "@" of the JSON string that p is in, which is behind a slash
+ * and so not part of an escape. NULL, or before p: there is none. */
+static const char *find_at_in_string(struct secrets *s, const char *p,
+                                     char quote, bool nested)
+{
+    const char **end = &s->strings[quote == '\''][nested].end;
+    const char **at = &s->strings[quote == '\''][nested].at;
+
+    if (!*end || p > *end) {
+        *end = string_end(p, s->end, quote, nested);
+        *at = memrchr(p, '@', *end - p);
+    }
+    return *at;
+}
+
 /* Find the next URL that begins after p. */
 static void find_limit(struct secrets *s, const char *p)
 {
@@ -153,12 +168,9 @@ static const char *find_at(struct secrets *s, struct span url_scheme,
     const char *separator;
 
     if (s->is_json && scheme > s->start &&
-        (scheme[-1] == '"' || (s->whole && scheme[-1] == '\''))) {
-        const char *end = string_end(
-            p, s->end, scheme[-1], scheme - 1 > s->start && scheme[-2] == '\\');
-
-        return memrchr(p, '@', end - p);
-    }
+        (scheme[-1] == '"' || (s->whole && scheme[-1] == '\'')))
+        return find_at_in_string(s, p, scheme[-1],
+                                 scheme - 1 > s->start && scheme[-2] == '\\');
     if (s->whole && scheme == s->start)
         return s->last_at;
     if (!s->limit || p > s->limit)

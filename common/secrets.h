@@ -26,6 +26,10 @@ struct secrets {
     const char *rbd;      /* the first "rbd:" */
     const char *limit;    /* the next URL, or the end of the text, */
     const char *limit_at; /*     and the last "@" before it */
+    struct {
+        const char *end; /* of a string in JSON, */
+        const char *at;  /* and the last "@" in it */
+    } strings[2][2];     /* by its quotes, and whether it is nested */
 };
 
 /* Search one name: a path, a URL, an option string, a json: name, or the words

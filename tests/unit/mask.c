@@ -267,23 +267,29 @@ static void test_long_texts(void **state)
         "https://a:@",        "\"x://a:",      "'x://a:1/", "\\\"x://h:1/",
         "json:\"x://[::::",   "secret,data=,", "rbd:key=:", "password=,",
         "\"password\":\"\",", "x://u:p@,",     "@",         "x",
+        "\\\\\"a:///",        "\\\"a://b:c",   "\"a://b:c", "'a://b:c\\'",
+        "\\\"password\\\" ",  "'password'  ",  "x?header=", "x://h:1/@h",
     };
+    static const char *const ends[] = { "@", "json:@", "json:'@\"" };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
         size_t len = strlen(pieces[i]);
-        size_t size = 4 << 20;
-        char *text = malloc(size + 2);
-        char *masked;
+        size_t size = 2 << 20;
+        char *text = malloc(size + 10);
 
-        test_case("%s", pieces[i]);
-        for (size_t at = 0; at < size; at++)
-            text[at] = pieces[i][at % len];
-        strcpy(text + size, "@");
-        masked = mask_text(text, NULL);
-        assert_non_null(masked);
-        free(masked);
-        free(mask_name(text));
+        for (size_t n = 0; n < ARRAY_SIZE(ends); n++) {
+            char *masked;
+
+            test_case("%s...%s", pieces[i], ends[n]);
+            for (size_t at = 0; at < size; at++)
+                text[at] = pieces[i][at % len];
+            strcpy(text + size, ends[n]);
+            masked = mask_text(text, NULL);
+            assert_non_null(masked);
+            free(masked);
+            free(mask_name(text));
+        }
         free(text);
     }
 }
