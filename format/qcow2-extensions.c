@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,6 +80,23 @@ static int read_text(struct qcow2 *q, uint64_t offset, size_t length,
     return 0;
 }
 
+/* No file has a longer name than PATH_MAX, but an extension can have as many
+ * bytes as a cluster, in each image of a chain. */
+static int read_data_file_name(struct qcow2 *q, const struct extension *e,
+                               struct error *error)
+{
+    size_t length = e->length < PATH_MAX ? e->length : PATH_MAX;
+    int err;
+
+    if (!(q->incompatible_features & QCOW2_INCOMPATIBLE_DATA_FILE))
+        return 0;
+    err = read_text(q, e->offset, length, &q->data_file_name, error);
+    if (!err && strlen(q->data_file_name) == PATH_MAX)
+        err = qcow2_broken(q, ENAMETOOLONG, error,
+                           "the name of the data file is too long");
+    return err;
+}
+
 /* Bitmaps are of no use to a reader, but QEMU refuses an image for them. */
 static int check_bitmaps(struct qcow2 *q, const struct extension *e,
                          struct error *error)
@@ -134,7 +152,7 @@ static int read_extension(struct qcow2 *q, const struct extension *e,
     case QCOW2_EXTENSION_BITMAPS:
         return check_bitmaps(q, e, error);
     case QCOW2_EXTENSION_DATA_FILE:
-        return read_text(q, e->offset, e->length, &q->data_file_name, error);
+        return read_data_file_name(q, e, error);
     default: /* "unknown extensions can be ignored" */
         return 0;
     }

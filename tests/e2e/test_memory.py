@@ -7,9 +7,9 @@ import random
 import pytest
 
 from conftest import sums
-from oracle import checksum
+from oracle import checksum, write_image
 from qcow2_compare import bounded_memory
-from qcow2_image import COPIED, Image, deflate
+from qcow2_image import COPIED, EXT_DATA_FILE, Image, deflate
 
 FAR = 128 << 10     # from one cluster to the next, in the file
 
@@ -100,6 +100,19 @@ def test_blocks_that_are_not_aligned(disksum, tmp_path, reads):
                   env={"DISKSUM_READS": reads},
                   wrapper=bounded_memory()).stdout
     assert sums(out) == [checksum(content, size)]
+
+
+def test_chain_of_long_extensions(disksum, tmp_path):
+    """A header can have as many bytes as a cluster, in each of 1,000 images."""
+    names = [f"layer-{n}" for n in range(200)]
+    write_image(tmp_path / names[0], "64k:A 960k:-")
+    for below, name in zip(names, names[1:]):
+        image = Image(1 << 20, cluster_bits=21, backing=below.encode(),
+                      backing_format=b"raw" if below == names[0] else b"qcow2")
+        image.extension(EXT_DATA_FILE, b"x" * 2_000_000)
+        image.write(tmp_path / name)
+    out = disksum(names[-1], cwd=tmp_path, wrapper=bounded_memory()).stdout
+    assert sums(out) == [checksum(tmp_path / names[0])]
 
 
 def block_size(options):
