@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "common/array.h"
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY)
 
@@ -49,6 +53,30 @@ static int check_type(const struct stat *st, const char *name,
         return 0;
     return error_set(error, S_ISDIR(st->st_mode) ? EISDIR : EINVAL, "%s: %s",
                      name, reason);
+}
+
+/* Whether the files of a file system are made by the kernel when they are read.
+ * To read one can have effects: /proc/kmsg waits for messages, and takes them
+ * from whoever logs them. */
+static bool is_kernels_own(int handle)
+{
+    static const unsigned long types[] = {
+        PROC_SUPER_MAGIC,    SYSFS_MAGIC,          DEBUGFS_MAGIC,
+        TRACEFS_MAGIC,       SECURITYFS_MAGIC,     SELINUX_MAGIC,
+        SMACK_MAGIC,         AAFS_MAGIC,           CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC, RDTGROUP_SUPER_MAGIC, EFIVARFS_MAGIC,
+        PSTOREFS_MAGIC,      BPF_FS_MAGIC,         BINFMTFS_MAGIC,
+        XENFS_SUPER_MAGIC,
+    };
+    struct statfs fs;
+
+    if (fstatfs(handle, &fs) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        if ((unsigned long)fs.f_type == types[i])
+            return true;
+    }
+    return false;
 }
 
 static bool is_same(int fd, const struct stat *known)
@@ -113,6 +141,11 @@ int open_disk(const char *path, const char *name, int *fd, struct stat *st,
         err = error_set(error, errno, "%s: %s", name, strerror(errno));
     else
         err = check_type(st, name, error);
+    if (!err && S_ISREG(st->st_mode) && is_kernels_own(handle))
+        err = error_set(error, EINVAL,
+                        "%s: is made by the kernel when it is read, not a disk "
+                        "image; to read it, give it as standard input",
+                        name);
     if (!err)
         err = open_handle(handle, path, name, fd, st, error);
     close(handle);

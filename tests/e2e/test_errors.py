@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from conftest import kernels, sums
+from conftest import BUILD, kernels, sums
 from oracle import checksum, write_image
 from qcow2_image import Image
 
@@ -236,6 +236,10 @@ PAGE = os.sysconf("SC_PAGESIZE")
 SYSFS = "/sys/kernel/mm/transparent_hugepage/enabled"
 
 
+# fstatfs() finds the file systems of the kernel. FUSE has such files, too.
+UNKNOWN = [BUILD / "tests/refuse-calls", "ENOSYS", "fstatfs"]
+
+
 @pytest.mark.parametrize("options", [[], ["-f", "raw"], ["-T", "writeback"]])
 @pytest.mark.parametrize("name, says", [
     ("/proc/version", "0, but has content"),
@@ -246,24 +250,28 @@ def test_size_that_is_not_true(fails, disksum, options, name, says):
     checksum of an empty disk; as standard input they are read to their end."""
     if not os.path.exists(name):
         pytest.skip(f"no {name}")
-    assert fails(*options, name) == f"{name}: reports a size of {says}; " \
-        "give it as standard input: disksum < FILE"
+    assert fails(*options, name) == f"{name}: is made by the kernel when it is " \
+        "read, not a disk image; to read it, give it as standard input"
+    assert fails(*options, name, wrapper=UNKNOWN) == f"{name}: reports a size of " \
+        f"{says}; give it as standard input: disksum < FILE"
     with open(name, "rb") as f:
         out = disksum(*options, stdin=f).stdout
     assert sums(out) == [checksum(pathlib.Path(name).read_bytes())]
 
 
-def test_size_that_is_not_true_in_a_chain(fails, tmp_path):
-    Image(size=1 << 16, backing=b"/proc/version",
+@pytest.mark.parametrize("name", ["/proc/version", "/proc/kmsg"])
+def test_size_that_is_not_true_in_a_chain(fails, tmp_path, name):
+    """Nothing is read: of kmsg, that takes messages from whoever logs them."""
+    Image(size=1 << 16, backing=name.encode(),
           backing_format=b"raw").write(tmp_path / "disk")
     assert fails(tmp_path / "disk").startswith(
-        f"{tmp_path}/disk: cannot open its backing file: /proc/version: "
-        "reports a size of 0, but has content")
+        f"{tmp_path}/disk: cannot open its backing file: {name}: "
+        "is made by the kernel when it is read")
 
 
 def test_empty_file_that_can_not_be_read(fails):
     """Nothing is known of it: it is no empty disk."""
-    assert fails("-f", "raw", "/proc/self/mem") == \
+    assert fails("-f", "raw", "/proc/self/mem", wrapper=UNKNOWN) == \
         "/proc/self/mem: read error at offset 0: Input/output error"
 
 

@@ -27,6 +27,7 @@ static const struct {
     unsigned number;
 } calls[] = {
     { "copy_file_range", SYS_copy_file_range },
+    { "fstatfs", SYS_fstatfs },
     { "getrandom", SYS_getrandom },
     { "memfd_create", SYS_memfd_create },
     { "preadv2", SYS_preadv2 },
