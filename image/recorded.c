@@ -8,6 +8,7 @@
 
 #include "format/format.h"
 #include "reader/proc-link.h"
+#include "reader/pseudo-file.h"
 
 int recorded_refuse(const char *image, const char *what, const char *name,
                     struct error *error)
@@ -44,11 +45,15 @@ int recorded_check_format(const char *image, const char *what,
 int recorded_check_path(const char *image, const char *what, const char *path,
                         struct error *error)
 {
-    if (!has_proc_link(path))
-        return 0;
-    return error_set(error, EPERM,
-                     "%s: its %s '%s' is a file that a process has open", image,
-                     what, path);
+    if (has_proc_link(path))
+        return error_set(error, EPERM,
+                         "%s: its %s '%s' is a file that a process has open",
+                         image, what, path);
+    if (is_pseudo_file(path))
+        return error_set(error, EPERM,
+                         "%s: its %s '%s' is a file of the kernel, not a disk",
+                         image, what, path);
+    return 0;
 }
 
 int recorded_path(const char *base, const char *name, char **path)

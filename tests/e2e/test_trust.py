@@ -508,6 +508,16 @@ def test_recorded_descriptor(fails, tmp_path, make, options):
                 "is a character device" in line
 
 
+@pytest.mark.parametrize("make", [*MAKERS, hostile_data_file, data_file_below])
+@pytest.mark.parametrize("options", [[], ["--trust-names"]])
+def test_recorded_file_of_the_kernel(fails, tmp_path, make, options):
+    """A read of /proc/kmsg waits for ever, and takes the messages."""
+    (tmp_path / "link").symlink_to("/proc/uptime")
+    for name in "/proc/kmsg", "/proc/uptime", "/sys/kernel/uevent_seqnum", str(tmp_path / "link"):
+        assert "is a file of the kernel, not a disk" in fails(
+            *options, make(tmp_path / "image", name), cwd=tmp_path)
+
+
 def test_recorded_descriptor_on_an_older_kernel(fails, tmp_path):
     disk = tmp_path / "disk"
     disk.write_bytes(bytes(SIZE))
