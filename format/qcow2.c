@@ -7,7 +7,6 @@
 #include "common/bytes.h"
 #include "format/format.h"
 #include "reader/proc-link.h"
-#include "reader/pseudo-file.h"
 
 /* Version 1 is qcow. QEMU takes version 0 for raw, and refuses unknown
  * versions. */
@@ -43,11 +42,6 @@ static int open_data_file(struct qcow2 *q, const struct layer_options *options,
         return error_set(error, EPERM,
                          "%s: its data file '%s' is a file that a process has "
                          "open",
-                         layer->reader->name, name);
-    if (is_pseudo_file(name))
-        return error_set(error, EPERM,
-                         "%s: its data file '%s' is a file of the kernel, not "
-                         "a disk",
                          layer->reader->name, name);
     err = file_open(name, name, &options->files, &layer->data_file, &cause);
     if (err) {

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "format/format.h"
+#include "reader/open-disk.h"
 #include "reader/proc-link.h"
-#include "reader/pseudo-file.h"
 
 int recorded_refuse(const char *image, const char *what, const char *name,
                     struct error *error)
@@ -49,9 +49,10 @@ int recorded_check_path(const char *image, const char *what, const char *path,
         return error_set(error, EPERM,
                          "%s: its %s '%s' is a file that a process has open",
                          image, what, path);
-    if (is_pseudo_file(path))
+    if (is_made_by_kernel(path))
         return error_set(error, EPERM,
-                         "%s: its %s '%s' is a file of the kernel, not a disk",
+                         "%s: cannot open its %s: %s: is made by the kernel "
+                         "when it is read, not a disk image",
                          image, what, path);
     return 0;
 }

@@ -58,7 +58,7 @@ static int check_type(const struct stat *st, const char *name,
 /* Whether the files of a file system are made by the kernel when they are read.
  * To read one can have effects: /proc/kmsg waits for messages, and takes them
  * from whoever logs them. */
-static bool is_kernels_own(int handle)
+static bool is_kernels_own(const struct statfs *fs)
 {
     static const unsigned long types[] = {
         PROC_SUPER_MAGIC,    SYSFS_MAGIC,          DEBUGFS_MAGIC,
@@ -68,15 +68,26 @@ static bool is_kernels_own(int handle)
         PSTOREFS_MAGIC,      BPF_FS_MAGIC,         BINFMTFS_MAGIC,
         XENFS_SUPER_MAGIC,
     };
-    struct statfs fs;
 
-    if (fstatfs(handle, &fs) != 0)
-        return false;
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-        if ((unsigned long)fs.f_type == types[i])
+        if ((unsigned long)fs->f_type == types[i])
             return true;
     }
     return false;
+}
+
+bool is_made_by_kernel(const char *path)
+{
+    struct statfs fs;
+
+    return statfs(path, &fs) == 0 && is_kernels_own(&fs);
+}
+
+static bool is_handle_made_by_kernel(int handle)
+{
+    struct statfs fs;
+
+    return fstatfs(handle, &fs) == 0 && is_kernels_own(&fs);
 }
 
 static bool is_same(int fd, const struct stat *known)
@@ -141,7 +152,7 @@ int open_disk(const char *path, const char *name, int *fd, struct stat *st,
         err = error_set(error, errno, "%s: %s", name, strerror(errno));
     else
         err = check_type(st, name, error);
-    if (!err && S_ISREG(st->st_mode) && is_kernels_own(handle))
+    if (!err && S_ISREG(st->st_mode) && is_handle_made_by_kernel(handle))
         err = error_set(error, EINVAL,
                         "%s: is made by the kernel when it is read, not a disk "
                         "image; to read it, give it as standard input",

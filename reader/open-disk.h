@@ -16,6 +16,10 @@
  * block device. */
 bool may_be_disk(mode_t mode);
 
+/* Whether a file is one of procfs, sysfs and the like. open_disk() refuses such
+ * files; this is for those that QEMU opens. The file is not opened. */
+bool is_made_by_kernel(const char *path);
+
 /*
  * Open a disk for reading, and get its status. If a process holds a write lease
  * on the file, wait for it. name is for messages.

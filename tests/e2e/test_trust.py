@@ -514,7 +514,7 @@ def test_recorded_file_of_the_kernel(fails, tmp_path, make, options):
     """A read of /proc/kmsg waits for ever, and takes the messages."""
     (tmp_path / "link").symlink_to("/proc/uptime")
     for name in "/proc/kmsg", "/proc/uptime", "/sys/kernel/uevent_seqnum", str(tmp_path / "link"):
-        assert "is a file of the kernel, not a disk" in fails(
+        assert "is made by the kernel when it is read" in fails(
             *options, make(tmp_path / "image", name), cwd=tmp_path)
 
 
