@@ -227,6 +227,27 @@ static int guard_error(const struct nbd_client *c, int err, struct error *error)
                      target->name);
 }
 
+static void start_guard(struct nbd_client *c, struct nbd_guard *guard,
+                        int64_t deadline)
+{
+    nbd_debug_callback callback = { .callback = nbd_guard_step,
+                                    .user_data = guard };
+
+    *guard = (struct nbd_guard){
+        .deadline = deadline,
+        .fd = -1,
+        .verbose = nbd_get_debug(c->nbd) == 1, /* LIBNBD_DEBUG=1 */
+    };
+    nbd_set_debug_callback(c->nbd, callback);
+    nbd_set_debug(c->nbd, true);
+}
+
+static void stop_guard(struct nbd_client *c, const struct nbd_guard *guard)
+{
+    nbd_set_debug(c->nbd, guard->verbose);
+    nbd_clear_debug_callback(c->nbd);
+}
+
 static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
                        struct error *error)
 {
@@ -255,9 +276,9 @@ int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
     int err;
 
     assert(c->target);
-    nbd_guard_start(&guard, c->nbd, deadline);
+    start_guard(c, &guard, deadline);
     err = shake_hands(c, &guard, error);
-    nbd_guard_stop(&guard, c->nbd);
+    stop_guard(c, &guard);
     if (err)
         return err;
     debug_handshake(c);

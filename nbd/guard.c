@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include <libnbd.h>
-
 #include "common/deadline.h"
 
 /* A handshake takes about 100 steps. Some five are taken for each metadata
@@ -19,7 +17,7 @@
  * than 4 MiB. */
 #define MAX_STEPS 4000
 
-static int guard_step(void *arg, const char *context, const char *message)
+int nbd_guard_step(void *arg, const char *context, const char *message)
 {
     struct nbd_guard *guard = arg;
 
@@ -34,27 +32,6 @@ static int guard_step(void *arg, const char *context, const char *message)
     if (guard->error)
         nbd_guard_cut(guard->fd);
     return 0;
-}
-
-void nbd_guard_start(struct nbd_guard *guard, struct nbd_handle *nbd,
-                     int64_t deadline)
-{
-    nbd_debug_callback callback = { .callback = guard_step,
-                                    .user_data = guard };
-
-    *guard = (struct nbd_guard){
-        .deadline = deadline,
-        .fd = -1,
-        .verbose = nbd_get_debug(nbd) == 1, /* LIBNBD_DEBUG=1 */
-    };
-    nbd_set_debug_callback(nbd, callback);
-    nbd_set_debug(nbd, true);
-}
-
-void nbd_guard_stop(const struct nbd_guard *guard, struct nbd_handle *nbd)
-{
-    nbd_set_debug(nbd, guard->verbose);
-    nbd_clear_debug_callback(nbd);
 }
 
 void nbd_guard_cut(int fd)

@@ -10,23 +10,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct nbd_handle;
-
 struct nbd_guard {
     int64_t deadline; /* common/deadline.h */
     int fd;           /* the socket; to be set before each call of libnbd */
     int error;        /* ETIMEDOUT, EPROTO: too many replies; 0: all is well */
 
+    bool verbose; /* print what libnbd says */
     unsigned steps;
-    bool verbose;
 };
 
-/* Guard the handshake of a handle until the deadline: when it has passed, or
- * when there are too many replies, end the connection and set the error. The
- * guard must stay in place until nbd_guard_stop(). */
-void nbd_guard_start(struct nbd_guard *guard, struct nbd_handle *nbd,
-                     int64_t deadline);
-void nbd_guard_stop(const struct nbd_guard *guard, struct nbd_handle *nbd);
+/* The debug callback of libnbd, whose arg is the guard: count a step. When
+ * there are too many, or the deadline has passed, end the connection and set
+ * the error. */
+int nbd_guard_step(void *arg, const char *context, const char *message);
 
 /* End the connection of a socket, and drop what was received but not read. */
 void nbd_guard_cut(int fd);
