@@ -115,8 +115,9 @@ static void test_local(void **state)
         "driver=raw,file.driver=https,file.url=x",
         "driver=unknown",
         "driver=blkdebug,x-image=nbd://host",
-        "json:{'driver':'quorum','children':[{'driver':'raw'},"
-        "{'\\u0064river':'nbd'}]}",
+        /* In parentheses, to say that no comma is missing. */
+        ("json:{'driver':'quorum','children':[{'driver':'raw'},"
+         "{'\\u0064river':'nbd'}]}"),
     };
     struct description d;
 
