@@ -14,8 +14,9 @@
 #include "cli/output.h"
 #include "cli/parse-sum.h"
 #include "cli/sums.h"
-#include "common/path.h"
 #include "common/mask.h"
+#include "common/path.h"
+#include "common/units.h"
 
 /* How many lines --warn names while none is properly formatted: the file is
  * hardly a list. */
@@ -155,6 +156,25 @@ static bool is_trusted_with_secrets(const struct options *o, const char *name)
            strncmp(name, "json:", 5) != 0;
 }
 
+/* More than what the options ask for: memory for blocks that a list makes
+ * large. */
+#define BLOCK_MEMORY (64 * MiB)
+
+/* A list may choose the size of blocks, but not how much memory they take. */
+static void limit_memory(struct engine_options *o)
+{
+    uint64_t slots =
+        ((uint64_t)o->threads * o->queue_depth * o->read_size + BLOCK_MEMORY) /
+        o->block_size;
+
+    if (o->block_size <= o->read_size)
+        return;
+    if (slots < o->threads)
+        o->threads = slots ? slots : 1;
+    if (slots / o->threads < o->queue_depth)
+        o->queue_depth = slots / o->threads ? slots / o->threads : 1;
+}
+
 /* Standard input cannot be both the list and an image. */
 static bool is_own_stdin(const struct list *list, const struct sum *sum)
 {
@@ -176,8 +196,10 @@ static int check_line(struct list *list, char *line, size_t len)
     if (!err) {
         if (*sum.digest)
             o.engine.digest = sum.digest;
-        if (sum.block_size)
+        if (sum.block_size && sum.block_size != o.engine.block_size) {
             o.engine.block_size = sum.block_size;
+            limit_memory(&o.engine);
+        }
         if (!is_trusted_with_secrets(&o, sum.name))
             o.image.object_count = 0;
         err = fits_digest(&sum, o.engine.digest, &why) ? 0 : EINVAL;

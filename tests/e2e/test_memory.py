@@ -3,6 +3,7 @@
 For these images, much more must be read than the guest sees."""
 
 import random
+import struct
 
 import pytest
 
@@ -113,6 +114,31 @@ def test_chain_of_long_extensions(disksum, tmp_path):
         image.write(tmp_path / name)
     out = disksum(names[-1], cwd=tmp_path, wrapper=bounded_memory()).stdout
     assert sums(out) == [checksum(tmp_path / names[0])]
+
+
+def test_qemu_with_a_large_table(fails, tmp_path):
+    """A VDI of 512 bytes claims a table of 2 GB, for which QEMU takes memory."""
+    header = bytearray(b"<<< QEMU VM Virtual Disk Image >>>\n".ljust(512, b"\0"))
+    for at, form, value in [
+            (0x40, "<I", 0xbeda107f), (0x44, "<I", 0x10001), (0x48, "<I", 0x180),
+            (0x4c, "<I", 1), (0x154, "<I", 0x200), (0x158, "<I", 2_000_000_512),
+            (0x168, "<I", 512), (0x170, "<Q", 1 << 20), (0x178, "<I", 1 << 20),
+            (0x180, "<I", 500_000_000)]:
+        struct.pack_into(form, header, at, value)
+    header[0x188:0x198] = b"1" * 16
+    (tmp_path / "disk.vdi").write_bytes(header)
+    assert "Cannot allocate memory" in fails(tmp_path / "disk.vdi")
+
+
+def test_large_blocks_of_a_list(disksum, tmp_path):
+    """The list chooses the blocks, not the memory."""
+    content = random.Random(1).randbytes(1 << 20) * 512
+    (tmp_path / "disk").write_bytes(content)
+    line = f"BLKHASH-SHA256-16M (disk) = {checksum(content, 16 << 20)}\n"
+    for options in [], ["-T", "none", "-t", "4"]:
+        out = disksum("-c", *options, input=line, cwd=tmp_path,
+                      wrapper=bounded_memory()).stdout
+        assert out == "disk: OK\n"
 
 
 def block_size(options):
