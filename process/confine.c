@@ -17,10 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/array.h"
+#include "common/units.h"
 #include "process/private-socket.h"
 
 /* --- Landlock ----------------------------------------------------------- */
@@ -248,8 +250,29 @@ static int filter_calls(bool has_landlock, bool network)
     return -err;
 }
 
+/*
+ * The private memory that a server may write. Up to 64 threads of QEMU's pool
+ * have a stack of 8 MiB each, that is 512 MiB. The rest is for the tables of
+ * images: 16 MiB for a VHDX of 64 TiB, 8 MiB for a VDI of 2 TiB, and the same
+ * for each image of a chain. A header of 512 bytes can claim 2 GB.
+ */
+#define SERVER_MEMORY (1536 * MiB)
+#define SERVER_STACK (8 * MiB)
+
+static void lower_limit(int resource, rlim_t value)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) == 0 && limit.rlim_cur > value) {
+        limit.rlim_cur = value;
+        setrlimit(resource, &limit);
+    }
+}
+
 int confine_server(bool network)
 {
+    lower_limit(RLIMIT_DATA, SERVER_MEMORY);
+    lower_limit(RLIMIT_STACK, SERVER_STACK);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
     return filter_calls(restrict_self(NULL, network) == 0, network);
