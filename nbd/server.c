@@ -134,6 +134,8 @@ static int execute(const void *options, int socket_fd)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     err = o->confined ? confine_server(o->network) : 0;
+    if (o->confined && !err)
+        bound_server_memory();
     if (err)
         return -err;
     execvp(o->command[0], o->command);

@@ -271,9 +271,13 @@ static void lower_limit(int resource, rlim_t value)
 
 int confine_server(bool network)
 {
-    lower_limit(RLIMIT_DATA, SERVER_MEMORY);
-    lower_limit(RLIMIT_STACK, SERVER_STACK);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
     return filter_calls(restrict_self(NULL, network) == 0, network);
+}
+
+void bound_server_memory(void)
+{
+    lower_limit(RLIMIT_DATA, SERVER_MEMORY);
+    lower_limit(RLIMIT_STACK, SERVER_STACK);
 }

@@ -26,10 +26,13 @@ void confine_this_process(bool network);
 /*
  * In a child that is about to execute a server: it cannot write to any file,
  * not even in the temporary directory. Without network it cannot make sockets;
- * those that it inherits keep working. Its memory is bounded. This takes a
+ * those that it inherits keep working. This takes a
  * seccomp filter, for what Landlock does not refuse. Returns 0, or a positive
  * errno value if the kernel does not take the filter.
  */
 int confine_server(bool network);
+
+/* In such a child, right before it executes the server: bound its memory. */
+void bound_server_memory(void);
 
 #endif

@@ -95,7 +95,7 @@ def in_luks(directory, name):
     key = directory / "key"
     key.write_text("hunter2")
     subprocess.run(["qemu-img", "convert", "--object", f"secret,id=s,file={key}", "-f",
-                    "raw", "-O", "luks", "-o", "key-secret=s,iter-time=10", path,
+                    "raw", "-O", "luks", "-o", "key-secret=s,iter-time=100", path,
                     directory / "luks"], check=True)
     path.unlink()
     return ["driver=qcow2,file.driver=luks,file.key-secret=s,file.file.filename=luks"]
