@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from qcow2_image import Image
-from test_trust import SIZE, hostile_qed
+from hostile_images import SIZE, hostile_qed
 
 MiB = 1 << 20
 

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import sums
 from oracle import checksum
-from test_trust import hostile, hostile_qed
+from hostile_images import hostile, hostile_qed
 
 # How to make an image of each format with qemu-img.
 FORMATS = {

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from conftest import BUILD, sums
+from luks import encrypt
 from oracle import checksum, write_image
 from test_errors import changed
 from test_locks import HINT, in_use, qemu_io
@@ -108,27 +109,17 @@ def test_several_images(disksum, raw, vmdk):
 
 # --- secrets and option strings --------------------------------------------
 
-def encrypt(raw, path, *options):
-    """QEMU measures the CPU for this, which sometimes fails."""
-    for _ in range(50):
-        done = subprocess.run(["qemu-img", "convert", "--object", SECRET,
-                               *options, raw, path], stderr=subprocess.PIPE)
-        if done.returncode == 0:
-            return path
-    raise AssertionError(done.stderr)
-
-
 @pytest.fixture
 def luks(raw):
     return encrypt(raw, raw.with_suffix(".luks"), "-O", "luks", "-o",
-                   "key-secret=s,iter-time=100")
+                   "key-secret=s,iter-time=100", secret=SECRET)
 
 
 @pytest.fixture
 def encrypted(raw):
     return encrypt(raw, raw.with_suffix(".qcow2"), "-O", "qcow2", "-o",
                    "encrypt.format=luks,encrypt.key-secret=s,"
-                   "encrypt.iter-time=100")
+                   "encrypt.iter-time=100", secret=SECRET)
 
 
 def test_luks(disksum, fails, raw, luks):

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import BUILD, sums
 from oracle import checksum
-from test_trust import hostile, hostile_qed
+from hostile_images import hostile, hostile_qed
 from test_nbd_command import children_with, wait_until
 from test_qemu import SLOW, slow_image
 from test_qemu import directory, raw, silent, vmdk  # noqa: F401 (fixtures)

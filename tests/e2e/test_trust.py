@@ -15,16 +15,11 @@ import threading
 import pytest
 
 from conftest import BUILD, sums
+from hostile_images import (
+    DESCRIPTOR, MAKERS, SIZE, hostile, hostile_qcow, hostile_qed, hostile_vmdk,
+    hostile_vmdk_parent, qemu_img)
 from oracle import checksum
 from qcow2_image import BITMAPS, EXT_BITMAPS, Image
-
-SIZE = 1 << 20
-
-
-def qemu_img(*args):
-    subprocess.run(["qemu-img", *map(os.fspath, args)], check=True,
-                   stdout=subprocess.DEVNULL)
-
 
 @pytest.fixture(params=["landlock", "no landlock"])
 def kernel(request):
@@ -70,60 +65,6 @@ def victim(tmp_path):
     victim = Victim(tmp_path)
     yield victim
     assert victim.state() == victim.sums
-
-
-def hostile(path, name):
-    """A qcow2 image that records a name and no format."""
-    Image(SIZE, backing=name.encode()).write(path)
-    return path
-
-
-def hostile_qed(path, name):
-    name = name.encode()
-    header = b"QED\0" + struct.pack("<IIIQQQQQII", 65536, 4, 1, 1, 0, 0, 65536, SIZE,
-                                    72, len(name))
-    assert len(header) == 64
-    path.write_bytes((header.ljust(72, b"\0") + name).ljust(5 * 65536, b"\0"))
-    return path
-
-
-def hostile_qcow(path, name):
-    name = name.encode()
-    path.write_bytes((b"QFI\xfb" + struct.pack(">IQIIQBBHIQ", 1, 48, len(name), 0, SIZE,
-                                               12, 9, 0, 0, 4096) + name)
-                     .ljust(65536, b"\0"))
-    return path
-
-
-DESCRIPTOR = """# Disk DescriptorFile
-version=1
-CID=12345678
-parentCID={cid}
-createType="monolithicFlat"
-{lines}
-"""
-
-
-def hostile_vmdk(path, name):
-    """The descriptor names the file of an extent. QEMU cannot read a quote in a name,
-    but does not need one either."""
-    text = name.replace('"', "'")
-    path.write_text(DESCRIPTOR.format(
-        cid="ffffffff", lines=f'RW {SIZE // 512} FLAT "{text}" 0'))
-    return path
-
-
-def hostile_vmdk_parent(path, name):
-    flat = path.with_suffix(".flat")
-    flat.write_bytes(bytes(SIZE))
-    text = name.replace('"', "'")
-    path.write_text(DESCRIPTOR.format(
-        cid="87654321", lines=f'RW {SIZE // 512} FLAT "{flat}" 0\n'
-        f'parentFileNameHint="{text}"'))
-    return path
-
-
-MAKERS = [hostile, hostile_qed, hostile_qcow, hostile_vmdk, hostile_vmdk_parent]
 
 
 def run(disksum, *args, **kwargs):
@@ -534,43 +475,6 @@ def test_vmdk_that_names_itself(fails, tmp_path):
     lines = 50 * f'RW 2048 SPARSE "{path}"\n'
     embedded(path, DESCRIPTOR.format(cid="ffffffff", lines=lines))
     assert fails(path).endswith(": it leads to too many other files")
-
-
-# --- what a guest writes ---------------------------------------------------
-
-@pytest.mark.parametrize("format", ["qcow2", "vmdk", "vdi", "vpc"])
-def test_export_is_raw(disksum, servers, tmp_path, format):
-    """An export is raw, whatever a guest has made it look like."""
-    path = tmp_path / "disk"
-    qemu_img("create", "-q", "-f", format, path, str(SIZE))
-    uri, _ = servers.nbdkit("file", path)
-    for args in [uri], ["--", "[", "nbdkit", "file", path, "]"]:
-        done = disksum(*args, check=False)
-        assert sums(done.stdout) == [checksum(path)]
-        assert done.stderr.count("\n") == 1
-        assert f"it looks like a {format} image, but is read as raw; -f {format} " \
-            "reads the disk in it" in done.stderr
-        assert disksum("-f", "raw", *args).stdout == done.stdout
-
-
-def test_export_names_no_local_file(disksum, servers, tmp_path):
-    """A guest writes the header of an overlay into its disk."""
-    secret = tmp_path / "secret"
-    secret.write_bytes(b"password" * 64)
-    path = hostile(tmp_path / "disk", str(secret))
-    uri, _ = servers.nbdkit("file", path)
-    done = disksum(uri, check=False)
-    assert sums(done.stdout) == [checksum(path)]
-
-
-def test_backing_export_without_a_format_is_raw(disksum, servers, tmp_path):
-    below = tmp_path / "below"
-    qemu_img("create", "-q", "-f", "qcow2", below, str(SIZE))
-    uri, _ = servers.nbdkit("file", below)
-    path = hostile(tmp_path / "image", uri)
-    done = disksum("--trust-names", path, check=False)
-    content = below.read_bytes().ljust(SIZE, b"\0")
-    assert sums(done.stdout) == [checksum(content[:SIZE])]
 
 
 # --- bounds ----------------------------------------------------------------

@@ -13,9 +13,11 @@ import threading
 import pytest
 
 from conftest import sums
+from luks import encrypt
 from oracle import checksum
 from qcow2_image import Image
-from test_trust import SIZE, hostile, listener, unopened_fifo
+from hostile_images import SIZE, hostile
+from test_trust import listener, unopened_fifo
 
 REFUSED = "use --trust-names to follow such a name"
 
@@ -94,9 +96,8 @@ def in_luks(directory, name):
     os.truncate(path, SIZE)
     key = directory / "key"
     key.write_text("hunter2")
-    subprocess.run(["qemu-img", "convert", "--object", f"secret,id=s,file={key}", "-f",
-                    "raw", "-O", "luks", "-o", "key-secret=s,iter-time=100", path,
-                    directory / "luks"], check=True)
+    encrypt(path, directory / "luks", "-f", "raw", "-O", "luks", "-o",
+            "key-secret=s,iter-time=10", secret=f"secret,id=s,file={key}")
     path.unlink()
     return ["driver=qcow2,file.driver=luks,file.key-secret=s,file.file.filename=luks"]
 
