@@ -35,8 +35,18 @@ bool nbd_certificate_refused(const char *reason)
 
 bool nbd_certificate_cut_off(const char *reason)
 {
-    return strstr(reason, gnutls_strerror(GNUTLS_E_PREMATURE_TERMINATION)) ||
-           strstr(reason, gnutls_strerror(GNUTLS_E_PULL_ERROR));
+    static const int codes[] = {
+        GNUTLS_E_PREMATURE_TERMINATION,
+        GNUTLS_E_PULL_ERROR,
+        GNUTLS_E_PUSH_ERROR,
+        GNUTLS_E_FATAL_ALERT_RECEIVED,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        if (strstr(reason, gnutls_strerror(codes[i])))
+            return true;
+    }
+    return false;
 }
 
 /* --- the connection ----------------------------------------------------- */

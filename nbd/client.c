@@ -222,6 +222,9 @@ static int guard_error(const struct nbd_client *c, int err, struct error *error)
     if (err == ETIMEDOUT)
         return error_set(error, err, "%s: cannot connect: " SILENT,
                          target->name, target->options->timeout);
+    if (err != EPROTO)
+        return error_set(error, err, "%s: cannot connect: %s", target->name,
+                         strerror(err));
     return error_set(error, err,
                      "%s: cannot connect: too many replies in the handshake",
                      target->name);
@@ -248,22 +251,27 @@ static void stop_guard(struct nbd_client *c, const struct nbd_guard *guard)
     nbd_clear_debug_callback(c->nbd);
 }
 
+/* Unlike nbd_poll(), let libnbd receive also when poll() reports an error
+ * alone: so its reason is that of the socket or of TLS. */
 static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
                        struct error *error)
 {
     while (!nbd_aio_is_ready(c->nbd)) {
-        int left = deadline_left(guard->deadline);
-        int r;
+        short wanted;
+        int err, r;
 
         if (is_ended(c))
             return connect_error(c, error);
+        wanted = nbd_client_events(c);
         guard->fd = nbd_client_fd(c);
-        r = left == 0 ? 0 : nbd_poll(c->nbd, left);
-        if (r == 0)
-            guard->error = ETIMEDOUT;
+        err = deadline_poll(guard->fd, wanted, guard->deadline);
+        if (err)
+            return guard_error(c, err, error);
+        r = wanted & POLLIN ? nbd_aio_notify_read(c->nbd)
+                            : nbd_aio_notify_write(c->nbd);
         if (guard->error)
             return guard_error(c, guard->error, error);
-        if (r == -1 && nbd_get_errno() != EINTR)
+        if (r == -1)
             return connect_error(c, error);
     }
     return 0;

@@ -416,13 +416,19 @@ def test_tls_without_nbds(disksum, fails, servers, image, certificates):
 
 
 class Impostor:
-    """A server that replies to STARTTLS and then shows a certificate."""
+    """A server that replies to STARTTLS, shows a certificate and goes.
 
-    def __init__(self, directory, then=None, version=None):
+    It does so for ever, or only once, and then "goes" or "is silent". It may
+    require a certificate of the client."""
+
+    def __init__(self, directory, then=None, version=None, requires=False, resets=False):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if version:
             self.context.maximum_version = version
+        if requires:
+            self.context.verify_mode = ssl.CERT_REQUIRED
         self.context.load_cert_chain(directory / "server-cert.pem", directory / "server-key.pem")
+        self.resets = resets
         self.then = then
         self.error = None
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -439,6 +445,9 @@ class Impostor:
                 client.sendall(b"NBDMAGICIHAVEOPT" + struct.pack(">H", 1))
                 client.recv(20, socket.MSG_WAITALL)
                 client.sendall(struct.pack(">QIII", 0x3E889045565A9, 5, 1, 0))
+                if self.resets:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                      struct.pack("ii", 1, 0))
                 try:
                     self.context.wrap_socket(client, server_side=True).close()
                 except OSError as error:
@@ -459,8 +468,24 @@ def test_client_certificate(fails, servers, image, certificates, tmp_path):
     assert "cannot connect" in fails(x509_object(directory), uri)
     for name in "client-cert.pem", "client-key.pem":
         (directory / name).unlink()
-    assert "The server may require a client certificate: there is no " \
-        f"{directory}/client-cert.pem" in fails(x509_object(directory), uri)
+    assert NO_CLIENT_CERTIFICATE.format(directory) in fails(x509_object(directory), uri)
+
+
+NO_CLIENT_CERTIFICATE = "The server may require a client certificate: " \
+    "there is no {}/client-cert.pem"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("how", ["alert", "reset"])
+def test_end_for_want_of_a_client_certificate(fails, tmp_path, how, version):
+    """A server says that it ends the connection, or just does, at any moment."""
+    directory = make_certificates(tmp_path)
+    (directory / "client-cert.pem").unlink()
+    server = Impostor(directory, version=version, requires=how == "alert",
+                      resets=how == "reset")
+    uri = f"nbds://localhost:{server.port}/?tls-certificates={directory}"
+    for _ in range(10):
+        assert NO_CLIENT_CERTIFICATE.format(directory) in fails(uri)
 
 
 @pytest.mark.sanitizer
