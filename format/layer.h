@@ -7,6 +7,7 @@
 #define FORMAT_LAYER_H
 
 #include "format/extent.h"
+#include "format/names.h"
 
 struct layer;
 
@@ -19,19 +20,31 @@ struct layer_ops {
     int (*map)(struct layer *layer, uint64_t offset, uint64_t length,
                struct extent *extent, struct error *error);
 
+    /* Check that the layer below is the one that this layer was made on. NULL:
+     * the format does not identify it. */
+    int (*check_backing)(const struct layer *layer, const struct layer *backing,
+                         struct error *error);
+
     /* Free format_data. The owner of the layer frees the rest. */
     void (*close)(struct layer *layer);
 };
 
+/* How many names a layer can have for its backing file. */
+#define LAYER_BACKING_NAMES 4
+
 struct layer {
     const struct layer_ops *ops;
     struct reader *reader;
-    struct reader *data_file; /* NULL: the reader has the data, too */
+    struct reader **files; /* others that have parts of the disk: extents, or
+                            * a data file */
+    size_t file_count;
     uint64_t size;            /* of the guest's disk: whole sectors */
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
-    char *backing_name;       /* as the image has it; NULL: none */
-    char *backing_format;     /* NULL: probe */
-    void *format_data;        /* what the format needs to map */
+    char *backing_names[LAYER_BACKING_NAMES]; /* as the image has them; the
+                                               * first that exists counts; NULL
+                                               * follows the last */
+    char *backing_format;                     /* NULL: probe */
+    void *format_data;                        /* what the format needs to map */
 };
 
 /*
@@ -41,9 +54,19 @@ struct layer {
  */
 struct layer_options {
     const char *snapshot; /* NULL: the active disk */
-    struct file_options files;
-    bool standalone; /* open no other file */
+
+    /* Open another file, by a name that the image records, if the rules for
+     * such names allow it. NULL: no other file may be opened. */
+    int (*open_file)(void *arg, const struct recorded_name *name,
+                     struct reader **reader, struct error *error);
+    void *open_file_arg;
 };
+
+/* Open another file that has a part of the disk, and add it to the files of the
+ * layer, which closes it. */
+int layer_open_file(struct layer *layer, const struct layer_options *options,
+                    const struct recorded_name *name, struct reader **reader,
+                    struct error *error);
 
 /* Read metadata. As in QEMU, bytes beyond the end of the object are zeros. */
 int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,

@@ -171,7 +171,7 @@ static int read_backing_name(struct qcow2 *q, struct error *error)
             "the name of the backing file is too long: %u bytes",
             q->backing_name_length);
     return read_text(q, q->backing_name_offset, q->backing_name_length,
-                     &q->layer->backing_name, error);
+                     &q->layer->backing_names[0], error);
 }
 
 int qcow2_read_extensions(struct qcow2 *q, struct error *error)
@@ -192,9 +192,9 @@ int qcow2_read_extensions(struct qcow2 *q, struct error *error)
         return err;
 
     /* QEMU takes an empty name for none. */
-    if (layer->backing_name && !*layer->backing_name) {
-        free(layer->backing_name);
-        layer->backing_name = NULL;
+    if (layer->backing_names[0] && !*layer->backing_names[0]) {
+        free(layer->backing_names[0]);
+        layer->backing_names[0] = NULL;
     }
     if (layer->backing_format && !*layer->backing_format) {
         free(layer->backing_format);

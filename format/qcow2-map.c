@@ -164,7 +164,7 @@ static int set_extent(struct qcow2 *q, const struct part *part,
     if (extent->length > part->length)
         extent->length = part->length;
     extent->kind = part->kind;
-    extent->reader = layer->data_file ? layer->data_file : layer->reader;
+    extent->reader = q->data_file ? q->data_file : layer->reader;
     extent->host_offset = part->host_offset;
     if (part->kind != EXTENT_COMPRESSED)
         return 0;

@@ -6,7 +6,6 @@
 
 #include "common/bytes.h"
 #include "format/format.h"
-#include "reader/proc-link.h"
 
 /* Version 1 is qcow. QEMU takes version 0 for raw, and refuses unknown
  * versions. */
@@ -24,32 +23,19 @@ bool qcow2_probe(const unsigned char *start, size_t len)
 static int open_data_file(struct qcow2 *q, const struct layer_options *options,
                           struct error *error)
 {
-    struct layer *layer = q->layer;
-    struct error cause = ERROR_INIT;
-    const char *name = q->data_file_name;
-    int err;
+    const struct recorded_name name = {
+        .kind = NAME_DATA,
+        .what = "data file",
+        .name = q->data_file_name,
+        .format = "raw",
+    };
 
     if (!(q->incompatible_features & QCOW2_INCOMPATIBLE_DATA_FILE))
         return 0;
-    if (!name || !*name)
+    if (!name.name || !*name.name)
         return qcow2_broken(q, EINVAL, error,
                             "its data is in another file, which has no name");
-    if (options->standalone)
-        return error_set(error, EPERM,
-                         "%s: refers to another file, its data file '%s'",
-                         layer->reader->name, name);
-    if (has_proc_link(name))
-        return error_set(error, EPERM,
-                         "%s: its data file '%s' is a file that a process has "
-                         "open",
-                         layer->reader->name, name);
-    err = file_open(name, name, &options->files, &layer->data_file, &cause);
-    if (err) {
-        error_set(error, err, "%s: cannot open its data file: %s",
-                  layer->reader->name, error_message(&cause));
-        error_clear(&cause);
-    }
-    return err;
+    return layer_open_file(q->layer, options, &name, &q->data_file, error);
 }
 
 static void qcow2_close(struct layer *layer)

@@ -40,7 +40,8 @@ struct qcow2 {
     unsigned l2_bits;    /* an L2 table has 1 << l2_bits entries */
     unsigned entry_size; /* bytes of an entry of an L2 table */
     enum codec codec;
-    char *data_file_name; /* from its header extension */
+    char *data_file_name;     /* from its header extension */
+    struct reader *data_file; /* NULL: the layer's reader has the data */
 
     struct table l1, l2;
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/path.h"
 #include "common/units.h"
@@ -26,10 +27,10 @@
  * for one. A relative name starts from the directory of the name by which the
  * image was opened. An export is in no directory: a name in it must not choose
  * another export. */
-static int backing_path(const struct layer *layer, const char *base_path,
-                        bool trust_names, char **below, struct error *error)
+static int backing_path(const struct layer *layer, const char *name,
+                        const char *base_path, bool trust_names, char **below,
+                        struct error *error)
 {
-    const char *name = layer->backing_name;
     const char *path = path_of_name(name);
     bool has_place = path && (path != name || *path == '/');
     bool relative = path && !has_place;
@@ -56,6 +57,25 @@ static int backing_path(const struct layer *layer, const char *base_path,
     return 0;
 }
 
+/* Find the file below a layer: of its names the first that exists, or the first
+ * of all. */
+static int find_backing(const struct layer *layer, const char *base_path,
+                        bool trust_names, char **below, struct error *error)
+{
+    char *const *names = layer->backing_names;
+    bool several = names[1];
+
+    for (size_t i = 0; several && i < LAYER_BACKING_NAMES && names[i]; i++) {
+        int err =
+            backing_path(layer, names[i], base_path, trust_names, below, error);
+
+        if (err || !path_of_name(*below) || access(*below, F_OK) == 0)
+            return err;
+        free(*below);
+    }
+    return backing_path(layer, names[0], base_path, trust_names, below, error);
+}
+
 /* A guest can make its raw disk look like an image that names other files. */
 static int warn_probed(struct image *image, const struct chain_layer *l,
                        struct error *error)
@@ -63,7 +83,7 @@ static int warn_probed(struct image *image, const struct chain_layer *l,
     return image_warn(image, error,
                       "%s: warning: no format is recorded for its backing file "
                       "'%s'; it is read as %s",
-                      l->layer.reader->name, l->layer.backing_name,
+                      l->layer.reader->name, l->layer.backing_names[0],
                       l->backing->format);
 }
 
@@ -98,7 +118,7 @@ static bool same_object(const struct reader *a, const struct reader *b)
 static int check_loop(const struct image *image, const struct chain_layer *last,
                       struct error *error)
 {
-    if (!last->layer.backing_name)
+    if (!last->layer.backing_names[0])
         return 0;
     for (const struct chain_layer *l = image->top; l != last; l = l->backing) {
         if (same_object(l->layer.reader, last->layer.reader))
@@ -124,7 +144,7 @@ static int open_backing(struct image *image, struct chain_layer *l, char **path,
                                     layer->backing_format, error);
 
     if (!err)
-        err = backing_path(layer, *path, options->trust_names, &below, error);
+        err = find_backing(layer, *path, options->trust_names, &below, error);
     if (err)
         return err;
     free(*path);
@@ -138,6 +158,7 @@ static int open_backing(struct image *image, struct chain_layer *l, char **path,
     source = (struct layer_source){
         .kind = source_kind_of(below),
         .path = below,
+        .base = path_of_name(below) ? below : NULL,
         .name = below,
         .format = layer->backing_format,
         .recorded = true,
@@ -150,6 +171,8 @@ static int open_backing(struct image *image, struct chain_layer *l, char **path,
         return err;
     }
     err = check_loop(image, l->backing, error);
+    if (!err && layer->ops->check_backing)
+        err = layer->ops->check_backing(layer, &l->backing->layer, error);
     if (!err && !layer->backing_format)
         err = warn_probed(image, l, error);
     if (!err)
@@ -164,15 +187,15 @@ static int open_chain(struct image *image, const char *base_path,
     unsigned depth = 1;
     int err = 0;
 
-    if (image->top->layer.backing_name && options->standalone)
+    if (image->top->layer.backing_names[0] && options->standalone)
         return error_set(error, EPERM,
                          "%s: refers to another file, its backing file '%s'",
-                         image->name, image->top->layer.backing_name);
+                         image->name, image->top->layer.backing_names[0]);
     if (base_path)
         path = strdup(base_path);
     if (base_path && !path)
         return error_no_memory(error, image->name);
-    for (struct chain_layer *l = image->top; !err && l->layer.backing_name;
+    for (struct chain_layer *l = image->top; !err && l->layer.backing_names[0];
          l = l->backing) {
         if (++depth > MAX_CHAIN)
             err = error_set(error, ELOOP,
@@ -201,7 +224,6 @@ static int check_size(const struct image *image,
 }
 
 static int open_source(struct reader *reader, const struct layer_source *source,
-                       const char *base_path,
                        const struct image_options *options,
                        struct image **image, struct error *error)
 {
@@ -222,7 +244,7 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     if (!err)
         err = check_size(i, options, error);
     if (!err)
-        err = open_chain(i, base_path, options, error);
+        err = open_chain(i, source->base, options, error);
     if (!err)
         err = image_collect_warnings(i, error);
     if (err) {
@@ -255,6 +277,7 @@ int image_open(const char *path, const char *name,
     const struct layer_source source = {
         .kind = kind,
         .path = is_file ? plain : path,
+        .base = is_file ? plain : path,
         .name = name,
         .format = options->format,
         .snapshot = options->snapshot,
@@ -263,7 +286,7 @@ int image_open(const char *path, const char *name,
 
     if (!source.path)
         return error_no_memory(error, name);
-    err = open_source(NULL, &source, source.path, options, image, error);
+    err = open_source(NULL, &source, options, image, error);
     free(plain);
     return err;
 }
@@ -279,7 +302,7 @@ int image_open_reader(struct reader *reader,
         .snapshot = options->snapshot,
     };
 
-    return open_source(reader, &source, NULL, options, image, error);
+    return open_source(reader, &source, options, image, error);
 }
 
 int image_open_file(struct reader *reader, const char *path,
@@ -289,12 +312,13 @@ int image_open_file(struct reader *reader, const char *path,
     const struct layer_source source = {
         .kind = SOURCE_FILE,
         .path = path,
+        .base = base_path,
         .name = reader->name,
         .format = options->format,
         .snapshot = options->snapshot,
     };
 
-    return open_source(reader, &source, base_path, options, image, error);
+    return open_source(reader, &source, options, image, error);
 }
 
 void image_close(struct image *image)

@@ -160,12 +160,14 @@ uint64_t image_allocated(const struct image *image)
     if (image->largest_cluster || image->no_extents)
         return 0;
     for (const struct chain_layer *l = image->top; l; l = l->backing) {
-        const struct reader *data_file = l->layer.data_file;
-        const struct reader *r = data_file ? data_file : l->layer.reader;
-
-        if (!r->allocated)
+        if (!l->layer.reader->allocated)
             return 0;
-        sum += r->allocated;
+        sum += l->layer.reader->allocated;
+        for (size_t i = 0; i < l->layer.file_count; i++) {
+            if (!l->layer.files[i]->allocated)
+                return 0;
+            sum += l->layer.files[i]->allocated;
+        }
     }
     return sum;
 }

@@ -14,6 +14,7 @@
 #include "format/probe.h"
 #include "image/description.h"
 #include "image/open.h"
+#include "image/part.h"
 #include "image/walk.h"
 #include "nbd/nbd.h"
 #include "qemu/files.h"
@@ -234,10 +235,15 @@ static int open_format(struct chain_layer *layer,
     if (err)
         return err;
     if (format_is_native(format)) {
+        struct part_opener opener = {
+            .image = layer->layer.reader->name,
+            .base = source->base,
+            .files = options->files,
+        };
         const struct layer_options layer_options = {
             .snapshot = source->snapshot,
-            .files = options->files,
-            .standalone = options->standalone,
+            .open_file = options->standalone ? NULL : part_open,
+            .open_file_arg = &opener,
         };
 
         layer->format = format;
@@ -415,11 +421,14 @@ void layer_close(struct chain_layer *chain_layer)
 
     if (layer->ops)
         layer->ops->close(layer);
-    reader_close(layer->data_file);
+    for (size_t i = 0; i < layer->file_count; i++)
+        reader_close(layer->files[i]);
+    free(layer->files);
     reader_close(layer->reader);
     reader_close(chain_layer->container);
     qemu_files_close(chain_layer->qemu_files);
-    free(layer->backing_name);
+    for (size_t i = 0; i < LAYER_BACKING_NAMES; i++)
+        free(layer->backing_names[i]);
     free(layer->backing_format);
     free(chain_layer);
 }

@@ -45,6 +45,9 @@ struct layer_source {
     enum source_kind kind;
     const char *path;     /* or the URI, name or option string; SOURCE_READER:
                            * NULL */
+    const char *base;     /* from which relative names in the image start: its
+                           * path, or a name with a protocol; NULL: it is in no
+                           * directory */
     const char *name;     /* for messages */
     const char *format;   /* NULL: probe */
     const char *snapshot; /* NULL: the active disk */

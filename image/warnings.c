@@ -92,8 +92,8 @@ static int visit_layer(struct image *image, const struct chain_layer *layer,
     const struct qemu_files *files = layer->qemu_files;
     int err = visit(image, layer->layer.reader, error);
 
-    if (!err && layer->layer.data_file)
-        err = visit(image, layer->layer.data_file, error);
+    for (size_t i = 0; !err && i < layer->layer.file_count; i++)
+        err = visit(image, layer->layer.files[i], error);
     if (!err && layer->container)
         err = visit(image, layer->container, error);
     for (size_t i = 0; !err && files && i < files->count; i++)

@@ -91,9 +91,10 @@ static void map_all(struct image *image, const struct memory_reader *m)
 
 static void try_image(const uint8_t *data, size_t size, const char *snapshot)
 {
-    const struct image_options options = { .format = "qcow2",
-                                           .snapshot = snapshot,
-                                           .standalone = true };
+    const struct image_options options = {
+        .format = "qcow2",
+        .snapshot = snapshot,
+    };
     struct error error = ERROR_INIT;
     struct memory_reader m;
     struct image *image;
