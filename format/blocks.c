@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "format/blocks.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+
+static bool continues(const struct block *run, uint64_t run_length,
+                      const struct block *next)
+{
+    return !next->fault && next->kind == run->kind &&
+           run->kind != EXTENT_COMPRESSED &&
+           (run->kind != EXTENT_DATA ||
+            next->host_offset == run->host_offset + run_length);
+}
+
+int blocks_map(const struct blocks *b, uint64_t entry, uint64_t skip,
+               struct extent *extent, struct error *error)
+{
+    const unsigned char *entries;
+    struct block run;
+    uint64_t length = b->size;
+    size_t bytes;
+    int err;
+
+    assert(skip < b->size);
+    err = table_get(b->table, entry * b->entry_size, &entries, &bytes, error);
+    if (err)
+        return err;
+    run = b->look_up(b->format, entries);
+    if (run.fault)
+        return error_set(error, EIO, "%s: %s: at guest offset %" PRIu64,
+                         b->table->reader->name, run.fault, extent->offset);
+    for (size_t at = b->entry_size;
+         at + b->entry_size <= bytes && length - skip < extent->length;
+         at += b->entry_size) {
+        const struct block next = b->look_up(b->format, entries + at);
+
+        if (!continues(&run, length, &next))
+            break;
+        length += b->size;
+    }
+    extent->kind = run.kind;
+    extent->host_offset = run.host_offset + skip;
+    if (extent->length > length - skip)
+        extent->length = length - skip;
+    return 0;
+}
