@@ -27,7 +27,7 @@ static const struct option_info options[] = {
         .name = "check",
         .letter = 'c',
         .brief = "verify images",
-        .help = "verify images by lists of checksums",
+        .help = "verify images against lists of checksums",
         .flag = offsetof(struct options, list.check),
     },
     {
@@ -40,7 +40,7 @@ static const struct option_info options[] = {
     {
         .name = "status",
         .brief = "exit status only",
-        .help = "print no verdicts; the exit status tells",
+        .help = "print no verdicts, only set the exit status",
         .set = set_status,
         .check_only = true,
     },

@@ -105,7 +105,7 @@ static const struct option_info options[] = {
     {
         .name = "image-opts",
         .brief = "option strings",
-        .help = "images are option strings of QEMU",
+        .help = "images are QEMU option strings",
         .flag = offsetof(struct options, image.image_opts),
     },
     {
@@ -126,7 +126,7 @@ static const struct option_info options[] = {
     {
         .name = "trust-names",
         .brief = "follow any name",
-        .help = "follow names in images that are not plain files",
+        .help = "follow names in images even if they are not plain files",
         .flag = offsetof(struct options, image.trust_names),
     },
     {

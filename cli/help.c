@@ -14,9 +14,9 @@ static const char head[] =
     "Usage: disksum [OPTION]... [IMAGE]...             files, NBD URIs, - for stdin\n"
     "  or:  disksum --check [OPTION]... [SUMS]...      lists of checksums\n"
     "  or:  disksum [OPTION]... -- [ COMMAND ARG... ]  start an NBD server\n"
-    "Print checksums of what a guest sees; these cannot be compared with sha256sum.\n";
+    "Print checksums of what a guest sees on a disk. They differ from sha256sum's.\n";
 
-#define EXIT_STATUS "Exit status: 0; 1 failure; 2 wrong usage"
+#define EXIT_STATUS "Exit: 0 success, 1 failure, 2 bad usage"
 
 /* A column, and the width of the names in it. */
 struct column {

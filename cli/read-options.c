@@ -140,7 +140,7 @@ static const struct option_info options[] = {
         .argument = "SECONDS",
         .kind = "words",
         .brief = "NBD, default 120",
-        .help = "give up on an NBD server that is silent for so long",
+        .help = "give up on an NBD server that stays silent for so long",
         .set = set_timeout,
     },
 };
