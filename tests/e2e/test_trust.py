@@ -459,15 +459,36 @@ def test_recorded_file_of_the_kernel(fails, tmp_path, make, options):
             *options, make(tmp_path / "image", name), cwd=tmp_path)
 
 
-def test_recorded_descriptor_on_an_older_kernel(fails, tmp_path):
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
+@pytest.mark.parametrize("make", [hostile, hostile_qed, hostile_data_file])
+def test_recorded_descriptor_on_an_older_kernel(fails, tmp_path, make, error):
+    """A path can lead to a descriptor in many ways."""
+    wrapper = [BUILD / "tests/refuse-calls", error, "openat2"]
     disk = tmp_path / "disk"
     disk.write_bytes(bytes(SIZE))
-    for make in hostile, hostile_qed, hostile_vmdk:
-        for name in "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
-            with open(disk, "rb") as stdin:
-                assert "is a file that a process has open" in fails(
-                    make(tmp_path / "image", name), stdin=stdin,
-                    wrapper=[BUILD / "tests/refuse-calls", "ENOSYS", "openat2"])
+    (tmp_path / "link").symlink_to("/proc/self/fd")
+    (tmp_path / "second").symlink_to("link/0")
+    up = os.path.relpath("/", tmp_path)
+    for name in ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "//proc/self/fd/0",
+                 "/./proc//self/./fd/0", "/dev/../proc/self/fd/0", f"{up}/proc/self/fd/0",
+                 f"{tmp_path}/link/0", f"{tmp_path}/second", "/proc/self/cwd/disk",
+                 f"/proc/self/root{disk}"):
+        with open(disk, "rb") as stdin:
+            assert "is a file that a process has open" in fails(
+                make(tmp_path / "image", name), stdin=stdin, cwd=tmp_path, wrapper=wrapper)
+
+
+@pytest.mark.parametrize("make", [hostile, hostile_qed])
+def test_recorded_link_on_an_older_kernel(disksum, tmp_path, make):
+    disk = tmp_path / "disk"
+    disk.write_bytes(os.urandom(SIZE))
+    (tmp_path / "link").symlink_to(f".//{disk.name}")
+    (tmp_path / "second").symlink_to(tmp_path / "link")
+    (tmp_path / "here").symlink_to(".")
+    for name in "disk", "second", f"{tmp_path}/here/./here/../{tmp_path.name}/second":
+        done = disksum(make(tmp_path / "image", name), check=False,
+                       wrapper=[BUILD / "tests/refuse-calls", "ENOSYS", "openat2"])
+        assert sums(done.stdout) == [checksum(disk)]
 
 
 def test_vmdk_that_names_itself(fails, tmp_path):
