@@ -33,8 +33,8 @@
  *
  *   EINVAL      An argument is NULL that must not be, or a number is out of its
  *               range, or the call comes at the wrong time.
- *   ENOTSUP     This machine has no such digest; or it does not have the kernel
- *               that the environment variable BLKHASH_SHA256 names.
+ *   ENOTSUP     This machine does not have the digest, or not the kernel that
+ *               the environment variable BLKHASH_SHA256 names.
  *   ENOMEM      Out of memory.
  *   EIO         The implementation of the digest failed.
  *   EOVERFLOW   The content would be longer than 2^63 - 1 bytes.
@@ -43,10 +43,10 @@
  *
  * OWNERSHIP
  *
- * What a function with "new" in its name returns belongs to the caller, who
- * frees it with the function that is named there. Other pointers that are
- * returned belong to the library. Arguments belong to the caller, and are used
- * only during the call, except for the buffer of an asynchronous update.
+ * A function with "new" in its name returns an object that the caller owns; its
+ * description names the function that frees the object. Other returned pointers
+ * belong to the library. Arguments belong to the caller, and are used only
+ * during the call, except for the buffer of an asynchronous update.
  *
  * THREADS
  *
@@ -55,8 +55,8 @@
  * independent, and functions that take no object can be called by any thread at
  * any time.
  *
- * A thread that is cancelled (pthread_cancel(3)) in a call of the library is
- * cancelled after the call.
+ * The functions of the library are not cancellation points: a thread that is
+ * cancelled (pthread_cancel(3)) in a call finishes the call first.
  *
  * UNITS
  *
@@ -73,14 +73,14 @@
 extern "C" {
 #endif
 
-/* The block size of checksums that tools print by default: 64 KiB. */
+/* The block size that disksum and other tools use by default: 64 KiB. */
 #define BLKHASH_DEFAULT_BLOCK_SIZE 65536
 
 /* The largest block size: 16 MiB. The smallest is 1 byte. A block size need not
  * be a power of two. */
 #define BLKHASH_MAX_BLOCK_SIZE (16 * 1024 * 1024)
 
-/* The digest of checksums that tools print by default. */
+/* The digest that disksum and other tools use by default. */
 #define BLKHASH_DEFAULT_DIGEST "sha256"
 
 /* The largest size of a digest. */
@@ -90,25 +90,25 @@ extern "C" {
 #define BLKHASH_MAX_THREADS 256
 #define BLKHASH_MAX_QUEUE_DEPTH 4096
 
-/* --- what this machine has ---------------------------------------------- */
+/* --- digests and kernels ------------------------------------------------- */
 
 /*
- * The names of the digests: in lower case, sorted, with a NULL at the end. Each
- * call returns the same list.
+ * The names of the digests that this machine has: in lower case, sorted, with a
+ * NULL at the end. Each call returns the same list.
  *
  * Errors: ENOMEM.
  */
 const char *const *blkhash_digests(void);
 
 /*
- * The names of the SHA-256 kernels, with a NULL at the end, in no order. Each
- * call returns the same list.
+ * The names of the SHA-256 kernels that this machine can run, with a NULL at
+ * the end, in no particular order. Each call returns the same list.
  *
- * A kernel is an implementation for some feature of the CPU. "openssl", which
- * is always there, is that of OpenSSL. The library measures them and uses the
- * fastest, unless the environment variable BLKHASH_SHA256 has the name of one.
- * It reads the variable once, when the first leaf or stream for SHA-256 is
- * made.
+ * A kernel is an implementation of SHA-256, most of them for some feature of
+ * the CPU. The kernel "openssl", which is always there, is that of OpenSSL. The
+ * library measures the kernels and uses the fastest, unless the environment
+ * variable BLKHASH_SHA256 names one. It reads the variable once, when the first
+ * leaf or stream for SHA-256 is made.
  *
  * Errors: none; it never returns NULL.
  */
@@ -118,9 +118,9 @@ const char *const *blkhash_kernels(void);
  * The speed of a kernel in bytes per second, as the library measured it: one
  * core, 16 messages of 1 KiB at a time. It is an estimate, for people to read.
  *
- * Returns 0 for a name that is not in blkhash_kernels(), and for all of them if
- * BLKHASH_SHA256 forces a kernel. If nothing was measured yet, the call takes
- * some 100 microseconds.
+ * Returns 0 for a name that is not in blkhash_kernels(), and for every name if
+ * BLKHASH_SHA256 forces a kernel. If nothing was measured yet, the call
+ * measures, which takes some 100 microseconds.
  *
  * Errors: none.
  */
@@ -131,8 +131,9 @@ uint64_t blkhash_kernel_speed(const char *kernel);
 /*
  * A checksum in progress.
  *
- * A stream has threads of its own. They block all signals but those that their
- * own instructions raise, such as SIGBUS for a mapped file that was truncated.
+ * A stream has threads of its own. They block all signals except those that
+ * their own instructions raise, such as SIGBUS for a mapped file that was
+ * truncated.
  * After a fork(2), the child can neither use nor free a stream of its parent.
  */
 struct blkhash;
@@ -140,8 +141,8 @@ struct blkhash;
 /*
  * Make a stream with default options. Free it with blkhash_free().
  *
- * digest_name is a name from blkhash_digests(), or another name of OpenSSL's
- * for the same digest; upper and lower case are the same. block_size is 1 to
+ * digest_name is a name from blkhash_digests(), or another name by which
+ * OpenSSL knows the digest. It is not case sensitive. block_size is 1 to
  * BLKHASH_MAX_BLOCK_SIZE.
  *
  * Errors: EINVAL, ENOTSUP, ENOMEM, EIO, EAGAIN (a thread could not be started).
@@ -156,18 +157,18 @@ struct blkhash *blkhash_new(size_t block_size, const char *digest_name);
  *
  * Errors: EINVAL (also after blkhash_final()), EOVERFLOW, EIO, ENOMEM. After
  * EINVAL and EOVERFLOW nothing was added, and the stream can still be used. EIO
- * and ENOMEM can be about bytes of an earlier call, since these may be hashed
- * later. After them the stream is useless: further updates and blkhash_final()
- * return the same error. It still must be freed.
+ * and ENOMEM can be about bytes of an earlier call, which may be hashed later.
+ * After them the stream is useless: further updates and blkhash_final() return
+ * the same error. It must still be freed.
  */
 int blkhash_update(struct blkhash *h, const void *buf, size_t len);
 
 /*
  * Add len zero bytes, as an update with a buffer of zeros does.
  *
- * For each block of zeros one digest is hashed (32 bytes for SHA-256), in this
- * call or later: 2^60 bytes in blocks of 64 KiB take days. A later call that
- * adds may wait for that, and blkhash_final() does; blkhash_free() does not.
+ * Each block of zeros costs the hashing of one digest (32 bytes for SHA-256),
+ * in this call or later: 2^60 bytes in blocks of 64 KiB take days. Later
+ * updates may wait for that, and blkhash_final() does; blkhash_free() does not.
  *
  * Errors: as in blkhash_update().
  */
@@ -175,10 +176,10 @@ int blkhash_zero(struct blkhash *h, size_t len);
 
 /*
  * Store the checksum of everything that was added in md, which has room for
- * BLKHASH_MAX_MD_SIZE bytes. *md_len becomes its length, unless md_len is NULL.
+ * BLKHASH_MAX_MD_SIZE bytes, and its length in *md_len, unless md_len is NULL.
  *
- * Waits for asynchronous updates. Their completions can still be fetched.
- * Nothing can be added any more.
+ * The call waits for asynchronous updates. Their completions can be fetched
+ * afterwards, but nothing can be added.
  *
  * Errors: EINVAL (also for a second call), EIO, ENOMEM.
  */
@@ -187,8 +188,9 @@ int blkhash_final(struct blkhash *h, unsigned char *md, unsigned int *md_len);
 /*
  * Free a stream, whether it is finished or not. NULL is accepted.
  *
- * Work that is left is not done. Asynchronous updates get no more completions;
- * when the call returns, nothing uses their buffers. It does not wait long.
+ * Unfinished work is dropped, so the call does not wait long. Asynchronous
+ * updates get no more completions; when the call returns, nothing uses their
+ * buffers.
  */
 void blkhash_free(struct blkhash *h);
 
@@ -203,7 +205,7 @@ struct blkhash_options;
 
 /*
  * Make default options. Free them with blkhash_options_free(). digest_name is
- * copied; whether the digest exists is found when a stream is made.
+ * copied. Whether the digest exists is checked only when a stream is made.
  *
  * Errors: EINVAL, ENOMEM.
  */
@@ -224,9 +226,10 @@ int blkhash_options_set_block_size(struct blkhash_options *o, size_t size);
  *
  * With 1 no thread is started, and the calls do the work. When a call returns,
  * all bytes that it did not copy are hashed, and the completion of an
- * asynchronous update can be fetched. Copied bytes may wait for more of them,
- * or for blkhash_final(): fewer than 16 blocks, and one piece (see below).
- * Zeros wait until the queue is full, or for blkhash_final().
+ * asynchronous update can be fetched. Copied bytes are hashed when there are
+ * enough of them, or in blkhash_final(): up to 15 blocks and one piece (see
+ * below) may wait. Zeros are hashed when the queue is full, or in
+ * blkhash_final().
  *
  * Errors: EINVAL.
  */
@@ -236,11 +239,11 @@ int blkhash_options_set_threads(struct blkhash_options *o, unsigned threads);
  * Set the depth of the queue: 1 to BLKHASH_MAX_QUEUE_DEPTH. The default is 16,
  * or 4 for each thread if that is more.
  *
- * It is the number of pieces that can be in progress, and also of asynchronous
- * updates that are in progress or not yet fetched. A piece is a run of zero
- * blocks and then up to 256 KiB of data, or one block if that is more. It is in
- * progress until its digests are part of the checksum. The memory for copies is
- * the depth times the data of a piece.
+ * It limits the pieces that are in progress, and likewise the asynchronous
+ * updates that are in progress or whose completions are not yet fetched. A
+ * piece is a run of zero blocks and then up to 256 KiB of data, or one block if
+ * that is more. It is in progress until its digests are part of the checksum.
+ * The memory for copies is the depth times the data of a piece.
  *
  * Errors: EINVAL.
  */
@@ -259,7 +262,7 @@ struct blkhash *blkhash_new_with_options(const struct blkhash_options *o);
 
 /* --- stream: asynchronous updates --------------------------------------- */
 
-/* The end of an asynchronous update. */
+/* The result of an asynchronous update. */
 struct blkhash_completion {
     void *user_data; /* as given to blkhash_async_update() */
     int error;       /* 0 or a positive errno value, as of blkhash_update() */
@@ -274,12 +277,13 @@ struct blkhash_completion {
  * order of the calls. If an update begins or ends within a block, its bytes of
  * that block are copied.
  *
- * The call waits while the queue is full of pieces. So when it returns for an
- * update of many MiB, most of that is hashed.
+ * The call waits while the queue is full of pieces. So when an update of many
+ * MiB returns, most of it is hashed.
  *
- * Errors: as in blkhash_update(), and EAGAIN: there are as many updates in
- * progress or not yet fetched as the queue is deep. Fetch some completions, and
- * call again. After an error nothing was added, and there is no completion.
+ * Errors: as in blkhash_update(), and EAGAIN: the depth of the queue is reached
+ * by the updates that are in progress or not yet fetched. Fetch some
+ * completions, and call again. After an error nothing was added, and there is
+ * no completion.
  */
 int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
                          void *user_data);
@@ -294,8 +298,9 @@ int blkhash_async_update(struct blkhash *h, const void *buf, size_t len,
 int blkhash_completion_fd(struct blkhash *h, int *fd);
 
 /*
- * Fetch up to max completions into out, without waiting. *count becomes their
- * number; it can be 0. They are not always in the order of the updates.
+ * Fetch up to max completions into out, without waiting, and store their
+ * number, which can be 0, in *count. They are not always in the order of the
+ * updates.
  *
  * Errors: EINVAL.
  */
@@ -305,8 +310,8 @@ int blkhash_completions(struct blkhash *h, struct blkhash_completion *out,
 /* --- leaf --------------------------------------------------------------- */
 
 /*
- * What computes the digests of blocks. Any number of threads can use one leaf
- * at the same time. After a fork(2) the child can use it, too, if no thread was
+ * A leaf computes the digests of blocks. Any number of threads can use it at
+ * the same time. After a fork(2) the child can use it, too, if no thread was
  * using it at the time of the fork.
  */
 struct blkhash_leaf;
@@ -324,8 +329,8 @@ struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
 size_t blkhash_leaf_md_size(const struct blkhash_leaf *leaf);
 
 /*
- * The name of what hashes 16 blocks or more, for people to read: a kernel for
- * SHA-256, or else a library. Returns NULL for NULL.
+ * The name of what hashes 16 or more blocks in a call, for people to read: a
+ * kernel for SHA-256, a library for other digests. Returns NULL for NULL.
  */
 const char *blkhash_leaf_kernel(const struct blkhash_leaf *leaf);
 
@@ -334,23 +339,22 @@ const char *blkhash_leaf_kernel(const struct blkhash_leaf *leaf);
  * the block size, the last block is shorter, which is right only at the end of
  * the content.
  *
- * The digests are stored in mds, one after the other, blkhash_leaf_md_size()
- * bytes each. Whole blocks of zeros are not hashed; *zero_blocks becomes their
- * number, unless zero_blocks is NULL. Blocks are hashed side by side: calls
- * with 16 or more are fastest.
+ * Stores the digests in mds, one after the other, blkhash_leaf_md_size() bytes
+ * each. Whole blocks of zeros are not hashed, since their digest is known;
+ * their number is stored in *zero_blocks, unless zero_blocks is NULL. Several
+ * blocks are hashed at once, so calls with 16 or more blocks are fastest.
  *
  * The call allocates memory only if more threads use the leaf at the same time
  * than ever before.
  *
- * Errors: EINVAL, EIO, ENOMEM. After an error mds and *zero_blocks mean
- * nothing.
+ * Errors: EINVAL, EIO, ENOMEM. After an error, mds and *zero_blocks are
+ * undefined.
  */
 int blkhash_leaf_hash(struct blkhash_leaf *leaf, const void *buf, size_t len,
                       unsigned char *mds, size_t *zero_blocks);
 
 /*
- * Hash count whole blocks, which can be anywhere in memory. Otherwise as
- * blkhash_leaf_hash().
+ * The same for count whole blocks, which can be anywhere in memory.
  */
 int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
                        size_t count, unsigned char *mds, size_t *zero_blocks);
@@ -361,8 +365,9 @@ void blkhash_leaf_free(struct blkhash_leaf *leaf);
 /* --- root --------------------------------------------------------------- */
 
 /*
- * What computes the checksum from the digests of the blocks. After a fork(2)
- * the child can use a copy of it.
+ * A root computes the checksum from the digests of the blocks. After a fork(2)
+ * the child has a copy of it, and can use it, if no thread was using it at the
+ * time of the fork.
  */
 struct blkhash_root;
 
@@ -390,16 +395,16 @@ int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
  * Add a run of whole blocks of zeros.
  *
  * The call hashes one digest for each block before it returns: 2^18 blocks take
- * some milliseconds, 2^44 take days. To be able to stop, add a long run in
- * parts; the checksum is the same.
+ * some milliseconds, 2^44 take days. A program that wants to stop in between
+ * adds a long run in parts; the checksum is the same.
  *
  * Errors: as in blkhash_root_digests().
  */
 int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks);
 
 /*
- * Store the checksum, as blkhash_final() does. length is that of the content,
- * at most 2^63 - 1. Nothing can be added any more.
+ * Store the checksum, as blkhash_final() does. length is that of the content in
+ * bytes, at most 2^63 - 1. Nothing can be added afterwards.
  *
  * Errors: EINVAL (also for a second call, and if content of this length does
  * not have as many blocks as were added), EIO, ENOMEM.
