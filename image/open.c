@@ -106,8 +106,9 @@ static enum qemu_source qemu_source(const struct chain_layer *layer,
 /* Have QEMU open the source in a format. */
 static int start_qemu(struct chain_layer *layer,
                       const struct layer_source *source, const char *format,
-                      const char *snapshot, const struct image_options *options,
-                      enum reach reach, struct error *error)
+                      const char *snapshot, const struct walked *walked,
+                      const struct image_options *options, enum reach reach,
+                      struct error *error)
 {
     const struct nbd_options nbd = nbd_options(source, options);
     bool trusted = !source->recorded && reach != REACH_FOREIGN;
@@ -116,6 +117,8 @@ static int start_qemu(struct chain_layer *layer,
         .source = qemu_source(layer, source),
         .text = source->path,
         .export = layer->container,
+        .backing = walked ? walked->backing : NULL,
+        .backing_format = walked ? walked->backing_format : NULL,
         .format = format,
         .snapshot = snapshot,
         .objects = options->objects,
@@ -134,16 +137,17 @@ static int start_qemu(struct chain_layer *layer,
                            &layer->qemu_files, error);
 }
 
-/* Open a layer that QEMU reads, with all layers below it: to us it is raw. */
+/* Open a layer that QEMU reads, with all layers below it: to us it is raw.
+ * walked: what a walk from the container found. */
 static int open_through_qemu(struct chain_layer *layer,
                              const struct layer_source *source,
-                             const char *format,
+                             const char *format, const struct walked *walked,
                              const struct image_options *options,
                              enum reach reach, struct error *error)
 {
     static const struct layer_options no_options;
-    int err = start_qemu(layer, source, format, source->snapshot, options,
-                         reach, error);
+    int err = start_qemu(layer, source, format, source->snapshot, walked,
+                         options, reach, error);
 
     if (err)
         return err;
@@ -167,7 +171,7 @@ static int reopen_through_qemu(struct chain_layer *layer,
     layer->qemu_files = NULL;
     layer->layer.reader->ops->close(layer->layer.reader);
     layer->layer.reader = NULL;
-    err = open_through_qemu(layer, source, format, options, REACH_FOREIGN,
+    err = open_through_qemu(layer, source, format, NULL, options, REACH_FOREIGN,
                             &cause);
     if (err)
         error_set(error, err,
@@ -223,13 +227,41 @@ static int choose_format(struct chain_layer *layer,
     return probe_check(&found, source->name, error);
 }
 
+/* Open an image that QEMU reads, and whose reader is open. */
+static int open_container(struct chain_layer *layer,
+                          const struct layer_source *source, const char *format,
+                          const struct image_options *options,
+                          struct error *error)
+{
+    struct walked walked;
+    int err =
+        walk_image(layer->layer.reader,
+                   qemu_descriptor(source->path) < 0 ? source->path : NULL,
+                   format, options, &walked, error);
+
+    if (!err && walked.foreign && source->kind != SOURCE_FILE) {
+        err = reopen_through_qemu(layer, source, format, options, error);
+    } else if (!err) {
+        /* The reader stays open: to see whether a file changes, or as the one
+         * way to a server. The server may now have other names for the QEMU
+         * that looks for them. That QEMU takes those of the walk instead, and
+         * has no network. */
+        layer->container = layer->layer.reader;
+        layer->layer.reader = NULL;
+        err = open_through_qemu(layer, source, format, &walked, options,
+                                walked.foreign ? REACH_FOREIGN : REACH_FILES,
+                                error);
+    }
+    free(walked.backing);
+    return err;
+}
+
 /* Open a layer whose reader is open. */
 static int open_format(struct chain_layer *layer,
                        const struct layer_source *source,
                        const struct image_options *options, struct error *error)
 {
     const char *format = source->format;
-    bool foreign;
     int err = format ? 0 : choose_format(layer, source, &format, error);
 
     if (err)
@@ -255,22 +287,7 @@ static int open_format(struct chain_layer *layer,
                          "server first, and give its URI",
                          source->name, format);
     err = check_standalone(source, options, error);
-    if (err)
-        return err;
-    err = walk_image(layer->layer.reader,
-                     qemu_descriptor(source->path) < 0 ? source->path : NULL,
-                     format, options, &foreign, error);
-    if (err)
-        return err;
-    if (foreign && source->kind != SOURCE_FILE)
-        return reopen_through_qemu(layer, source, format, options, error);
-    /* The reader stays open: to see whether a file changes, or as the one way
-     * to a server. If the server now has other names for the QEMU that looks
-     * for them, that QEMU has no network to follow them. */
-    layer->container = layer->layer.reader;
-    layer->layer.reader = NULL;
-    return open_through_qemu(layer, source, format, options,
-                             foreign ? REACH_FOREIGN : REACH_FILES, error);
+    return err ? err : open_container(layer, source, format, options, error);
 }
 
 /* --- the source --------------------------------------------------------- */
@@ -290,8 +307,8 @@ static int open_description(struct chain_layer *layer,
     /* The user trusts a description that an image records as a whole: otherwise
      * it was refused before. */
     if (source->recorded)
-        return open_through_qemu(layer, source, source->format, options, reach,
-                                 error);
+        return open_through_qemu(layer, source, source->format, NULL, options,
+                                 reach, error);
     err = description_read(source->path, source->kind == SOURCE_JSON,
                            source->format, &d, error);
     if (!err)
@@ -311,8 +328,8 @@ static int open_description(struct chain_layer *layer,
     description_free(&d);
     if (err)
         return err;
-    return open_through_qemu(layer, source, source->format, options, reach,
-                             error);
+    return open_through_qemu(layer, source, source->format, NULL, options,
+                             reach, error);
 }
 
 /* What QEMU can open: it knows fewer URIs than libnbd. */
@@ -344,9 +361,10 @@ static int open_foreign_export(struct chain_layer *layer,
     if (err)
         return err;
     if (!format || !format->names)
-        return open_through_qemu(layer, source, source->format, options,
+        return open_through_qemu(layer, source, source->format, NULL, options,
                                  REACH_NETWORK, error);
-    err = start_qemu(layer, source, "raw", NULL, options, REACH_NETWORK, error);
+    err = start_qemu(layer, source, "raw", NULL, NULL, options, REACH_NETWORK,
+                     error);
     return err ? err : open_format(layer, source, options, error);
 }
 
@@ -373,7 +391,7 @@ static int open_source(struct chain_layer *layer,
     case SOURCE_SERVER:
         err = check_standalone(source, options, error);
         if (!err)
-            err = start_qemu(layer, source, "raw", NULL, options,
+            err = start_qemu(layer, source, "raw", NULL, NULL, options,
                              is_local_protocol(source->path) ? REACH_FILES
                                                              : REACH_NETWORK,
                              error);

@@ -23,6 +23,7 @@
 struct walk {
     const struct image_options *options;
     bool *foreign;
+    struct walked *walked; /* of the image where it begins; or NULL */
     struct visited visited;
     unsigned files;
     unsigned depth;
@@ -120,6 +121,19 @@ static int check_next(struct step *s, const char *path, const char *base,
 
 /* --- the kinds of names ------------------------------------------------- */
 
+/* Keep the name of a backing file, if it is that of the image where the walk
+ * begins. */
+static bool note_backing(struct walk *w, const struct recorded_name *n,
+                         char *path)
+{
+    if (!w->walked || w->depth > 0)
+        return false;
+    free(w->walked->backing);
+    w->walked->backing = path;
+    w->walked->backing_format = n->format ? format_find(n->format)->name : NULL;
+    return true;
+}
+
 static int visit_image(struct step *s, const struct recorded_name *n,
                        struct error *error)
 {
@@ -130,7 +144,8 @@ static int visit_image(struct step *s, const struct recorded_name *n,
         err = find(s, n, &path, error);
     if (!err && path)
         err = check_next(s, path, path, n->format, error);
-    free(path);
+    if (err || !note_backing(s->walk, n, path))
+        free(path);
     return err;
 }
 
@@ -209,13 +224,17 @@ static int check_image(struct walk *w, struct reader *r, const char *path,
 }
 
 int walk_image(struct reader *reader, const char *path, const char *format,
-               const struct image_options *options, bool *foreign,
+               const struct image_options *options, struct walked *walked,
                struct error *error)
 {
-    struct walk w = { .options = options, .foreign = foreign };
+    struct walk w = {
+        .options = options,
+        .foreign = &walked->foreign,
+        .walked = walked,
+    };
     int err;
 
-    *foreign = false;
+    *walked = (struct walked){ .foreign = false };
     err = check_image(&w, reader, path, format, error);
     visited_free(&w.visited);
     return err;

@@ -12,10 +12,18 @@
 
 struct description;
 
+/* What a walk from an image found. */
+struct walked {
+    bool foreign;
+    char *backing;              /* the path of its backing file; NULL: none.
+                                 * walk_image()'s caller frees it */
+    const char *backing_format; /* NULL: QEMU probes */
+};
+
 /* Walk from an image. path is its path, or its name with a protocol, or NULL if
  * it is in no directory. */
 int walk_image(struct reader *reader, const char *path, const char *format,
-               const struct image_options *options, bool *foreign,
+               const struct image_options *options, struct walked *walked,
                struct error *error);
 
 /* Walk from all files in a description. */

@@ -125,23 +125,44 @@ static char *file_argument(const struct qemu_options *o, int *fd)
     return text;
 }
 
+/* Options that say which backing file an image has, or that it has none. (To
+ * say that in an option string is deprecated, but there is no other way.) */
+static char *backing_options(const struct qemu_options *o)
+{
+    char *path, *text;
+
+    if (!o->backing)
+        return strdup("backing=");
+    path = escape(o->backing);
+    if (!path || asprintf(&text, "backing.file.filename=%s%s%s", path,
+                          o->backing_format ? ",backing.driver=" : "",
+                          o->backing_format ? o->backing_format : "") < 0)
+        text = NULL;
+    free(path);
+    return text;
+}
+
 /* An option string for the export of another qemu-nbd, over a socket that is
- * connected to it. */
+ * connected to it. A server can show QEMU another name of a backing file than
+ * it has shown before. */
 static char *export_argument(const struct qemu_options *o, int *fd)
 {
     int connection = nbd_reader_connect(o->export);
     char *format = escape(o->format);
+    char *backing = backing_options(o);
     char *text = NULL;
 
     if (connection >= 0) {
         *fd = fcntl(connection, F_DUPFD, FIRST_INHERITED);
         close(connection);
     }
-    if (format && asprintf(&text,
-                           "driver=%s,file.driver=nbd,file.server.type=fd,"
-                           "file.server.str=%d",
-                           format, *fd) < 0)
+    if (format && backing &&
+        asprintf(&text,
+                 "driver=%s,%s,file.driver=nbd,file.server.type=fd,"
+                 "file.server.str=%d",
+                 format, backing, *fd) < 0)
         text = NULL;
+    free(backing);
     free(format);
     return text;
 }

@@ -400,25 +400,57 @@ def test_odd_name_is_found(fails, tmp_path, make):
         assert "QEMU: " not in line
 
 
+def serve_in_turn(servers, directory, first, then, reads):
+    """Serve an image. After some reads of its header, another takes its place."""
+    count = directory / "count"
+    count.write_bytes(b"")
+    return servers.nbdkit(
+        "eval", f"get_size=stat -c %s {first}",
+        f"pread=file={first}; if [ $4 = 0 ]; then echo >>{count}; "
+        f"[ $(wc -l <{count}) -le {reads} ] || file={then}; fi; "
+        "dd if=$file skip=$4 count=$3 iflag=skip_bytes,count_bytes status=none")[0]
+
+
+def without_name(path, image):
+    """A QED image without the name of its backing file."""
+    header = bytearray(image.read_bytes())
+    header[16] = 0
+    path.write_bytes(header)
+    return path
+
+
 @pytest.mark.parametrize("reads", range(1, 5))
 def test_server_changes_an_image_after_the_look(disksum, servers, tmp_path, reads):
     """The server gives QEMU other names than disksum: the first reads of the header show
     none."""
-    clean, evil, count = (tmp_path / name for name in ("clean", "evil", "count"))
     socket_path = tmp_path / "s"
-    hostile_qed(evil, f"nbd+unix:///?socket={socket_path}")
-    header = bytearray(evil.read_bytes())
-    header[16] = 0
-    clean.write_bytes(header)
-    count.write_bytes(b"")
-    uri, _ = servers.nbdkit(
-        "eval", f"get_size=stat -c %s {clean}",
-        f"pread=file={clean}; if [ $4 = 0 ]; then echo >>{count}; "
-        f"[ $(wc -l <{count}) -le {reads} ] || file={evil}; fi; "
-        "dd if=$file skip=$4 count=$3 iflag=skip_bytes,count_bytes status=none")
+    evil = hostile_qed(tmp_path / "evil", f"nbd+unix:///?socket={socket_path}")
+    clean = without_name(tmp_path / "clean", evil)
     with listener(socket_path) as came:
-        run(disksum, "-f", "qed", uri)
+        run(disksum, "-f", "qed", serve_in_turn(servers, tmp_path, clean, evil, reads))
         assert not came
+
+
+@pytest.mark.parametrize("reads", range(1, 5))
+@pytest.mark.parametrize("has_name", [False, True])
+def test_server_names_a_fifo_after_the_look(disksum, servers, tmp_path, reads, has_name):
+    below = tmp_path / "below"
+    below.write_bytes(os.urandom(SIZE))
+    with unopened_fifo(tmp_path / "fifo") as fifo:
+        evil = hostile_qed(tmp_path / "evil", str(fifo))
+        clean = hostile_qed(tmp_path / "clean", str(below)) if has_name else \
+            without_name(tmp_path / "clean", evil)
+        run(disksum, "-f", "qed", serve_in_turn(servers, tmp_path, clean, evil, reads))
+
+
+@pytest.mark.parametrize("format, make", [("qed", hostile_qed), ("qcow", hostile_qcow)])
+def test_backing_file_of_an_export(disksum, servers, tmp_path, format, make):
+    below = tmp_path / "a,b=:c"
+    below.write_bytes(os.urandom(SIZE))
+    uri, _ = servers.nbdkit("file", make(tmp_path / "image", str(below)))
+    for options in [], ["-U"]:
+        done = disksum(*options, "-f", format, uri)
+        assert sums(done.stdout) == [checksum(below)]
 
 
 def hostile_data_file(path, name):
