@@ -63,6 +63,7 @@ const struct format formats[] = {
     {
         .name = "vdi",
         .magic = MAGIC(64, "\x7f\x10\xda\xbe"),
+        .open = vdi_open,
     },
     {
         .name = "qcow2",

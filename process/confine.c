@@ -253,8 +253,8 @@ static int filter_calls(bool has_landlock, bool network)
 /*
  * The private memory that a server may write. Up to 64 threads of QEMU's pool
  * have a stack of 8 MiB each, that is 512 MiB. The rest is for the tables of
- * images: 16 MiB for a VHDX of 64 TiB, 8 MiB for a VDI of 2 TiB, and the same
- * for each image of a chain. A header of 512 bytes can claim 2 GB.
+ * images: 4 MiB for a Parallels image of 1 TiB, 16 MiB for a VHDX of 64 TiB,
+ * and the same for each image of a chain. A header of 512 bytes can claim 2 GB.
  */
 #define SERVER_MEMORY (1536 * MiB)
 #define SERVER_STACK (8 * MiB)

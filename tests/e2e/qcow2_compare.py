@@ -2,6 +2,7 @@
 """Compare disksum, and the Python oracle, with QEMU."""
 import hashlib
 import os
+import pathlib
 import subprocess
 from typing import Callable, NamedTuple, Optional
 
@@ -34,7 +35,7 @@ def qemu_img(*args, **options):
 
 def convert(image, snapshot=None, form="qcow2"):
     """The raw image that QEMU makes of it, or None."""
-    target = f"{image}.converted"
+    target = pathlib.Path(f"{image}.converted")
     choice = ["-l", snapshot] if snapshot else []
     try:
         done = qemu_img("convert", "-f", form, "-O", "raw", *choice, image, target)

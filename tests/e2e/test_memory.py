@@ -117,17 +117,11 @@ def test_chain_of_long_extensions(disksum, tmp_path):
 
 
 def test_qemu_with_a_large_table(fails, tmp_path):
-    """A VDI of 512 bytes claims a table of 2 GB, for which QEMU takes memory."""
-    header = bytearray(b"<<< QEMU VM Virtual Disk Image >>>\n".ljust(512, b"\0"))
-    for at, form, value in [
-            (0x40, "<I", 0xbeda107f), (0x44, "<I", 0x10001), (0x48, "<I", 0x180),
-            (0x4c, "<I", 1), (0x154, "<I", 0x200), (0x158, "<I", 2_000_000_512),
-            (0x168, "<I", 512), (0x170, "<Q", 1 << 20), (0x178, "<I", 1 << 20),
-            (0x180, "<I", 500_000_000)]:
-        struct.pack_into(form, header, at, value)
-    header[0x188:0x198] = b"1" * 16
-    (tmp_path / "disk.vdi").write_bytes(header)
-    assert "Cannot allocate memory" in fails(tmp_path / "disk.vdi")
+    """A Parallels image of 64 bytes claims a table of 2 GB, for which QEMU takes memory."""
+    header = struct.pack("<16s5IQ5I", b"WithouFreSpacExt", 2, 16, 0, 2048, 500_000_000, 2048,
+                         0, 0, 0, 0, 0)
+    (tmp_path / "disk").write_bytes(header)
+    assert "Cannot allocate memory" in fails(tmp_path / "disk")
 
 
 def test_large_blocks_of_a_list(disksum, tmp_path):

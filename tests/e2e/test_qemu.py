@@ -73,7 +73,6 @@ FORMATS = [
     ("vmdk", "subformat=streamOptimized"),
     ("vhdx", ""), ("vhdx", "subformat=fixed"), ("vhdx", "block_size=1M"),
     ("vpc", ""), ("vpc", "subformat=fixed"), ("vpc", "force_size=on"),
-    ("vdi", ""), ("vdi", "static=on"),
     ("qed", ""), ("qed", "cluster_size=4k,table_size=2"),
     ("parallels", ""), ("parallels", "cluster_size=64k"), ("qcow", "")]
 

@@ -10,6 +10,7 @@ import zlib
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
+import vdi_image  # noqa: E402
 import zstd_frame  # noqa: E402
 from qcow2_image import (BITMAPS, EXT_BITMAPS, EXT_FEATURE_NAMES,  # noqa: E402
                          Image, deflate, feature_name)
@@ -77,7 +78,26 @@ def unknown_feature(made, cluster):
     made.header["incompatible_features"] = 1 << 7
 
 
+def vdi():
+    """Blocks are of 1 MiB, so those that are stored are cut."""
+    directory = HERE / "corpus/vdi"
+    directory.mkdir(parents=True, exist_ok=True)
+    made = vdi_image.Image((5 << 20) + 512)
+    made.data(3, TEXT)
+    made.data(0, TEXT)
+    made.entry(1, vdi_image.DISCARDED)
+    made.length = 4096
+    made.write(directory / "dynamic")
+    made = vdi_image.Image(2 << 20, kind=vdi_image.FIXED)
+    made.length = 4096
+    made.write(directory / "fixed")
+    made["uuidLinkage"] = b"l" * 16
+    made.write(directory / "snapshot")
+    vdi_image.Image(0).write(directory / "empty")
+
+
 def main():
+    vdi()
     image("plain")
     image("version-2", version=2)
     image("zlib", change=compressed)
