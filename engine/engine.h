@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The engine hashes an image or a pipe. Its worker threads plan pieces of work,
- * keep their reads in flight, and hash them, each in its own cache; see "The
- * way of a byte" in docs/architecture.md.
+ * keep their reads in flight, and hash what they have read; see "From disk to
+ * checksum" in docs/architecture.md.
  *
  * Threads: one thread owns an engine. Only engine_progress() may be called by
  * another thread at the same time.
