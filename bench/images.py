@@ -104,6 +104,18 @@ def write_alternating(path, size):
         file.truncate(size)
 
 
+SECTOR = 512
+
+
+def write_many(path, size):
+    """A directory of images of one sector."""
+    source = random.Random(size)
+    os.makedirs(path, exist_ok=True)
+    for number in range(size // SECTOR):
+        with open(os.path.join(path, f'{number}.raw'), 'wb') as file:
+            file.write(source.randbytes(SECTOR))
+
+
 def write_packed(path, size):
     """The data of write_alternating() in a row."""
     source = random.Random(2 * size)
@@ -169,6 +181,21 @@ class Image:
             yield begin, end
 
 
+class ManyImages:
+    """Images of one sector in a directory, with their checksums."""
+
+    def __init__(self, path):
+        self.path = path
+        self.paths = [os.path.join(path, name)
+                      for name in sorted(os.listdir(path))]
+        self.checksum = ' '.join(self.read_all())
+
+    def read_all(self):
+        for path in self.paths:
+            with open(path, 'rb') as file:
+                yield oracle.checksum_of_block(file.read())
+
+
 class Images:
     """The images of a directory; each is made when it is first asked for."""
 
@@ -190,6 +217,13 @@ class Images:
 
     def small(self):
         return self.get('small', MIB, write_random, 1)
+
+    def many(self, count):
+        path = os.path.join(self.directory, f'many-{count}')
+        if not os.path.exists(path):
+            # A file takes a block of 4 KiB.
+            self.make(path, count * SECTOR, write_many, count * 4096)
+        return ManyImages(path)
 
     def metadata(self):
         """A qcow2 in which each cluster has a place, and none was written."""
@@ -250,8 +284,9 @@ class Images:
         # wait to be written cannot be put out of the cache.
         part = path + '.part'
         write(part, size)
-        with open(part, 'rb') as file:
-            os.fsync(file.fileno())
+        fd = os.open(part, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
         os.rename(part, path)
 
     def known(self, path):

@@ -11,6 +11,10 @@ import tempfile
 from measure import Candidate, Failed, Wrong, run_rounds
 
 
+# The words of a command that are recorded.
+MAX_WORDS = 20
+
+
 class Lab:
     def __init__(self, build, images, rounds, say):
         self.build = build
@@ -56,6 +60,19 @@ class Lab:
         return Candidate(name or ' '.join(['disksum', *options]),
                          [self.command, '-d', digest, *options,
                           source or image.path], key=key, **more)
+
+    def disksum_of_many(self, images):
+        key = (images.path, 'sha256')
+        self.sums[key] = images.checksum
+        return Candidate('disksum', [self.command, *images.paths], key=key)
+
+    def peer_of_many(self, program, images):
+        path = shutil.which(program)
+        if not path:
+            self.note(f'{program} is not installed')
+            return None
+        return Candidate(program, [path, *images.paths],
+                         key=(images.path, program))
 
     def version(self):
         return Candidate('disksum --version', [self.command, '--version'])
@@ -110,8 +127,9 @@ class Lab:
     def add_run(self, row, c):
         self.runs.append({
             'row': row, 'name': c.name,
-            # Names alone: where files are is nobody's business.
-            'argv': [os.path.basename(word) for word in c.argv],
+            # Names alone: where files are is nobody's business. Of many images
+            # the first few.
+            'argv': [os.path.basename(word) for word in c.argv[:MAX_WORDS]],
             'seconds': c.seconds, 'cpu_seconds': c.cpu_seconds})
 
     def run_short(self, row, *candidates, runs):

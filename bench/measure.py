@@ -28,8 +28,9 @@ class Candidate:
     env: dict = dataclasses.field(default_factory=dict)
     # Names the result: all candidates with the same key must get the same.
     key: object = None
-    # The checksum that its first word of output must be. None: not known
-    # before the first round, and the same in each.
+    # The checksum that it must print; of several images, all of them with
+    # spaces between. None: not known before the first round, and the same in
+    # each.
     expect: str = None
     # Rounds that it takes part in; slow programs in one only.
     rounds: int = None
@@ -55,9 +56,7 @@ class Candidate:
             message = done.stderr.decode(errors='replace').strip()
             raise Failed(f'{self.name}: exit status {done.returncode}: '
                          f'{message}')
-        # GNU tools put a backslash before a line with an escaped name.
-        words = done.stdout.decode(errors='replace').lstrip('\\').split()
-        result = words[0] if words else ''
+        result = first_words(done.stdout.decode(errors='replace'))
         if self.expect is None:
             self.expect = result
         elif result != self.expect:
@@ -69,6 +68,13 @@ class Candidate:
     def forget(self):
         self.seconds.clear()
         self.cpu_seconds.clear()
+
+
+def first_words(output):
+    """The first word of each line: the checksums."""
+    # GNU tools put a backslash before a line with an escaped name.
+    lines = (line.lstrip('\\').split() for line in output.splitlines())
+    return ' '.join(words[0] for words in lines if words)
 
 
 def children_cpu():

@@ -34,6 +34,13 @@ def checksum(path):
     return root.hexdigest(), data
 
 
+def checksum_of_block(content):
+    """The checksum of a disk of one block, or a part of one."""
+    root = hashlib.sha256(hashlib.sha256(content).digest())
+    root.update(len(content).to_bytes(8, 'little'))
+    return root.hexdigest()
+
+
 def extent(file, offset, size):
     """The next blocks that are not all in a hole."""
     try:

@@ -214,6 +214,22 @@ def startup(lab):
     yield compare('--version', version)
 
 
+# The images of one call, as a directory of boot sectors or of test data has.
+MANY = 10000
+
+
+@row('many')
+def many(lab):
+    images = lab.images.many(MANY)
+    ours = lab.disksum_of_many(images)
+    sha256sum = lab.peer_of_many('sha256sum', images)
+    lab.run('many', ours, sha256sum)
+    yield compare(f'{MANY} images of a sector', ours, goal=0.3)
+    if sha256sum:
+        yield compare(f'{MANY} images of a sector', ours, sha256sum, 'peer',
+                      ratio='time')
+
+
 # --- the engine -----------------------------------------------------------
 
 # What a loop of coroutines gained over a serial one in the proposal that led

@@ -39,17 +39,19 @@ void checksum_catch_signals(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-/* Show progress until the engine is done. */
+/* Show progress until the engine is done. If it is done already, only look for
+ * a signal. */
 static void wait_for_engine(struct engine *e)
 {
     struct pollfd pfd = { .fd = engine_done_fd(e), .events = POLLIN };
+    bool is_done = pfd.fd < 0;
     struct engine_progress progress;
     sigset_t waiting;
 
     pthread_sigmask(SIG_BLOCK, NULL, &waiting);
     sigdelset(&waiting, SIGUSR1);
     do {
-        int ms = progress_interval();
+        int ms = is_done ? 0 : progress_interval();
         struct timespec timeout = { .tv_sec = ms / 1000,
                                     .tv_nsec = ms % 1000 * 1000000L };
         int ready = ppoll(&pfd, 1, ms < 0 ? NULL : &timeout, &waiting);
@@ -58,10 +60,10 @@ static void wait_for_engine(struct engine *e)
         if (report_wanted) {
             report_wanted = 0;
             progress_report(&progress);
-        } else if (ready == 0) {
+        } else if (ready == 0 && !is_done) {
             progress_update(&progress);
         }
-    } while (!(pfd.revents & POLLIN));
+    } while (!is_done && !(pfd.revents & POLLIN));
 }
 
 /* A pipe can be read only once. */

@@ -35,6 +35,7 @@ struct engine {
     struct thread *threads;
     unsigned workers; /* that are ready */
     unsigned started;
+    bool without_threads;
     int done_fd;
 
     pthread_mutex_t lock;
@@ -95,11 +96,20 @@ static int make_parts(struct engine *e, const struct engine_options *o,
         t->engine = e;
         err = worker_init(&t->worker, &e->ring, e->leaf, o->block_size, s);
     }
-    if (err)
+    if (err || e->without_threads)
         return err;
 
     e->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return e->done_fd < 0 ? errno : 0;
+}
+
+/* Whether all of the work is one slot whose bytes come through the page cache:
+ * that takes about as long as to start a thread. A server or a pipe may wait
+ * for long, and the caller has to show the progress meanwhile. */
+static bool is_short(const struct engine *e)
+{
+    return e->image && e->image->cached && e->sizes.threads == 1 &&
+           e->image->size <= e->sizes.slot_size;
 }
 
 int engine_new(const struct engine_options *options,
@@ -117,6 +127,7 @@ int engine_new(const struct engine_options *options,
     pthread_cond_init(&e->decided, NULL);
 
     sizes_choose(&e->sizes, options, e->image);
+    e->without_threads = is_short(e);
     err = make_parts(e, options, input);
     if (err) {
         engine_free(e);
@@ -151,11 +162,27 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+/* Do all of the work now. */
+static void run_here(struct engine *e)
+{
+    sigset_t bus, before;
+
+    sigemptyset(&bus);
+    sigaddset(&bus, SIGBUS); /* see reader/window.h */
+    pthread_sigmask(SIG_UNBLOCK, &bus, &before);
+    worker_run(&e->threads[0].worker);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 int engine_start(struct engine *e, struct error *error)
 {
     sigset_t all, before;
     int err = 0;
 
+    if (e->without_threads) {
+        run_here(e);
+        return 0;
+    }
     e->running = e->sizes.threads;
     sigfillset(&all);
     sigdelset(&all, SIGBUS); /* see reader/window.h */
@@ -217,9 +244,10 @@ int engine_finish(struct engine *e, struct engine_result *result,
     int err;
 
     memset(result, 0, sizeof(*result));
-    result->threads = e->started;
-    for (unsigned i = 0; i < e->started; i++) {
+    result->threads = e->workers;
+    for (unsigned i = 0; i < e->started; i++)
         pthread_join(e->threads[i].id, NULL);
+    for (unsigned i = 0; i < e->workers; i++) {
         add_counts(&result->counts, &e->threads[i].worker.counts);
         false_hole_merge(&result->false_hole, &e->threads[i].worker.false_hole);
     }

@@ -56,7 +56,7 @@ struct engine_result {
     struct engine_counts counts;
     struct false_hole false_hole; /* the first one of its object */
     const char *kernel;           /* what hashed the blocks, for people */
-    unsigned threads;             /* that were started */
+    unsigned threads;             /* that hashed it */
 };
 
 struct engine;
@@ -77,11 +77,13 @@ int engine_new(const struct engine_options *options,
                const struct engine_input *input, struct engine **engine,
                struct error *error);
 
-/* Start the worker threads. They block all signals but SIGBUS. */
+/* Start the worker threads. They block all signals but SIGBUS. An image that
+ * fits in one slot, and is read through the page cache, is hashed by the
+ * calling thread, before this returns. */
 int engine_start(struct engine *e, struct error *error);
 
 /* A descriptor that becomes readable when all is done or an error has stopped
- * the engine. It belongs to the engine. */
+ * the engine. It belongs to the engine. -1: the calling thread has done all. */
 int engine_done_fd(const struct engine *e);
 
 /* How much of the guest's disk is done. */

@@ -61,7 +61,9 @@ static size_t align_blocks(size_t blocks, size_t for_cluster,
     return aligned >= for_cluster ? aligned : aligned + step;
 }
 
-/* A compressed cluster fits in a slot, so it is decoded only once. */
+/* A compressed cluster fits in a slot, so it is decoded only once. No slot is
+ * larger than the image: to get, clear and return memory takes longer than to
+ * hash a small one. */
 static size_t slot_blocks(const struct engine_options *o,
                           const struct image *image)
 {
@@ -70,7 +72,10 @@ static size_t slot_blocks(const struct engine_options *o,
         (largest_cluster(image) + o->block_size - 1) / o->block_size;
 
     blocks = max_size(blocks, max_size(for_cluster, 1));
-    return align_blocks(blocks, for_cluster, o);
+    blocks = align_blocks(blocks, for_cluster, o);
+    if (image && image->size / o->block_size < blocks)
+        blocks = (image->size + o->block_size - 1) / o->block_size;
+    return max_size(blocks, 1);
 }
 
 /* No more threads than slots: an image of one slot is done before a second

@@ -223,6 +223,16 @@ static int check_size(const struct image *image,
                      image->name, image->top->layer.size);
 }
 
+/* Whether all files of a layer are read through the page cache. */
+static bool is_cached(const struct layer *layer)
+{
+    bool cached = layer->reader->cached;
+
+    for (size_t i = 0; i < layer->file_count; i++)
+        cached = cached && layer->files[i]->cached;
+    return cached;
+}
+
 static int open_source(struct reader *reader, const struct layer_source *source,
                        const struct image_options *options,
                        struct image **image, struct error *error)
@@ -258,9 +268,12 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     i->no_extents = options->no_extents;
     i->padded =
         i->size > i->top->layer.reader->size && strcmp(i->format, "raw") == 0;
+    i->cached = true;
     for (struct chain_layer *l = i->top; l; l = l->backing) {
         if (l->layer.largest_cluster > i->largest_cluster)
             i->largest_cluster = l->layer.largest_cluster;
+        if (!is_cached(&l->layer))
+            i->cached = false;
     }
     *image = i;
     return 0;

@@ -28,6 +28,7 @@ struct image {
     uint64_t size;            /* of the guest's disk: whole sectors */
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
     bool padded;              /* with zeros, to a whole sector */
+    bool cached;              /* all of it is read through the page cache */
     bool force_share;         /* a change of the image is not an error */
     bool no_extents;          /* holes of the host are read, as data */
     char **warnings;          /* for the user */

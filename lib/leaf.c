@@ -165,11 +165,13 @@ int blkhash_leaf_hashv(struct blkhash_leaf *leaf, const void *const *blocks,
     return err;
 }
 
-static int hash_zero_block(struct blkhash_leaf *leaf)
+static int hash_zero_block(struct blkhash_leaf *leaf, const char *digest_name)
 {
     struct digest_ctx *ctx = context_pool_get(&leaf->contexts);
-    int err = ctx ? zero_digest(ctx, leaf->block_size, leaf->zero_md) : ENOMEM;
+    int err = ENOMEM;
 
+    if (ctx)
+        err = zero_digest(ctx, digest_name, leaf->block_size, leaf->zero_md);
     context_pool_put(&leaf->contexts, ctx);
     return err;
 }
@@ -209,7 +211,7 @@ struct blkhash_leaf *blkhash_leaf_new(size_t block_size,
         if (err)
             goto fail;
     }
-    err = hash_zero_block(leaf);
+    err = hash_zero_block(leaf, digest_name);
     if (err)
         goto fail;
     return leaf;

@@ -30,9 +30,9 @@ struct blkhash_root {
 };
 
 /* The digest of a zero block, ZERO_MDS times. */
-static int fill_zero_mds(struct blkhash_root *r)
+static int fill_zero_mds(struct blkhash_root *r, const char *digest_name)
 {
-    int err = zero_digest(r->ctx, r->block_size, r->zero_mds);
+    int err = zero_digest(r->ctx, digest_name, r->block_size, r->zero_mds);
 
     for (size_t i = 1; i < ZERO_MDS; i++)
         memcpy(r->zero_mds + i * r->md_size, r->zero_mds, r->md_size);
@@ -62,7 +62,7 @@ struct blkhash_root *blkhash_root_new(size_t block_size,
         goto fail;
     r->md_size = digest_size(r->digest);
     r->ctx = digest_ctx_new(r->digest);
-    err = r->ctx ? fill_zero_mds(r) : ENOMEM;
+    err = r->ctx ? fill_zero_mds(r, digest_name) : ENOMEM;
     if (!err)
         err = digest_start(r->ctx);
     if (err)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "blkhash.h"
 #include "lib/digest.h"
 #include "lib/names.h"
 
@@ -12,7 +13,10 @@
  * not. */
 bool is_zero(const void *buf, size_t len);
 
-/* Compute the digest of len zero bytes. 0 or a positive errno value. */
-int zero_digest(struct digest_ctx *ctx, size_t len, unsigned char *md);
+/* Get the digest of len zero bytes. The context is for the digest of this name,
+ * and is used unless the thread knows the answer from its last call. 0 or a
+ * positive errno value. */
+int zero_digest(struct digest_ctx *ctx, const char *name, size_t len,
+                unsigned char md[BLKHASH_MAX_MD_SIZE]);
 
 #endif

@@ -241,6 +241,7 @@ static int get_size(struct file *f, struct error *error)
 static void set_direct(struct file *f, bool direct)
 {
     f->base.direct = direct;
+    f->base.reader.cached = !direct;
     f->base.reader.alignment = direct ? DIRECT_ALIGNMENT : 1;
     f->base.reader.queue_group = direct ? &direct_queues : &buffered_queues;
 }

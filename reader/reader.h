@@ -127,6 +127,7 @@ struct reader {
     uint64_t size;
     size_t alignment;   /* of offsets and lengths for fast reads: a power of 2,
                          * up to READER_MAX_ALIGNMENT; 1: any */
+    bool cached;        /* it reads through the page cache of this host */
     uint64_t allocated; /* an estimate of the bytes that are not holes; 0:
                          * unknown */
     struct object_id id;

@@ -99,10 +99,10 @@ const unsigned char *window_get(struct window *w, const struct reader *reader,
     pthread_once(&once, install_handler);
     if (!handler_installed)
         return NULL;
-    this_window = w;
     if (!covers(w, reader, offset, len) &&
         (keep || !move(w, reader, fd, offset, len)))
         return NULL;
+    this_window = w;
     return w->base + (offset - w->offset);
 }
 
@@ -120,6 +120,8 @@ void window_close(struct window *w)
 {
     if (w->base)
         munmap(w->base, w->length);
+    if (this_window == w)
+        this_window = NULL;
     w->base = NULL;
     w->reader = NULL;
 }

@@ -123,6 +123,22 @@ def test_sizes(disksum, tmp_path, size, kind):
     assert sums(disksum(input=content).stdout) == [checksum(content)]
 
 
+def test_image_of_one_slot_needs_no_thread(disksum, fails, build, tmp_path):
+    """One that has more does, which shows that threads are refused."""
+    wrapper = [build / "tests/refuse-calls", "EPERM", "clone,clone3"]
+    specs = ["512:A", "100:A", "0:A", "1M:A", "1M:-", "300k:0 4k:A 200k:- 1:A"]
+    paths = [tmp_path / str(n) for n in range(len(specs))]
+    contents = [write_image(path, spec) for path, spec in zip(paths, specs)]
+    for method in "mmap", "copy":
+        out = disksum(*paths, wrapper=wrapper,
+                      env={"DISKSUM_READS": method}).stdout
+        assert sums(out) == [checksum(content) for content in contents]
+    write_image(tmp_path / "large", "2M:A")
+    line = fails(tmp_path / "large", wrapper=wrapper)
+    assert line == f"{tmp_path / 'large'}: cannot start a thread: " \
+        "Operation not permitted"
+
+
 def test_padding_is_reported(disksum, tmp_path):
     (tmp_path / "disk").write_bytes(b"hello")
     result = disksum("-v", tmp_path / "disk", check=False)

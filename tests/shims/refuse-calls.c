@@ -15,8 +15,8 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
-/* Those that are newer than Linux 4.18, and two of its last years; where the
- * headers do not know the number, it is the same for all architectures. */
+/* Those that are newer than Linux 4.18, and some of its own; where the headers
+ * do not know the number, it is the same for all architectures. */
 #define NEW(name, number)                                                      \
     {                                                                          \
 #name, number                                                          \
@@ -26,6 +26,7 @@ static const struct {
     const char *name;
     unsigned number;
 } calls[] = {
+    { "clone", SYS_clone },
     { "copy_file_range", SYS_copy_file_range },
     { "fstatfs", SYS_fstatfs },
     { "getrandom", SYS_getrandom },

@@ -31,7 +31,7 @@ static void test_digest_of_zeros(void **state)
 {
     static const size_t sizes[] = { 0, 1, 4095, 4096, 4097, 65536, 100000 };
     static const unsigned char zeros[100000];
-    unsigned char md[32], expected[32];
+    unsigned char md[BLKHASH_MAX_MD_SIZE], expected[32];
     struct digest *digest;
     struct digest_ctx *ctx;
 
@@ -41,9 +41,12 @@ static void test_digest_of_zeros(void **state)
     assert_non_null(ctx);
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         test_case("%zu zeros", sizes[i]);
-        assert_int_equal(zero_digest(ctx, sizes[i], md), 0);
         oracle_digest("sha256", zeros, sizes[i], expected);
-        assert_memory_equal(md, expected, sizeof(md));
+        /* The second answer is remembered. */
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(zero_digest(ctx, "sha256", sizes[i], md), 0);
+            assert_memory_equal(md, expected, sizeof(expected));
+        }
     }
     digest_ctx_free(ctx);
     digest_close(digest);
