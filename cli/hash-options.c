@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "cli/digest-option.h"
+#include "cli/message.h"
 #include "cli/option-value.h"
 #include "cli/option.h"
 #include "cli/options.h"
@@ -22,10 +23,25 @@ static const char *format_name(size_t n)
     return n < format_count ? formats[n].name : NULL;
 }
 
+/* QEMU has drivers that are not in the table, so only what is nearly right is
+ * an error here. */
 static enum options_result set_format(struct options *o, char *argument)
 {
+    const char *suffix;
+    const struct format *meant = NULL;
+
     o->image.format = argument;
-    return OPTIONS_RUN;
+    if (!format_find(argument))
+        meant = format_meant_by(argument, &suffix);
+    if (!meant)
+        return OPTIONS_RUN;
+    if (suffix)
+        usage_message("unknown format '%s': the format of .%s files is '%s'",
+                      argument, suffix, meant->name);
+    else
+        usage_message("unknown format '%s'; did you mean '%s'?", argument,
+                      meant->name);
+    return OPTIONS_BAD;
 }
 
 static enum options_result set_snapshot(struct options *o, char *argument)

@@ -13,6 +13,8 @@
 #include "format/layer.h"
 #include "format/names.h"
 
+#define FORMAT_FILE_SUFFIXES 3
+
 /* Bytes by which a format is recognised, at an offset of the image. */
 struct magic {
     unsigned offset;
@@ -35,6 +37,10 @@ typedef int format_names(struct reader *reader,
 
 struct format {
     const char *name; /* as in 'qemu-img -f' */
+
+    /* How the names of its files end, where that is another word: people take
+     * it for the name of the format. NULL follows the last. */
+    const char *file_suffixes[FORMAT_FILE_SUFFIXES];
 
     /* How QEMU's probing recognises an image: by a magic, by a function, or by
      * the end of the file's name. */
@@ -59,6 +65,11 @@ extern const size_t format_count;
 /* The format of this name. NULL if there is none: QEMU has drivers that are not
  * image formats, too. */
 const struct format *format_find(const char *name);
+
+/* The format that somebody means by a word that is not the name of one: the
+ * name in upper case, or a file suffix, then *suffix is not NULL. NULL if there
+ * is none. */
+const struct format *format_meant_by(const char *word, const char **suffix);
 
 /* Whether images of a format are read without QEMU. The name may be that of no
  * format. */

@@ -4,6 +4,7 @@
  * know: an image that is taken for raw gets the checksum of its container.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "common/array.h"
 #include "format/format.h"
@@ -58,6 +59,7 @@ const struct format formats[] = {
     },
     {
         .name = "parallels",
+        .file_suffixes = { "hdd", "hds" },
         .probe = is_parallels,
     },
     {
@@ -85,10 +87,12 @@ const struct format formats[] = {
     },
     {
         .name = "vhdx",
+        .file_suffixes = { "avhdx" },
         .magic = MAGIC(0, "vhdxfile"),
     },
     {
         .name = "vpc",
+        .file_suffixes = { "vhd", "avhd" },
         .magic = MAGIC(0, "conectix"),
         .lookalike_end = MAGIC(0, "conectix"), /* of fixed size */
     },
@@ -121,6 +125,25 @@ const struct format *format_find(const char *name)
 {
     for (size_t i = 0; i < format_count; i++) {
         if (strcmp(name, formats[i].name) == 0)
+            return &formats[i];
+    }
+    return NULL;
+}
+
+static const char *find_suffix(const struct format *format, const char *word)
+{
+    const char *const *suffix = format->file_suffixes;
+
+    while (*suffix && strcasecmp(word, *suffix) != 0)
+        suffix++;
+    return *suffix;
+}
+
+const struct format *format_meant_by(const char *word, const char **suffix)
+{
+    for (size_t i = 0; i < format_count; i++) {
+        *suffix = find_suffix(&formats[i], word);
+        if (*suffix || strcasecmp(word, formats[i].name) == 0)
             return &formats[i];
     }
     return NULL;

@@ -535,10 +535,27 @@ def test_abbreviated_options(disksum, tmp_path):
     assert out == f"BLKHASH-SHA1-4K (disk) = {checksum(content, 4096, 'sha1')}\n"
 
 
-def test_unknown_format(fails, tmp_path):
+@pytest.mark.parametrize("word", ["nosuch", "img", "ova", "vmdk2"])
+def test_unknown_format(fails, tmp_path, word):
+    """QEMU has the last word: it has more drivers than there are formats."""
     write_image(tmp_path / "disk", "9k:A")
-    assert fails("-f", "nosuch", tmp_path / "disk") == \
-        f"{tmp_path}/disk: QEMU: Unknown driver 'nosuch'"
+    assert fails("-f", word, tmp_path / "disk") == \
+        f"{tmp_path}/disk: QEMU: Unknown driver '{word}'"
+
+
+@pytest.mark.parametrize("word, message", [
+    ("vhd", "unknown format 'vhd': the format of .vhd files is 'vpc'"),
+    ("VHD", "unknown format 'VHD': the format of .vhd files is 'vpc'"),
+    ("avhdx", "unknown format 'avhdx': the format of .avhdx files is 'vhdx'"),
+    ("hds", "unknown format 'hds': the format of .hds files is 'parallels'"),
+    ("VMDK", "unknown format 'VMDK'; did you mean 'vmdk'?"),
+    ("Qcow2", "unknown format 'Qcow2'; did you mean 'qcow2'?"),
+])
+def test_format_that_is_nearly_right(disksum, word, message):
+    result = disksum("-f", word, "no such image", check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"disksum: {message}\n" \
+        "Try 'disksum --help' for more information.\n"
 
 
 def test_forced_kernel_is_missing(disksum, tmp_path):

@@ -67,18 +67,30 @@ static bool has_start(const char *format)
 /* Each line of the table says how the format is recognised. */
 static void test_table(void **state)
 {
+    const char *suffix;
+
     (void)state;
     for (size_t i = 0; i < format_count; i++) {
         const struct format *f = &formats[i];
 
         test_case("%s", f->name);
         assert_ptr_equal(format_find(f->name), f);
+        for (size_t n = 0; f->file_suffixes[n]; n++) {
+            assert_true(n + 1 < FORMAT_FILE_SUFFIXES);
+            assert_null(format_find(f->file_suffixes[n]));
+            assert_ptr_equal(format_meant_by(f->file_suffixes[n], &suffix), f);
+            assert_ptr_equal(suffix, f->file_suffixes[n]);
+        }
         assert_int_equal(format_is_native(f->name), f->open != NULL);
         assert_int_equal(has_start(f->name), f->probe || f->magic.length);
         assert_true(f->probe || f->magic.length || f->suffix ||
                     strcmp(f->name, "raw") == 0);
     }
     assert_null(format_find("copy-on-read"));
+    assert_null(format_meant_by("copy-on-read", &suffix));
+    assert_null(format_find("RAW"));
+    assert_string_equal(format_meant_by("RAW", &suffix)->name, "raw");
+    assert_null(suffix);
     assert_false(format_is_native("copy-on-read"));
 }
 
