@@ -2,9 +2,10 @@
 """Measure disksum against other programs, and against the limits of the
 machine: make bench.
 
-Prints a table, and writes bench.json and bench.svg to the build directory. The
-exit status is 1 if a checksum was wrong or a row could not be measured; a goal
-that is missed is no error, since it may be met on another machine.
+Prints a table, and writes bench.json and bench.svg to the build directory, and
+bench-peers.svg, the picture of README.md, which has other programs only. The exit
+status is 1 if a checksum was wrong or a row could not be measured; a goal that is
+missed is no error, since it may be met on another machine.
 
 Environment:
   DISKSUM_BENCH_DIR  where the images are kept (default: bench-images in the
@@ -19,6 +20,7 @@ import sys
 import images
 import picture
 import report
+import rows_formats  # noqa: F401 (adds its rows)
 import rows_nbd  # noqa: F401 (adds its rows)
 import rows_qcow2  # noqa: F401 (adds its rows)
 from lab import Lab
@@ -112,7 +114,9 @@ def main():
     report.write_json(os.path.join(build, 'bench.json'), facts, settings,
                       lines, lab.runs, lab.notes)
     picture.write(os.path.join(build, 'bench.svg'), lines, head, about)
-    say('all checksums agree; bench.json and bench.svg are in '
+    picture.write(os.path.join(build, 'bench-peers.svg'), lines, head, about,
+                  kinds=('peer',))
+    say('all checksums agree; bench.json, bench.svg and bench-peers.svg are in '
         + os.path.relpath(build))
     return 0 if whole else 1
 

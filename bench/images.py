@@ -196,6 +196,12 @@ class ManyImages:
                 yield oracle.checksum_of_block(file.read())
 
 
+def kind(form, options):
+    """The end of the name of an image: its format, and options of qemu-img."""
+    return '-'.join([form, *[option.split('=')[-1].strip('-')
+                             for option in options if option != '-o']])
+
+
 class Images:
     """The images of a directory; each is made when it is first asked for."""
 
@@ -248,9 +254,21 @@ class Images:
             subprocess.run(['qemu-img', 'convert', '-O', 'qcow2', *options,
                             '-m', '4', '-W' if '-c' in options else '-q',
                             source.path, path], check=True)
-        name = '-'.join(['qcow2', *[o.split('=')[-1].strip('-')
-                                    for o in options if o != '-o']])
-        return self.derived(source, name, convert, 0.6)
+        return self.derived(source, kind('qcow2', options), convert, 0.6)
+
+    def converted(self, source, form, *options):
+        """An image in another format. options: of 'convert'."""
+        def convert(path, _):
+            subprocess.run(['qemu-img', 'convert', '-q', '-O', form, *options,
+                            source.path, path], check=True)
+        return self.derived(source, kind(form, options), convert, 0.6)
+
+    def empty(self, source, form, *options):
+        """An image of a disk that nobody has written to."""
+        def create(path, size):
+            subprocess.run(['qemu-img', 'create', '-q', '-f', form, *options,
+                            path, str(size)], check=True)
+        return self.derived(source, kind(form, options), create, 0)
 
     def derived(self, source, name, write, space):
         """Another image of the same disk, so with the same checksum."""

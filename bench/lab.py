@@ -85,7 +85,7 @@ class Lab:
         return Candidate(program, [path, *options, image.path],
                          key=(image.path, program), **more)
 
-    def qemu_img(self, image):
+    def qemu_img(self, image, form='qcow2'):
         """QEMU reads and decodes, and hashes nothing. None: not installed."""
         path = shutil.which('qemu-img')
         if not path:
@@ -93,7 +93,8 @@ class Lab:
             return None
         size = os.path.getsize(os.path.splitext(image.path)[0] + '.raw')
         return Candidate('qemu-img convert',
-                         [path, 'convert', '-n', '--target-image-opts',
+                         [path, 'convert', '-f', form, '-n',
+                          '--target-image-opts',
                           image.path, f'driver=null-co,size={size}'])
 
     def nbdcopy(self, uri, *options):

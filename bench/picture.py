@@ -158,9 +158,11 @@ def draw_legend(drawing, y, kinds):
     drawing.text(x + 90, y, 'spread', 'small')
 
 
-def write(path, lines, head, about):
-    bars = [Bar(line) for line in lines if line.other_samples]
-    panels = (('Times as fast as other programs, and as itself',
+def write(path, lines, head, about, kinds=('peer', 'itself', 'limit')):
+    bars = [Bar(line) for line in lines
+            if line.other_samples and line.kind in kinds]
+    panels = (('Times as fast as other programs' +
+               (', and as itself' if 'itself' in kinds else ''),
                [bar for bar in bars if bar.kind != 'limit'], True),
               ('Share of what this machine allows',
                [bar for bar in bars if bar.kind == 'limit'], False))
