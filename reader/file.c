@@ -21,12 +21,14 @@
 #include "reader/open-disk.h"
 #include "reader/pread.h"
 #include "reader/queues.h"
+#include "reader/runs.h"
 
 struct file {
     struct fd_reader base;
     bool shared;      /* with whoever opened it: offset, flags, locks */
     struct stat stat; /* when it was locked */
     struct change_watch watch;
+    struct runs runs;
 };
 
 /* Queue groups: their addresses are all that counts. */
@@ -43,32 +45,13 @@ static int file_extent(struct reader *r, uint64_t offset, uint64_t length,
                        struct reader_extent *extent, struct error *error)
 {
     struct file *f = to_file(r);
-    off_t data, hole;
+    bool ends;
 
     *extent = (struct reader_extent){ .length = length };
     if (!S_ISREG(f->stat.st_mode))
         return 0;
-
-    data = lseek(f->base.fd, offset, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) {
-        /* No data up to the end: a hole, unless the file shrank. */
-        extent->hole = true;
-        return change_watch_check_size(&f->watch, error);
-    }
-    if (data < 0 || (uint64_t)data < offset)
-        return 0; /* the file system does not report holes */
-
-    if ((uint64_t)data > offset) {
-        extent->hole = true;
-        if ((uint64_t)data - offset < length)
-            extent->length = data - offset;
-        return 0;
-    }
-    hole = lseek(f->base.fd, offset, SEEK_HOLE);
-    if (hole >= 0 && (uint64_t)hole > offset &&
-        (uint64_t)hole - offset < length)
-        extent->length = hole - offset;
-    return 0;
+    runs_get(&f->runs, f->base.fd, r->size, offset, length, extent, &ends);
+    return ends ? change_watch_check_size(&f->watch, error) : 0;
 }
 
 /* --- reads -------------------------------------------------------------- */
@@ -169,6 +152,7 @@ static void file_close(struct reader *r)
     }
     if (f->base.fd >= 0)
         close(f->base.fd);
+    runs_free(&f->runs);
     free(r->name);
     free(r);
 }
