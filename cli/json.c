@@ -295,7 +295,7 @@ static int get_sum(struct json_object *object, struct sum *sum,
         return 0;
     if (has(object, "construction") &&
         (!construction || strcmp(construction, CONSTRUCTION) != 0))
-        *why = "the checksum is not one of disksum";
+        *why = "not a checksum of disksum";
     else if (checksum && get_digest(object, sum) && get_block_size(object, sum))
         sum->md_len = sum_parse_hex(checksum, sum->md, sizeof(sum->md));
     return sum->md_len ? 0 : EINVAL;

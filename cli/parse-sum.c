@@ -155,7 +155,7 @@ int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
         return parse_tagged(text + strlen(SUM_TAG), escaped, sum, why);
     if (is_foreign_tag(text)) {
         sum->foreign = true;
-        *why = "the checksum is not one of disksum";
+        *why = "not a checksum of disksum";
         return EINVAL;
     }
     return parse_plain(text, escaped, spacing, sum, why);

@@ -125,10 +125,11 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
         const char *format = probe_start(job->buf, job->len);
 
         if (format)
-            return error_set(error, ENOTSUP,
-                             "%s: is a %s image; from a pipe only a raw image "
-                             "can be read ('-f raw' would hash the container)",
-                             source->name, format);
+            return error_set(
+                error, ENOTSUP,
+                "%s: is a %s image; from a pipe only a raw image "
+                "can be read ('-f raw' hashes the bytes as they are)",
+                source->name, format);
     }
     if (s->ended) {
         /* Fill the last sector. It fits: the buffer is whole sectors. */

@@ -14,7 +14,8 @@ int layer_open_file(struct layer *layer, const struct layer_options *options,
 
     if (!options->open_file)
         return error_set(error, EPERM,
-                         "%s: refers to another file, its %s '%s'",
+                         "%s: refers to another file, its %s '%s', "
+                         "which --standalone refuses",
                          layer->reader->name, name->what, name->name);
     files = realloc(layer->files, size);
     if (!files)

@@ -105,7 +105,7 @@ int probe_check(const struct probe *found, const char *name,
     if (!found->rival)
         return 0;
     return error_set(error, EINVAL,
-                     "%s: it looks like both a %s and a %s image; its format "
-                     "must be given, as by -f",
+                     "%s: looks like both a %s and a %s image; give its "
+                     "format, for example with -f",
                      name, found->format, found->rival);
 }

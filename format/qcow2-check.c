@@ -36,7 +36,8 @@ int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,
                     count ? QCOW2_MAX_OFFSET : INT64_MAX) ||
         offset % q->cluster_size != 0)
         return qcow2_broken(q, EINVAL, error,
-                            "the %s is misplaced: at %" PRIu64, what, offset);
+                            "the %s has an invalid offset: %" PRIu64, what,
+                            offset);
     return 0;
 }
 

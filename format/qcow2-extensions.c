@@ -145,10 +145,9 @@ static int read_extension(struct qcow2 *q, const struct extension *e,
         return read_text(q, e->offset, e->length, &q->layer->backing_format,
                          error);
     case QCOW2_EXTENSION_CRYPTO:
-        return qcow2_broken(
-            q, EINVAL, error,
-            "there is a header for encryption, but the image is "
-            "not encrypted");
+        return qcow2_broken(q, EINVAL, error,
+                            "there is an encryption header, but the image is "
+                            "not encrypted");
     case QCOW2_EXTENSION_BITMAPS:
         return check_bitmaps(q, e, error);
     case QCOW2_EXTENSION_DATA_FILE:

@@ -77,7 +77,7 @@ static int check_features(const struct qcow2 *q, struct error *error)
 
     if (q->autoclear_features & QCOW2_AUTOCLEAR_DATA_FILE_RAW && !data_file)
         return qcow2_broken(q, EINVAL, error,
-                            "its data file is said to be raw, but there is "
+                            "the data file is marked as raw, but there is "
                             "none");
     if (q->compression_type > 1)
         return error_set(error, ENOTSUP,
@@ -104,7 +104,7 @@ static int check_features(const struct qcow2 *q, struct error *error)
                             q->encryption);
     if (q->encryption)
         return error_set(error, ENOTSUP,
-                         "%s: the image is encrypted; give its key by "
+                         "%s: the image is encrypted; give its key with "
                          "--object secret,id=ID,file=PATH --image-opts "
                          "driver=qcow2,encrypt.key-secret=ID,file.filename=...",
                          q->layer->reader->name);

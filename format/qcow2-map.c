@@ -65,10 +65,10 @@ static void check_host_offset(const struct qcow2 *q, uint64_t guest,
 
     part->host_offset = cluster + guest % q->cluster_size;
     if (cluster % q->cluster_size)
-        part->fault = "a cluster whose place in the file is not aligned";
+        part->fault = "a cluster whose offset in the file is not aligned";
     else if (has_data_file(q) && part->host_offset != guest)
-        part->fault = "a cluster whose place in the data file is not that on "
-                      "the disk";
+        part->fault = "a cluster whose offset in the data file is not that "
+                      "on the disk";
 }
 
 static bool is_allocated(const struct qcow2 *q, uint64_t entry)

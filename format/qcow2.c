@@ -33,8 +33,7 @@ static int open_data_file(struct qcow2 *q, const struct layer_options *options,
     if (!(q->incompatible_features & QCOW2_INCOMPATIBLE_DATA_FILE))
         return 0;
     if (!name.name || !*name.name)
-        return qcow2_broken(q, EINVAL, error,
-                            "its data is in another file, which has no name");
+        return qcow2_broken(q, EINVAL, error, "its data file has no name");
     return layer_open_file(q->layer, options, &name, &q->data_file, error);
 }
 

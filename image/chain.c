@@ -123,8 +123,7 @@ static int check_loop(const struct image *image, const struct chain_layer *last,
     for (const struct chain_layer *l = image->top; l != last; l = l->backing) {
         if (same_object(l->layer.reader, last->layer.reader))
             return error_set(error, ELOOP,
-                             "%s: the backing chain loops: it comes back as "
-                             "'%s'",
+                             "%s: the backing chain loops back to '%s'",
                              image->name, last->layer.reader->name);
     }
     return 0;
@@ -189,7 +188,8 @@ static int open_chain(struct image *image, const char *base_path,
 
     if (image->top->layer.backing_names[0] && options->standalone)
         return error_set(error, EPERM,
-                         "%s: refers to another file, its backing file '%s'",
+                         "%s: refers to another file, its backing file '%s', "
+                         "which --standalone refuses",
                          image->name, image->top->layer.backing_names[0]);
     if (base_path)
         path = strdup(base_path);

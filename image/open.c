@@ -76,7 +76,8 @@ static int check_standalone(const struct layer_source *source,
     if (!options->standalone)
         return 0;
     return error_set(error, EPERM,
-                     "%s: QEMU reads this image, and may open other files",
+                     "%s: QEMU reads this image, and may open other files, "
+                     "which --standalone refuses",
                      source->name);
 }
 
@@ -282,10 +283,11 @@ static int open_format(struct chain_layer *layer,
         return format_find(format)->open(&layer->layer, &layer_options, error);
     }
     if (source->kind == SOURCE_READER)
-        return error_set(error, ENOTSUP,
-                         "%s: format '%s' is not supported here; start the "
-                         "server first, and give its URI",
-                         source->name, format);
+        return error_set(
+            error, ENOTSUP,
+            "%s: an image in the format '%s' cannot be read from this "
+            "export; start the server first, and give its URI",
+            source->name, format);
     err = check_standalone(source, options, error);
     return err ? err : open_container(layer, source, format, options, error);
 }
@@ -315,8 +317,8 @@ static int open_description(struct chain_layer *layer,
         err = walk_description(&d, options, &foreign, error);
     if (!err && foreign && options->object_count)
         err = error_set(error, EPERM,
-                        "%s: --trust-names follows a name in the image only "
-                        "without --object",
+                        "%s: --trust-names cannot follow a name in an image "
+                        "together with --object",
                         source->name);
     /* Where all that is described is local, so is all that an image in it may
      * name: also an image that the walk does not see, such as one in an

@@ -53,7 +53,7 @@ static struct visited_image *find_or_add(struct visited *v,
 
 static int set_loop(const struct reader *r, struct error *error)
 {
-    return error_set(error, ELOOP, "%s: it leads to too many other files",
+    return error_set(error, ELOOP, "%s: refers to too many other files",
                      r->name);
 }
 

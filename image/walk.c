@@ -104,7 +104,7 @@ static int check_next(struct step *s, const char *path, const char *base,
     struct reader *next;
 
     if (++w->files > MAX_FILES || w->depth == MAX_DEPTH)
-        return error_set(error, ELOOP, "%s: it leads to too many other files",
+        return error_set(error, ELOOP, "%s: refers to too many other files",
                          s->reader->name);
     if (file_open(path, path, &w->options->files, &next, &cause) == 0) {
         w->depth++;

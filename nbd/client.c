@@ -194,10 +194,11 @@ static int get_export(struct nbd_client *c, struct nbd_export *export,
     int64_t size = nbd_get_size(c->nbd);
 
     if (size < 0)
-        return error_set(error, EFBIG,
-                         "%s: cannot connect: the export is larger than 2^63 "
-                         "bytes, or the server does not report its size",
-                         c->target->name);
+        return error_set(
+            error, EFBIG,
+            "%s: cannot connect: the export is larger than 2^63 - 1 "
+            "bytes, or the server does not report its size",
+            c->target->name);
     *export = (struct nbd_export){
         .size = size,
         .has_extents =

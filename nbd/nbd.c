@@ -309,10 +309,11 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
     int err = nbd_uri_parse(uri, &parts, error);
 
     if (!err && parts.tls && options->recorded)
-        err = error_set(error, EPERM,
-                        "%s: a server over TLS gets your credentials, which an "
-                        "image may not ask for",
-                        uri);
+        err =
+            error_set(error, EPERM,
+                      "%s: an image may not refer to a server over TLS, which "
+                      "would get your credentials",
+                      uri);
     else if (!err && parts.tls)
         err = open_over_tls(&parts, &target, reader, error);
     else if (!err)

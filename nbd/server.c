@@ -174,7 +174,7 @@ static int set_run_error(const struct nbd_server_options *o, const char *name,
 
     if (err < 0)
         return error_set(error, -err,
-                         "%s: cannot confine '%s' by a seccomp filter: %s",
+                         "%s: cannot confine '%s' with a seccomp filter: %s",
                          name, o->command[0], strerror(-err));
     if (err == ETIMEDOUT)
         return error_set(error, err,

@@ -283,7 +283,7 @@ static const char *file_hint(const struct qemu_options *o, const char *reason)
     if (o->source != QEMU_NAME || access(o->text, F_OK) != 0 ||
         strncmp(reason, "Unknown protocol", 16) != 0)
         return "";
-    return ". There is a file of this name: write it with ./ before it";
+    return ". There is a file of this name: write ./ before the name";
 }
 
 /* Replace the error by the reason that QEMU gives, if there is one. */

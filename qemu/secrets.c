@@ -47,7 +47,7 @@ static int make_pipe(const struct taking *t, const char *secret, int *fd)
                          strerror(errno));
     if (write(fds[1], secret, len) != (ssize_t)len)
         err = error_set(t->error, E2BIG,
-                        "%s: a secret is too long for a pipe; give it by "
+                        "%s: a secret is too long for a pipe; give it with "
                         "--object secret,id=ID,file=FILE",
                         t->name);
     *fd = err ? -1 : fcntl(fds[0], F_DUPFD, FREE_FD);
@@ -324,7 +324,7 @@ static bool is_left(const char *text)
 
 static int refuse(const struct taking *t, const char *text)
 {
-    const char *hint = "; give it by --object secret,id=ID,file=FILE, and by "
+    const char *hint = "; give it with --object secret,id=ID,file=FILE, and "
                        "--image-opts with ...password-secret=ID";
     struct url url;
 

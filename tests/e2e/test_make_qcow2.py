@@ -72,7 +72,7 @@ def test_backing_file(disksum, make, tmp_path):
     (["--set=incompatible_features=0x80", "A"], "bit 7"),
     (["=0x8000000000000200"], "not aligned"),
     (["--l1=0=0x200", "A"], "entry 0 of the L1 table"),
-    (["--extension=0x0537be77=1234567890123456", "A"], "a header for encryption"),
+    (["--extension=0x0537be77=1234567890123456", "A"], "an encryption header"),
     (["--put=4=00000004", "A"], "version 4"),
     (["--length=100", "A"], "header_length is 0")])
 def test_bad_image(fails, make, args, reason):

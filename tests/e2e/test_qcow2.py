@@ -315,9 +315,11 @@ def test_standalone(disksum, fails):
     assert sums(disksum("--standalone", "base.qcow2").stdout) == \
         sums(disksum("base.qcow2").stdout)
     assert fails("--standalone", "overlay.qcow2") == \
-        "overlay.qcow2: refers to another file, its backing file 'base.qcow2'"
+        "overlay.qcow2: refers to another file, its backing file 'base.qcow2', " \
+        "which --standalone refuses"
     assert fails("--standalone", "data.qcow2") == \
-        "data.qcow2: refers to another file, its data file 'data.raw'"
+        "data.qcow2: refers to another file, its data file 'data.raw', " \
+        "which --standalone refuses"
 
 
 @pytest.mark.parametrize("bits, options", [

@@ -199,7 +199,7 @@ def test_unknown_protocol(fails, raw):
     raw.rename(raw.parent / "a:b")
     assert fails("a:b", cwd=raw.parent) == \
         "a:b: QEMU: Unknown protocol 'a'. There is a file of this name: " \
-        "write it with ./ before it"
+        "write ./ before the name"
 
 
 def test_network_protocol(fails):
@@ -240,8 +240,8 @@ def test_server_ends_with_its_first_client(disksum, raw, vmdk, servers):
 
 def test_container_by_a_command(fails, vmdk):
     assert fails("-f", "vmdk", "--", "[", "nbdkit", "file", vmdk, "]").endswith(
-        ": format 'vmdk' is not supported here; start the server first, and "
-        "give its URI")
+        ": an image in the format 'vmdk' cannot be read from this export; start "
+        "the server first, and give its URI")
 
 
 def test_container_with_tls(fails):
@@ -281,7 +281,8 @@ def test_backing_file(disksum, fails, raw, vmdk, kind):
 
 def test_standalone(fails, vmdk):
     assert fails("--standalone", vmdk) == \
-        f"{vmdk}: QEMU reads this image, and may open other files"
+        f"{vmdk}: QEMU reads this image, and may open other files, " \
+        "which --standalone refuses"
 
 
 # --- errors ----------------------------------------------------------------

@@ -91,7 +91,7 @@ def test_secret_that_is_long(disksum, fails, raw, vmdk):
     assert sums(disksum("--object", f"secret,id=s,data={'x' * 60000}",
                         vmdk).stdout) == [checksum(raw)]
     assert fails("--object", f"secret,id=s,data={'x' * 70000}", vmdk) == \
-        f"{vmdk}: a secret is too long for a pipe; give it by " \
+        f"{vmdk}: a secret is too long for a pipe; give it with " \
         "--object secret,id=ID,file=FILE"
 
 
