@@ -88,6 +88,7 @@ format_probe qcow_probe;
 format_names qcow_names;
 format_names qed_names;
 format_open vdi_open;
+format_open vhdx_open;
 format_probe vmdk_probe;
 format_names vmdk_names;
 

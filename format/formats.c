@@ -89,6 +89,7 @@ const struct format formats[] = {
         .name = "vhdx",
         .file_suffixes = { "avhdx" },
         .magic = MAGIC(0, "vhdxfile"),
+        .open = vhdx_open,
     },
     {
         .name = "vpc",

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The file as it is after the log of a VHDX image was replayed. Nothing is
+ * written: the changes are kept in a list, and made in what is read. The list
+ * does not have the bytes, but knows where in the log they are.
+ *
+ * Only metadata is read in this way. The log is for nothing else, and a block
+ * of the disk that it changes cannot be mapped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/bytes.h"
+#include "format/vhdx.h"
+
+/* Of 56 bytes each. A log of 64 MiB has room for fewer sectors. */
+#define MAX_CHANGES 32768
+
+#define LOG_SECTOR (4 * KiB)
+
+struct vhdx_replay {
+    struct reader reader; /* the file as it is then */
+    struct reader *below; /* the file */
+    struct vhdx_change *changes;
+    size_t count;
+    struct ranges changed;
+};
+
+/* --- reading ------------------------------------------------------------ */
+
+/* Read the file itself, and zeros behind its end. */
+static void read_below(struct reader *below, struct read *read)
+{
+    struct read part = *read;
+
+    part.reader = below;
+    memset(read->buf, 0, read->len);
+    if (read->offset < below->size) {
+        if (part.len > below->size - part.offset)
+            part.len = below->size - part.offset;
+        below->ops->read_rest(&part);
+    }
+    read->error = part.error;
+    read->reason = part.reason;
+    read->done = part.error ? part.done : read->len;
+}
+
+/* Get the new bytes of a sector. */
+static void read_sector(const struct vhdx_replay *replay,
+                        const struct vhdx_change *change,
+                        unsigned char sector[LOG_SECTOR], struct read *read)
+{
+    struct read part = {
+        .buf = sector,
+        .len = LOG_SECTOR,
+        .offset = change->sector,
+    };
+
+    read_below(replay->below, &part);
+    read->error = part.error;
+    read->reason = part.reason;
+    memcpy(sector, change->leading, sizeof(change->leading));
+    memcpy(sector + LOG_SECTOR - sizeof(change->trailing), change->trailing,
+           sizeof(change->trailing));
+}
+
+/* Make a change in what was read. */
+static void apply(const struct vhdx_replay *replay,
+                  const struct vhdx_change *change, struct read *read)
+{
+    uint64_t read_end = read->offset + read->len;
+    uint64_t change_end = change->offset + change->length;
+    uint64_t start =
+        change->offset > read->offset ? change->offset : read->offset;
+    uint64_t end = change_end < read_end ? change_end : read_end;
+    unsigned char sector[LOG_SECTOR];
+
+    if (start >= end)
+        return;
+    if (change->zeros) {
+        memset(read->buf + (start - read->offset), 0, end - start);
+        return;
+    }
+    read_sector(replay, change, sector, read);
+    memcpy(read->buf + (start - read->offset),
+           sector + (start - change->offset), end - start);
+}
+
+static void replay_read_rest(struct read *read)
+{
+    const struct vhdx_replay *replay = (const struct vhdx_replay *)read->reader;
+
+    read_below(replay->below, read);
+    if (!ranges_overlap(&replay->changed, read->offset, read->len))
+        return;
+    /* A later change is made over an earlier one. */
+    for (size_t i = 0; i < replay->count && !read->error; i++)
+        apply(replay, &replay->changes[i], read);
+}
+
+static void replay_will_need(struct reader *r, uint64_t offset, uint64_t length)
+{
+    struct reader *below = ((struct vhdx_replay *)r)->below;
+
+    below->ops->will_need(below, offset, length);
+}
+
+/* Tables are read by these. */
+static const struct reader_ops replay_ops = {
+    .read_rest = replay_read_rest,
+    .will_need = replay_will_need,
+};
+
+/* --- the changes -------------------------------------------------------- */
+
+int vhdx_replay_begin(struct vhdx *v, struct error *error)
+{
+    struct reader *below = v->layer->reader;
+
+    v->replay = calloc(1, sizeof(*v->replay));
+    if (v->replay)
+        v->replay->changes = calloc(MAX_CHANGES, sizeof(struct vhdx_change));
+    if (!v->replay || !v->replay->changes)
+        return error_no_memory(error, below->name);
+    v->replay->below = below;
+    v->replay->reader = (struct reader){
+        .ops = &replay_ops,
+        .name = below->name,
+        .size = v->end,
+    };
+    return 0;
+}
+
+int vhdx_replay_add(struct vhdx *v, const struct vhdx_change *change,
+                    struct error *error)
+{
+    struct vhdx_replay *replay = v->replay;
+    const struct vhdx_region *log = &v->log;
+
+    if (change->length == 0)
+        return 0;
+    if (sum_exceeds(change->offset, change->length, INT64_MAX))
+        return vhdx_refuse_log(v, "it changes what no file has", error);
+    if (change->offset < log->offset + log->length &&
+        log->offset < change->offset + change->length)
+        return vhdx_refuse_log(v, "it changes itself", error);
+    if (replay->count == MAX_CHANGES)
+        return vhdx_refuse_log(v, "it has too many changes", error);
+    if (ranges_add(&replay->changed, change->offset, change->length))
+        return error_no_memory(error, v->layer->reader->name);
+    replay->changes[replay->count++] = *change;
+    if (v->end < change->offset + change->length)
+        v->end = change->offset + change->length;
+    return 0;
+}
+
+void vhdx_replay_end(struct vhdx *v, uint64_t size)
+{
+    if (v->end < size)
+        v->end = size;
+    v->replay->reader.size = v->end;
+    ranges_sort(&v->replay->changed);
+    v->file = &v->replay->reader;
+}
+
+bool vhdx_replay_overlaps(const struct vhdx *v, uint64_t offset,
+                          uint64_t length)
+{
+    return v->replay && ranges_overlap(&v->replay->changed, offset, length);
+}
+
+void vhdx_replay_free(struct vhdx *v)
+{
+    if (!v->replay)
+        return;
+    free(v->replay->changes);
+    ranges_free(&v->replay->changed);
+    free(v->replay);
+}
