@@ -373,7 +373,9 @@ int nbd_client_error(const struct nbd_client *c)
 
 const char *nbd_client_reason(const struct nbd_client *c)
 {
-    return c->reason;
+    if (c->error || !c->server)
+        return c->reason;
+    return nbd_server_explanation(c->server);
 }
 
 /* --- requests ----------------------------------------------------------- */

@@ -96,7 +96,8 @@ void nbd_client_give_up(struct nbd_client *c, unsigned seconds);
 /* Why the connection ended: a positive errno value; 0: it did not. */
 int nbd_client_error(const struct nbd_client *c);
 
-/* The same in words, where the errno value says too little; or NULL. */
+/* The same in words, where the errno value says too little; or NULL. Of a
+ * connection that goes on, what the server has written about failed reads. */
 const char *nbd_client_reason(const struct nbd_client *c);
 
 #endif

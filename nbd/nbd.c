@@ -376,6 +376,12 @@ int nbd_reader_connect(const struct reader *r)
     return -1;
 }
 
+void nbd_reader_explain(const struct reader *r, char *(*explain)(int fd),
+                        int fd)
+{
+    nbd_server_explain_by(to_nbd(r)->server, explain, fd);
+}
+
 const struct nbd_server *nbd_reader_server(const struct reader *r)
 {
     return to_nbd(r)->server;

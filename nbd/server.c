@@ -43,8 +43,12 @@ struct nbd_server {
     char socket[sizeof(((struct watch_report *)0)->path)];
     char *program; /* for messages */
 
-    pthread_mutex_t lock; /* for the watch and the reason */
+    char *(*explain)(int fd); /* or NULL */
+    int messages_fd;          /* its stderr, or -1 */
+
+    pthread_mutex_t lock; /* for the watch and the texts */
     char *exit_reason;    /* or NULL */
+    char *explanation;    /* or NULL */
 };
 
 pid_t nbd_server_pid(const struct nbd_server *s)
@@ -226,7 +230,7 @@ int nbd_server_start(const struct nbd_server_options *o, const char *name,
     if (!s)
         return error_no_memory(error, name);
     pthread_mutex_init(&s->lock, NULL);
-    s->inode_fd = -1;
+    s->inode_fd = s->messages_fd = -1;
     s->program = strdup(o->package ? o->command[0] : "the server");
     if (s->program)
         err = start(s, o, name, error);
@@ -237,6 +241,27 @@ int nbd_server_start(const struct nbd_server_options *o, const char *name,
     else
         *server = s;
     return err;
+}
+
+/* --- what it writes ----------------------------------------------------- */
+
+void nbd_server_explain_by(struct nbd_server *s, char *(*explain)(int fd),
+                           int fd)
+{
+    s->explain = explain;
+    s->messages_fd = fd;
+}
+
+const char *nbd_server_explanation(struct nbd_server *s)
+{
+    const char *text;
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->explanation && s->explain)
+        s->explanation = s->explain(s->messages_fd);
+    text = s->explanation;
+    pthread_mutex_unlock(&s->lock);
+    return text;
 }
 
 /* --- the end ------------------------------------------------------------ */
@@ -279,7 +304,10 @@ void nbd_server_stop(struct nbd_server *s)
     watch_stop(&s->watch);
     if (s->pid)
         debug(DEBUG_NBD, "server %ld: stopped", (long)s->pid);
+    if (s->messages_fd >= 0)
+        close(s->messages_fd);
     pthread_mutex_destroy(&s->lock);
+    free(s->explanation);
     free(s->exit_reason);
     free(s->program);
     free(s);

@@ -38,6 +38,13 @@ const char *nbd_server_socket(const struct nbd_server *server);
  * waited for. Valid as long as the server. For all threads. */
 const char *nbd_server_exit_reason(struct nbd_server *server);
 
+/* What the server has written that may explain a failed read; NULL: nothing is
+ * known. Valid as long as the server. For all threads. */
+const char *nbd_server_explanation(struct nbd_server *server);
+
+void nbd_server_explain_by(struct nbd_server *server, char *(*explain)(int fd),
+                           int fd);
+
 /* No more connections will be made: remove the path of the socket, and take the
  * terminal back. */
 void nbd_server_finish_connecting(struct nbd_server *server);
@@ -53,6 +60,12 @@ int nbd_open_server(const struct nbd_server_options *server, const char *name,
 /* Make another connection to the server of a reader, for another process. No
  * byte was exchanged yet. Returns a descriptor, or -1 and sets errno. */
 int nbd_reader_connect(const struct reader *reader);
+
+/* Explain failed reads by what the server of a reader writes to its stderr: fd
+ * is the other end, which is closed with the reader. explain() reads it, and
+ * returns a text that free() frees, or NULL. */
+void nbd_reader_explain(const struct reader *reader, char *(*explain)(int fd),
+                        int fd);
 
 /* The server that nbd_open_server() started for a reader. */
 const struct nbd_server *nbd_reader_server(const struct reader *reader);

@@ -286,19 +286,43 @@ static const char *file_hint(const struct qemu_options *o, const char *reason)
     return ". There is a file of this name: write ./ before the name";
 }
 
+/* What qemu-nbd has written to its stderr. The caller frees it. NULL if there
+ * is nothing. */
+static char *read_messages(int fd)
+{
+    char *messages = malloc(MESSAGES_SIZE + 1);
+    ssize_t n = messages ? read(fd, messages, MESSAGES_SIZE) : 0;
+
+    if (n > 0) {
+        messages[n] = '\0';
+        return messages;
+    }
+    free(messages);
+    return NULL;
+}
+
+/* Why a read failed, if QEMU says so. The caller frees it. */
+static char *explain(int fd)
+{
+    char *messages = read_messages(fd);
+    char *text = messages ? qemu_complaint(messages) : NULL;
+
+    free(messages);
+    return text;
+}
+
 /* Replace the error by the reason that QEMU gives, if there is one. */
 static void set_reason(const struct qemu_options *o, const struct arguments *a,
                        int fd, struct error *error)
 {
-    char *messages = malloc(MESSAGES_SIZE + 1);
-    ssize_t n = messages ? read(fd, messages, MESSAGES_SIZE) : 0;
+    bool described = o->source == QEMU_JSON || o->source == QEMU_OPTIONS;
+    char *messages = read_messages(fd);
     int err = error->code;
     char *reason = NULL;
 
-    if (n > 0) {
-        messages[n] = '\0';
-        reason = qemu_message(messages, a->file, o->text);
-    }
+    if (messages)
+        reason = qemu_message(messages, a->file, o->text,
+                              described ? NULL : o->format);
     free(messages);
     if (!reason)
         return;
@@ -338,9 +362,12 @@ static int start(const struct qemu_options *o, bool lends,
     server.error_fd = fds[1];
     nbd.no_fragments = true;
     err = nbd_open_server(&server, o->name, &nbd, reader, error);
-    if (err)
+    if (err) {
         set_reason(o, &a, fds[0], error);
-    close(fds[0]);
+        close(fds[0]);
+    } else {
+        nbd_reader_explain(*reader, explain, fds[0]);
+    }
     close(fds[1]);
     arguments_free(&a);
     return err;

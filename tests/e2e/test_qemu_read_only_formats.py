@@ -13,13 +13,14 @@ from test_qemu import expected
 from test_qemu import directory, raw  # noqa: F401 (fixtures)
 
 
-def make_dmg(path, content):
-    """A part is stored, a part is zeros, and a part is compressed."""
+def make_dmg(path, content, kind=0x80000005):
+    """A part is stored, a part is zeros, and a part is compressed, as this kind
+    says: by zlib."""
     third = len(content) // 1536
     parts = [content[i * third * 512:(i + 1) * third * 512] for i in range(3)]
     packed = zlib.compress(parts[2])
     chunks = [(1, 0, 0, len(parts[0])), (2, third, 0, 0),
-              (0x80000005, 2 * third, len(parts[0]), len(packed))]
+              (kind, 2 * third, len(parts[0]), len(packed))]
     table = b"mish" + bytes(200) + b"".join(
         struct.pack(">IIQQQQ", kind, 0, first, third, offset, length)
         for kind, first, offset, length in chunks)
