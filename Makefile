@@ -1,4 +1,4 @@
-# disksum: what is behind these words is in meson.build, scripts/ and tests/.
+# disksum: these targets call meson, scripts/ and tests/.
 # 'make help' prints the comments after '##'.
 
 PREFIX ?= /usr/local

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 /* Flush stdout, so that each line appears when it is known. On a write error,
- * print a message and exit: more of them would not help. */
+ * print a message and exit: later writes would fail as well. */
 void output_flush(void);
 
 /* Close stdout at the end: a file may report its errors only then. False: a

@@ -28,7 +28,7 @@ static inline bool debug_is_on(enum debug_topic topic)
     return __builtin_expect(debug_topics >> topic & 1, 0);
 }
 
-/* Write an event of a topic, in the manner of printf(). The arguments are
+/* Write an event of a topic, as printf() does. The arguments are
  * evaluated only when the topic is on. */
 #define debug(topic, ...)                                                      \
     do {                                                                       \
@@ -36,7 +36,7 @@ static inline bool debug_is_on(enum debug_topic topic)
             debug_event(topic, __VA_ARGS__);                                   \
     } while (0)
 
-/* The same without a look at whether it is on. errno stays as it is. */
+/* The same without checking whether the topic is on. Preserves errno. */
 void debug_event(enum debug_topic topic, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

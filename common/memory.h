@@ -9,9 +9,9 @@
 #include "common/bytes.h"
 
 /*
- * Get all pages of a buffer that will be written at once. A page fault for each
- * of them costs more: in some virtual machines thirty times as much. This is
- * only advice, which kernels before 5.14 do not know.
+ * Allocate all pages of a buffer in one call, before they are written. A page
+ * fault for each of them costs more: in some virtual machines thirty times as
+ * much. This is only advice, which kernels before 5.14 do not know.
  */
 static inline void populate(void *buf, size_t len)
 {

@@ -10,8 +10,8 @@
  * has another protocol. */
 const char *path_of_name(const char *name);
 
-/* Write a path from path_of_name() so that nobody takes it for a name with a
- * protocol. The caller frees it. NULL when out of memory. */
+/* Write a path from path_of_name() so that it cannot be taken for a name with
+ * a protocol. The caller frees it. NULL when out of memory. */
 char *plain_path(const char *path);
 
 #endif

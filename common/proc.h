@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Whether /proc is there and of this PID namespace. In another one's, a number
- * of a process stands for a process of somebody else. */
+/* Whether /proc is mounted, and is that of this PID namespace. In that of
+ * another namespace, a process ID means another process. */
 static inline bool proc_is_ours(void)
 {
     char pid[16];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A part of a text, which belongs to somebody else.
+ * A part of a text that has another owner.
  */
 #ifndef COMMON_SPAN_H
 #define COMMON_SPAN_H

@@ -4,10 +4,10 @@
  * fill it. The buffer belongs to the worker, which takes the one that it used
  * last, so that data comes and goes in the worker's own cache.
  *
- * What is read beside the slot's own bytes is up to the image and the server:
- * compressed clusters, and what lies around small pieces where reads must be
- * aligned. So the reads of a job are done in rounds, of which each needs little
- * memory. Most jobs have one round.
+ * How much is read beyond the slot's own bytes depends on the image and the
+ * server: compressed clusters, and what lies around small pieces where reads
+ * must be aligned. So the reads of a job are done in rounds, each of which
+ * needs little memory. Most jobs have one round.
  */
 #ifndef ENGINE_JOB_H
 #define ENGINE_JOB_H
@@ -21,7 +21,7 @@
 #include "format/extent.h"
 #include "reader/reader.h"
 
-/* A slot ends after about so many reads, however small: this bounds the time
+/* A slot ends after about this many reads, however small: this bounds the time
  * under the plan lock. */
 #define JOB_READS 64
 
@@ -81,7 +81,7 @@ size_t job_cluster_list_size(size_t slot_size);
 /* The most memory that a round of one read needs, of a cluster of this size. */
 size_t job_min_round(size_t cluster_size);
 
-/* Begin the next round: as many reads as need no more than so many bytes of
+/* Begin the next round: as many reads as need no more than `size` bytes of
  * memory, but at least one. Those of compressed bytes get their part of it.
  * ENOMEM is the only error. */
 int job_next_round(struct job *job, size_t size);

@@ -21,8 +21,8 @@
 #define SLOT_HOLE (16 * GiB)
 #define SLOT_ZERO_BLOCKS (256 * 1024)
 
-/* A slot ends after about so many extents: a hole may come in small parts, each
- * of which is looked up in another table. */
+/* A slot ends after about this many extents: a hole may come in small parts,
+ * each of which is looked up in another table. */
 #define SLOT_EXTENTS 4096
 
 struct image_source {

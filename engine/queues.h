@@ -22,15 +22,15 @@ struct queues {
 };
 
 /*
- * Start those of count reads that are not finished; *started is how many. Each
- * comes back from queues_reap(). An error (a queue cannot be made) comes before
- * any is started.
+ * Start those of count reads that are not finished; *started is how many.
+ * queues_reap() returns each of them. If a queue cannot be made, that is an
+ * error, and none is started.
  */
 int queues_submit(struct queues *q, struct read *reads, size_t count,
                   size_t *started, struct error *error);
 
-/* The next read that is finished. NULL: none yet. With wait, for which reads
- * must be in flight, there is one. */
+/* The next read that is finished; NULL: none yet. With wait, which needs a read
+ * in flight, it waits for one. */
 struct read *queues_reap(struct queues *q, bool wait);
 
 /* No reads may be in flight. */

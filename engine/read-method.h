@@ -72,8 +72,8 @@ struct read_choice *read_choice_shared(void);
 enum read_method read_choice_next(struct read_choice *c, size_t len,
                                   bool *measure);
 
-/* A slot of len bytes, of which so many were blocks of zeros, took so many
- * nanoseconds of the CPU by this method. 0: not measured. */
+/* A slot of len bytes, of which `zeros` were blocks of zeros, took so many
+ * nanoseconds of CPU time by this method. 0: not measured. */
 void read_choice_note(struct read_choice *c, enum read_method method,
                       uint64_t nanoseconds, size_t len, size_t zeros);
 

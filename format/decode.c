@@ -12,7 +12,8 @@
  *   - The window of 4 KiB does not limit distances, since all output is in the
  *     buffer.
  *   - There is one stream, with zlib's rules for codes: an incomplete code is
- * an error, unless it is a single distance or end-of-block code of one bit.
+ *     an error, unless it is a single distance or end-of-block code of one bit.
+ *
  * libdeflate decodes whole buffers, twice as fast. But it reports more output
  * than fits as an error, and leaves the buffer undefined. So libdeflate tries
  * first, and zlib decides whenever libdeflate finds anything but a stream that
@@ -22,15 +23,16 @@
  * zstd: QEMU calls ZSTD_decompressStream() until the buffer is full. The last
  * frame must be complete then, with its checksum if it has one. Hence:
  *   - Empty and skippable frames are skipped. What follows a full cluster is
- * not read.
+ *     not read.
  *   - libzstd has two decoders. One decodes a frame at once, if the input has
  *     all of it, and if the frame has a content size that fits. The size of the
  *     window does not matter, up to the 2^31 of the format. Any other frame
- * goes through a ring buffer: its window is limited to 2^27, its blocks to the
- *     window, and distances to the size of the ring.
+ *     goes through a ring buffer: its window is limited to 2^27, its blocks to
+ *     the window, and distances to the size of the ring.
  *   - The ring never shrinks, so neither does the limit on distances. A context
  *     that decoded another cluster before can therefore accept what a new one
  *     refuses. A context without a ring (stable output) differs, too.
+ *
  * QEMU writes each cluster as one frame with its content size. Only these
  * frames are decoded by a context that is kept. All others get a new context,
  * so no worker keeps a window of 128 MiB.

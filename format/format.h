@@ -66,9 +66,9 @@ extern const size_t format_count;
  * image formats, too. */
 const struct format *format_find(const char *name);
 
-/* The format that somebody means by a word that is not the name of one: the
- * name in upper case, or a file suffix, then *suffix is not NULL. NULL if there
- * is none. */
+/* The format that the user may mean by a word that is not the name of one: the
+ * name in upper case, or a file suffix, for which *suffix is not NULL. NULL if
+ * there is none. */
 const struct format *format_meant_by(const char *word, const char **suffix);
 
 /* Whether images of a format are read without QEMU. The name may be that of no

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The image formats that are recognised. What QEMU's probing knows, this must
- * know: an image that is taken for raw gets the checksum of its container.
+ * The image formats that are recognised: all that QEMU's probing recognises. An
+ * image that is taken for raw would get the checksum of its file.
  */
 #include <string.h>
 #include <strings.h>

@@ -37,8 +37,8 @@ int description_read(const char *text, bool is_json, const char *format,
                      struct description *d, struct error *error);
 void description_free(struct description *d);
 
-/* Whether QEMU probes no format of a file, since it knows that of the node
- * above. */
+/* Whether QEMU does not probe the format of a file, because the node above
+ * gives it. */
 bool description_has_format(const struct description *d,
                             const struct described_file *file);
 

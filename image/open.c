@@ -203,8 +203,8 @@ static bool is_for_raw_disks(const char *path)
 }
 
 /*
- * Choose the format that nobody has said. An export is the bytes of a disk,
- * whatever a guest has made them look like.
+ * Choose the format that neither the user nor an image gives. An export is the
+ * bytes of a disk, whatever a guest has made them look like.
  */
 static int choose_format(struct chain_layer *layer,
                          const struct layer_source *source, const char **format,

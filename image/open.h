@@ -23,8 +23,8 @@ struct chain_layer {
     struct qemu_files *qemu_files; /* what else QEMU has open; or NULL */
     const char *lookalike;         /* read as raw, it may be in this format; or
                                     * NULL */
-    bool unpinned;                 /* the format is one that a guest may have
-                                    * written, and that nobody has said */
+    bool unpinned;                 /* the format was probed, and a guest may
+                                    * have made its disk look like it */
 };
 
 /* What a layer is opened from. */

@@ -16,10 +16,11 @@ struct visited {
 };
 
 /*
- * Enter an image, as one of a format, from whose base its relative names start.
- * *done, which is valid as long as visited, is false and must be set when the
- * visit ends, or it is NULL if there is nothing new to see. An image that is
- * entered from within itself, or again and again from other bases, is an error.
+ * Enter an image that is read in a format; its relative names start from base.
+ * If it was visited before, *done becomes NULL. Otherwise **done is false, and
+ * the caller sets it when the visit ends; it is valid as long as visited. An
+ * image that is entered from within itself, or again and again from other
+ * bases, is an error.
  */
 int visited_enter(struct visited *visited, const struct reader *reader,
                   const char *base, const char *format, bool **done,

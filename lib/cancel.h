@@ -2,7 +2,7 @@
 /*
  * If a thread were cancelled (pthread_cancel()) while it holds a lock of this
  * library or of OpenSSL, the lock would stay locked, and the next call would
- * wait for ever. So a public function that takes a lock or waits disables
+ * wait forever. So a public function that takes a lock or waits disables
  * cancellation; the thread is cancelled after the call.
  */
 #ifndef LIB_CANCEL_H

@@ -2,9 +2,9 @@
 /*
  * Contexts of a digest, which threads borrow.
  *
- * The pool makes a context if all others are in use, and keeps it. So it has as
- * many as there ever were threads at the same time, and after that allocates
- * nothing.
+ * The pool makes a context if all others are in use, and keeps it. So it grows
+ * to the largest number of threads that used it at the same time, and then
+ * allocates nothing.
  */
 #ifndef LIB_CONTEXT_POOL_H
 #define LIB_CONTEXT_POOL_H

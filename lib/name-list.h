@@ -6,7 +6,7 @@
 
 #include "lib/names.h"
 
-/* A list of names that becomes sorted. Initialized with zeros. */
+/* A list of names. Initialized with zeros. */
 struct name_list {
     char **names; /* owned, with a NULL at the end; NULL: none */
     size_t count;

@@ -10,10 +10,10 @@
  * thread at a time, which needs no lock for it:
  *
  *     from queue_next() to queue_push()    the filling thread
- *     pushed                               nobody: it waits to be taken
+ *     pushed                               no thread: it waits to be taken
  *     taken                                the worker that took it
  *     hashed                               the committing thread
- *     committed                            nobody: its slot is free
+ *     committed                            no thread: its slot is free
  *
  * It changes hands under the lock, so each thread sees what the one before it
  * wrote. From queue_push() on, piece->hashed is under the lock; update->pieces
@@ -29,7 +29,7 @@
  *
  * Errors. The first one stays in q->error. After it the work on pieces is left
  * out, but they are still taken, marked as hashed and committed. So the filling
- * thread does not wait for ever, and each update gets a completion, with the
+ * thread does not wait forever, and each update gets a completion, with the
  * error.
  *
  * The end. queue_free() sets q->stopping. A worker finishes the batch or the

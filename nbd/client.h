@@ -38,7 +38,7 @@ struct nbd_request {
     void (*on_chunk)(struct nbd_request *request, uint64_t offset, size_t len);
 
     int64_t cookie;     /* of libnbd */
-    uint64_t range;     /* bytes that the reply has not told of */
+    uint64_t range;     /* bytes that the reply has not covered yet */
     uint64_t errors;    /* error chunks that it may still have */
     uint64_t allowance; /* see client.c */
     struct nbd_client *client;
@@ -89,7 +89,7 @@ void nbd_client_proceed(struct nbd_client *c, short events);
  * it calls the completion callback. NULL: none. */
 struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error);
 
-/* End the connection, as the server was silent for so many seconds. All
+/* End the connection because the server was silent for `seconds`. All
  * requests in flight become complete at the next nbd_client_proceed(). */
 void nbd_client_give_up(struct nbd_client *c, unsigned seconds);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a server advertises of its export, once it is checked.
+ * What a server advertises about its export, checked.
  */
 #ifndef NBD_EXPORT_H
 #define NBD_EXPORT_H
@@ -16,7 +16,7 @@ struct nbd_export {
      * there. */
     uint32_t minimum;
     uint32_t maximum;        /* length of a read, a multiple of the minimum */
-    uint32_t preferred_read; /* the longest that is sent; the same */
+    uint32_t preferred_read; /* the longest read that disksum sends; likewise */
 
     bool has_extents; /* it answers block status requests */
     bool multi_conn;  /* it allows several connections */

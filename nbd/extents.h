@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The extents of an export, as block status replies tell them. Those of one
- * range are remembered, in bounded memory.
+ * The extents of an export, from block status replies. Those of one range are
+ * cached, in bounded memory.
  */
 #ifndef NBD_EXTENTS_H
 #define NBD_EXTENTS_H
@@ -26,7 +26,7 @@ struct nbd_extents {
 
 /*
  * Get the extent at offset, of at most length bytes; the range must be within
- * the export. Where the server has no extents, or fails to tell them, all is
+ * the export. If the server has no extents, or does not report them, all is
  * data.
  */
 void nbd_extents_get(struct nbd_extents *e, struct nbd_connection *connection,

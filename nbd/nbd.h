@@ -17,7 +17,7 @@
 struct nbd_options {
     unsigned connections; /* at most; a server may allow only one */
     unsigned timeout;     /* seconds that a server may be silent while it owes
-                           * a reply; 0: wait for ever */
+                           * a reply; 0: wait forever */
 
     /* Set the DF flag: no fragments in read replies. For qemu-nbd, which ends
      * the connection when it cannot read a part of a fragmented reply. Other

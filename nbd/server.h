@@ -13,7 +13,7 @@ struct nbd_server_options {
     char *const *command; /* ended by NULL */
     const char *package;  /* that has the command, for messages; or NULL */
     int error_fd;         /* its stderr */
-    int stop_signal;      /* what it is stopped by */
+    int stop_signal;      /* the signal that stops it */
     bool lends_terminal;  /* it may ask the user for a password */
     unsigned timeout;     /* seconds that it may take to start; 0: no limit */
     bool confined;        /* it must not write: process/confine.h */

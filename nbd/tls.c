@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * libnbd before 1.20.3 and 1.18.5 (CVE-2024-7383) verifies a server only if the
- * certificates are in a directory and the connection is by TCP. It accepts any
- * other server. And no version reports that a directory has no CA certificate,
- * or that a file in it cannot be read: libnbd goes on without the file. So this
- * file checks all of that first. These are the files that libnbd looks for:
+ * libnbd before 1.18.5, and before 1.20.3 in later series (CVE-2024-7383),
+ * verifies a server only if the certificates are in a directory and the
+ * connection is by TCP. It accepts any other server. And no version reports
+ * that a directory has no CA certificate, or that a file in it cannot be read:
+ * libnbd goes on without the file. So this file checks all of that first. These
+ * are the files that libnbd looks for:
  *
  *   ca-cert.pem   the certificates of the authorities; required
  *   ca-crl.pem    the certificates that they revoked; optional

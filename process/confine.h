@@ -3,8 +3,8 @@
  * What this process and the servers that it starts may do to the host.
  *
  * An image can name other files, and options for opening them. So the author of
- * an image can make a server write that was asked to read only, and the kernel
- * must prevent it: Landlock and seccomp do.
+ * an image could make a server write, although the server was asked only to
+ * read. The kernel prevents that, with Landlock and seccomp.
  */
 #ifndef PROCESS_CONFINE_H
 #define PROCESS_CONFINE_H

@@ -46,7 +46,7 @@ struct watch_job {
      * and the owner. The listening socket is above descriptor 3. */
     int (*execute)(const void *arg, int socket_fd);
     const void *arg;
-    int stop_signal;     /* what the server is stopped by */
+    int stop_signal;     /* the signal that stops the server */
     bool lends_terminal; /* the server may ask the user for a password */
 };
 
@@ -75,7 +75,7 @@ struct watch_report {
  * value. */
 int watch_start(struct watch *w, const struct watch_job *job);
 
-/* Wait for a report, up to so many milliseconds; -1: for ever. Returns the
+/* Wait for a report, up to so many milliseconds; -1: forever. Returns the
  * error of the report, ETIMEDOUT, or EPIPE if the watcher is gone. */
 int watch_wait(struct watch *w, int milliseconds, struct watch_report *report);
 
