@@ -85,5 +85,5 @@ def test_an_export(root, servers, tmp_path):
     done = run_as_make_does(root, f"IMAGE={uri}")
     assert done.returncode == 0
     assert done.stdout.decode() == \
-        f"\n# The image as it stands\n$ disksum -v -- {uri}\n" \
+        f"\n# The image as it is\n$ disksum -v -- {uri}\n" \
         f"{checksum(tmp_path / 'disk')}  {uri}\n"
