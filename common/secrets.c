@@ -8,6 +8,7 @@
  *   "password": "SECRET"          in JSON, up to the next quote
  *   rbd:POOL/IMAGE:key=SECRET     up to the next colon
  *   secret,id=ID,data=SECRET
+ *   https://HOST/IMAGE?sig=SECRET up to the next &
  */
 #include "common/secrets.h"
 
@@ -220,6 +221,16 @@ static struct span rbd_value(const struct secrets *s, const char *p)
     return span_between(p, end);
 }
 
+/* The length of a value in the query of a URL. */
+static size_t token_length(const struct secrets *s, const char *p)
+{
+    size_t n = 0;
+
+    while (p + n < s->end && !strchr("&#,\"' \n", p[n]))
+        n++;
+    return n;
+}
+
 /* The string in JSON that is the value of the key which ends at p. */
 static struct span json_value(const struct secrets *s, const char *p)
 {
@@ -274,12 +285,31 @@ static size_t key_length(const struct secrets *s, const char *p, bool *is_rbd)
     return 0;
 }
 
-static struct span secret_at_key(const struct secrets *s, const char *p)
+/* The value of a key in the query of a URL that lets whoever has the URL read
+ * the image, as storage services sign them: "?sig=", "&X-Amz-Signature=". */
+static struct span token_value(const struct secrets *s, const char *p)
+{
+    static const char *const keys[] = { "sig=",    "signature=", "token=",
+                                        "apikey=", "api_key=",   "api-key=" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        size_t n = strlen(keys[i]);
+
+        if ((size_t)(s->end - p) > n && strncasecmp(p, keys[i], n) == 0)
+            return span_between(p + n, p + n + token_length(s, p + n));
+    }
+    return (struct span){ .start = NULL };
+}
+
+static struct span secret_at_key(struct secrets *s, const char *p)
 {
     bool is_rbd;
     size_t n = key_length(s, p, &is_rbd);
     const struct span none = { .start = NULL };
 
+    s->is_token = !n && s->query && s->query < p && strchr("?&;-_", p[-1]);
+    if (s->is_token)
+        return token_value(s, p);
     if (!n)
         return none;
     p += n;
@@ -301,6 +331,7 @@ static void begin(struct secrets *s, struct span text, bool whole)
                    (whole && *text.start == '{'),
         .last_at = memrchr(text.start, '@', text.len),
         .rbd = memmem(text.start, text.len, "rbd:", 4),
+        .query = memchr(text.start, '?', text.len),
         .is_object = memmem(text.start, text.len, "secret", 6) != NULL,
         .is_command = text.len >= 2 && memcmp(text.start, "[ ", 2) == 0,
     };
@@ -321,6 +352,7 @@ bool secrets_next(struct secrets *s, struct span *secret)
     for (; s->next < s->end; s->next++) {
         const char *p = s->next;
 
+        s->is_token = false;
         *secret = *p == ':' && url_separator_length(p)
                       ? secret_at_separator(s, p)
                       : secret_at_key(s, p);

@@ -20,10 +20,13 @@ struct secrets {
     bool is_json;     /* quotes delimit strings, and are escaped in them */
     bool is_object;   /* the text has the word "secret" */
     bool is_command;  /* the text begins with the words of a command */
+    bool is_token;    /* the secret that was found last is one in the query of a
+                       * URL, to which it belongs */
 
     /* Looked up once, however often they are used; NULL if there is none. */
     const char *last_at;  /* the last "@" of the text */
     const char *rbd;      /* the first "rbd:" */
+    const char *query;    /* the first "?" */
     const char *limit;    /* the next URL, or the end of the text, */
     const char *limit_at; /*     and the last "@" before it */
     struct {

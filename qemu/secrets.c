@@ -308,7 +308,9 @@ static bool is_given(const struct qemu_options *o)
 }
 
 /* Whether there still is a secret. The port of a URL is not one, although it is
- * masked in messages, to be safe. */
+ * masked in messages, to be safe. A token in its query has no other way to
+ * QEMU.
+ */
 static bool is_left(const char *text)
 {
     struct secrets s;
@@ -316,7 +318,8 @@ static bool is_left(const char *text)
 
     secrets_begin(&s, text);
     while (secrets_next(&s, &secret)) {
-        if (secret.start[-1] != ':' || !url_has_port(secret.start))
+        if (!s.is_token &&
+            (secret.start[-1] != ':' || !url_has_port(secret.start)))
             return true;
     }
     return false;

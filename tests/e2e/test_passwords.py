@@ -43,6 +43,15 @@ def test_in_messages(disksum, password):
     assert result.returncode == 2 and hidden(result)
 
 
+@pytest.mark.parametrize("key", ["sig", "X-Amz-Signature", "access_token"])
+def test_token_in_the_query(disksum, key):
+    for options in [], ["--json"], ["-v"], ["-c"]:
+        result = disksum(*options, f"https://127.0.0.1:1/x?a=b&{key}=swordfish%2Fswordfish&c=d",
+                         check=False)
+        assert result.returncode == 1 and hidden(result), result
+        assert "?a=b&" in result.stdout + result.stderr
+
+
 def test_in_names_of_lines(disksum, tmp_path, password):
     """A file has such a name, as a program that mirrors a server creates it: all forms
     of its lines and verdicts."""

@@ -152,6 +152,15 @@ def test_http(ask, raw, vmdk):
             assert sums(ask(*args)) == [checksum(raw)]
 
 
+def test_token_in_the_query(ask, raw):
+    """QEMU needs it."""
+    raw.rename(raw.with_name("disk?sig=swordfish"))
+    with web_server(raw.parent) as url:
+        line = ask(f"{url}/disk?sig=swordfish")
+    assert sums(line) == [checksum(raw.with_name("disk?sig=swordfish"))]
+    assert line.endswith("/disk?sig=***\n")
+
+
 def test_https(ask, tmp_path_factory, raw, vmdk):
     certificates = make_certificates(tmp_path_factory.mktemp("pki"))
     with web_server(raw.parent, certificates) as url:

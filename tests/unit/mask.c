@@ -65,6 +65,14 @@ static void test_names(void **state)
         { "[ nbdkit curl header=Authorization: Bearer t ]",
           "[ nbdkit curl header=***" },
         { "https://h/x?a=b&password=p", "https://h/x?a=b&password=***" },
+        { "https://h/d.vhd?sv=1&sig=a%2Bb&se=2",
+          "https://h/d.vhd?sv=1&sig=***&se=2" },
+        { "https://h/x?X-Amz-Date=1&X-Amz-Signature=ab&X-Amz-Security-Token=c/d",
+          "https://h/x?X-Amz-Date=1&X-Amz-Signature=***&X-Amz-Security-Token=***" },
+        { "file.driver=https,file.url=https://h/x?access_token=a,read-only=on",
+          "file.driver=https,file.url=https://h/x?access_token=***,read-only=on" },
+        { "json:{\"url\": \"https://h/x?Signature=a\", \"b\": 1}",
+          "json:{\"url\": \"https://h/x?Signature=***\", \"b\": 1}" },
     };
 
     (void)state;
@@ -84,6 +92,7 @@ static const char *const innocent[] = {
     "https://host/a@b",
     "https://host/a:b@c",
     "https://host?a:b@c",
+    "https://host/sig=a/token=b?size=c&design=d&sig=",
     "https://host#a:b@c",
     "https://host:80/a@b:c",
     "https://host:8080/disk@1.qcow2",
