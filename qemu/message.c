@@ -123,13 +123,13 @@ static char *compose_key(const char *reason, const char *format)
     key_end += strlen("key-secret");
     if (format)
         n = asprintf(&text,
-                     "%s. The image is encrypted; give its key by --object "
+                     "%s. The image is encrypted; give its key with --object "
                      "secret,id=ID,file=PATH --image-opts driver=%s,%.*s=ID,"
                      "file.filename=...",
                      reason, format, (int)(key_end - key), key);
     else
         n = asprintf(&text,
-                     "%s. The image is encrypted; give its key by --object "
+                     "%s. The image is encrypted; give its key with --object "
                      "secret,id=ID,file=PATH, and its ID as %.*s=ID",
                      reason, (int)(key_end - key), key);
     return n < 0 ? NULL : text;

@@ -10,7 +10,7 @@ from luks import encrypt
 from test_qemu import SECRET, directory, qemu_img, raw  # noqa: F401 (fixtures)
 from test_qemu_read_only_formats import make_dmg
 
-KEY = "The image is encrypted; give its key by --object secret,id=ID,file=PATH"
+KEY = "The image is encrypted; give its key with --object secret,id=ID,file=PATH"
 
 
 def crc32c(data):

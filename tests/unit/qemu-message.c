@@ -86,12 +86,12 @@ static void test_key(void **state)
     (void)state;
     assert_message(reason,
                    "Parameter 'a.key-secret' is required for b. The image is "
-                   "encrypted; give its key by --object "
+                   "encrypted; give its key with --object "
                    "secret,id=ID,file=PATH --image-opts "
                    "driver=x,a.key-secret=ID,file.filename=...");
     assert_text(reason, qemu_message(copy, "driver=x,file=f", "f", NULL),
                 "Parameter 'a.key-secret' is required for b. The image is "
-                "encrypted; give its key by --object secret,id=ID,file=PATH, "
+                "encrypted; give its key with --object secret,id=ID,file=PATH, "
                 "and its ID as a.key-secret=ID");
     free(copy);
     assert_message(OPEN "key-secret' is required, Parameter '\n",
