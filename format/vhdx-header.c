@@ -66,7 +66,7 @@ static int set_log(struct vhdx *v, const unsigned char *h, struct error *error)
                            v->log.offset);
     if (sum_exceeds(v->log.offset, v->log.length, INT64_MAX))
         return vhdx_broken(v, EINVAL, error,
-                           "its log is at %" PRIu64 ", where no file ends",
+                           "its log is at %" PRIu64 ", beyond the largest file",
                            v->log.offset);
     if (ranges_add(&v->regions, v->log.offset, v->log.length))
         return error_no_memory(error, v->layer->reader->name);

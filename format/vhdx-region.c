@@ -53,7 +53,7 @@ static int add_region(struct vhdx *v, const unsigned char *entry,
     if (region->offset < VHDX_HEADER_SECTION ||
         sum_exceeds(region->offset, region->length, INT64_MAX))
         return vhdx_broken(v, EINVAL, error,
-                           "a region is at %" PRIu64 ", where none can be",
+                           "a region has an invalid offset: %" PRIu64,
                            region->offset);
     if (overlaps(&v->regions, region))
         return vhdx_broken(v, EINVAL, error,

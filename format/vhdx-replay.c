@@ -141,7 +141,7 @@ int vhdx_replay_add(struct vhdx *v, const struct vhdx_change *change,
     if (change->length == 0)
         return 0;
     if (sum_exceeds(change->offset, change->length, INT64_MAX))
-        return vhdx_refuse_log(v, "it changes what no file has", error);
+        return vhdx_refuse_log(v, "it writes beyond the largest file", error);
     if (change->offset < log->offset + log->length &&
         log->offset < change->offset + change->length)
         return vhdx_refuse_log(v, "it changes itself", error);

@@ -41,9 +41,9 @@ def header(name, line, differs="", **fields):
 header("version of the log", "the version of its log is 1", log_version=1)
 header("log in the header", "its log is at 0,", log_offset=0)
 header("log not aligned", "its log is at 1049088,", log_offset=MIB + 512)
-header("log where no file ends", "where no file ends", "QEMU does not look at an empty log",
+header("log where no file ends", "beyond the largest file", "QEMU does not look at an empty log",
        log_offset=(1 << 63) - MIB)
-header("log at the end of all numbers", "where no file ends", "likewise",
+header("log at the end of all numbers", "beyond the largest file", "likewise",
        log_offset=(1 << 64) - MIB)
 header("log over the BAT", "overlaps another one", log_offset=2 * MIB)
 header("log over metadata", "overlaps another one", log_length=3 * MIB)
@@ -139,12 +139,12 @@ def _(image):
     image.regions.append([UNKNOWN, image.metadata, MIB, 0])
 
 
-@case("a region that wraps", "where none can be", "QEMU's check overflows")
+@case("a region that wraps", "a region has an invalid offset", "QEMU's check overflows")
 def _(image):
     image.regions.append([UNKNOWN, (1 << 64) - MIB, 2 * MIB, 0])
 
 
-@case("a region in the header section", "where none can be",
+@case("a region in the header section", "a region has an invalid offset",
       "QEMU does not know that it overlaps anything")
 def _(image):
     image.regions.append([UNKNOWN, 512 << 10, 4096, 0])

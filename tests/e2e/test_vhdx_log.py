@@ -272,9 +272,9 @@ NOT_REPLAYED = {
     "no data": (lambda image: image.log.entry(
         [bat_sector(image, {2: (ZERO, 0)}), bat_sector(image, {2: (ZERO, 0)})], length=8192), None),
     "zeros where no file ends": (lambda image: image.log.entry(
-        [zero((1 << 63) - 4096, 8192)]), "it changes what no file has"),
+        [zero((1 << 63) - 4096, 8192)]), "it writes beyond the largest file"),
     "all zeros": (lambda image: image.log.entry([zero(4096, (1 << 64) - 4096)]),
-                  "it changes what no file has"),
+                  "it writes beyond the largest file"),
     "itself": (lambda image: image.log.entry([zero(MIB + 8192, 4096)]), "it changes itself"),
     "itself, and all": (lambda image: image.log.entry([zero(0, 1 << 40)]), "it changes itself"),
 }
