@@ -91,5 +91,6 @@ format_open vdi_open;
 format_open vhdx_open;
 format_probe vmdk_probe;
 format_names vmdk_names;
+format_open vpc_open;
 
 #endif

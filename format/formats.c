@@ -96,6 +96,7 @@ const struct format formats[] = {
         .file_suffixes = { "vhd", "avhd" },
         .magic = MAGIC(0, "conectix"),
         .lookalike_end = MAGIC(0, "conectix"), /* of fixed size */
+        .open = vpc_open,
     },
     {
         /* Version 1. QEMU does not know version 2, which cryptsetup makes: it

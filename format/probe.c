@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/array.h"
+#include "common/bytes.h"
 #include "format/format.h"
 
 /* The bytes at the start that are looked at. */
 #define START_SIZE 512
 
-/* Some formats have their header in the last bytes. */
+/* Some formats have their header in so many bytes at the end. */
 #define END_SIZE 512
 
 /* Find the first format from `from` on. NULL: there is none. */
@@ -76,10 +78,33 @@ static const struct format *find(const unsigned char start[START_SIZE],
     return format;
 }
 
+/* Find a format whose header is in the last bytes, or in the last sector, which
+ * may be shorter. */
+static int find_at_end(struct reader *r, const unsigned char *start,
+                       const char **lookalike, struct error *error)
+{
+    unsigned char end[END_SIZE] = { 0 };
+    const uint64_t places[] = {
+        r->size - END_SIZE,
+        round_up(r->size, END_SIZE) - END_SIZE,
+    };
+    int err = 0;
+
+    *lookalike = find_lookalike(start, end);
+    if (r->size < END_SIZE)
+        return 0;
+    for (size_t i = 0; !err && !*lookalike && i < ARRAY_SIZE(places); i++) {
+        err = metadata_read(r, places[i], end, sizeof(end), error);
+        if (!err)
+            *lookalike = find_lookalike(start, end);
+    }
+    return err;
+}
+
 int probe_format(struct reader *r, const char *path, struct probe *found,
                  struct error *error)
 {
-    unsigned char start[START_SIZE], end[END_SIZE] = { 0 };
+    unsigned char start[START_SIZE];
     const struct format *format, *rival;
     int err = metadata_read(r, 0, start, sizeof(start), error);
 
@@ -92,11 +117,7 @@ int probe_format(struct reader *r, const char *path, struct probe *found,
         found->rival = rival ? rival->name : NULL;
         return 0;
     }
-    if (r->size >= END_SIZE)
-        err = metadata_read(r, r->size - END_SIZE, end, sizeof(end), error);
-    if (!err)
-        found->lookalike = find_lookalike(start, end);
-    return err;
+    return find_at_end(r, start, &found->lookalike, error);
 }
 
 int probe_check(const struct probe *found, const char *name,

@@ -29,7 +29,7 @@ def refused_pipe(line, format):
 
 
 # Without qemu-nbd, which reads all formats but these.
-NATIVE = {"vdi", "vhdx"}
+NATIVE = {"vdi", "vhdx", "vpc"}
 NO_QEMU = {"PATH": "/nonexistent"}
 
 

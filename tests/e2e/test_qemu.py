@@ -70,7 +70,6 @@ FORMATS = [
     ("vmdk", "subformat=twoGbMaxExtentSparse"),
     ("vmdk", "subformat=twoGbMaxExtentFlat"),
     ("vmdk", "subformat=streamOptimized"),
-    ("vpc", ""), ("vpc", "subformat=fixed"), ("vpc", "force_size=on"),
     ("qed", ""), ("qed", "cluster_size=4k,table_size=2"),
     ("parallels", ""), ("parallels", "cluster_size=64k"), ("qcow", "")]
 
@@ -85,12 +84,10 @@ def test_format(disksum, raw, format, options):
     assert sums(disksum("-f", format, path).stdout) == [right]
     assert sums(disksum("-f", format, "-T", "none", "-t", "1", path).stdout) \
         == [right]
-    # A fixed vpc image is raw to QEMU: test_probe.py.
-    if (format, options) != ("vpc", "subformat=fixed"):
-        assert sums(disksum(path).stdout) == [right]
-        with open(path, "rb") as f:
-            if "twoGb" not in options and "Flat" not in options:
-                assert sums(disksum(stdin=f).stdout) == [right]
+    assert sums(disksum(path).stdout) == [right]
+    with open(path, "rb") as f:
+        if "twoGb" not in options and "Flat" not in options:
+            assert sums(disksum(stdin=f).stdout) == [right]
 
 
 def test_verbose_names_the_format(disksum, vmdk):

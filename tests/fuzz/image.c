@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format/format.h"
 #include "image/image.h"
 #include "tests/unit/memory_reader.h"
 
@@ -104,4 +105,53 @@ void fuzz_image(const uint8_t *data, size_t size, const char *format,
     require(image->size % 512 == 0);
     map_all(image, &m);
     image_close(image);
+}
+
+static void map_layer(struct layer *layer)
+{
+    uint64_t offset = 0;
+
+    for (int i = 0; i < MAX_EXTENTS && offset < layer->size; i++) {
+        uint64_t length = layer->size - offset;
+        struct error error = ERROR_INIT;
+        struct extent e;
+
+        if (i % 3 == 1 && length > 700)
+            length = 700;
+        if (layer->ops->map(layer, offset, length, &e, &error)) {
+            require(error.code && *error_message(&error));
+            error_clear(&error);
+            offset += length < 4096 ? length : 4096;
+            continue;
+        }
+        require(e.offset == offset);
+        require(e.length > 0 && e.length <= length);
+        if (e.kind == EXTENT_DATA)
+            require(e.reader == layer->reader &&
+                    e.host_offset <= INT64_MAX - e.length);
+        offset += e.length;
+    }
+}
+
+void fuzz_layer(const uint8_t *data, size_t size, const char *format)
+{
+    const struct layer_options options = { .snapshot = NULL };
+    struct error error = ERROR_INIT;
+    struct memory_reader m;
+    struct layer layer = { .reader = &m.reader };
+
+    memory_reader_init(&m, data, size);
+    if (format_find(format)->open(&layer, &options, &error)) {
+        require(error.code && *error_message(&error));
+        error_clear(&error);
+    } else {
+        require(layer.size % 512 == 0);
+        map_layer(&layer);
+    }
+    if (layer.ops)
+        layer.ops->close(&layer);
+    for (size_t i = 0; i < LAYER_BACKING_NAMES; i++)
+        free(layer.backing_names[i]);
+    free(layer.backing_format);
+    free(layer.files);
 }

@@ -12,4 +12,7 @@
 void fuzz_image(const uint8_t *data, size_t size, const char *format,
                 const char *snapshot);
 
+/* The same, but for its layer alone: what is below it is not opened. */
+void fuzz_layer(const uint8_t *data, size_t size, const char *format);
+
 #endif

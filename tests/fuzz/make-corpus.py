@@ -11,6 +11,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import vdi_image  # noqa: E402
+import vpc_image  # noqa: E402
 import zstd_frame  # noqa: E402
 from qcow2_image import (BITMAPS, EXT_BITMAPS, EXT_FEATURE_NAMES,  # noqa: E402
                          Image, deflate, feature_name)
@@ -96,8 +97,32 @@ def vdi():
     vdi_image.Image(0).write(directory / "empty")
 
 
+def vpc():
+    directory = HERE / "corpus/vpc"
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def make(name, size=20 << 10, **options):
+        made = vpc_image.Image(size, block_size=4096, **options)
+        if made.kind != vpc_image.FIXED:
+            made.data(3, TEXT)
+            made.data(0, TEXT)
+        if made.kind == vpc_image.DIFFERENCING:
+            made.sector(1, 2, TEXT)
+            made.locator(vpc_image.W2RU, vpc_image.utf16(".\\base.vhd"))
+            made.locator(vpc_image.W2KU, vpc_image.utf16("C:\\dir\\base.vhd"))
+            made.locator(vpc_image.MACX, b"file:///dir/base%2evhd")
+            made.locator(vpc_image.WI2R, b"base.vhd")
+            made.header["parent_name"] = "base.vhd".encode("utf-16-be")
+        made.write(directory / name)
+    make("dynamic")
+    make("geometry", creator=b"vpc ")
+    make("fixed", 4096, kind=vpc_image.FIXED)
+    make("differencing", kind=vpc_image.DIFFERENCING)
+
+
 def main():
     vdi()
+    vpc()
     image("plain")
     image("version-2", version=2)
     image("zlib", change=compressed)

@@ -161,9 +161,16 @@ static void test_files(void **state)
 
     memcpy(bytes + sizeof(bytes) - 512, "koly", 4);
     check_file(bytes, sizeof(bytes), "a", "raw", "dmg");
-    check_file(bytes, sizeof(bytes) - 1, "a", "raw", NULL);
     memcpy(bytes + sizeof(bytes) - 512, "conectix", 8);
     check_file(bytes, sizeof(bytes), "a", "raw", "vpc");
+    /* The last sector is not whole: QEMU finds the header there, too. */
+    check_file(bytes, sizeof(bytes) - 1, "a", "raw", "vpc");
+    check_file(bytes, sizeof(bytes) - 504, "a", "raw", "vpc");
+    check_file(bytes, sizeof(bytes) - 505, "a", "raw", NULL);
+    memmove(bytes + sizeof(bytes) - 612, "conectix", 8);
+    check_file(bytes, sizeof(bytes) - 100, "a", "raw", "vpc");
+    memset(bytes + sizeof(bytes) - 512, 0, 512);
+    check_file(bytes, sizeof(bytes), "a", "raw", NULL);
     memset(bytes, 0, sizeof(bytes));
     strcpy((char *)bytes, "# Disk DescriptorFile\nversion=4\n");
     check_file(bytes, sizeof(bytes), "a", "raw", "vmdk");
