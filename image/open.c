@@ -118,6 +118,7 @@ static int start_qemu(struct chain_layer *layer,
         .source = qemu_source(layer, source),
         .text = source->path,
         .export = layer->container,
+        .knows_backing = walked && !walked->foreign,
         .backing = walked ? walked->backing : NULL,
         .backing_format = walked ? walked->backing_format : NULL,
         .format = format,
@@ -244,9 +245,10 @@ static int open_container(struct chain_layer *layer,
         err = reopen_through_qemu(layer, source, format, options, error);
     } else if (!err) {
         /* The reader stays open: to see whether a file changes, or as the one
-         * way to a server. The server may now have other names for the QEMU
-         * that looks for them. That QEMU takes those of the walk instead, and
-         * has no network. */
+         * way to a server. The image may now have another name of a backing
+         * file than the walk saw: a server can show QEMU what it likes, and
+         * the owner of a file can write to it. So QEMU is told that of the
+         * walk. If it has an image on a server, it has no network. */
         layer->container = layer->layer.reader;
         layer->layer.reader = NULL;
         err = open_through_qemu(layer, source, format, &walked, options,

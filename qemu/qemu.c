@@ -105,36 +105,17 @@ static char *own_path(const char *path, int *fd)
     return own;
 }
 
-/* An option string for a file: no character of its name is special there, and
- * it can have force-share. */
-static char *file_argument(const struct qemu_options *o, int *fd)
-{
-    char *path = own_path(o->text, fd);
-    char *name = path ? escape(path) : NULL;
-    char *format = escape(o->format ? o->format : "");
-    char *text = NULL;
-
-    if (name && format &&
-        asprintf(&text, "%s%s%sfile.filename=%s%s", o->format ? "driver=" : "",
-                 format, o->format ? "," : "", name,
-                 o->files.force_share ? ",force-share=on" : "") < 0)
-        text = NULL;
-    free(path);
-    free(name);
-    free(format);
-    return text;
-}
-
 /* Options that say which backing file an image has, or that it has none. (To
- * say that in an option string is deprecated, but there is no other way.) */
+ * say that in an option string is deprecated, but there is no other way.) Empty
+ * if that is up to the image. NULL when out of memory. */
 static char *backing_options(const struct qemu_options *o)
 {
     char *path, *text;
 
-    if (!o->backing)
-        return strdup("backing=");
+    if (!o->knows_backing || !o->backing)
+        return strdup(o->knows_backing ? ",backing=" : "");
     path = escape(o->backing);
-    if (!path || asprintf(&text, "backing.file.filename=%s%s%s", path,
+    if (!path || asprintf(&text, ",backing.file.filename=%s%s%s", path,
                           o->backing_format ? ",backing.driver=" : "",
                           o->backing_format ? o->backing_format : "") < 0)
         text = NULL;
@@ -142,9 +123,30 @@ static char *backing_options(const struct qemu_options *o)
     return text;
 }
 
+/* An option string for a file: no character of its name is special there, and
+ * it can have force-share. */
+static char *file_argument(const struct qemu_options *o, int *fd)
+{
+    char *path = own_path(o->text, fd);
+    char *name = path ? escape(path) : NULL;
+    char *format = escape(o->format ? o->format : "");
+    char *backing = backing_options(o);
+    char *text = NULL;
+
+    if (name && format && backing &&
+        asprintf(&text, "%s%s%sfile.filename=%s%s%s",
+                 o->format ? "driver=" : "", format, o->format ? "," : "", name,
+                 backing, o->files.force_share ? ",force-share=on" : "") < 0)
+        text = NULL;
+    free(path);
+    free(name);
+    free(format);
+    free(backing);
+    return text;
+}
+
 /* An option string for the export of another qemu-nbd, over a socket that is
- * connected to it. A server can show QEMU another name of a backing file than
- * it has shown before. */
+ * connected to it. */
 static char *export_argument(const struct qemu_options *o, int *fd)
 {
     int connection = nbd_reader_connect(o->export);
@@ -158,9 +160,9 @@ static char *export_argument(const struct qemu_options *o, int *fd)
     }
     if (format && backing &&
         asprintf(&text,
-                 "driver=%s,%s,file.driver=nbd,file.server.type=fd,"
-                 "file.server.str=%d",
-                 format, backing, *fd) < 0)
+                 "driver=%s,file.driver=nbd,file.server.type=fd,"
+                 "file.server.str=%d%s",
+                 format, *fd, backing) < 0)
         text = NULL;
     free(backing);
     free(format);

@@ -27,8 +27,10 @@ struct qemu_options {
     const char *text; /* the path, name or option string; QEMU_EXPORT: that of
                        * the other qemu-nbd, for messages */
     const struct reader *export; /* QEMU_EXPORT: which one */
-    const char *backing;         /* QEMU_EXPORT: the path of the backing file,
-                                  * whatever the image says; NULL: none */
+    bool knows_backing;          /* QEMU_FILE, QEMU_EXPORT: which backing file
+                                  * it has is said here, whatever the image
+                                  * says: */
+    const char *backing;         /* its path; NULL: there is none */
     const char *backing_format;  /* NULL: QEMU probes */
 
     const char *format;   /* as in 'qemu-img -f'; NULL: QEMU probes */

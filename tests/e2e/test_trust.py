@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import struct
 import subprocess
@@ -441,6 +442,36 @@ def test_server_names_a_fifo_after_the_look(disksum, servers, tmp_path, reads, h
         clean = hostile_qed(tmp_path / "clean", str(below)) if has_name else \
             without_name(tmp_path / "clean", evil)
         run(disksum, "-f", "qed", serve_in_turn(servers, tmp_path, clean, evil, reads))
+
+
+@pytest.mark.parametrize("has_name", [False, True])
+def test_owner_names_a_fifo_after_the_look(disksum, tmp_path, has_name):
+    """A qemu-nbd that waits until the image is another."""
+    below, image, gate = (tmp_path / name for name in ("below", "image", "gate"))
+    below.write_bytes(bytes(SIZE))
+    os.mkfifo(gate)
+    program = tmp_path / "bin" / "qemu-nbd"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nread line <{gate}\n"
+                       f"exec {shutil.which('qemu-nbd')} \"$@\"\n")
+    program.chmod(0o755)
+    with unopened_fifo(tmp_path / "fifo") as fifo:
+        evil = hostile_qed(tmp_path / "evil", str(fifo)).read_bytes()
+        hostile_qed(image, str(below))
+        if not has_name:
+            without_name(image, image)
+
+        def change():
+            with open(gate, "w") as f:
+                image.write_bytes(evil)
+                f.write("go on\n")
+        thread = threading.Thread(target=change)
+        thread.start()
+        done = run(disksum, image, env={
+            **os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"})
+        thread.join()
+    assert done.returncode == 1
+    assert "while it was read" in done.stderr
 
 
 @pytest.mark.parametrize("format, make", [("qed", hostile_qed), ("qcow", hostile_qcow)])
