@@ -15,6 +15,16 @@ def free_port():
         return s.getsockname()[1]
 
 
+def is_listening(path):
+    """Whether a unix socket listens, without a connection to it. The path is there a
+    moment earlier."""
+    accepts = 1 << 16  # __SO_ACCEPTCON
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as f:
+        fields = [line.split(maxsplit=7) for line in f]
+    return any(len(words) == 8 and words[7].rstrip("\n") == os.fspath(path) and
+               int(words[3], 16) & accepts for words in fields[1:])
+
+
 def vsock_answers(port):
     try:
         with socket.socket(socket.AF_VSOCK) as s:
@@ -98,7 +108,8 @@ class Servers:
         """Start nbdkit on a unix socket. Returns (URI, server)."""
         sock = self.new_socket()
         server = self.start(["nbdkit", "-f", "-r", "-U", sock,
-                             *map(os.fspath, args)], sock.exists)
+                             *map(os.fspath, args)],
+                            lambda: is_listening(sock))
         return f"{scheme}://{path}?socket={sock}{query}", server
 
     def nbdkit_tcp(self, *args, path="/", scheme="nbd", query=""):
@@ -115,13 +126,11 @@ class Servers:
     def qemu_nbd(self, image, *args, export="", format="raw", shared=8,
                  persistent=True):
         sock = self.new_socket()
-        # --pid-file is written when the socket listens.
-        pid_file = self.directory / f"{sock.name}.pid"
         server = self.start(["qemu-nbd", *(["-t"] if persistent else []),
                              "-r", "-k", sock, "-f", format,
                              "-e", str(shared), "-x", export,
-                             "--pid-file", pid_file, *args, image],
-                            lambda: sock.exists() and pid_file.exists())
+                             *args, image],
+                            lambda: is_listening(sock))
         return f"nbd+unix:///{export}?socket={sock}", server
 
     def stop(self):

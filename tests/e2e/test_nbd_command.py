@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Servers that disksum starts: -- [ COMMAND ARG... ]."""
 
+import contextlib
 import glob
 import os
 import re
@@ -24,18 +25,26 @@ def directory_for_sockets(servers):
     assert list(directory.iterdir()) == []
 
 
-def children_with(word):
-    """The paths of the cmdline of all processes that have a word in it. Zombies have
-    none."""
-    found = []
+def arguments_with(word):
+    """The cmdline of all processes that have a word in it, by its path. Zombies have
+    none. A process may end at any moment, so nobody reads it again."""
+    found = {}
     for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            with open(path, "rb") as f:
-                if word.encode() in f.read():
-                    found.append(path)
-        except OSError:
-            pass
+        with contextlib.suppress(OSError), open(path, "rb") as f:
+            arguments = f.read()
+            if word.encode() in arguments:
+                found[path] = arguments
     return found
+
+
+def children_with(word):
+    return list(arguments_with(word))
+
+
+def is_running(program, word):
+    """Whether a program runs that has the word in its arguments."""
+    return any(program.encode() in arguments.split(b"\0")[0]
+               for arguments in arguments_with(word).values())
 
 
 def wait_until(condition):
@@ -164,8 +173,7 @@ def test_command_ends_with_us(build, image, directory_for_sockets, number,
          link, "delay-read=500ms", "]"], stdout=subprocess.DEVNULL,
         env={**os.environ, **directory_for_sockets})
     try:
-        wait_until(lambda: any("nbdkit" in open(p).read().split("\0")[0]
-                               for p in children_with(str(link))))
+        wait_until(lambda: is_running("nbdkit", str(link)))
         wait_until(lambda: not os.listdir(directory_for_sockets["TMPDIR"]))
     finally:
         process.send_signal(number)

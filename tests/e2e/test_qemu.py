@@ -12,10 +12,12 @@ import pytest
 
 from conftest import BUILD, sums
 from luks import encrypt
+from nbd_server import is_listening
 from oracle import checksum, write_image
 from test_errors import changed
 from test_locks import HINT, in_use, qemu_io
-from test_nbd_command import children_with, wait_until
+from test_nbd_command import (
+    arguments_with, children_with, is_running, wait_until)
 
 SECRET = "secret,id=s,data=open sesame"
 
@@ -209,7 +211,7 @@ def server(raw):
     process = subprocess.Popen(["qemu-nbd", "-r", "-t", "-e", "9", "-f", "raw",
                                 "-k", path, raw])
     try:
-        wait_until(path.exists)
+        wait_until(lambda: is_listening(path))
         yield path
     finally:
         process.kill()
@@ -481,8 +483,7 @@ def test_it_ends_with_us(raw, number, moment):
     os.close(theirs)
     with process, open(ours) as progress:
         try:
-            wait_until(lambda: any(b"qemu-nbd" in open(path, "rb").read()
-                                   for path in children_with(str(raw))))
+            wait_until(lambda: is_running("qemu-nbd", str(raw)))
             if moment == "reads":
                 assert progress.readline() == "0/100\n"
         finally:
@@ -508,8 +509,7 @@ def test_silent_server(fails, silent):
 
 def test_killed_while_it_opens(directory, silent):
     with subprocess.Popen([BUILD / "disksum", "--image-opts", silent]) as p:
-        wait_until(lambda: any(b"qemu-nbd" in open(path, "rb").read()
-                               for path in children_with(silent)))
+        wait_until(lambda: is_running("qemu-nbd", silent))
         # The name of the socket is removed by now.
         assert list(directory.iterdir()) == []
         p.kill()
@@ -525,8 +525,8 @@ def test_qemu_is_killed(raw):
             stderr=subprocess.PIPE) as process:
         os.close(theirs)
         os.read(ours, 100)  # it has begun to read
-        [server] = [path for path in children_with(str(raw))
-                    if b"qemu-nbd" in open(path, "rb").read()]
+        [server] = [path for path, arguments in arguments_with(str(raw)).items()
+                    if arguments.startswith(b"qemu-nbd\0")]
         os.kill(int(server.split("/")[2]), signal.SIGKILL)
         out, err = process.communicate()
     os.close(ours)

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import pytest
 
 from conftest import BUILD, sums
-from nbd_server import free_port
+from nbd_server import free_port, is_listening
 from oracle import checksum, write_image
 from pki import make_certificates
 from test_qemu import directory, raw, vmdk  # noqa: F401 (fixtures)
@@ -427,7 +427,8 @@ def ssh_agent(tmp_path, servers, monkeypatch):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
                         tmp_path / name], check=True)
     path = servers.new_socket()
-    servers.start(["ssh-agent", "-D", "-a", path], path.exists)
+    servers.start(["ssh-agent", "-D", "-a", path],
+                  lambda: is_listening(path))
     monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
     subprocess.run(["ssh-add", "-q", tmp_path / "user"], check=True)
 

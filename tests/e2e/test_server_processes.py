@@ -16,13 +16,12 @@ import pytest
 from conftest import BUILD, sums
 from test_nbd import image  # noqa: F401 (a fixture)
 from test_nbd_command import (  # noqa: F401 (a fixture)
-    children_with, directory_for_sockets, wait_until)
+    children_with, directory_for_sockets, is_running, wait_until)
 
 
-def is_running(number):
+def sleeps(number):
     """Whether a 'sleep' of this many seconds runs."""
-    return any(pathlib.Path(path).read_bytes().startswith(b"sleep\0")
-               for path in children_with(number))
+    return is_running("sleep", number)
 
 
 def new_number():
@@ -58,7 +57,7 @@ ORPHAN = "sh -c 'LISTEN_PID=$$ exec qemu-nbd -r -t -e 4 -f raw {}'"
 
 def check_detached(script, number, directory, end):
     with start_detached(script, number, directory) as process:
-        wait_until(lambda: is_running(number))
+        wait_until(lambda: sleeps(number))
         process.send_signal(end)
     wait_for_none(number)
 
@@ -133,8 +132,8 @@ def test_proc_of_another_namespace(directory_for_sockets):
                           stderr=subprocess.DEVNULL) as process:
         try:
             # The namespace, which would end them all, is still there.
-            wait_until(lambda: is_running(other))
-            assert not is_running(number)
+            wait_until(lambda: sleeps(other))
+            assert not sleeps(number)
         finally:
             for path in children_with(other):
                 os.kill(int(path.split("/")[2]), signal.SIGKILL)
@@ -145,7 +144,7 @@ def test_name_of_the_watcher(directory_for_sockets):
     """'killall disksum' leaves it alone, so that it can end the server."""
     number = new_number()
     with start_detached("sleep {0}; sleep {0}", number, directory_for_sockets) as process:
-        wait_until(lambda: is_running(number))
+        wait_until(lambda: sleeps(number))
         children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
         names = [pathlib.Path(f"/proc/{pid}/comm").read_text()
                  for pid in children.read_text().split()]
@@ -201,7 +200,7 @@ def test_group_is_killed(directory_for_sockets):
     process = subprocess.Popen(
         [BUILD / "disksum", "--", "[", "sh", "-c", f"setsid sleep {number} & wait", "]"],
         env={**os.environ, **directory_for_sockets}, start_new_session=True)
-    wait_until(lambda: is_running(number))
+    wait_until(lambda: sleeps(number))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     wait_for_none(number)
@@ -230,7 +229,7 @@ def waiting(directory_for_sockets):
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env={**os.environ, **directory_for_sockets})
     try:
-        wait_until(lambda: is_running(word))
+        wait_until(lambda: sleeps(word))
         yield process, children_of(process.pid)[0], word
     finally:
         process.kill()
