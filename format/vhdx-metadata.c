@@ -26,6 +26,7 @@ enum {
 #define FLAG_REQUIRED 4
 /* (64 KiB - 32) / 32 */
 #define MAX_ENTRIES 2047
+#define MAX_ITEM MiB /* by the specification */
 
 /* Flags of the file parameters. A fixed image has the first one, and differs in
  * nothing else. */
@@ -159,10 +160,6 @@ static int read_parameters(struct vhdx *v, const struct found *found,
                            has_locator ? "it says where its parent is, and "
                                          "that it has none"
                                        : "it does not say where its parent is");
-    if (v->has_parent)
-        return error_set(error, ENOTSUP,
-                         "%s: a VHDX image with a parent is not supported",
-                         v->layer->reader->name);
     return 0;
 }
 
@@ -202,6 +199,29 @@ static int read_disk_size(struct vhdx *v, const struct found *found,
     return 0;
 }
 
+/* The items of a locator are somewhere in it, so all of it is read. */
+static int read_locator(struct vhdx *v, const struct found *found,
+                        struct error *error)
+{
+    const unsigned char *entry = found->entries[PARENT_LOCATOR];
+    uint32_t len = get_le32(entry + LENGTH);
+    unsigned char *locator;
+    int err;
+
+    if (len > MAX_ITEM)
+        return vhdx_broken(v, EFBIG, error,
+                           "the parent locator has %u bytes, more than 1 MiB",
+                           len);
+    locator = malloc(len + 1);
+    if (!locator)
+        return error_no_memory(error, v->layer->reader->name);
+    err = read_item(v, entry, locator, len, error);
+    if (!err)
+        err = vhdx_read_locator(v, locator, len, error);
+    free(locator);
+    return err;
+}
+
 int vhdx_read_metadata(struct vhdx *v, struct error *error)
 {
     unsigned char *table = malloc(TABLE_SIZE);
@@ -219,6 +239,8 @@ int vhdx_read_metadata(struct vhdx *v, struct error *error)
         err = read_sector_size(v, &found, error);
     if (!err)
         err = read_disk_size(v, &found, error);
+    if (!err && v->has_parent)
+        err = read_locator(v, &found, error);
     free(table);
     return err;
 }

@@ -8,15 +8,26 @@
 #include "common/bytes.h"
 #include "format/format.h"
 
-/* The BAT must have an entry for each block of the disk, and one for each chunk
- * but the last: at most 2^26 + 2^14, for 64 TiB of blocks of 1 MiB. */
-static int set_bat(struct vhdx *v, struct error *error)
+/* How many entries the BAT must have: one for each block of the disk, and one
+ * for each chunk but the last, if that has no bitmap. With a parent all entries
+ * of all chunks are there. At most 2^26 + 2^14, for 64 TiB of blocks of 1 MiB.
+ */
+static uint64_t bat_entries(const struct vhdx *v)
 {
     uint64_t blocks = round_up(v->layer->size, v->block_size) / v->block_size;
+
+    if (v->has_parent)
+        return round_up(blocks, v->chunk_blocks) / v->chunk_blocks *
+               (v->chunk_blocks + 1);
+    return blocks ? blocks + (blocks - 1) / v->chunk_blocks : 0;
+}
+
+static int set_bat(struct vhdx *v, struct error *error)
+{
     uint64_t entries;
 
     vhdx_set_blocks(v);
-    entries = blocks ? blocks + (blocks - 1) / v->chunk_blocks : 0;
+    entries = bat_entries(v);
     if (entries > v->bat.length / VHDX_BAT_ENTRY)
         return vhdx_broken(v, EINVAL, error,
                            "its BAT has %" PRIu64 " bytes, too few for a disk "
@@ -38,6 +49,7 @@ static void vhdx_close(struct layer *layer)
     struct vhdx *v = vhdx_of(layer);
 
     table_free(&v->entries);
+    table_free(&v->bitmap);
     ranges_free(&v->regions);
     vhdx_replay_free(v);
     free(v);
@@ -45,6 +57,7 @@ static void vhdx_close(struct layer *layer)
 
 static const struct layer_ops vhdx_ops = {
     .map = vhdx_map,
+    .check_backing = vhdx_check_parent,
     .close = vhdx_close,
 };
 

@@ -3,8 +3,8 @@
  * VHDX, as Microsoft's [MS-VHDX] specifies it, and as far as QEMU 7.2 follows
  * it. Each part of the format has a file: vhdx-header.c, vhdx-log.c (which
  * entries of the log are to be replayed) and vhdx-replay.c (what they change),
- * vhdx-region.c, vhdx-metadata.c, vhdx-map.c. An image is opened and closed in
- * vhdx.c. All numbers are little-endian.
+ * vhdx-region.c, vhdx-metadata.c, vhdx-parent.c, vhdx-map.c. An image is opened
+ * and closed in vhdx.c. All numbers are little-endian.
  */
 #ifndef FORMAT_VHDX_H
 #define FORMAT_VHDX_H
@@ -53,6 +53,8 @@ struct vhdx {
     uint32_t block_size;
     uint32_t sector_size;
     bool has_parent;
+    struct vhdx_guid linkage[2]; /* what its data_write_guid may be */
+    size_t linkage_count;
 
     /* Derived from these. */
     uint64_t end; /* of v->file: no block may reach beyond it */
@@ -60,6 +62,12 @@ struct vhdx {
     uint32_t chunk_blocks; /* in a chunk: the chunk ratio */
     struct table entries;  /* of the BAT */
     struct blocks blocks;
+
+    /* With a parent: the bitmap of the sectors that are in this file, for the
+     * chunk that was mapped last. */
+    struct table bitmap;
+    uint64_t bitmap_chunk;
+    uint64_t bitmap_offset; /* 0: of no chunk yet */
 };
 
 static inline struct vhdx *vhdx_of(const struct layer *layer)
@@ -85,6 +93,12 @@ static inline bool vhdx_guid_equal(const struct vhdx_guid *guid,
 {
     return memcmp(guid->bytes, bytes, sizeof(guid->bytes)) == 0;
 }
+
+/* vhdx-guid.c: the text "{83ed0ec3-24c8-49a6-a959-5e4bf1288bfb}", in upper or
+ * lower case. */
+#define VHDX_GUID_TEXT 39
+bool vhdx_guid_parse(const char *text, struct vhdx_guid *guid);
+void vhdx_guid_format(const struct vhdx_guid *guid, char text[VHDX_GUID_TEXT]);
 
 /* vhdx-check.c: set the error "NAME: broken VHDX image: ...". Returns its
  * code. */
@@ -131,6 +145,13 @@ int vhdx_read_regions(struct vhdx *v, struct error *error);
 /* vhdx-metadata.c: read and check what describes the disk. Sets the size of the
  * layer. */
 int vhdx_read_metadata(struct vhdx *v, struct error *error);
+
+/* vhdx-parent.c: find the names and the identity of the parent in its locator.
+ */
+int vhdx_read_locator(struct vhdx *v, const unsigned char *locator, size_t len,
+                      struct error *error);
+int vhdx_check_parent(const struct layer *layer, const struct layer *backing,
+                      struct error *error);
 
 /* vhdx-map.c */
 void vhdx_set_blocks(struct vhdx *v);

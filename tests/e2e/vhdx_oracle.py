@@ -228,7 +228,7 @@ class Vhdx:
         for key in "relative_path", "volume_path", "absolute_win32_path":
             name = pairs.get(key, "")
             if re.match(r"\\|[A-Za-z]:", name):     # a place of another computer
-                name = name.split("\\")[-1]
+                name = re.split(r"\\|^[A-Za-z]:", name)[-1]
             if name:
                 names.append(name.replace("\\", "/"))
         directory = os.path.dirname(self.path)
@@ -248,11 +248,11 @@ class Vhdx:
         [entry] = struct.unpack("<Q", self.read(self.bat + 8 * index, 8))
         return entry & 7, entry >> 20 << 20
 
-    def check_place(self, offset, length):
+    def check_place(self, offset, length, in_log=False):
         require(MIB <= offset <= 1 << 62, "place of a block")
         for start, size in self.used:
             require(offset >= start + size or start >= offset + length, "overlap")
-        for start in self.sectors:
+        for start in () if in_log else self.sectors:
             require(offset >= start + 4096 or start >= offset + length,
                     "the log changes a block")
 
@@ -266,40 +266,48 @@ class Vhdx:
         if state == form.FULLY_PRESENT:
             return self.file.read(offset, size)
         if state == form.NOT_PRESENT:
-            return self.parent and self.parent.read_guest(block * self.block_size, size)
+            return self.read_parent(block, size)
         if state == form.PARTIALLY_PRESENT:
             require(self.parent, "partial, without a parent")
             return self.read_partial(block, self.file.read(offset, size))
         require(state != form.RESERVED, "state of a block")
         return None
 
+    def read_parent(self, block, size):
+        parent, start = self.parent, block * self.block_size
+        if parent and parent.block_size == self.block_size and parent.size >= start + size:
+            content = parent.read_block(block)      # perhaps no bytes
+            return content and content[:size]
+        return parent and parent.read_guest(start, size)
+
     def read_partial(self, block, here):
         chunk = block // self.chunk
         state, offset = self.entry((chunk + 1) * (self.chunk + 1) - 1)
         require(state == form.BITMAP_PRESENT, "no bitmap")
-        require(MIB <= offset and offset + MIB <= self.file_size, "place of the bitmap")
+        self.check_place(offset, MIB, in_log=True)
+        require(offset + MIB <= self.file_size, "place of the bitmap")
         bitmap = self.read(offset, MIB)
         first = block % self.chunk * (self.block_size // self.sector)
         below = self.parent.read_guest(block * self.block_size, len(here))
-        content = b""
+        pieces = []
         for at in range(0, len(here), self.sector):
             bit = first + at // self.sector
             source = here if bitmap[bit // 8] >> bit % 8 & 1 else below
-            content += source[at:at + self.sector]
-        return content
+            pieces.append(source[at:at + self.sector])
+        return b"".join(pieces)
 
     def read_guest(self, offset, length):
-        content = b""
+        pieces = []
         while length:
             block, start = divmod(offset, self.block_size)
             count = min(length, self.block_size - start)
             have = max(0, min(count, self.size - offset))
             piece = self.read_block(block) if have else None
-            content += (piece or bytes(self.block_size))[start:start + have]
-            content += bytes(count - have)
+            pieces.append((piece or bytes(self.block_size))[start:start + have])
+            pieces.append(bytes(count - have))
             offset += count
             length -= count
-        return content
+        return b"".join(pieces)
 
 
 def guest_bytes(path):
