@@ -296,6 +296,20 @@ def test_shrinking_file(fails, build, tmp_path, options, moment, size):
     assert "shrank while it was read" in line
 
 
+@pytest.mark.parametrize("size", [0, 4096, 500000])
+def test_shrinking_file_of_one_slot(disksum, build, tmp_path, size):
+    """The first thread hashes it, and then the next one."""
+    write_image(tmp_path / "disk", "1M:A")
+    content = write_image(tmp_path / "next", "1M:B")
+    result = disksum("-f", "raw", "disk", "next", cwd=tmp_path, check=False,
+                     env=changed(build, tmp_path / "disk", size, "map"))
+    assert result.returncode == 1
+    assert result.stdout == f"{checksum(content)}  next\n"
+    assert result.stderr == \
+        f"disksum: disk: ends at offset {size}, before its size of 1048576: " \
+        "it shrank while it was read\n"
+
+
 @pytest.mark.parametrize("moment", ["open", "map"])
 def test_shrinking_hole(fails, build, tmp_path, moment):
     path = tmp_path / "disk"
