@@ -71,7 +71,7 @@ int main(int argc, char **argv)
             continue;
         start = clock_seconds();
         if (decode(decoder, e.codec, bytes + e.host_offset, e.host_length, out,
-                   e.cluster_size))
+                   e.cluster_size, e.skip + e.length))
             die("a cluster cannot be decoded");
         seconds += clock_seconds() - start;
         decoded += e.length;

@@ -9,6 +9,8 @@ struct cluster_decoder {
     struct decoder *decoder;
     unsigned char *cluster; /* a whole one, of which a part is wanted */
     size_t cluster_room;
+    unsigned char *input; /* of one that is longer than its map says */
+    size_t input_room;
 };
 
 /* Decode a cluster into the buffer of its job. Its bytes must be there. */

@@ -155,8 +155,9 @@ static void limit_memory(struct sizes *s, const struct engine_options *o,
     if (depth >= s->queue_depth)
         return;
     s->queue_depth = depth ? depth : 1;
-    /* To decode a part of a cluster, a worker needs room for all of it. */
-    threads = (EXTRA_MEMORY + asked) / (asked_size(o) + extra + cluster);
+    /* To decode a part of a cluster, a worker needs room for all of it; and for
+     * two of them where the map can only guess how long it is. */
+    threads = (EXTRA_MEMORY + asked) / (asked_size(o) + extra + 3 * cluster);
     if (threads < s->threads)
         s->threads = threads ? threads : 1;
 }

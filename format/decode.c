@@ -36,6 +36,14 @@
  * QEMU writes each cluster as one frame with its content size. Only these
  * frames are decoded by a context that is kept. All others get a new context,
  * so no worker keeps a window of 128 MiB.
+ *
+ * zlib, in grains of VMDK: QEMU calls zlib's uncompress(). Hence:
+ *   - The stream has its header and its checksum, and must end. What follows is
+ *     not read.
+ *   - It may decode to less than a grain, if nobody reads the rest, but not to
+ *     more.
+ *   - Of the marker, only the size counts. It may be up to two grains.
+ * Again, zlib decides when libdeflate finds a fault.
  */
 #include "format/decode.h"
 
@@ -51,6 +59,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "common/bytes.h"
+
 struct decoder {
     struct libdeflate_decompressor *deflate;
     z_stream inflate;
@@ -63,30 +73,48 @@ struct decoder {
 /* As in QEMU: no zlib header, and a window of 4 KiB. */
 #define WINDOW_BITS (-12)
 
-static int inflate_cluster(struct decoder *d, const void *in, size_t in_len,
-                           void *out, size_t out_len)
+/* A zlib header says how large the window is. */
+#define ZLIB_WINDOW_BITS 15
+
+/* Call inflate() once. *result is what it returns. */
+static int inflate_once(struct decoder *d, int window_bits, const void *in,
+                        size_t in_len, void *out, size_t out_len, int *result)
 {
     z_stream *stream = &d->inflate;
-    int result;
 
     if (!d->inflate_ready) {
-        if (inflateInit2(stream, WINDOW_BITS) != Z_OK)
+        if (inflateInit2(stream, window_bits) != Z_OK)
             return ENOMEM;
         d->inflate_ready = true;
     }
-    inflateReset(stream);
+    inflateReset2(stream, window_bits);
     stream->next_in = (void *)(uintptr_t)in; /* const only with ZLIB_CONST */
     stream->avail_in = in_len;
     stream->next_out = out;
     stream->avail_out = out_len;
-    result = inflate(stream, Z_FINISH);
-    if (result == Z_MEM_ERROR)
+    *result = inflate(stream, Z_FINISH);
+    return *result == Z_MEM_ERROR ? ENOMEM : 0;
+}
+
+static int inflate_cluster(struct decoder *d, const void *in, size_t in_len,
+                           void *out, size_t out_len)
+{
+    int result;
+
+    if (inflate_once(d, WINDOW_BITS, in, in_len, out, out_len, &result))
         return ENOMEM;
     /* Z_BUF_ERROR: there is more output, or the stream has no end. */
     if ((result == Z_STREAM_END || result == Z_BUF_ERROR) &&
-        stream->avail_out == 0)
+        d->inflate.avail_out == 0)
         return 0;
     return EIO;
+}
+
+static int make_libdeflate(struct decoder *d)
+{
+    if (!d->deflate)
+        d->deflate = libdeflate_alloc_decompressor();
+    return d->deflate ? 0 : ENOMEM;
 }
 
 static int decode_deflate(struct decoder *d, const void *in, size_t in_len,
@@ -94,9 +122,7 @@ static int decode_deflate(struct decoder *d, const void *in, size_t in_len,
 {
     size_t in_used, out_made;
 
-    if (!d->deflate)
-        d->deflate = libdeflate_alloc_decompressor();
-    if (!d->deflate)
+    if (make_libdeflate(d))
         return ENOMEM;
     if (libdeflate_deflate_decompress_ex(d->deflate, in, in_len, out, out_len,
                                          &in_used,
@@ -104,6 +130,63 @@ static int decode_deflate(struct decoder *d, const void *in, size_t in_len,
         out_made == out_len)
         return 0;
     return inflate_cluster(d, in, in_len, out, out_len);
+}
+
+/* --- zlib --------------------------------------------------------------- */
+
+static int decode_zlib(struct decoder *d, const void *in, size_t in_len,
+                       void *out, size_t out_len, size_t needed)
+{
+    size_t in_used, out_made;
+    int result;
+
+    if (make_libdeflate(d))
+        return ENOMEM;
+    if (libdeflate_zlib_decompress_ex(d->deflate, in, in_len, out, out_len,
+                                      &in_used,
+                                      &out_made) == LIBDEFLATE_SUCCESS)
+        return out_made < needed ? EIO : 0;
+    if (inflate_once(d, ZLIB_WINDOW_BITS, in, in_len, out, out_len, &result))
+        return ENOMEM;
+    if (result == Z_STREAM_END && out_len - d->inflate.avail_out >= needed)
+        return 0;
+    return EIO;
+}
+
+/* A marker: the guest's sector, which QEMU ignores, and the length of the
+ * stream that follows. */
+#define MARKER_SIZE 12
+#define MARKER_LENGTH_AT 8
+
+static int decode_marked(struct decoder *d, const unsigned char *in,
+                         size_t in_len, void *out, size_t out_len,
+                         size_t needed)
+{
+    size_t length;
+
+    if (in_len < MARKER_SIZE)
+        return EIO;
+    length = get_le32(in + MARKER_LENGTH_AT);
+    if (length == 0 || length > 2 * out_len || length > in_len - MARKER_SIZE)
+        return EIO;
+    return decode_zlib(d, in + MARKER_SIZE, length, out, out_len, needed);
+}
+
+size_t decode_input_length(enum codec codec, const void *in, size_t in_len,
+                           size_t out_len)
+{
+    const unsigned char *marker = in;
+    size_t length;
+
+    if (codec != CODEC_ZLIB_MARKED)
+        return in_len;
+    if (in_len < MARKER_SIZE)
+        return MARKER_SIZE;
+    length = get_le32(marker + MARKER_LENGTH_AT);
+    /* One that is too long is refused as it is. */
+    if (length > 2 * out_len || length + MARKER_SIZE < in_len)
+        return in_len;
+    return length + MARKER_SIZE;
 }
 
 /* --- zstd --------------------------------------------------------------- */
@@ -190,9 +273,9 @@ void decoder_free(struct decoder *d)
 }
 
 int decode(struct decoder *d, enum codec codec, const void *in, size_t in_len,
-           void *out, size_t out_len)
+           void *out, size_t out_len, size_t needed)
 {
-    /* zlib counts in unsigned. A cluster has at most 2 MiB. */
+    /* zlib counts in unsigned. A cluster has at most 4 MiB. */
     if (in_len > INT_MAX || out_len == 0 || out_len > INT_MAX)
         return EIO;
     switch (codec) {
@@ -200,6 +283,10 @@ int decode(struct decoder *d, enum codec codec, const void *in, size_t in_len,
         return decode_deflate(d, in, in_len, out, out_len);
     case CODEC_ZSTD:
         return decode_zstd(d, in, in_len, out, out_len);
+    case CODEC_ZLIB:
+        return decode_zlib(d, in, in_len, out, out_len, needed);
+    case CODEC_ZLIB_MARKED:
+        return decode_marked(d, in, in_len, out, out_len, needed);
     default:
         return EIO;
     }

@@ -34,7 +34,7 @@ struct extent {
 
     /* COMPRESSED: */
     uint32_t host_length;  /* if it reaches beyond the end of the object, zeros
-                            * follow */
+                            * follow; CODEC_ZLIB_MARKED: a guess */
     uint32_t cluster_size; /* of the decoded cluster */
     uint32_t skip;         /* bytes of the decoded cluster before the extent */
     enum codec codec;

@@ -48,7 +48,8 @@ static size_t decode_cluster(struct decoder *d, const struct extent *e,
         there = e->host_length;
     memset(in, 0, e->host_length);
     memcpy(in, m->bytes + e->host_offset, there);
-    decode(d, e->codec, in, e->host_length, out, e->cluster_size);
+    decode(d, e->codec, in, e->host_length, out, e->cluster_size,
+           e->skip + e->length);
     return e->cluster_size;
 }
 

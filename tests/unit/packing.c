@@ -45,7 +45,7 @@ int try_length(enum codec codec, size_t in_len, size_t out_len)
     assert_non_null(in);
     memcpy(in, packed, in_len);
     memset(out, 0xee, sizeof(out));
-    err = decode(decoder, codec, in, in_len, out, out_len);
+    err = decode(decoder, codec, in, in_len, out, out_len, out_len);
     assert_int_equal(out[out_len], 0xee);
     free(in);
     return err;
