@@ -56,6 +56,8 @@ struct format {
 
     format_open *open;   /* NULL: QEMU reads the format */
     format_names *names; /* NULL: an image records no names */
+    bool has_extents;    /* the names may be those of extents, which QEMU can
+                          * follow to servers */
 };
 
 /* All formats. */
@@ -90,6 +92,7 @@ format_names qed_names;
 format_open vdi_open;
 format_open vhdx_open;
 format_probe vmdk_probe;
+format_open vmdk_open;
 format_names vmdk_names;
 format_open vpc_open;
 

@@ -83,7 +83,9 @@ const struct format formats[] = {
         .name = "vmdk",
         .probe = vmdk_probe,
         .lookalike_start = MAGIC(0, "# Disk DescriptorFile"),
+        .open = vmdk_open,
         .names = vmdk_names,
+        .has_extents = true,
     },
     {
         .name = "vhdx",

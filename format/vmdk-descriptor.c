@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The text that describes a VMDK image, in a file of its own or embedded:
- * VMware's "Virtual Disk Format 5.0", as QEMU reads it.
+ * VMware's "Virtual Disk Format 5.0", as QEMU reads it. QEMU parses a line with
+ * sscanf(), so this does, too.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -10,48 +11,60 @@
 #include <string.h>
 
 #include "common/array.h"
-#include "common/bytes.h"
-#include "common/units.h"
-#include "format/format.h"
+#include "format/vmdk.h"
 
-/* QEMU reads no more of a descriptor than this. */
-#define MAX_DESCRIPTOR (MiB - 1)
-
-/* QEMU looks for the name of the parent in so many bytes of the descriptor, */
-#define PARENT_TEXT 10240
-/* which it expects here, unless the image is the descriptor alone. */
-#define EMBEDDED_AT 512
-
-/* The longest line of an extent, up to the end of its name. Only a line that
- * hides something behind blanks is longer. */
+/* The longest line of an extent, up to its end. Only a line that hides
+ * something behind blanks is longer. */
 #define MAX_LINE 2000
 
 /* QEMU takes too long for many of them. Nobody writes any. */
 #define MAX_EMPTY_LINES 1000
 
-#define HEADER_SIZE 44 /* what is used here of an extent's header */
+#define BLANKS " \t\n\v\f\r"
 
-struct descriptor {
-    struct reader *reader;
-    const struct name_visitor *visitor;
-    unsigned extents;
-};
-
-/* --- extents ------------------------------------------------------------ */
-
-static bool is_one_of(const char *word, const char *const *words)
+int vmdk_read_text(struct reader *r, uint64_t offset, uint64_t max, char **text,
+                   struct error *error)
 {
-    while (*words && strcmp(word, *words) != 0)
-        words++;
-    return *words != NULL;
+    uint64_t rest = offset < r->size ? r->size - offset : 0;
+    uint64_t len = max < rest ? max : rest;
+    int err;
+
+    *text = malloc(len + 1);
+    if (!*text)
+        return error_no_memory(error, r->name);
+    err = metadata_read(r, offset, *text, len, error);
+    (*text)[len] = '\0';
+    if (!err)
+        return 0;
+    free(*text);
+    *text = NULL;
+    return err;
 }
 
-static const char *const accesses[] = { "RW", "RDONLY", "NOACCESS" };
+/* --- lines of extents --------------------------------------------------- */
+
+/* Skip blanks, also those of empty lines, as QEMU's sscanf() does. QEMU does so
+ * again from each of the lines, which takes time in proportion to the square of
+ * their number. */
+static int skip_blanks(struct vmdk_lines *lines, unsigned *empty,
+                       struct error *error)
+{
+    *empty = 0;
+    while (*lines->next && strchr(BLANKS, *lines->next))
+        *empty += *lines->next++ == '\n';
+    if (*empty <= MAX_EMPTY_LINES)
+        return 0;
+    return error_set(
+        error, ENOTSUP,
+        "%s: this VMDK image has more than %d empty lines in a row",
+        lines->reader->name, MAX_EMPTY_LINES);
+}
 
 /* Whether a line begins as that of an extent does. */
 static bool has_access(const char *line)
 {
-    size_t len = strcspn(line, " \t\n\v\f\r");
+    static const char *const accesses[] = { "RW", "RDONLY", "NOACCESS" };
+    size_t len = strcspn(line, BLANKS);
 
     for (size_t i = 0; i < ARRAY_SIZE(accesses); i++) {
         if (strlen(accesses[i]) == len && strncmp(line, accesses[i], len) == 0)
@@ -60,182 +73,119 @@ static bool has_access(const char *line)
     return false;
 }
 
-static int set_left_out(const struct descriptor *d, const char *line,
-                        struct error *error)
+/* Parse what begins with an access. Returns false if it is too long. */
+static bool parse_line(const char *text, struct vmdk_line *line)
 {
-    return error_set(error, ENOTSUP,
-                     "%s: QEMU would leave out an extent of this VMDK image, "
-                     "and show a shorter disk: '%.*s'",
-                     d->reader->name, (int)strcspn(line, "\r\n"), line);
-}
-
-/* Check a line, which may describe an extent: ACCESS SECTORS TYPE "NAME"
- * [OFFSET]. */
-static int check_line(struct descriptor *d, const char *line,
-                      struct error *error)
-{
-    static const char *const types[] = { "FLAT",       "SPARSE",   "VMFS",
-                                         "VMFSSPARSE", "SESPARSE", NULL };
-    char access[11], type[11], name[512];
     char words[MAX_LINE + 1];
-    int64_t sectors;
-    int fields, end = 0;
-    bool has_header;
+    size_t len = strnlen(text, sizeof(words));
+    const char *rest;
+    int at = 0;
 
-    if (!has_access(line))
-        return 0;
-    snprintf(words, sizeof(words), "%.*s", MAX_LINE, line);
-    fields = sscanf(words, "%10s %" SCNd64 " %10s \"%511[^\n\r\"]%n", access,
-                    &sectors, type, name, &end);
-    if (fields == 1 && strlen(words) < MAX_LINE)
-        return 0;
-    if (fields < 4 || end == MAX_LINE || strcmp(access, "RW") != 0 ||
-        sectors <= 0 || !is_one_of(type, types))
-        return set_left_out(d, words, error);
-    d->extents++;
-    /* An extent that has a header can have a descriptor of its own. */
-    has_header = strcmp(type, "FLAT") != 0 && strcmp(type, "VMFS") != 0;
-    return names_visit(d->visitor, NAME_EXTENT, "extent", name,
-                       has_header ? "vmdk" : "raw", error);
+    *line = (struct vmdk_line){ .text = text, .repeats = line->repeats };
+    snprintf(words, sizeof(words), "%.*s", MAX_LINE, text);
+    /* Where the last field that is found ends: each %n that is reached. */
+    line->fields = sscanf(
+        words, "%10s%n %" SCNd64 "%n %10s%n \"%511[^\n\r\"]%n\" %" SCNd64 "%n",
+        line->access, &at, &line->sectors, &at, line->type, &at, line->name,
+        &at, &line->offset, &at);
+    rest = words + at;
+    if (line->fields == 4 && *rest == '"')
+        rest++;
+    rest += strspn(rest, BLANKS);
+    return len <= MAX_LINE || *rest;
 }
 
-/* Skip blanks, also those of empty lines, as QEMU's sscanf() does. QEMU does so
- * again from each of the lines, which takes time in proportion to the square of
- * their number. */
-static int skip_blanks(const struct descriptor *d, const char **text,
-                       struct error *error)
+int vmdk_next_line(struct vmdk_lines *lines, struct vmdk_line *line,
+                   bool *found, struct error *error)
 {
-    unsigned lines = 0;
+    *found = false;
+    while (*lines->next) {
+        int err = skip_blanks(lines, &line->repeats, error);
 
-    while (**text && strchr(" \t\n\v\f\r", **text))
-        lines += *(*text)++ == '\n';
-    if (lines <= MAX_EMPTY_LINES)
-        return 0;
-    return error_set(
-        error, ENOTSUP,
-        "%s: this VMDK image has more than %d empty lines in a row",
-        d->reader->name, MAX_EMPTY_LINES);
-}
-
-static int check_lines(struct descriptor *d, const char *text,
-                       struct error *error)
-{
-    int err = skip_blanks(d, &text, error);
-
-    while (!err && *text) {
-        err = check_line(d, text, error);
-        text += strcspn(text, "\n");
-        if (!err)
-            err = skip_blanks(d, &text, error);
+        if (err)
+            return err;
+        line->repeats++;
+        if (has_access(lines->next)) {
+            if (!parse_line(lines->next, line))
+                return error_set(error, EINVAL,
+                                 "%s: a line of this VMDK image is too long: "
+                                 "'%.40s...'",
+                                 lines->reader->name, lines->next);
+            *found = line->fields > 1;
+        }
+        lines->next += strcspn(lines->next, "\n");
+        lines->next += *lines->next == '\n';
+        if (*found)
+            return 0;
     }
-    if (!err && d->extents == 0)
-        err = error_set(error, EINVAL, "%s: this VMDK image has no extents",
-                        d->reader->name);
-    return err;
+    return 0;
 }
 
-/* Check that a descriptor that QEMU does not use has no more extents than the
- * one that QEMU shows. */
-static int check_single(struct descriptor *d, const char *text,
-                        struct error *error)
+int vmdk_line_length(const struct vmdk_line *line)
 {
-    int err = skip_blanks(d, &text, error);
+    return (int)strcspn(line->text, "\r\n");
+}
 
-    while (!err && *text) {
-        if (has_access(text) && ++d->extents > 1)
-            return set_left_out(d, text, error);
-        text += strcspn(text, "\n");
-        err = skip_blanks(d, &text, error);
+/* --- settings ----------------------------------------------------------- */
+
+int vmdk_check_type(const struct reader *r, const char *text,
+                    struct error *error)
+{
+    static const char *const types[] = {
+        "monolithicFlat",       "vmfs",
+        "vmfsSparse",           "seSparse",
+        "twoGbMaxExtentSparse", "twoGbMaxExtentFlat",
+    };
+    /* The value begins after the key and =", which QEMU does not check. */
+    static const char key[] = "createType";
+    const char *found = strstr(text, key);
+    bool has_value = found && strlen(found) > strlen(key) + 2;
+    const char *type = has_value ? found + strlen(key) + 2 : "";
+    size_t len = strcspn(type, "\"");
+
+    if (!type[len])
+        return error_set(error, EINVAL,
+                         "%s: not a VMDK image, or a broken one: there is no "
+                         "descriptor with a createType",
+                         r->name);
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        if (strlen(types[i]) == len && strncmp(types[i], type, len) == 0)
+            return 0;
     }
-    return err;
+    return error_set(error, ENOTSUP,
+                     "%s: descriptors of the type '%.*s' are not supported, "
+                     "nor does QEMU read them",
+                     r->name, len < 40 ? (int)len : 40, type);
 }
 
-typedef int check_text(struct descriptor *d, const char *text,
-                       struct error *error);
-
-/* Check the descriptor at offset, of at most len bytes. It may end early with a
- * NUL. */
-static int check_descriptor(struct descriptor *d, uint64_t offset, uint64_t len,
-                            check_text *check, struct error *error)
+int vmdk_read_identity(struct reader *r, uint64_t offset,
+                       struct vmdk_identity *identity, struct error *error)
 {
-    struct reader *r = d->reader;
-    uint64_t rest = offset < r->size ? r->size - offset : 0;
-    char *text;
-    int err;
-
-    if (len > rest)
-        len = rest;
-    text = malloc(len + 1);
-    if (!text)
-        return error_no_memory(error, r->name);
-    err = metadata_read(r, offset, text, len, error);
-    text[len] = '\0';
-    if (!err)
-        err = check(d, text, error);
-    free(text);
-    return err;
+    memset(identity, 0, sizeof(*identity));
+    return metadata_read(r, offset, identity->text, VMDK_IDENTITY, error);
 }
-
-/* --- the parent --------------------------------------------------------- */
 
 /* The name begins two bytes after the key. QEMU does not check that they are
  * =", so there may be a NUL. */
-static const char *find_parent(char *text)
+const char *vmdk_find_parent(const struct vmdk_identity *identity,
+                             const char **end)
 {
     static const char key[] = "parentFileNameHint";
-    char *name = strstr(text, key);
+    const char *text = identity->text;
+    const char *name = strstr(text, key);
 
-    if (!name || name + strlen(key) + 2 > text + PARENT_TEXT)
+    if (!name || name + strlen(key) + 2 > text + VMDK_IDENTITY)
         return NULL;
     name += strlen(key) + 2;
-    name[strcspn(name, "\"")] = '\0';
-    return *name ? name : NULL;
+    *end = name + strcspn(name, "\"");
+    return name;
 }
 
-static int check_parent(struct descriptor *d, uint64_t offset,
-                        struct error *error)
+/* QEMU skips one byte after the key, whatever it is. */
+bool vmdk_find_cid(const struct vmdk_identity *identity, const char *key,
+                   uint32_t *cid)
 {
-    char *text = calloc(1, PARENT_TEXT + 1);
-    const char *name;
-    int err;
+    const char *found = strstr(identity->text, key);
 
-    if (!text)
-        return error_no_memory(error, d->reader->name);
-    err = metadata_read(d->reader, offset, text, PARENT_TEXT, error);
-    name = err ? NULL : find_parent(text);
-    if (name)
-        err =
-            names_visit(d->visitor, NAME_IMAGE, "parent", name, "vmdk", error);
-    free(text);
-    return err;
-}
-
-int vmdk_names(struct reader *reader, const struct name_visitor *visitor,
-               struct error *error)
-{
-    struct descriptor d = { .reader = reader, .visitor = visitor };
-    unsigned char h[HEADER_SIZE];
-    int err = metadata_read(reader, 0, h, sizeof(h), error);
-    bool sparse = memcmp(h, "KDMV", 4) == 0;
-    bool is_text = !sparse && memcmp(h, "COWD", 4) != 0;
-    uint64_t embedded_at = sparse ? get_le64(h + 28) : 0;
-    uint64_t sectors = sparse ? get_le64(h + 36) : 0;
-
-    if (err)
-        return err;
-    embedded_at *= SECTOR_SIZE;
-    if (sectors > MAX_DESCRIPTOR / SECTOR_SIZE)
-        sectors = MAX_DESCRIPTOR / SECTOR_SIZE;
-    /* An image without a capacity is only a descriptor. */
-    if (is_text)
-        err = check_descriptor(&d, 0, MAX_DESCRIPTOR, check_lines, error);
-    else if (sparse && get_le64(h + 12) == 0 && embedded_at != 0)
-        err = check_descriptor(&d, embedded_at, MAX_DESCRIPTOR, check_lines,
-                               error);
-    else if (embedded_at != 0)
-        err = check_descriptor(&d, embedded_at, sectors * SECTOR_SIZE,
-                               check_single, error);
-    if (!err && (is_text || sparse))
-        err = check_parent(&d, 0, error);
-    return err ? err : check_parent(&d, EMBEDDED_AT, error);
+    return found && sscanf(found + strlen(key) + 1, "%" SCNx32, cid) == 1;
 }

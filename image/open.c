@@ -13,8 +13,8 @@
 #include "format/format.h"
 #include "format/probe.h"
 #include "image/description.h"
+#include "image/native.h"
 #include "image/open.h"
-#include "image/part.h"
 #include "image/walk.h"
 #include "nbd/nbd.h"
 #include "qemu/files.h"
@@ -236,10 +236,8 @@ static int open_container(struct chain_layer *layer,
                           struct error *error)
 {
     struct walked walked;
-    int err =
-        walk_image(layer->layer.reader,
-                   qemu_descriptor(source->path) < 0 ? source->path : NULL,
-                   format, options, &walked, error);
+    int err = walk_image(layer->layer.reader, walk_base(source->path), format,
+                         options, &walked, error);
 
     if (!err && walked.foreign && source->kind != SOURCE_FILE) {
         err = reopen_through_qemu(layer, source, format, options, error);
@@ -265,25 +263,16 @@ static int open_format(struct chain_layer *layer,
                        const struct image_options *options, struct error *error)
 {
     const char *format = source->format;
+    bool foreign;
     int err = format ? 0 : choose_format(layer, source, &format, error);
 
+    if (!err)
+        err = native_has_foreign_extents(layer, source, format, options,
+                                         &foreign, error);
     if (err)
         return err;
-    if (format_is_native(format)) {
-        struct part_opener opener = {
-            .image = layer->layer.reader->name,
-            .base = source->base,
-            .files = options->files,
-        };
-        const struct layer_options layer_options = {
-            .snapshot = source->snapshot,
-            .open_file = options->standalone ? NULL : part_open,
-            .open_file_arg = &opener,
-        };
-
-        layer->format = format;
-        return format_find(format)->open(&layer->layer, &layer_options, error);
-    }
+    if (format_is_native(format) && !foreign)
+        return native_open(layer, source, format, options, error);
     if (source->kind == SOURCE_READER)
         return error_set(
             error, ENOTSUP,

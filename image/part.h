@@ -7,12 +7,16 @@
 #ifndef IMAGE_PART_H
 #define IMAGE_PART_H
 
+#include <stdbool.h>
+
 #include "format/layer.h"
 
 struct part_opener {
     const char *image; /* its name, for messages */
     const char *base;  /* of struct layer_source */
+    bool served;       /* a server or a command has the image, not this host */
     struct file_options files;
+    unsigned count; /* of files that were opened */
 };
 
 /* The open_file of struct layer_options, whose arg is a part_opener. */

@@ -113,5 +113,5 @@ def test_truncated_vmdk(fails, tmp_path):
         f.truncate(len(content) // 2)
     lines = {fails(*way, path) for way in WAYS[:3] for _ in range(3)}
     assert len(lines) == 1, lines
-    offset = int(lines.pop().split(" at offset ")[1].split(":")[0])
+    offset = int(lines.pop().split(" for guest offset ")[1].split(",")[0])
     assert 3 << 20 <= offset < 4 << 20

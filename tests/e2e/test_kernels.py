@@ -35,11 +35,11 @@ def images(tmp_path_factory):
     directory = tmp_path_factory.mktemp("kernels")
     raw = directory / "disk.raw"
     content = write_image(raw, "100k:A 1M:0 300k:B 2M:- 77k:C 163k:0")
-    for form in "qcow2", "vmdk":
+    for form in "qcow2", "qed":
         subprocess.run(["qemu-img", "convert", "-O", form, raw, directory / f"disk.{form}"],
                        check=True)
     images = [[raw], ["-T", "none", raw], [directory / "disk.qcow2"],
-              ["-T", "none", directory / "disk.qcow2"], [directory / "disk.vmdk"]]
+              ["-T", "none", directory / "disk.qcow2"], [directory / "disk.qed"]]
     if shutil.which("nbdkit"):
         images.append(["--", "[", "nbdkit", "file", raw, "]"])
     return images, checksum(content), directory

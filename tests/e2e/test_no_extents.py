@@ -89,10 +89,10 @@ def test_data_beside_a_hole(disksum, servers):
 
 
 def test_through_qemu(disksum, tmp_path):
-    image = tmp_path / "image.vmdk"
+    image = tmp_path / "image.qed"
     raw = tmp_path / "image.raw"
     content = write_image(raw, SPEC)
-    subprocess.run(["qemu-img", "convert", "-O", "vmdk", raw, image], check=True)
+    subprocess.run(["qemu-img", "convert", "-O", "qed", raw, image], check=True)
     seen = counts(disksum, "--no-extents", image)
     assert seen["checksum"] == checksum(content)
     assert seen["read"] == seen["virtual-size"]

@@ -162,14 +162,14 @@ def test_redirected_container(disksum, tmp_path, gone):
     """QEMU, whose standard input is another, opens the file of ours."""
     content = write_image(tmp_path / "disk", "100k:A")
     content += bytes(-len(content) % 512)
-    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "disk",
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qed", "disk",
                     "v"], cwd=tmp_path, check=True)
     with open(tmp_path / "v", "rb") as f:
         if gone:
             (tmp_path / "v").unlink()
         result = disksum("--json", stdin=f)
     assert f'"checksum":"{checksum(content)}"' in result.stdout
-    assert '"format":"vmdk"' in result.stdout
+    assert '"format":"qed"' in result.stdout
 
 
 @pytest.fixture

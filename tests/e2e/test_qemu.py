@@ -51,9 +51,9 @@ def raw(tmp_path):
 
 
 @pytest.fixture
-def vmdk(raw):
-    path = raw.with_suffix(".vmdk")
-    qemu_img("convert", "-O", "vmdk", raw, path)
+def qed(raw):
+    path = raw.with_suffix(".qed")
+    qemu_img("convert", "-O", "qed", raw, path)
     return path
 
 
@@ -92,15 +92,15 @@ def test_format(disksum, raw, format, options):
             assert sums(disksum(stdin=f).stdout) == [right]
 
 
-def test_verbose_names_the_format(disksum, vmdk):
-    result = disksum("-v", vmdk, check=False)
-    assert result.stderr.startswith(f"disksum: {vmdk}: vmdk, ")
+def test_verbose_names_the_format(disksum, qed):
+    result = disksum("-v", qed, check=False)
+    assert result.stderr.startswith(f"disksum: {qed}: qed, ")
     # QEMU passes on where the holes are.
     assert "MiB of holes" in result.stderr
 
 
-def test_several_images(disksum, raw, vmdk):
-    assert sums(disksum(vmdk, raw, vmdk).stdout) == 3 * [checksum(raw)]
+def test_several_images(disksum, raw, qed):
+    assert sums(disksum(qed, raw, qed).stdout) == 3 * [checksum(raw)]
 
 
 # --- secrets and option strings --------------------------------------------
@@ -143,27 +143,27 @@ def test_encrypted_qcow2(disksum, fails, tmp_path, raw, encrypted):
 
 
 @pytest.mark.sanitizer
-def test_bad_object(fails, vmdk):
-    assert "/nothing" in fails("--object", "secret,id=s,file=/nothing", vmdk)
-    assert "nonsense" in fails("--object", "nonsense,id=s", vmdk)
+def test_bad_object(fails, qed):
+    assert "/nothing" in fails("--object", "secret,id=s,file=/nothing", qed)
+    assert "nonsense" in fails("--object", "nonsense,id=s", qed)
 
 
 @pytest.mark.sanitizer
-def test_json(disksum, raw, vmdk):
-    image = ('json:{"driver": "vmdk", "file": {"driver": "file", '
-             f'"filename": "{vmdk}"}}}}')
+def test_json(disksum, raw, qed):
+    image = ('json:{"driver": "qed", "file": {"driver": "file", '
+             f'"filename": "{qed}"}}}}')
     for options in [], ["-U"]:
         assert sums(disksum(*options, image).stdout) == [checksum(raw)]
 
 
-def test_image_opts(disksum, fails, raw, vmdk):
+def test_image_opts(disksum, fails, raw, qed):
     image = f"driver=raw,offset=65536,size=131072,file.filename={raw}"
     content = raw.read_bytes()[65536:65536 + 131072]
     for options in [], ["-U"]:
         assert sums(disksum("--image-opts", *options, image).stdout) == \
             [checksum(content)]
     assert "--image-opts and -f are mutually exclusive" in \
-        fails("--image-opts", "-f", "vmdk", f"file.filename={vmdk}")
+        fails("--image-opts", "-f", "qed", f"file.filename={qed}")
 
 
 def test_snapshot(disksum, raw):
@@ -184,9 +184,9 @@ def test_snapshot(disksum, raw):
     "a,b", "a,,b=c", "50%41%", "-f", "--help", "a b", "a'b\"c", "ä", "a\nb",
     "back\\slash", "./a:b", "./json:{}", "file:name", "file:a:b",
     'file:json:{"driver":"null-co"}', "file:nbd:..", "driver=raw"])
-def test_name(disksum, raw, vmdk, name):
-    vmdk.rename(raw.parent / name.removeprefix("file:"))
-    for options in [], ["-U"], ["-f", "vmdk"]:
+def test_name(disksum, raw, qed, name):
+    qed.rename(raw.parent / name.removeprefix("file:"))
+    for options in [], ["-U"], ["-f", "qed"]:
         assert sums(disksum(*options, "--", name, cwd=raw.parent).stdout) == \
             [checksum(raw)]
 
@@ -218,43 +218,43 @@ def server(raw):
         process.wait()
 
 
-def test_nbd_in_a_format(disksum, raw, vmdk):
-    with server(vmdk) as path:
+def test_nbd_in_a_format(disksum, raw, qed):
+    with server(qed) as path:
         uri = f"nbd+unix:///?socket={path}"
-        assert sums(disksum("-f", "vmdk", uri).stdout) == [checksum(raw)]
+        assert sums(disksum("-f", "qed", uri).stdout) == [checksum(raw)]
 
 
 @pytest.mark.sanitizer
-def test_server_ends_with_its_first_client(disksum, raw, vmdk, servers):
+def test_server_ends_with_its_first_client(disksum, raw, qed, servers):
     """The names in an image are found without another connection."""
     parallels = raw.with_suffix(".parallels")
     qemu_img("convert", "-O", "parallels", raw, parallels)
     uri, _ = servers.qemu_nbd(parallels, shared=1, persistent=False)
     assert sums(disksum("-f", "parallels", uri).stdout) == [expected(parallels)]
-    uri, _ = servers.qemu_nbd(vmdk, shared=1, persistent=False)
-    assert sums(disksum("-f", "vmdk", uri).stdout) == [checksum(raw)]
+    uri, _ = servers.qemu_nbd(qed, shared=1, persistent=False)
+    assert sums(disksum("-f", "qed", uri).stdout) == [checksum(raw)]
 
 
-def test_container_by_a_command(fails, vmdk):
-    assert fails("-f", "vmdk", "--", "[", "nbdkit", "file", vmdk, "]").endswith(
-        ": an image in the format 'vmdk' cannot be read from this export; start "
+def test_container_by_a_command(fails, qed):
+    assert fails("-f", "qed", "--", "[", "nbdkit", "file", qed, "]").endswith(
+        ": an image in the format 'qed' cannot be read from this export; start "
         "the server first, and give its URI")
 
 
 def test_container_with_tls(fails):
     uri = "nbds://127.0.0.1:1/x"
-    assert fails("-f", "vmdk", uri).startswith(
-        f"{uri}: a vmdk image is read by QEMU, which cannot open this URI; "
-        "give it as --image-opts driver=vmdk,file.driver=nbd,")
+    assert fails("-f", "qed", uri).startswith(
+        f"{uri}: a qed image is read by QEMU, which cannot open this URI; "
+        "give it as --image-opts driver=qed,file.driver=nbd,")
 
 
-@pytest.mark.parametrize("kind", ["vmdk", "probe", "json", "nbd+unix", "nbd"])
-def test_backing_file(disksum, fails, raw, vmdk, kind):
+@pytest.mark.parametrize("kind", ["qed", "probe", "json", "nbd+unix", "nbd"])
+def test_backing_file(disksum, fails, raw, qed, kind):
     with server(raw) as path:
         name, format = {
-            "vmdk": ("disk.vmdk", "vmdk"), "probe": (str(vmdk), "vmdk"),
-            "json": ('json:{"driver":"vmdk","file":{"driver":"file",'
-                     f'"filename":"{vmdk}"}}}}', "vmdk"),
+            "qed": ("disk.qed", "qed"), "probe": (str(qed), "qed"),
+            "json": ('json:{"driver":"qed","file":{"driver":"file",'
+                     f'"filename":"{qed}"}}}}', "qed"),
             "nbd+unix": (f"nbd+unix:///?socket={path}", "raw"),
             "nbd": (f"nbd:unix:{path}", "raw")}[kind]
         top = raw.parent / "top.qcow2"
@@ -267,7 +267,7 @@ def test_backing_file(disksum, fails, raw, vmdk, kind):
             top.write_bytes(content.replace(b"\xe2\x79\x2a\xca", b"none"))
         subprocess.run(["qemu-io", "-c", "write -P 9 64k 640k", top],
                        check=True, stdout=subprocess.DEVNULL)
-        plain = kind in ("vmdk", "probe")
+        plain = kind in ("qed", "probe")
         result = disksum(*([] if plain else ["--trust-names"]), top, check=False)
         assert sums(result.stdout) == [expected(top)]
         assert result.stderr.count("\n") == (kind == "probe")
@@ -276,16 +276,16 @@ def test_backing_file(disksum, fails, raw, vmdk, kind):
                 "plain file; use --trust-names to follow such a name"
 
 
-def test_standalone(fails, vmdk):
-    assert fails("--standalone", vmdk) == \
-        f"{vmdk}: QEMU reads this image, and may open other files, " \
+def test_standalone(fails, qed):
+    assert fails("--standalone", qed) == \
+        f"{qed}: QEMU reads this image, and may open other files, " \
         "which --standalone refuses"
 
 
 # --- errors ----------------------------------------------------------------
 
 def test_missing(fails, tmp_path):
-    for options in [], ["-f", "vmdk"]:
+    for options in [], ["-f", "qed"]:
         assert fails(*options, tmp_path / "no") == \
             f"{tmp_path}/no: No such file or directory"
     assert fails("--image-opts", "file.filename=/no") == \
@@ -295,20 +295,20 @@ def test_missing(fails, tmp_path):
 
 def test_fifo(fails, tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    assert "is a FIFO" in fails("-f", "vmdk", tmp_path / "fifo")
+    assert "is a FIFO" in fails("-f", "qed", tmp_path / "fifo")
 
 
 @pytest.mark.sanitizer
-def test_no_qemu(fails, vmdk, tmp_path):
-    assert fails(vmdk, env={"PATH": str(tmp_path)}) == \
-        f"{vmdk}: cannot run 'qemu-nbd' (package qemu-utils): " \
+def test_no_qemu(fails, qed, tmp_path):
+    assert fails(qed, env={"PATH": str(tmp_path)}) == \
+        f"{qed}: cannot run 'qemu-nbd' (package qemu-utils): " \
         "No such file or directory"
 
 
 @pytest.mark.sanitizer
-def test_broken(fails, vmdk):
-    os.truncate(vmdk, 512)
-    assert fails(vmdk).startswith(f"{vmdk}: QEMU: ")
+def test_broken(fails, qed):
+    os.truncate(qed, 512)
+    assert fails(qed).startswith(f"{qed}: QEMU: ")
 
 
 def test_loop(tmp_path, fails):
@@ -325,7 +325,7 @@ def test_loop(tmp_path, fails):
         "Too many open files"
 
 
-def test_much_is_said(fails, vmdk, tmp_path):
+def test_much_is_said(fails, qed, tmp_path):
     """QEMU's message is longer than a pipe holds."""
     fake = tmp_path / "bin" / "qemu-nbd"
     fake.parent.mkdir()
@@ -333,8 +333,8 @@ def test_much_is_said(fails, vmdk, tmp_path):
                     "echo 'qemu-nbd: is tired' >&2\n"
                     "yes qemu-nbd: more | head -c 500000 >&2\nexit 1\n")
     fake.chmod(0o755)
-    line = fails(vmdk, env={"PATH": f"{fake.parent}:{os.environ['PATH']}"})
-    assert line == f"{vmdk}: QEMU: is tired"
+    line = fails(qed, env={"PATH": f"{fake.parent}:{os.environ['PATH']}"})
+    assert line == f"{qed}: QEMU: is tired"
 
 
 def test_read_error(fails, raw):
@@ -347,23 +347,23 @@ def test_read_error(fails, raw):
         f"{image}: read error at offset 49152: Input/output error"
 
 
-def test_file_changes(fails, disksum, build, vmdk):
-    env = changed(build, vmdk, vmdk.stat().st_size + 65536, "open")
-    assert fails(vmdk, env=env) == \
-        f"{vmdk}: the file changed while it was read"
+def test_file_changes(fails, disksum, build, qed):
+    env = changed(build, qed, qed.stat().st_size + 65536, "open")
+    assert fails(qed, env=env) == \
+        f"{qed}: the file changed while it was read"
 
 
 @pytest.mark.sanitizer
-def test_in_use(disksum, fails, raw, vmdk):
-    image = f"driver=vmdk,file.filename={vmdk}"
-    text = ('json:{"driver": "vmdk", "file": {"driver": "file", '
-            f'"filename": "{vmdk}"}}}}')
-    with qemu_io(vmdk, format="vmdk"):
-        assert fails(vmdk) == in_use(vmdk)
+def test_in_use(disksum, fails, raw, qed):
+    image = f"driver=qed,file.filename={qed}"
+    text = ('json:{"driver": "qed", "file": {"driver": "file", '
+            f'"filename": "{qed}"}}}}')
+    with qemu_io(qed, format="qed"):
+        assert fails(qed) == in_use(qed)
         assert fails("--image-opts", image).endswith(
-            f"[{vmdk}]? {HINT}")
-        assert fails(text).endswith(f"[{vmdk}]? {HINT}")
-        for args in [vmdk], ["--image-opts", image], [text]:
+            f"[{qed}]? {HINT}")
+        assert fails(text).endswith(f"[{qed}]? {HINT}")
+        for args in [qed], ["--image-opts", image], [text]:
             assert sums(disksum("-U", *args).stdout) == [checksum(raw)]
 
 
@@ -382,7 +382,7 @@ def test_files_of_qemu_in_use(fails, disksum, raw, flat):
     top = raw.with_name("top.qcow2")
     qemu_img("create", "-f", "qcow2", "-b", raw, "-F", "raw", top)
     for name, image in [
-            (extent, [path]),
+            (extent, ["--image-opts", f"driver=vmdk,file.filename={path}"]),
             (raw, ["--image-opts", f"driver=raw,file.filename={raw}"]),
             (raw, ["--image-opts", f"driver=file,filename={raw}"]),
             (raw, ['json:{"driver": "raw", "file": {"driver": "file", '
@@ -428,16 +428,16 @@ def test_force_share_given_too(disksum, raw, text, where):
         "Must specify either driver or file") == 1
 
 
-def test_descriptors(disksum, raw, vmdk):
+def test_descriptors(disksum, raw, qed):
     """A descriptor of disksum has another number in QEMU."""
     for name in "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
-        with open(vmdk, "rb") as f:
+        with open(qed, "rb") as f:
             assert sums(disksum(name, stdin=f).stdout) == [checksum(raw)]
     with open(raw, "rb") as f:
         image = "driver=raw,file.filename=/dev/stdin"
         assert sums(disksum("--image-opts", image, stdin=f).stdout) == \
             [checksum(raw)]
-    fd = os.open(vmdk, os.O_RDONLY)
+    fd = os.open(qed, os.O_RDONLY)
     try:
         assert sums(disksum(f"/dev/fd/{fd}", pass_fds=[fd]).stdout) == \
             [checksum(raw)]
@@ -445,10 +445,10 @@ def test_descriptors(disksum, raw, vmdk):
         os.close(fd)
 
 
-def test_path_through_the_directory_of_descriptors(disksum, raw, vmdk):
+def test_path_through_the_directory_of_descriptors(disksum, raw, qed):
     """The path begins like that of a descriptor, but is not one."""
     for directory in "/dev/fd/..", "/proc/self/fd/..":
-        path = directory + "/../.." * 3 + str(vmdk)
+        path = directory + "/../.." * 3 + str(qed)
         assert sums(disksum(path).stdout) == [checksum(raw)]
 
 
@@ -537,6 +537,6 @@ def test_qemu_is_killed(raw):
     assert err.endswith(b": qemu-nbd was killed by signal 9 (Killed)\n")
 
 
-def test_ends_at_the_end(disksum, vmdk):
-    disksum(vmdk)
-    assert not children_with(str(vmdk))
+def test_ends_at_the_end(disksum, qed):
+    disksum(qed)
+    assert not children_with(str(qed))

@@ -17,7 +17,7 @@ from oracle import checksum
 from hostile_images import hostile, hostile_qed
 from test_nbd_command import children_with, wait_until
 from test_qemu import SLOW, slow_image
-from test_qemu import directory, raw, silent, vmdk  # noqa: F401 (fixtures)
+from test_qemu import directory, raw, silent, qed  # noqa: F401 (fixtures)
 
 
 def pids_with(word):
@@ -52,13 +52,13 @@ def test_socket_can_not_be_reached(directory, silent):
     wait_until(lambda: not children_with(silent))
 
 
-def test_directory_of_the_socket_is_private(disksum, directory, vmdk, tmp_path):
+def test_directory_of_the_socket_is_private(disksum, directory, qed, tmp_path):
     """While the socket has a name, whatever the umask: by what the kernel is asked."""
     if not shutil.which("strace") or subprocess.run(
             ["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode:
         pytest.skip("no strace here")
     log = tmp_path / "strace"
-    disksum(vmdk, umask=0, wrapper=["strace", "-f", "-o", log,
+    disksum(qed, umask=0, wrapper=["strace", "-f", "-o", log,
                                     "-e", "trace=mkdir,mkdirat,chmod,fchmodat"])
     made = [line for line in log.read_text().splitlines()
             if "disksum-" in line]
@@ -86,12 +86,12 @@ def test_secret_in_a_file_is_not_seen(raw, tmp_path):
     wait_until(lambda: not children_with(str(raw)))
 
 
-def test_secret_that_is_long(disksum, fails, raw, vmdk):
+def test_secret_that_is_long(disksum, fails, raw, qed):
     """A secret may be as long as a pipe holds. A longer one is refused."""
     assert sums(disksum("--object", f"secret,id=s,data={'x' * 60000}",
-                        vmdk).stdout) == [checksum(raw)]
-    assert fails("--object", f"secret,id=s,data={'x' * 70000}", vmdk) == \
-        f"{vmdk}: a secret is too long for a pipe; give it with " \
+                        qed).stdout) == [checksum(raw)]
+    assert fails("--object", f"secret,id=s,data={'x' * 70000}", qed) == \
+        f"{qed}: a secret is too long for a pipe; give it with " \
         "--object secret,id=ID,file=FILE"
 
 
@@ -121,9 +121,9 @@ def arguments(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("options, cache", [
     ([], "writeback"), (["-T", "none"], "none"), (["-T", "writeback"], "writeback")])
-def test_cache_mode(disksum, raw, vmdk, arguments, options, cache):
+def test_cache_mode(disksum, raw, qed, arguments, options, cache):
     read, fd = arguments
-    for image in [vmdk], ["--image-opts", f"driver=vmdk,file.filename={vmdk}"]:
+    for image in [qed], ["--image-opts", f"driver=qed,file.filename={qed}"]:
         done = disksum(*options, *image, pass_fds=[fd])
         assert sums(done.stdout) == [checksum(raw)]
         told = read()
@@ -136,7 +136,7 @@ CREDENTIALS = {"SSH_AUTH_SOCK": "/agent", "LIBISCSI_CHAP_PASSWORD": "x",
                "KRB5CCNAME": "/tickets", "CEPH_ARGS": "--id admin", "HOME": "/home/x"}
 
 
-def test_environment(disksum, raw, vmdk, tmp_path, servers):
+def test_environment(disksum, raw, qed, tmp_path, servers):
     """A name that the user did not type gets no credentials of the environment."""
     log = open(tmp_path / "environment", "w+b")
     wrapper = tmp_path / "bin" / "qemu-nbd"
@@ -156,7 +156,7 @@ def test_environment(disksum, raw, vmdk, tmp_path, servers):
                     if "=" in line)
     recorded = hostile(tmp_path / "recorded", "ssh://127.0.0.1:1/x")
     inside = hostile_qed(tmp_path / "inside", "ssh://127.0.0.1:1/x")
-    for args in [vmdk], ["ssh://127.0.0.1:1/x"], ["--image-opts", "driver=raw,file.driver="
+    for args in [qed], ["ssh://127.0.0.1:1/x"], ["--image-opts", "driver=raw,file.driver="
                                                   "ssh,file.host=127.0.0.1,file.path=/x"]:
         variables = told(*args)
         assert variables.items() >= env.items()
@@ -171,11 +171,11 @@ def test_environment(disksum, raw, vmdk, tmp_path, servers):
 # --- limits ----------------------------------------------------------------
 
 @pytest.mark.parametrize("number_of_secrets", [0, 5])
-def test_few_descriptors(disksum, raw, vmdk, number_of_secrets):
+def test_few_descriptors(disksum, raw, qed, number_of_secrets):
     """With each limit, from none up to enough: the checksum, or one line."""
     objects = [f"--object=secret,id=s{n},data=x" for n in range(number_of_secrets)]
     for number in range(4, 40):
-        result = disksum("-t", "2", *objects, vmdk, check=False,
+        result = disksum("-t", "2", *objects, qed, check=False,
                          wrapper=["prlimit", f"--nofile={number}", "--"])
         if result.returncode == 0:
             assert sums(result.stdout) == [checksum(raw)]
@@ -185,11 +185,11 @@ def test_few_descriptors(disksum, raw, vmdk, number_of_secrets):
         assert result.stderr.count("\n") == 1, number
     else:
         raise AssertionError(result.stderr)
-    assert not children_with(str(vmdk))
+    assert not children_with(str(qed))
 
 
-def test_many_at_once(disksum, raw, vmdk):
+def test_many_at_once(disksum, raw, qed):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        for result in pool.map(lambda _: disksum("-t", "2", vmdk), range(8)):
+        for result in pool.map(lambda _: disksum("-t", "2", qed), range(8)):
             assert sums(result.stdout) == [checksum(raw)]
-    assert not children_with(str(vmdk))
+    assert not children_with(str(qed))

@@ -24,7 +24,7 @@ from conftest import BUILD, sums
 from nbd_server import free_port, is_listening
 from oracle import checksum, write_image
 from pki import make_certificates
-from test_qemu import directory, raw, vmdk  # noqa: F401 (fixtures)
+from test_qemu import directory, raw, qed  # noqa: F401 (fixtures)
 
 
 def needs_module(name):
@@ -142,10 +142,10 @@ def web_server(directory, certificates=None, **expected):
         server.server_close()
 
 
-def test_http(ask, raw, vmdk):
+def test_http(ask, raw, qed):
     with web_server(raw.parent) as url:
-        for args in [[f"{url}/disk.vmdk"], ["-f", "vmdk", f"{url}/disk.vmdk"],
-                     ["-T", "none", f"{url}/disk.vmdk"],
+        for args in [[f"{url}/disk.qed"], ["-f", "qed", f"{url}/disk.qed"],
+                     ["-T", "none", f"{url}/disk.qed"],
                      [f"{url}/disk.raw"], ["-f", "raw", f"{url}/disk.raw"],
                      ["--image-opts", f"driver=raw,file.driver=http,"
                       f"file.url={url}/disk.raw"]]:
@@ -161,10 +161,10 @@ def test_token_in_the_query(ask, raw):
     assert line.endswith("/disk?sig=***\n")
 
 
-def test_https(ask, tmp_path_factory, raw, vmdk):
+def test_https(ask, tmp_path_factory, raw, qed):
     certificates = make_certificates(tmp_path_factory.mktemp("pki"))
     with web_server(raw.parent, certificates) as url:
-        options = f"driver=vmdk,file.driver=https,file.url={url}/disk.vmdk"
+        options = f"driver=qed,file.driver=https,file.url={url}/disk.qed"
         text = json.dumps({"driver": "raw", "file": {
             "driver": "https", "url": f"{url}/disk.raw", "sslverify": False}})
         for args in [["--image-opts", f"{options},file.sslverify=off"],
@@ -175,11 +175,11 @@ def test_https(ask, tmp_path_factory, raw, vmdk):
             assert "certificate" in ask(*args)
 
 
-def test_http_below_a_qcow2(ask, raw, vmdk):
+def test_http_below_a_qcow2(ask, raw, qed):
     with web_server(raw.parent) as url:
         top = raw.with_name("top.qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b",
-                        f"{url}/disk.vmdk", "-F", "vmdk", top], check=True)
+                        f"{url}/disk.qed", "-F", "qed", top], check=True)
         assert sums(ask("--trust-names", top)) == [checksum(raw)]
         # A name that is relative to a URL is a URL.
         shutil.copy(raw, raw.with_name("a"))
@@ -285,11 +285,11 @@ def test_http_password_without_escapes(ask, small, password):
 
 
 @pytest.mark.sanitizer
-def test_http_password_of_a_vmdk(ask, raw, vmdk):
+def test_http_password_of_a_qed(ask, raw, qed):
     """The QEMU that reads the format does not need the password."""
     with web_server(raw.parent, Authorization=basic("alice", "swordfish")) as url:
-        url = f"{with_password(url, 'alice', 'swordfish')}/disk.vmdk"
-        for args in [url], ["-f", "vmdk", url]:
+        url = f"{with_password(url, 'alice', 'swordfish')}/disk.qed"
+        for args in [url], ["-f", "qed", url]:
             assert sums(ask(*args)) == [checksum(raw)]
 
 
@@ -352,7 +352,7 @@ def test_password_that_can_not_be_hidden(fails, tmp_path, monkeypatch, name, rea
     """No QEMU is started."""
     if "UTF-8" not in reason:
         monkeypatch.setenv("PATH", str(tmp_path))
-    line = fails("-f", "vmdk", name) if "json:" not in name else fails(name)
+    line = fails("-f", "qed", name) if "json:" not in name else fails(name)
     assert reason in line and "***" in line
     assert not re.search("carp|pike", line)
 
@@ -471,19 +471,19 @@ def ssh_options(port, path):
         f"file.user={getpass.getuser()},file.path={path}"
 
 
-def test_ssh(disksum, fails, raw, vmdk, ssh_port):
-    for driver, path in ("vmdk", vmdk), ("raw", raw):
+def test_ssh(disksum, fails, raw, qed, ssh_port):
+    for driver, path in ("qed", qed), ("raw", raw):
         image = f"driver={driver},{ssh_options(ssh_port, path)}," \
             "file.host-key-check.mode=none"
         assert sums(disksum("--image-opts", image).stdout) == [checksum(raw)]
-    uri = f"ssh://{getpass.getuser()}@127.0.0.1:{ssh_port}{vmdk}" \
+    uri = f"ssh://{getpass.getuser()}@127.0.0.1:{ssh_port}{qed}" \
         "?host_key_check=no"
     assert sums(disksum(uri).stdout) == [checksum(raw)]
-    line = fails(uri.replace(".vmdk", ".none"))
+    line = fails(uri.replace(".qed", ".none"))
     assert "disk.none" in line and "no such file" in line.lower()
     # The key of the host is not known.
     assert "key" in fails("--image-opts",
-                          f"driver=vmdk,{ssh_options(ssh_port, vmdk)}")
+                          f"driver=qed,{ssh_options(ssh_port, qed)}")
 
 
 def test_ssh_refused(fails, raw):

@@ -192,17 +192,18 @@ def test_open_file_of_a_chain(disksum, chain, name):
         assert sums(result.stdout) == expected
 
 
-def test_open_file_that_qemu_reads(disksum, disk):
+def test_open_file_of_an_extent(disksum, disk):
     """Each is named once, however often QEMU has it open."""
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o",
                     "subformat=monolithicFlat", "disk", "v.vmdk"],
                    cwd=disk.parent, check=True)
     names = [disk.with_name("v.vmdk"), disk.with_name("v-flat.vmdk")]
-    with open(names[0], "r+b"), open(names[1], "r+b"):
-        result = disksum(names[0], check=False)
-    assert result.returncode == 0
-    assert sorted(result.stderr.splitlines(True)) == \
-        sorted(warning(name, HAS_OPEN) for name in names)
+    for arguments in [names[0]], ["--image-opts", f"driver=vmdk,file.filename={names[0]}"]:
+        with open(names[0], "r+b"), open(names[1], "r+b"):
+            result = disksum(*arguments, check=False)
+        assert result.returncode == 0
+        assert sorted(result.stderr.splitlines(True)) == \
+            sorted(warning(name, HAS_OPEN) for name in names)
 
 
 # --- files that are opened for writing meanwhile ---------------------------
