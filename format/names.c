@@ -2,6 +2,7 @@
 #include "format/names.h"
 
 #include <limits.h>
+#include <stdlib.h>
 
 #include "format/layer.h"
 
@@ -27,14 +28,19 @@ int names_visit_backing(struct reader *r, uint64_t offset, uint32_t length,
                         const char *format, const struct name_visitor *visitor,
                         struct error *error)
 {
-    char name[MAX_NAME + 1] = { 0 };
+    char *name;
     int err;
 
     if (length > MAX_NAME)
         return 0;
+    /* Not on the stack: the visitor goes on to the names in that image. */
+    name = calloc(1, length + 1);
+    if (!name)
+        return error_no_memory(error, r->name);
     err = metadata_read(r, offset, name, length, error);
-    if (err || !*name)
-        return err;
-    return names_visit(visitor, NAME_IMAGE, "backing file", name, format,
-                       error);
+    if (!err && *name)
+        err = names_visit(visitor, NAME_IMAGE, "backing file", name, format,
+                          error);
+    free(name);
+    return err;
 }

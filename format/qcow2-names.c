@@ -3,6 +3,7 @@
  * The names of other files that QEMU finds in a qcow2 image, even in one that
  * qcow2_open() refuses, because it is encrypted or for another reason.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/bytes.h"
@@ -87,15 +88,18 @@ static int find_names(struct reader *r, struct names *names,
 int qcow2_names(struct reader *r, const struct name_visitor *visitor,
                 struct error *error)
 {
-    struct names names;
-    int err = find_names(r, &names, error);
+    /* Not on the stack: the visitor goes on to the names in that image. */
+    struct names *names = malloc(sizeof(*names));
+    int err =
+        names ? find_names(r, names, error) : error_no_memory(error, r->name);
 
-    if (!err && *names.backing)
-        err = names_visit(visitor, NAME_IMAGE, "backing file", names.backing,
-                          *names.backing_format ? names.backing_format : NULL,
+    if (!err && *names->backing)
+        err = names_visit(visitor, NAME_IMAGE, "backing file", names->backing,
+                          *names->backing_format ? names->backing_format : NULL,
                           error);
-    if (!err && *names.data_file)
-        err = names_visit(visitor, NAME_DATA, "data file", names.data_file,
+    if (!err && *names->data_file)
+        err = names_visit(visitor, NAME_DATA, "data file", names->data_file,
                           "raw", error);
+    free(names);
     return err;
 }

@@ -8,6 +8,7 @@ import struct
 import pytest
 
 from conftest import sums
+from hostile_images import hostile, hostile_qcow, hostile_qed
 from oracle import checksum, write_image
 from qcow2_compare import bounded_memory
 from qcow2_image import COPIED, EXT_DATA_FILE, Image, deflate
@@ -114,6 +115,18 @@ def test_chain_of_long_extensions(disksum, tmp_path):
         image.write(tmp_path / name)
     out = disksum(names[-1], cwd=tmp_path, wrapper=bounded_memory()).stdout
     assert sums(out) == [checksum(tmp_path / names[0])]
+
+
+@pytest.mark.parametrize("depth, make", [(30, hostile_qed), (30, hostile_qcow), (190, hostile)])
+def test_little_stack_for_a_long_chain(disksum, tmp_path, depth, make):
+    """The names in all images below one that QEMU reads are looked at, in depth."""
+    end = tmp_path / str(depth)
+    write_image(end, "1M:A")
+    for i in reversed(range(1, depth)):
+        make(tmp_path / str(i), str(tmp_path / str(i + 1)))
+    top = hostile_qed(tmp_path / "0", str(tmp_path / "1"))
+    done = disksum(top, wrapper=["prlimit", f"--stack={128 << 10}:", "--"])
+    assert sums(done.stdout) == [checksum(end)]
 
 
 def test_qemu_with_a_large_table(fails, tmp_path):
