@@ -95,5 +95,6 @@ format_probe vmdk_probe;
 format_open vmdk_open;
 format_names vmdk_names;
 format_open vpc_open;
+format_names vpc_names;
 
 #endif

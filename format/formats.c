@@ -99,6 +99,7 @@ const struct format formats[] = {
         .magic = MAGIC(0, "conectix"),
         .lookalike_end = MAGIC(0, "conectix"), /* of fixed size */
         .open = vpc_open,
+        .names = vpc_names,
     },
     {
         /* Version 1. QEMU does not know version 2, which cryptsetup makes: it

@@ -8,6 +8,7 @@
 
 #include "common/array.h"
 #include "common/bytes.h"
+#include "format/format.h"
 #include "format/vpc.h"
 
 /* The footer. All numbers are big-endian. */
@@ -137,4 +138,21 @@ int vpc_read_footer(struct layer *layer, struct error *error)
     return error_set(error, ENOTSUP,
                      "%s: VPC images of type %u are not supported", r->name,
                      v->type);
+}
+
+/* QEMU follows no name in an image, but where it reads a differencing one, such
+ * as in an option string, it leaves the parent out. */
+int vpc_names(struct reader *r, const struct name_visitor *visitor,
+              struct error *error)
+{
+    unsigned char f[VPC_FOOTER_SIZE];
+    int err = metadata_read(r, 0, f, sizeof(f), error);
+
+    (void)visitor;
+    if (err || !is_footer(f) || get_be32(f + AT_TYPE) != VPC_DIFFERENCING)
+        return err;
+    return error_set(error, ENOTSUP,
+                     "%s: QEMU would leave out the parent of this differencing "
+                     "VPC image",
+                     r->name);
 }

@@ -362,6 +362,33 @@ def test_blocks_without_a_bitmap(fails, tmp_path):
         f"{path}: differencing VPC images with blocks of 2048 bytes are not supported"
 
 
+def test_read_by_qemu(disksum, fails, tmp_path):
+    """QEMU would leave the parent out."""
+    path = write(tmp_path)
+    top = tmp_path / "top.qed"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qed", "-b", path.name, "-F", "vpc", top],
+                   check=True, cwd=tmp_path)
+    options = f"driver=vpc,file.filename={path}"
+    described = json.dumps({"driver": "vpc", "file": {"driver": "file", "filename": str(path)}})
+    for args in [top], ["--image-opts", options], [f"json:{described}"]:
+        assert fails(*args).endswith(
+            "QEMU would leave out the parent of this differencing VPC image")
+    # A dynamic one is whole.
+    base().write(path)
+    for args in [top], ["--image-opts", options], [f"json:{described}"]:
+        assert sums(disksum(*args).stdout) == [checksum(guest_bytes(path))]
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"\x1b[31m\n\r\7", b"a\x80\xe2\x80\xae"])
+def test_message_is_printable(fails, tmp_path, name):
+    """Whatever bytes are in a name."""
+    for platform in MACX, WI2K:
+        prefix = b"file://" if platform == MACX else b""
+        path = child(base(), [(platform, prefix + name)]).write(tmp_path / "disk.vhd")
+        line = fails(path)
+        assert line.isprintable() and "cannot open its backing file" in line
+
+
 # --- what the rest of the program does with one -------------------------------
 
 def test_standalone(disksum, fails, tmp_path):
