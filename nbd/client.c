@@ -120,6 +120,14 @@ static int set_options(struct nbd_handle *nbd, const struct nbd_target *target)
     return tls ? set_tls(nbd, tls) : 0;
 }
 
+/* The user wants to see what libnbd says. */
+static void print_debug(struct nbd_client *c)
+{
+    nbd_debug_callback callback = { .callback = nbd_guard_print };
+
+    nbd_set_debug_callback(c->nbd, callback);
+}
+
 static int start_connecting(struct nbd_client *c, struct error *error)
 {
     const struct nbd_target *target = c->target;
@@ -128,6 +136,8 @@ static int start_connecting(struct nbd_client *c, struct error *error)
     c->nbd = nbd_create();
     if (!c->nbd)
         return connect_error(c, error);
+    if (nbd_get_debug(c->nbd) == 1) /* LIBNBD_DEBUG=1 */
+        print_debug(c);
     if (target->tls) {
         int err = nbd_tls_check(target->tls, nbd_get_version(c->nbd), error);
 
@@ -240,7 +250,7 @@ static void start_guard(struct nbd_client *c, struct nbd_guard *guard,
     *guard = (struct nbd_guard){
         .deadline = deadline,
         .fd = -1,
-        .verbose = nbd_get_debug(c->nbd) == 1, /* LIBNBD_DEBUG=1 */
+        .verbose = nbd_get_debug(c->nbd) == 1,
     };
     nbd_set_debug_callback(c->nbd, callback);
     nbd_set_debug(c->nbd, true);
@@ -249,7 +259,10 @@ static void start_guard(struct nbd_client *c, struct nbd_guard *guard,
 static void stop_guard(struct nbd_client *c, const struct nbd_guard *guard)
 {
     nbd_set_debug(c->nbd, guard->verbose);
-    nbd_clear_debug_callback(c->nbd);
+    if (guard->verbose)
+        print_debug(c);
+    else
+        nbd_clear_debug_callback(c->nbd);
 }
 
 /* Unlike nbd_poll(), let libnbd receive also when poll() reports an error

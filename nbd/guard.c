@@ -7,22 +7,29 @@
 #include "nbd/guard.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include "common/deadline.h"
+#include "common/debug.h"
 
 /* A handshake takes about 100 steps. Some five are taken for each metadata
  * context, which libnbd stores with a name of up to 4 KiB: this many are less
  * than 4 MiB. */
 #define MAX_STEPS 4000
 
+int nbd_guard_print(void *unused, const char *context, const char *message)
+{
+    (void)unused;
+    debug_event(DEBUG_NBD, "libnbd: %s: %s", context, message);
+    return 0;
+}
+
 int nbd_guard_step(void *arg, const char *context, const char *message)
 {
     struct nbd_guard *guard = arg;
 
     if (guard->verbose)
-        fprintf(stderr, "libnbd: debug: %s: %s\n", context, message);
+        nbd_guard_print(NULL, context, message);
     if (guard->error)
         return 0;
     if (++guard->steps > MAX_STEPS)

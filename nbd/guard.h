@@ -24,6 +24,11 @@ struct nbd_guard {
  * the error. */
 int nbd_guard_step(void *arg, const char *context, const char *message);
 
+/* A debug callback of libnbd that prints what it says as an event. libnbd
+ * itself would print texts of the server as they are, which can drive a
+ * terminal. */
+int nbd_guard_print(void *unused, const char *context, const char *message);
+
 /* End the connection of a socket, and drop what was received but not read. */
 void nbd_guard_cut(int fd);
 

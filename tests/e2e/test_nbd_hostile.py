@@ -2,6 +2,7 @@
 """Servers that want to take memory or time. None gets more of either than is in
 proportion to the disk, and --timeout holds."""
 
+import os
 import resource
 import struct
 import threading
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from conftest import sums
-from odd_server import (CONTENT, DATA, DONE, ERROR, ERROR_OFFSET, GO, HAS_FLAGS,
+from odd_server import (ACK, CONTENT, DATA, DONE, ERROR, ERROR_OFFSET, GO, HAS_FLAGS,
                         HOLE, INFO, META_CONTEXT, MULTI_CONN, READ_ONLY,
                         SET_META_CONTEXT, OddServer, chunk, data, extents,
                         flood, option_reply)
@@ -79,6 +80,23 @@ def test_endless_handshake_of_later_connections(disksum, build, serve, replies):
     result = disksum("-t", "4", uri,
                      wrapper=[build / "tests/max-memory", str(128 << 10)])
     assert sums(result.stdout) == [checksum(CONTENT)]
+
+
+def test_debug_of_libnbd(disksum, serve):
+    """libnbd repeats names that the server has chosen."""
+    def reply(s, option):
+        if option == SET_META_CONTEXT:
+            s.sendall(option_reply(option, META_CONTEXT, struct.pack(">I", 9) + b"\x1b[31m\n:x")
+                      + option_reply(option, ACK))
+            return True
+    uri = serve(one, reply=reply, status=lambda *a: b"")
+    result = disksum(uri, check=False, env={**os.environ, "LIBNBD_DEBUG": "1"})
+    assert sums(result.stdout) == [checksum(CONTENT)]
+    assert "\\033[31m\\012:x" in result.stderr
+    # Before the first of ours, libnbd has not connected.
+    _, lines = result.stderr.split("\ndisksum: ", 1)
+    assert all(line.startswith("disksum: nbd: libnbd: ")
+               for line in f"disksum: {lines}".splitlines())
 
 
 def test_later_connections_keep_to_the_timeout(disksum, serve):
