@@ -11,6 +11,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import vdi_image  # noqa: E402
+import vhdx_image  # noqa: E402
 import vpc_image  # noqa: E402
 import zstd_frame  # noqa: E402
 from qcow2_image import (BITMAPS, EXT_BITMAPS, EXT_FEATURE_NAMES,  # noqa: E402
@@ -120,9 +121,68 @@ def vpc():
     make("differencing", kind=vpc_image.DIFFERENCING)
 
 
+def pieces(made, path):
+    """A VHDX image as the fuzzer has it: the places of its bytes that are not zeros."""
+    made.write(path)
+    content = path.read_bytes()
+    listed = [bytes([0, (len(content) >> 20) - 1])]
+    start = None
+    for at in range(0, len(content) + 512, 512):
+        sector = content[at:at + 512]
+        if sector.strip(b"\0"):
+            start = at if start is None else start
+        elif start is not None:
+            part = content[start:at].rstrip(b"\0")
+            listed.append(struct.pack("<HH", start // 512, len(part)) + part)
+            start = None
+    path.write_bytes(b"".join(listed))
+
+
+def vhdx():
+    directory = HERE / "corpus/vhdx"
+    directory.mkdir(parents=True, exist_ok=True)
+    mib = vhdx_image.MIB
+
+    def new(size=4 * mib + 512, **options):
+        made = vhdx_image.Image(size, **options)
+        for block in 0, 2:
+            there = made.place(b"")
+            made.put(there, TEXT)
+            made.block(block, vhdx_image.FULLY_PRESENT, there)
+        made.block(1, vhdx_image.ZERO)
+        return made
+
+    pieces(new(), directory / "dynamic")
+    pieces(new(fixed=True, sector_size=4096), directory / "sectors-4096")
+    pieces(new(5 << 30), directory / "two-chunks")
+    pieces(new(block_size=8 * mib, size=30 * mib), directory / "blocks-8m")
+    made = new()
+    made.regions.append(["00000000-0000-0000-0000-000000000001", made.allocate(mib), mib, 0])
+    made.items.append(["00000000-0000-0000-0000-000000000002", 1, b"user"])
+    made.header_1["sequence_number"] = 9
+    pieces(made, directory / "unknown-parts")
+
+    made = new(parent={"relative_path": ".\\base.vhdx",
+                       "volume_path": "\\\\?\\Volume{1}\\a.vhdx",
+                       "absolute_win32_path": "C:\\b.vhdx",
+                       "parent_linkage": vhdx_image.braces(vhdx_image.LOG_GUID)})
+    made.partial(3, b"", [(0, 3), (8, 16), (50, 1)])
+    pieces(made, directory / "parent")
+
+    made = new()
+    made.header["log_guid"] = vhdx_image.LOG_GUID
+    made.log.at = mib - 8192
+    for _ in range(2):
+        made.log.entry([vhdx_image.zero(made.bat + 4096, 8192),
+                        vhdx_image.data(made.bat, struct.pack("<5Q", 0, 2, 0, 0, 2)
+                                        + bytes(4096 - 40))])
+    pieces(made, directory / "log")
+
+
 def main():
     vdi()
     vpc()
+    vhdx()
     image("plain")
     image("version-2", version=2)
     image("zlib", change=compressed)
