@@ -4,15 +4,14 @@
  * is a list of keys and values: where the parent is, as Windows names files,
  * and who it is. QEMU reads no such image.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/bytes.h"
-#include "common/path.h"
 #include "common/utf16.h"
+#include "format/parent-name.h"
 #include "format/vhdx.h"
 
 /* Offsets in the locator, */
@@ -171,47 +170,8 @@ static int read_linkage(const struct locator *l, enum key key,
 
 /* --- where the parent is ------------------------------------------------ */
 
-/* What a name of Windows stands for here: a path in which slashes separate
- * names. A place on another computer, such as \\?\C:\disks\base.vhdx, cannot
- * exist, but the file may be beside the image. */
-static const char *local_name(char *name)
-{
-    bool has_drive = isalpha((unsigned char)name[0]) && name[1] == ':';
-    bool is_elsewhere = name[0] == '\\' || has_drive;
-
-    for (char *p = name; *p; p++) {
-        if (*p == '\\')
-            *p = '/';
-    }
-    if (is_elsewhere)
-        return strrchr(name, '/') ? strrchr(name, '/') + 1
-                                  : name + (has_drive ? 2 : 0);
-    /* Hyper-V writes .\base.vhdx. In a chain that would grow. */
-    while (name[0] == '.' && name[1] == '/')
-        name += 1 + strspn(name + 1, "/");
-    return name;
-}
-
-static int add_name(struct vhdx *v, const char *name, struct error *error)
-{
-    char **names = v->layer->backing_names;
-    char *path = plain_path(name);
-    size_t n = 0;
-
-    if (!path)
-        return error_no_memory(error, v->layer->reader->name);
-    while (names[n] && strcmp(names[n], path) != 0)
-        n++;
-    if (names[n])
-        free(path);
-    else
-        names[n] = path;
-    return 0;
-}
-
 static int read_name(const struct locator *l, enum key key, struct error *error)
 {
-    const char *name;
     char *text;
     int err;
 
@@ -220,13 +180,12 @@ static int read_name(const struct locator *l, enum key key, struct error *error)
     err = get_utf8(l, key, &text, error);
     if (err)
         return err;
-    name = local_name(text);
-    if (strlen(name) >= PATH_MAX)
+    if (strlen(text) >= PATH_MAX)
         err = vhdx_broken(l->v, ENAMETOOLONG, error,
                           "its parent locator has a %s that is too long",
                           keys[key]);
-    else if (*name)
-        err = add_name(l->v, name, error);
+    else
+        err = parent_name_add_windows(l->v->layer, text, error);
     free(text);
     return err;
 }

@@ -17,9 +17,9 @@
 
 #include "common/array.h"
 #include "common/bytes.h"
-#include "common/path.h"
 #include "common/url.h"
 #include "common/utf16.h"
+#include "format/parent-name.h"
 #include "format/vpc.h"
 
 /* The header. */
@@ -47,69 +47,6 @@ enum platform {
 
 /* --- names -------------------------------------------------------------- */
 
-/* Add a path to the names, unless it is there, or there are enough. A relative
- * path must not be taken for a protocol. */
-static int add_path(struct layer *layer, const char *path, struct error *error)
-{
-    char *plain;
-    size_t i;
-
-    if (!*path)
-        return 0;
-    plain = plain_path(path);
-    if (!plain)
-        return error_no_memory(error, layer->reader->name);
-    for (i = 0; i < LAYER_BACKING_NAMES && layer->backing_names[i]; i++) {
-        if (strcmp(layer->backing_names[i], plain) == 0)
-            break;
-    }
-    if (i == LAYER_BACKING_NAMES || layer->backing_names[i])
-        free(plain);
-    else
-        layer->backing_names[i] = plain;
-    return 0;
-}
-
-static const char *last_component(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
-/* An absolute path is that of the system that made the image. The parent may
- * have come here with the image. */
-static int add_unix(struct layer *layer, const char *path, struct error *error)
-{
-    int err = add_path(layer, path, error);
-
-    if (err || *path != '/')
-        return err;
-    return add_path(layer, last_component(path), error);
-}
-
-static bool has_drive(const char *path)
-{
-    return ((path[0] >= 'A' && path[0] <= 'Z') ||
-            (path[0] >= 'a' && path[0] <= 'z')) &&
-           path[1] == ':';
-}
-
-/* No file here has a name on a drive or a server of Windows, but its last
- * component may be beside the image. */
-static int add_windows(struct layer *layer, char *path, struct error *error)
-{
-    for (char *p = path; *p; p++) {
-        if (*p == '\\')
-            *p = '/';
-    }
-    if (has_drive(path))
-        return add_path(layer, last_component(path + 2), error);
-    if (strncmp(path, "//", 2) == 0)
-        return add_path(layer, last_component(path), error);
-    return add_unix(layer, path, error);
-}
-
 /* XenServer writes relative paths after "file://", and escapes nothing. It has
  * the same name in other locators. */
 static int add_url(struct layer *layer, const char *url, struct error *error)
@@ -126,7 +63,7 @@ static int add_url(struct layer *layer, const char *url, struct error *error)
     path = url_decode(span_between(start, start + strlen(start)));
     if (!path && errno == ENOMEM)
         return error_no_memory(error, layer->reader->name);
-    err = path ? add_unix(layer, path, error) : 0;
+    err = path ? parent_name_add(layer, path, error) : 0;
     free(path);
     return err;
 }
@@ -144,7 +81,7 @@ static int add_utf16(struct layer *layer, const unsigned char *text, size_t len,
         return error_no_memory(error, layer->reader->name);
     if (err)
         return 0;
-    err = add_windows(layer, path, error);
+    err = parent_name_add_windows(layer, path, error);
     free(path);
     return err;
 }
@@ -170,7 +107,7 @@ static int add_locator(struct layer *layer, const unsigned char *locator,
     case PLATFORM_MACX:
         return add_url(layer, (char *)text, error);
     default:
-        return add_windows(layer, (char *)text, error);
+        return parent_name_add_windows(layer, (char *)text, error);
     }
 }
 

@@ -239,7 +239,7 @@ def test_parent_that_may_be_raw(fails, tmp_path):
             parent.write(tmp_path / "base.vhd")
             path = child(None).write(tmp_path / "disk.vhd")
             assert fails(path) == f"{path}: it records no id of its parent, which must be raw " \
-                f"then, but '{tmp_path}/./base.vhd' is a VPC image"
+                f"then, but '{tmp_path}/base.vhd' is a VPC image"
 
 
 # --- what is refused ----------------------------------------------------------
@@ -248,7 +248,7 @@ def test_parent_that_may_be_raw(fails, tmp_path):
 def test_missing(fails, tmp_path):
     path = child(base()).write(tmp_path / "disk.vhd")
     line = fails(path)
-    assert line == f"{path}: cannot open its backing file: {tmp_path}/./base.vhd: " \
+    assert line == f"{path}: cannot open its backing file: {tmp_path}/base.vhd: " \
         "No such file or directory"
 
 
@@ -267,7 +267,7 @@ def test_without_a_name(fails, tmp_path, locators):
 def test_another_parent(fails, tmp_path):
     path = write(tmp_path)
     base(bytes(range(16))).write(tmp_path / "base.vhd")
-    assert fails(path) == f"{path}: '{tmp_path}/./base.vhd' is not its parent: it has the id " \
+    assert fails(path) == f"{path}: '{tmp_path}/base.vhd' is not its parent: it has the id " \
         "00010203-0405-0607-0809-0a0b0c0d0e0f, not 70617265-6e74-2773-206f-776e2069642e"
 
 
@@ -394,7 +394,7 @@ def test_message_is_printable(fails, tmp_path, name):
 def test_standalone(disksum, fails, tmp_path):
     path = write(tmp_path)
     assert fails("--standalone", path) == \
-        f"{path}: refers to another file, its backing file './base.vhd', which --standalone " \
+        f"{path}: refers to another file, its backing file 'base.vhd', which --standalone " \
         "refuses"
     assert sums(disksum("--standalone", tmp_path / "base.vhd").stdout) == \
         [checksum(guest_bytes(tmp_path / "base.vhd"))]
@@ -413,7 +413,7 @@ def test_export(disksum, fails, servers, tmp_path):
 def test_json(disksum, tmp_path):
     path = write(tmp_path)
     assert chain(disksum, path) == [
-        {"filename": f"{tmp_path}/./base.vhd", "format": "vpc"}]
+        {"filename": f"{tmp_path}/base.vhd", "format": "vpc"}]
 
 
 def test_chain_of_many(disksum, tmp_path):
