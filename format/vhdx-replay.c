@@ -14,15 +14,17 @@
 #include "common/bytes.h"
 #include "format/vhdx.h"
 
-/* Of 56 bytes each. A log of 64 MiB has room for fewer sectors. */
-#define MAX_CHANGES 32768
+/* A log of 1 MiB, which is common, has room for 254 sectors of data. So many
+ * changes, of 56 bytes and a range of 16 bytes each, take 144 KiB: not much
+ * more than the tables of a layer, of which a chain may have 1,000. */
+#define MAX_CHANGES 2048
 
 #define LOG_SECTOR (4 * KiB)
 
 struct vhdx_replay {
     struct reader reader; /* the file as it is then */
     struct reader *below; /* the file */
-    struct vhdx_change *changes;
+    struct vhdx_change changes[MAX_CHANGES];
     size_t count;
     struct ranges changed;
 };
@@ -119,9 +121,7 @@ int vhdx_replay_begin(struct vhdx *v, struct error *error)
     struct reader *below = v->layer->reader;
 
     v->replay = calloc(1, sizeof(*v->replay));
-    if (v->replay)
-        v->replay->changes = calloc(MAX_CHANGES, sizeof(struct vhdx_change));
-    if (!v->replay || !v->replay->changes)
+    if (!v->replay)
         return error_no_memory(error, below->name);
     v->replay->below = below;
     v->replay->reader = (struct reader){
@@ -174,7 +174,6 @@ void vhdx_replay_free(struct vhdx *v)
 {
     if (!v->replay)
         return;
-    free(v->replay->changes);
     ranges_free(&v->replay->changed);
     free(v->replay);
 }
