@@ -149,6 +149,16 @@ def test_last_block_ends_with_the_disk(disksum, tmp_path):
     check_good(disksum, image.write(path))
 
 
+def test_last_block_behind_the_first_chunk(disksum, tmp_path):
+    """The same, but QEMU counts the entry of the bitmap as a block, and refuses it."""
+    image = Image((4096 << 20) + 1536)
+    offset = image.place(b"")
+    image.put(offset, b"last")
+    image.block(4096, FULLY_PRESENT, offset)
+    image.length = offset + 1536
+    check_good(disksum, image.write(tmp_path / "disk.vhdx"), qemu=False, ways=[[]])
+
+
 # --- headers and tables ------------------------------------------------------
 
 HEADERS = {

@@ -203,8 +203,8 @@ class Image:
         self.header = {
             "signature": b"head",
             "sequence_number": 8,
-            "file_write_guid": str(uuid.uuid4()),
-            "data_write_guid": data_guid or str(uuid.uuid4()),
+            "file_write_guid": str(uuid.UUID(int=1)),
+            "data_write_guid": data_guid or str(uuid.UUID(int=2)),
             "log_guid": NO_LOG,
             "log_version": 0,
             "version": 1,
@@ -219,7 +219,7 @@ class Image:
         self.items = [
             [FILE_PARAMETERS, IS_REQUIRED, struct.pack("<II", block_size, flags)],
             [DISK_SIZE, IS_REQUIRED | IS_DISK, struct.pack("<Q", size)],
-            [DISK_ID, IS_REQUIRED | IS_DISK, uuid.uuid4().bytes_le],
+            [DISK_ID, IS_REQUIRED | IS_DISK, uuid.UUID(int=3).bytes_le],
             [LOGICAL_SECTOR_SIZE, IS_REQUIRED | IS_DISK, struct.pack("<I", sector_size)],
             [PHYSICAL_SECTOR_SIZE, IS_REQUIRED | IS_DISK, struct.pack("<I", 4096)]]
         if parent is not None:

@@ -121,11 +121,11 @@ def vpc():
     make("differencing", kind=vpc_image.DIFFERENCING)
 
 
-def pieces(made, path):
+def pieces(made, path, flags=0):
     """A VHDX image as the fuzzer has it: the places of its bytes that are not zeros."""
     made.write(path)
     content = path.read_bytes()
-    listed = [bytes([0, (len(content) >> 20) - 1])]
+    listed = [bytes([flags, (len(content) >> 20) - 1])]
     start = None
     for at in range(0, len(content) + 512, 512):
         sector = content[at:at + 512]
@@ -167,7 +167,7 @@ def vhdx():
                        "absolute_win32_path": "C:\\b.vhdx",
                        "parent_linkage": vhdx_image.braces(vhdx_image.LOG_GUID)})
     made.partial(3, b"", [(0, 3), (8, 16), (50, 1)])
-    pieces(made, directory / "parent")
+    pieces(made, directory / "parent", 2)
 
     made = new()
     made.header["log_guid"] = vhdx_image.LOG_GUID
