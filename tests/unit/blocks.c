@@ -136,6 +136,30 @@ static void test_fault(void **state)
     check(3000, 1000, EXTENT_ZERO, 1000, 0);
 }
 
+/* Equal entries are compared by chunks: a run of any length ends where it
+ * should. */
+static void test_equal_entries(void **state)
+{
+    static const char kinds[] = { 'z', 'u' };
+
+    (void)state;
+    for (size_t n = 1; n <= 200; n++) {
+        for (size_t first = 0; first < 40; first += 13) {
+            char kind = kinds[n % 2];
+
+            memset(entries, 'd', sizeof(entries));
+            for (size_t i = first; i < first + n; i++)
+                entries[2 * i] = kind;
+            check(first * BLOCK + 1, 300 * BLOCK,
+                  kind == 'z' ? EXTENT_ZERO : EXTENT_UNALLOCATED, n * BLOCK - 1,
+                  0);
+            check(first * BLOCK, BLOCK,
+                  kind == 'z' ? EXTENT_ZERO : EXTENT_UNALLOCATED, BLOCK, 0);
+            table.slice_length = 0;
+        }
+    }
+}
+
 /* A run ends with its slice of the table, and with the table. */
 static void test_slices(void **state)
 {
@@ -167,6 +191,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_data, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fault, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_equal_entries, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_error, setup, teardown),
     };
