@@ -78,45 +78,63 @@ static int check_descriptor(struct search *s, uint64_t offset, uint64_t len,
                             check_line *check, struct error *error)
 {
     struct vmdk_lines lines = { .reader = s->reader };
-    struct vmdk_line line;
+    /* Not on the stack: the visitor goes on to the names in that file. */
+    struct vmdk_line *line = malloc(sizeof(*line));
     bool found;
     char *text;
-    int err = vmdk_read_text(s->reader, offset, len, &text, error);
+    int err;
 
-    if (err)
-        return err;
+    if (!line)
+        return error_no_memory(error, s->reader->name);
+    err = vmdk_read_text(s->reader, offset, len, &text, error);
     lines.next = text;
-    do {
-        err = vmdk_next_line(&lines, &line, &found, error);
+    for (found = true; !err && found;) {
+        err = vmdk_next_line(&lines, line, &found, error);
         if (!err && found)
-            err = check(s, &line, error);
-    } while (!err && found);
+            err = check(s, line, error);
+    }
     if (!err && check == visit_line && s->extents == 0)
         err = error_set(error, EINVAL, "%s: this VMDK image has no extents",
                         s->reader->name);
     free(text);
+    free(line);
     return err;
 }
 
 /* --- the parent --------------------------------------------------------- */
 
+/* A copy of the name; NULL if there is none. */
+static int copy_parent(struct reader *r, uint64_t offset, char **copy,
+                       struct error *error)
+{
+    struct vmdk_identity *identity = malloc(sizeof(*identity));
+    const char *name, *end;
+    int err;
+
+    /* Not on the stack, for the same reason. */
+    *copy = NULL;
+    if (!identity)
+        return error_no_memory(error, r->name);
+    err = vmdk_read_identity(r, offset, identity, error);
+    name = err ? NULL : vmdk_find_parent(identity, &end);
+    if (name && end > name) {
+        *copy = strndup(name, end - name);
+        if (!*copy)
+            err = error_no_memory(error, r->name);
+    }
+    free(identity);
+    return err;
+}
+
 static int visit_parent(struct search *s, uint64_t offset, struct error *error)
 {
-    struct vmdk_identity identity;
-    const char *name, *end;
-    char *copy;
-    int err = vmdk_read_identity(s->reader, offset, &identity, error);
+    char *name;
+    int err = copy_parent(s->reader, offset, &name, error);
 
-    if (err)
-        return err;
-    name = vmdk_find_parent(&identity, &end);
-    if (!name || end == name)
-        return 0;
-    copy = strndup(name, end - name);
-    if (!copy)
-        return error_no_memory(error, s->reader->name);
-    err = names_visit(s->visitor, NAME_IMAGE, "parent", copy, "vmdk", error);
-    free(copy);
+    if (!err && name)
+        err =
+            names_visit(s->visitor, NAME_IMAGE, "parent", name, "vmdk", error);
+    free(name);
     return err;
 }
 

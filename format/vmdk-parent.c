@@ -9,46 +9,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/path.h"
+#include "format/parent-name.h"
 #include "format/vmdk.h"
 
-/* The part of a name of Windows that can be beside the image: what follows the
- * last backslash. NULL: it is not such a name. */
-static const char *windows_name(const char *name)
+/* A name with backslashes can be that of a file here. Most often it is a path
+ * of Windows, and the parent came here with the image. */
+static int add_windows_names(struct layer *layer, const char *name,
+                             struct error *error)
 {
-    const char *last = strrchr(name, '\\');
+    const char *last = strrchr(name, '\\') + 1;
+    char *path = strdup(name);
+    int err;
 
-    return last && last[1] ? last + 1 : NULL;
+    if (!path)
+        return error_no_memory(error, layer->reader->name);
+    err = parent_name_add_windows(layer, path, error);
+    free(path);
+    return err || !*last ? err : parent_name_add(layer, last, error);
 }
 
-static bool has_drive(const char *name)
-{
-    return strncmp(name, "\\\\", 2) == 0 ||
-           (*name && name[1] == ':' && name[2] == '\\');
-}
-
+/* Any other name stays as it is, since it may be one that is refused. */
 static int set_parent(struct layer *layer, const char *name, size_t len,
                       struct error *error)
 {
-    char **names = layer->backing_names;
     char *copy = strndup(name, len);
-    const char *beside = copy ? windows_name(copy) : NULL;
-    size_t count = 0;
+    bool windows = copy && strchr(copy, '\\');
+    int err = 0;
 
-    /* Nothing on this host has a name with a drive. */
-    if (!beside || !has_drive(copy))
-        names[count++] = copy;
-    if (beside)
-        names[count++] = strdup(beside);
-    if (beside && has_drive(copy))
-        free(copy);
     layer->backing_format = strdup("vmdk");
-    for (size_t i = 0; i < count; i++) {
-        if (!names[i])
-            return error_no_memory(error, layer->reader->name);
+    if (!copy || !layer->backing_format)
+        err = error_no_memory(error, layer->reader->name);
+    if (!err && windows && path_of_name(copy) != copy)
+        err = add_windows_names(layer, copy, error);
+    if (!err && !layer->backing_names[0]) {
+        layer->backing_names[0] = copy;
+        copy = NULL;
+        if (windows)
+            err = add_windows_names(layer, layer->backing_names[0], error);
     }
-    if (!layer->backing_format)
-        return error_no_memory(error, layer->reader->name);
-    return 0;
+    free(copy);
+    return err;
 }
 
 static int find_parent(struct layer *layer,
