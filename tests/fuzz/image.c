@@ -11,7 +11,7 @@
 /* Limits of the work for an input. A large disk is not mapped to its end. */
 #define MAX_EXTENTS 2000
 #define MAX_DECODED (8 << 20)
-#define MAX_CLUSTER (2 << 20)
+#define MAX_CLUSTER (4 << 20)
 
 #define require(condition)                                                     \
     do {                                                                       \

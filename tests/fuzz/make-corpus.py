@@ -12,6 +12,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 
 import vdi_image  # noqa: E402
 import vhdx_image  # noqa: E402
+import vmdk_image  # noqa: E402
 import vpc_image  # noqa: E402
 import zstd_frame  # noqa: E402
 from qcow2_image import (BITMAPS, EXT_BITMAPS, EXT_FEATURE_NAMES,  # noqa: E402
@@ -179,8 +180,47 @@ def vhdx():
     pieces(made, directory / "log")
 
 
+def vmdk():
+    """A descriptor comes after its length, and before the bytes of its extents."""
+    directory = HERE / "corpus/vmdk"
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def fill(made):
+        for number in 1, 2, 5:
+            made.data(number, TEXT)
+        return made
+
+    def described(name, made, *lines, **options):
+        text = vmdk_image.descriptor(*lines, **options).encode()
+        (directory / name).write_bytes(struct.pack("<H", len(text)) + text + made.content())
+
+    sparse = {"grain": 1, "gtes": 4, "room": 2}
+    text = vmdk_image.descriptor("RW 20 SPARSE x", type="monolithicSparse",
+                                 parent="C:\\dir\\base.vmdk")
+    made = fill(vmdk_image.Sparse(20, flags=vmdk_image.ZEROED, version=2, text=text, **sparse))
+    made.zero(3)
+    made.write(directory / "sparse")
+    fill(vmdk_image.Stream(40, grain=8, room=1)).write(directory / "stream")
+    fill(vmdk_image.Stream(40, grain=8, room=1, markers=False)).write(directory / "no-markers")
+    footer = fill(vmdk_image.Stream(40, grain=2, room=1, footer=True))
+    footer.write(directory / "footer")
+    vmdk_image.Sparse(0, text=vmdk_image.descriptor("RW 5 ZERO"), room=1).write(
+        directory / "embedded")
+    described("flat", made, 'RW 7 FLAT "a" 1', "", 'RDONLY 9 FLAT "b" 100', "RW 3 ZERO",
+              'RW 3 VMFS "c"', type="vmfs")
+    described("split", footer, 'RW 1 SPARSE "a"', 'RW 1 SPARSE "b"',
+              type="twoGbMaxExtentSparse")
+    cowd = fill(vmdk_image.Cowd(20))
+    described("cowd", cowd, 'RW 1 VMFSSPARSE "a"', type="vmfsSparse")
+    sesparse = vmdk_image.SeSparse(100)
+    for number in range(3):
+        sesparse.entry(number, sesparse.place(number) - (number << 60))
+    described("sesparse", sesparse, 'RW 1 SESPARSE "a"', type="seSparse")
+
+
 def main():
     vdi()
+    vmdk()
     vpc()
     vhdx()
     image("plain")
@@ -212,6 +252,10 @@ def main():
         packed = stream.compress(content(cluster)) + stream.flush()
         (directory / f"deflate-{cluster}").write_bytes(
             bytes([bits << 1]) + packed + bytes(100))
+        stream = zlib.compress(content(cluster))
+        (directory / f"zlib-{cluster}").write_bytes(bytes([bits << 1 | 16]) + stream + b"rest")
+        (directory / f"marked-{cluster}").write_bytes(
+            bytes([bits << 1 | 49]) + struct.pack("<QI", 0, len(stream)) + stream)
         (directory / f"zstd-{cluster}").write_bytes(
             bytes([bits << 1 | 1])
             + zstd_frame.repeated(b"z", cluster // 2)
