@@ -130,14 +130,15 @@ int vpc_read_footer(struct layer *layer, struct error *error)
     memcpy(v->uuid, f + AT_UUID, VPC_UUID_SIZE);
 
     /* As in QEMU, an image that begins with a footer has a header, and is
-     * dynamic if its type is unknown. */
-    v->has_header =
-        at == 0 || v->type == VPC_DYNAMIC || v->type == VPC_DIFFERENCING;
+     * dynamic if its type is unknown. Others are fixed. */
+    v->has_header = at == 0;
     if (v->has_header || v->type == VPC_FIXED)
         return 0;
-    return error_set(error, ENOTSUP,
-                     "%s: VPC images of type %u are not supported", r->name,
-                     v->type);
+    return error_set(
+        error, EINVAL,
+        "%s: broken VPC image: it is of type %u, which begins with "
+        "a footer, but it has one at its end alone",
+        r->name, v->type);
 }
 
 /* QEMU follows no name in an image, but where it reads a differencing one, such

@@ -217,8 +217,8 @@ class Reader:
         require(sectors <= 0xff000000, "size")
         self.size, self.kind, self.uuid = sectors * SECTOR, get("type"), get("uuid")
         self.parent = None
-        if at_start or self.kind != FIXED:
-            require(at_start or self.kind in (DYNAMIC, DIFFERENCING), "type")
+        require(at_start or self.kind == FIXED, "type")
+        if at_start:
             self.read_header(get("data_offset"))
             if self.kind == DIFFERENCING:
                 self.parent = self.open_parent(path, depth)
