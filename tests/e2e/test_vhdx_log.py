@@ -376,6 +376,19 @@ def test_too_many_changes(disksum, tmp_path):
     assert "but it has too many changes; " in refusal(disksum, path)
 
 
+@pytest.mark.parametrize("offset", [0, 64 << 10, 128 << 10, 192 << 10, MIB, MIB + 4096,
+                                    2 * MIB, 3 * MIB, 6 * MIB + 100])
+def test_read_error(disksum, build, tmp_path, offset):
+    """In each part of the image."""
+    image = make()
+    entry_with(image, b"third")
+    path = image.write(tmp_path / "disk.vhdx")
+    done = disksum(path, check=False, env={"LD_PRELOAD": str(build / "tests/read-error.so"),
+                                           "READ_ERROR_OFFSET": str(offset)})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"disksum: {path}: read error at offset {offset}: Input/output error\n"
+
+
 # --- hostile logs ------------------------------------------------------------
 
 def fill(image, length, tail=0, good=False):
