@@ -264,6 +264,22 @@ def test_empty_line_before_an_extent(disksum, tmp_path, flat, empty):
     assert "an extent counts twice, since there is an empty line before it" in done.stderr
 
 
+def test_many_empty_lines(disksum, tmp_path, flat):
+    """They pad a descriptor, or separate its parts."""
+    count = 900         # QEMU needs a descriptor for each extent
+    path = write(tmp_path, 'RW 9 FLAT "flat" 0')
+    text = path.read_text()
+    path.write_text(text.replace("createType", 3000 * "\n" + "createType") + 3000 * "\n")
+    assert len(check_qemu(disksum, path)) == 9 * 512
+    path.write_text(text.replace("RW", count * "\n" + "RW"))
+    assert len(check_qemu(disksum, path)) > count * 9 * 512
+    disk = Sparse(256, grain=16)
+    disk.text = disk.text.ljust(20 * 512, "\n")
+    disk.put(512, disk.text.encode())
+    disk.data(3, b"grain")
+    check_read(disksum, disk.write(tmp_path / "embedded"))
+
+
 def test_line_that_goes_on_in_the_next(disksum, tmp_path, flat):
     path = write(tmp_path, "RW", "7 FLAT", '"flat" 9', 'RW 5 FLAT "flat"', "3 x")
     check_qemu(disksum, path)
