@@ -11,7 +11,7 @@ import pytest
 from qcow2_image import Image
 from hostile_images import SIZE, hostile_qed
 
-MiB = 1 << 20
+SIZE_OF_TEXT = 900000  # less than the 1 MiB that are read of a descriptor
 
 # Without qemu-nbd, whose time is its own.
 NO_QEMU = {"PATH": "/nonexistent"}
@@ -38,6 +38,11 @@ def flat(tmp_path):
     (tmp_path / "flat").write_bytes(bytes(4096))
 
 
+def below_qed(path):
+    """An image that QEMU reads, so that the names below it are looked at first."""
+    return hostile_qed(path.with_name("qed"), path.name)
+
+
 def embedded(text):
     """A descriptor behind a header without a capacity."""
     return struct.pack("<4sIIQQQQ", b"KDMV", 1, 1, 0, 1, 1, 1).ljust(512, b"\0") + \
@@ -49,26 +54,32 @@ def embedded(text):
 def test_empty_lines(fails_soon, tmp_path, blank, extent):
     """QEMU itself takes the square of their number."""
     path = tmp_path / "image"
-    for text in (HEAD + extent + blank * (MiB // len(blank)),
-                 HEAD + blank * (MiB // len(blank)) + extent):
+    for text in (HEAD + extent + blank * (SIZE_OF_TEXT // len(blank)),
+                 HEAD + blank * (SIZE_OF_TEXT // len(blank)) + extent):
         for content in text.encode(), embedded(text):
             path.write_bytes(content)
-            assert "more than 1000 empty lines in a row" in fails_soon(path)
+            for name in path, below_qed(path):
+                line = fails_soon(name)
+                assert "more than 1000 empty lines in a row" in line or \
+                    "a line of this VMDK image is too long" in line
 
 
 @pytest.mark.parametrize("line", ["#", "R", "RW", "RW 1", "x" * 1000])
 def test_many_lines(fails_soon, tmp_path, line):
     path = tmp_path / "image"
     line += "\n"
-    path.write_text(HEAD + line * (MiB // len(line)))
-    fails_soon(path, env=NO_QEMU)
+    path.write_text(HEAD + line * (SIZE_OF_TEXT // len(line)))
+    line_error = "the line of an extent" if line == "RW 1\n" else "no extents"
+    assert line_error in fails_soon(path)
+    fails_soon(below_qed(path), env=NO_QEMU)
 
 
 def test_extent_that_is_named_often(fails_soon, tmp_path):
     path, extent = tmp_path / "image", tmp_path / "extent"
     extent.write_bytes(embedded(HEAD + EXTENT + "#\n" * 500000))
     path.write_text(HEAD + 'RW 8 SPARSE "extent"\n' * 1000)
-    assert "cannot run 'qemu-nbd'" in fails_soon(path, env=NO_QEMU)
+    assert "is another descriptor" in fails_soon(path)
+    assert "cannot run 'qemu-nbd'" in fails_soon(below_qed(path), env=NO_QEMU)
 
 
 @pytest.mark.parametrize("names", [["image"], ["./image", ".//image"]])
@@ -78,7 +89,8 @@ def test_image_that_names_itself(fails_soon, tmp_path, names):
     lines = "".join(f'RW 8 SPARSE "{name}"\n' for name in names)
     hint = f'parentFileNameHint="{names[0]}"\n'
     path.write_bytes(embedded(hint + HEAD + lines + "#\n" * 500000))
-    assert "refers to too many other files" in fails_soon(path, env=NO_QEMU)
+    assert "is another descriptor" in fails_soon(path)
+    assert "refers to too many other files" in fails_soon(below_qed(path), env=NO_QEMU)
 
 
 def test_chain_that_is_named_by_many_names(fails_soon, tmp_path):
@@ -87,7 +99,8 @@ def test_chain_that_is_named_by_many_names(fails_soon, tmp_path):
         lines = f'RW 8 SPARSE "{number + 1}"\n'
         (tmp_path / str(number)).write_bytes(embedded(HEAD + 2 * lines))
     (tmp_path / "20").write_bytes(embedded(HEAD + EXTENT))
-    assert "cannot run 'qemu-nbd'" in fails_soon(tmp_path / "0", env=NO_QEMU)
+    assert "is another descriptor" in fails_soon(tmp_path / "0")
+    assert "cannot run 'qemu-nbd'" in fails_soon(below_qed(tmp_path / "0"), env=NO_QEMU)
 
 
 def test_image_that_is_reached_twice(fails_soon, tmp_path):

@@ -54,7 +54,7 @@ def test_message_is_one_write(tmp_path):
 def test_help_and_version(disksum):
     text = disksum("--help").stdout
     assert text.startswith("Usage: disksum ")
-    assert "cannot be compared" in text
+    assert "They differ from sha256sum's." in text
     # A screen, and the prompt.
     assert len(text.splitlines()) < 24
     assert max(map(len, text.splitlines())) <= 80
