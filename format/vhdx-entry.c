@@ -69,9 +69,7 @@ static bool parse_header(const struct vhdx_log *log, const unsigned char *h,
     e->descriptors = get_le32(h + ENTRY_DESCRIPTORS);
     return memcmp(h, "loge", 4) == 0 && e->number != 0 && e->length != 0 &&
            e->length % VHDX_LOG_SECTOR == 0 && e->length <= log->length &&
-           e->tail % VHDX_LOG_SECTOR == 0 &&
-           vhdx_guid_equal(&log->v->log_guid, h + ENTRY_GUID) &&
-           descriptors_size(e) <= e->length;
+           vhdx_guid_equal(&log->v->log_guid, h + ENTRY_GUID);
 }
 
 static int check_crc(struct vhdx_log *log, const struct vhdx_entry *e,
@@ -155,6 +153,8 @@ static int read_descriptors(struct vhdx_log *log, const struct vhdx_entry *e,
     uint64_t data_at = e->at + descriptors_size(e);
     int err = 0;
 
+    if (e->tail % VHDX_LOG_SECTOR != 0 || descriptors_size(e) > e->length)
+        return refuse_entry(log, e, error);
     for (uint32_t i = 0; !err && i < e->descriptors; i++) {
         uint64_t at = e->at + ENTRY_HEADER + (uint64_t)i * DESCRIPTOR_SIZE;
         struct vhdx_change change;

@@ -302,6 +302,8 @@ NOT_REPLAYED = {
     "offset": (bad_descriptor(offset=2 * MIB + 512), BROKEN),
     "data sector": (bad_descriptor(data=b"date"), BROKEN),
     "length of zeros": (lambda image: image.log.entry([zero(image.bat, 4097)]), BROKEN),
+    "tail within a sector": (lambda image: entry_with(image, b"x", tail=1), BROKEN),
+    "descriptors": (lambda image: image.log.entry([], count=127), BROKEN),
     "no data": (lambda image: image.log.entry(
         [bat_sector(image, {2: (ZERO, 0)}), bat_sector(image, {2: (ZERO, 0)})], length=8192), None),
     "zeros where no file ends": (lambda image: image.log.entry(

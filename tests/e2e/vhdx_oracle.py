@@ -145,11 +145,12 @@ class Vhdx:
         head = self.log_read(at, 4096)
         length, tail, number, count = struct.unpack_from("<IIQI", head, 8)
         if head[:4] != b"loge" or guid_at(head, 32) != self.log_guid or number == 0 or \
-                length == 0 or length % 4096 or length > self.log_length or tail % 4096:
+                length == 0 or length % 4096 or length > self.log_length:
             return None
         content = self.log_read(at, length)
         if not is_intact(content, b"loge"):
             return None
+        require(tail % 4096 == 0, "tail")
         flushed, last = struct.unpack_from("<QQ", content, 48)
         first = -(-(64 + 32 * count) // 4096) * 4096
         require(first <= length, "descriptors")
