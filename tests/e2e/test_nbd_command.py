@@ -78,8 +78,10 @@ def test_command_has_several_connections(disksum, image, directory_for_sockets):
 
 
 def test_command_that_is_not_there(fails, directory_for_sockets):
+    # A directory of PATH that the user cannot search would be another reason.
     assert "cannot run 'no-such-server': No such file or directory" in fails(
-        "--", "[", "no-such-server", "]", env=directory_for_sockets)
+        "--", "[", "no-such-server", "]",
+        env={**directory_for_sockets, "PATH": "/usr/bin:/bin"})
 
 
 def test_command_that_ends(fails, directory_for_sockets):

@@ -9,6 +9,7 @@ import glob
 import http.server
 import json
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -423,6 +424,10 @@ def ssh_agent(tmp_path, servers, monkeypatch):
     user.pub."""
     if not shutil.which("ssh-agent"):
         pytest.skip("no ssh-agent")
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        pytest.skip("ssh needs a name for the user")
     for name in "user", "host":
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
                         tmp_path / name], check=True)
