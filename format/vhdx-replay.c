@@ -67,38 +67,47 @@ static void read_sector(const struct vhdx_replay *replay,
            sizeof(change->trailing));
 }
 
-/* Make a change in what was read. */
-static void apply(const struct vhdx_replay *replay,
-                  const struct vhdx_change *change, struct read *read)
+/* The change of a sector that counts: the last one. There is one, and it is of
+ * the whole sector. Those before it are not made, since a hostile log may have
+ * thousands of them for each sector. */
+static const struct vhdx_change *last_change(const struct vhdx_replay *replay,
+                                             uint64_t sector)
 {
-    uint64_t read_end = read->offset + read->len;
-    uint64_t change_end = change->offset + change->length;
-    uint64_t start =
-        change->offset > read->offset ? change->offset : read->offset;
-    uint64_t end = change_end < read_end ? change_end : read_end;
-    unsigned char sector[LOG_SECTOR];
+    const struct vhdx_change *change = &replay->changes[replay->count - 1];
 
-    if (start >= end)
-        return;
-    if (change->zeros) {
-        memset(read->buf + (start - read->offset), 0, end - start);
-        return;
-    }
-    read_sector(replay, change, sector, read);
-    memcpy(read->buf + (start - read->offset),
-           sector + (start - change->offset), end - start);
+    while (change->offset > sector || sector - change->offset >= change->length)
+        change--;
+    return change;
+}
+
+/* Put the new bytes of a sector into what was read of it. */
+static void apply(const struct vhdx_replay *replay, uint64_t sector,
+                  struct read *read)
+{
+    const struct vhdx_change *change = last_change(replay, sector);
+    uint64_t start = sector > read->offset ? sector : read->offset;
+    uint64_t end = read->offset + read->len;
+    unsigned char bytes[LOG_SECTOR] = { 0 };
+
+    if (end > sector + LOG_SECTOR)
+        end = sector + LOG_SECTOR;
+    if (!change->zeros)
+        read_sector(replay, change, bytes, read);
+    memcpy(read->buf + (start - read->offset), bytes + (start - sector),
+           end - start);
 }
 
 static void replay_read_rest(struct read *read)
 {
     const struct vhdx_replay *replay = (const struct vhdx_replay *)read->reader;
+    uint64_t sector = read->offset - read->offset % LOG_SECTOR;
 
     read_below(replay->below, read);
-    if (!ranges_overlap(&replay->changed, read->offset, read->len))
-        return;
-    /* A later change is made over an earlier one. */
-    for (size_t i = 0; i < replay->count && !read->error; i++)
-        apply(replay, &replay->changes[i], read);
+    for (; sector < read->offset + read->len && !read->error;
+         sector += LOG_SECTOR) {
+        if (ranges_overlap(&replay->changed, sector, LOG_SECTOR))
+            apply(replay, sector, read);
+    }
 }
 
 static void replay_will_need(struct reader *r, uint64_t offset, uint64_t length)
