@@ -168,11 +168,15 @@ const char *vmdk_find_parent(const struct vmdk_identity *identity,
     return name;
 }
 
-/* QEMU skips one byte after the key, whatever it is. */
+/* QEMU skips one byte after the key, whatever it is. It has a NUL in the place
+ * of the last byte of the text. */
 bool vmdk_find_cid(const struct vmdk_identity *identity, const char *key,
                    uint32_t *cid)
 {
-    const char *found = strstr(identity->text, key);
+    struct vmdk_identity copy = *identity;
+    const char *found;
 
+    copy.text[VMDK_IDENTITY - 1] = '\0';
+    found = strstr(copy.text, key);
     return found && sscanf(found + strlen(key) + 1, "%" SCNx32, cid) == 1;
 }

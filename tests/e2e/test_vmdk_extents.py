@@ -280,6 +280,18 @@ def test_many_empty_lines(disksum, tmp_path, flat):
     check_read(disksum, disk.write(tmp_path / "embedded"))
 
 
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_cid_at_the_end_of_the_text(disksum, tmp_path, flat, more):
+    """QEMU looks for CIDs in 10,239 bytes."""
+    path = write(tmp_path, 'RW 9 FLAT "flat" 0')
+    head, tail = path.read_text().split("parentCID=ffffffff\n")
+    path.write_text((head + tail).ljust(10239 - 11 + more, "#") + "parentCID=5\n")
+    if more == 0:
+        check_qemu(disksum, path)
+    else:
+        assert "no CID and parentCID" in refused(disksum, path)
+
+
 def test_line_that_goes_on_in_the_next(disksum, tmp_path, flat):
     path = write(tmp_path, "RW", "7 FLAT", '"flat" 9', 'RW 5 FLAT "flat"', "3 x")
     check_qemu(disksum, path)
