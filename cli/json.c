@@ -65,15 +65,18 @@ static bool add_text(struct json_object *object, const char *key,
 static bool add_hex(struct json_object *object, const char *key,
                     const void *bytes, size_t len)
 {
+    static const char digits[] = "0123456789abcdef";
     const unsigned char *p = bytes;
     char *hex = malloc(2 * len + 1);
     bool ok;
 
     if (!hex)
         return false;
-    hex[0] = 0;
-    for (size_t i = 0; i < len; i++)
-        sprintf(hex + 2 * i, "%02x", p[i]);
+    for (size_t i = 0; i < len; i++) {
+        hex[2 * i] = digits[p[i] >> 4];
+        hex[2 * i + 1] = digits[p[i] & 15];
+    }
+    hex[2 * len] = '\0';
     ok = add(object, key, json_object_new_string(hex));
     free(hex);
     return ok;
