@@ -14,6 +14,9 @@
 
 #define HEADER_SIZE 44 /* what is used here of an extent's header */
 
+/* QEMU takes too long for many of them. Nobody writes any. */
+#define MAX_EMPTY_LINES 1000
+
 struct search {
     struct reader *reader;
     const struct name_visitor *visitor;
@@ -73,6 +76,26 @@ static int check_single(struct search *s, const struct vmdk_line *line,
     return ++s->extents > 1 ? set_left_out(s, line, error) : 0;
 }
 
+/* QEMU looks for an extent from each line anew, and skips the empty lines that
+ * follow. So its time grows with the square of their number. */
+static int check_empty_lines(const struct search *s, const char *text,
+                             struct error *error)
+{
+    unsigned empty = 0;
+
+    for (const char *p = text; *p; p++) {
+        if (!strchr(" \t\n\v\f\r", *p))
+            empty = 0;
+        else if (*p == '\n' && ++empty > MAX_EMPTY_LINES)
+            return error_set(error, ENOTSUP,
+                             "%s: QEMU reads this VMDK image, and would take "
+                             "too long: it has more than %d empty lines in a "
+                             "row",
+                             s->reader->name, MAX_EMPTY_LINES);
+    }
+    return 0;
+}
+
 /* Check the descriptor at offset, of at most len bytes. */
 static int check_descriptor(struct search *s, uint64_t offset, uint64_t len,
                             check_line *check, struct error *error)
@@ -88,6 +111,8 @@ static int check_descriptor(struct search *s, uint64_t offset, uint64_t len,
         return error_no_memory(error, s->reader->name);
     err = vmdk_read_text(s->reader, offset, len, &text, error);
     lines.next = text;
+    if (!err && check == visit_line)
+        err = check_empty_lines(s, text, error);
     for (found = true; !err && found;) {
         err = vmdk_next_line(&lines, line, &found, error);
         if (!err && found)
