@@ -38,18 +38,19 @@ import xml.etree.ElementTree
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-def sanitizer_suite(directory, sanitizer, compiler=None):
-    """A build with a sanitizer, by the default compiler or this one."""
+def sanitizer_suite(directory, sanitizer, compiler=None, marks="sanitizer"):
+    """A build with a sanitizer, by the default compiler or this one, and the marks of
+    its tests."""
     return (directory, [f"-Db_sanitize={sanitizer}", "-Db_lundef=false",
                      "-Dbuildtype=debugoptimized"],
-            ["-m", "sanitizer"], {"CC": compiler} if compiler else {})
+            ["-m", marks], {"CC": compiler} if compiler else {})
 
 
 # The directory of a build, its options, those of pytest, and the environment.
 SUITES = {
     "release": ("build", [], [], {}),
     "asan": sanitizer_suite("build-asan", "address"),
-    "tsan": sanitizer_suite("build-tsan", "thread"),
+    "tsan": sanitizer_suite("build-tsan", "thread", marks="sanitizer and not one_thread"),
     "clang": sanitizer_suite("build-clang", "undefined", "clang"),
 }
 

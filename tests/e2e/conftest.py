@@ -2,6 +2,7 @@
 """What all end-to-end tests share. DISKSUM_BUILD is the directory of the build
 that is tested."""
 
+import collections
 import os
 import pathlib
 import shlex
@@ -34,7 +35,22 @@ for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
 
 def pytest_configure(config):
     config.addinivalue_line(
-        "markers", "sanitizer: run it with the sanitizer builds, too")
+        "markers", "sanitizer(every=1): run it with the sanitizer builds, too; of many "
+        "cases every so many'th one")
+    config.addinivalue_line(
+        "markers", "one_thread: nothing in it for the thread sanitizer")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Take the mark of the sanitizers from the cases that are left out."""
+    cases = collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("sanitizer")
+        function = item.nodeid.split("[")[0]
+        if mark and cases[function] % mark.kwargs.get("every", 1):
+            item.own_markers.remove(mark)
+        cases[function] += 1
 
 
 def command_for(nodeid):

@@ -11,6 +11,8 @@ import qcow2_bad_snapshots
 import qcow2_bad_tables
 from qcow2_compare import check_case
 
+pytestmark = pytest.mark.one_thread
+
 FAMILIES = [qcow2_bad_header, qcow2_bad_extensions, qcow2_bad_tables, qcow2_bad_clusters,
             qcow2_bad_deflate, qcow2_bad_snapshots, qcow2_bad_backing]
 

@@ -166,7 +166,8 @@ CASES = [
 ]
 
 
-@pytest.mark.sanitizer
+@pytest.mark.one_thread
+@pytest.mark.sanitizer(every=8)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_odd(disksum, tmp_path, case):
     check_case(disksum, tmp_path, case, "vdi", vdi_image)

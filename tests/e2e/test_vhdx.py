@@ -178,7 +178,7 @@ HEADERS = {
 }
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("name", HEADERS)
 def test_headers(disksum, tmp_path, name):
     first, second, good = HEADERS[name]

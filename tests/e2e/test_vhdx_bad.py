@@ -13,6 +13,8 @@ from vhdx_image import (BAT, DISK_ID, DISK_SIZE, FILE_PARAMETERS, FULLY_PRESENT,
                         IS_USER, LOGICAL_SECTOR_SIZE, METADATA, MIB, PARENT_LOCATOR,
                         PARTIALLY_PRESENT, PHYSICAL_SECTOR_SIZE, RESERVED, ZERO, Image)
 
+pytestmark = pytest.mark.one_thread
+
 UNKNOWN = "01234567-89ab-4cde-8f01-23456789abcd"
 
 
@@ -275,7 +277,7 @@ def make(case, path):
     return image.write(path)
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=8)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_bad(disksum, tmp_path, case):
     path = make(case, tmp_path / "disk.vhdx")

@@ -15,6 +15,8 @@ from qcow2_compare import convert, sum_of
 from vhdx_compare import check_good, naive_sum, qemu_sum, refusal
 from vhdx_image import (FULLY_PRESENT, LOG_GUID, MIB, ZERO, Image, data, guid, sealed, zero)
 
+pytestmark = pytest.mark.one_thread
+
 ADVICE = "to replay it in the image, use qemu-img check -r all "
 
 
@@ -315,7 +317,7 @@ NOT_REPLAYED = {
 }
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("name", NOT_REPLAYED)
 def test_not_replayed(disksum, tmp_path, name):
     change, why = NOT_REPLAYED[name]

@@ -17,6 +17,8 @@ from vhdx_image import (BITMAP_PRESENT, FULLY_PRESENT, LOCATOR_VHDX, LOG_GUID, M
                         PARTIALLY_PRESENT, UNDEFINED, UNMAPPED, ZERO, Image, braces, data,
                         locator)
 
+pytestmark = pytest.mark.one_thread
+
 BASE = str(uuid.UUID(int=0x83ed0ec324c849a6a9595e4bf1288bfb))
 SIZE = 6 * MIB
 
@@ -257,7 +259,7 @@ NAMES = [
 ]
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("pairs, there", NAMES)
 def test_names(disksum, tmp_path, pairs, there):
     here = tmp_path / "here"
@@ -354,7 +356,7 @@ LOCATORS = {
 }
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("name", LOCATORS)
 def test_locators(disksum, tmp_path, name):
     content, line = LOCATORS[name]

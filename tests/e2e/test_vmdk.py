@@ -101,7 +101,7 @@ def fill(disk, grains, seed=0):
     return disk
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("grain", [1, 2, 3, 7, 8, 100, 128, 129, 1024, 5000])
 @pytest.mark.parametrize("gtes", [1, 3, 512])
 def test_grain_sizes(disksum, tmp_path, grain, gtes):
@@ -119,7 +119,7 @@ def test_largest_grain(disksum, tmp_path):
     check_large(disksum, disk.write(tmp_path / "image"))
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("version", [0, 1, 2, 3])
 @pytest.mark.parametrize("flags", [NEWLINES, ZEROED, NEWLINES | ZEROED])
 def test_versions_and_flags(disksum, tmp_path, version, flags):

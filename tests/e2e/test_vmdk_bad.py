@@ -15,6 +15,8 @@ from test_errors import changed
 from vmdk_compare import NO_QEMU, check_read, refused
 from vmdk_image import Cowd, Sparse, Stream, descriptor
 
+pytestmark = pytest.mark.one_thread
+
 U32, U64 = (1 << 32) - 1, (1 << 64) - 1
 MiB = 1 << 20
 
@@ -33,7 +35,7 @@ HEADER = [
     ("gd", 1 << 54), ("gd", U64 - 1), ("gd", U64), ("magic", b"KDMX")]
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("field, value", HEADER)
 @pytest.mark.parametrize("make", [Sparse, Stream])
 def test_bad_header(disksum, tmp_path, make, field, value):

@@ -169,7 +169,7 @@ BAD = {
 }
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("name", BAD)
 def test_bad_stream(disksum, tmp_path, name):
     disk = Stream(512)

@@ -86,7 +86,7 @@ for number in range(0, 10, 2):
     GOOD["bitmaps are ignored"].data(number, b"x", bytes([number, 0xf0]))
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("name", GOOD)
 def test_good(disksum, tmp_path, name):
     check_image(disksum, GOOD[name].write(tmp_path / "disk.vhd"), "vpc", vpc_image)
@@ -224,7 +224,8 @@ CASES = [
 ]
 
 
-@pytest.mark.sanitizer
+@pytest.mark.one_thread
+@pytest.mark.sanitizer(every=8)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_odd(disksum, tmp_path, case):
     check_case(disksum, tmp_path, case, "vpc", vpc_image)

@@ -18,6 +18,8 @@ from qcow2_compare import bounded_memory
 from vpc_image import (DIFFERENCING, FIXED, FREE, MAC, MACX, SECTOR, W2KU, W2RU, WI2K, WI2R,
                        Image, guest_bytes, utf16)
 
+pytestmark = pytest.mark.one_thread
+
 SIZE = 48 << 10         # six blocks of 8 KiB
 BLOCK = 8192
 QEMU = "QEMU leaves the parent out"
@@ -163,7 +165,7 @@ NAMED = {
 }
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("name", NAMED)
 def test_named(disksum, tmp_path, name):
     check(disksum, write(tmp_path, NAMED[name]), ways=[[]])
@@ -191,7 +193,7 @@ def test_absolute(disksum, tmp_path):
     check(disksum, image.write(tmp_path / "disk.vhd"), ways=[[]])
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("name", [
     "b\u00e4se \U0001f4bf.vhd", "nbd:host:1.vhd", "file:base.vhd", "json:{}", "a b\n\x1b[31m.vhd",
     "-", "%2e.vhd", "fat:rw:x", "host_device:x", "ab:c"])
@@ -252,7 +254,7 @@ def test_missing(fails, tmp_path):
         "No such file or directory"
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("locators", [
     [], [(W2RU, b"")], [(W2RU, utf16("\0base.vhd"))], [(W2KU, utf16("C:\\dir\\"))],
     [(W2RU, b"\0\xdc\0\0")], [(W2RU, b"a")], [(MACX, b"base.vhd")], [(MACX, b"http://x/base.vhd")],
@@ -347,7 +349,7 @@ CASES = [
 ]
 
 
-@pytest.mark.sanitizer
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_odd(disksum, tmp_path, case):
     check_case(disksum, tmp_path, case, "vpc", vpc_image)
