@@ -89,10 +89,12 @@ int qcow2_names(struct reader *r, const struct name_visitor *visitor,
                 struct error *error)
 {
     /* Not on the stack: the visitor goes on to the names in that image. */
-    struct names *names = malloc(sizeof(*names));
-    int err =
-        names ? find_names(r, names, error) : error_no_memory(error, r->name);
+    struct names *names = calloc(1, sizeof(*names));
+    int err;
 
+    if (!names)
+        return error_no_memory(error, r->name);
+    err = find_names(r, names, error);
     if (!err && *names->backing)
         err = names_visit(visitor, NAME_IMAGE, "backing file", names->backing,
                           *names->backing_format ? names->backing_format : NULL,

@@ -2,6 +2,7 @@
 /*
  * The metadata of a VHDX image: a table of items, which describe the disk.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -131,6 +132,7 @@ static int find_items(struct vhdx *v, const unsigned char *table,
 static int read_item(struct vhdx *v, const unsigned char *entry, void *buf,
                      size_t len, struct error *error)
 {
+    assert(entry); /* find_items() */
     return metadata_read(v->file, v->metadata.offset + get_le32(entry + OFFSET),
                          buf, len, error);
 }
@@ -204,10 +206,12 @@ static int read_locator(struct vhdx *v, const struct found *found,
                         struct error *error)
 {
     const unsigned char *entry = found->entries[PARENT_LOCATOR];
-    uint32_t len = get_le32(entry + LENGTH);
     unsigned char *locator;
+    uint32_t len;
     int err;
 
+    assert(entry); /* read_parameters() */
+    len = get_le32(entry + LENGTH);
     if (len > MAX_ITEM)
         return vhdx_broken(v, EFBIG, error,
                            "the parent locator has %u bytes, more than 1 MiB",

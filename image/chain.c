@@ -3,6 +3,7 @@
  * Opening an image: its layer first, then its backing files, one after the
  * other, where QEMU would find them.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,8 +70,11 @@ static int find_backing(const struct layer *layer, const char *base_path,
         int err =
             backing_path(layer, names[i], base_path, trust_names, below, error);
 
-        if (err || !path_of_name(*below) || access(*below, F_OK) == 0)
+        if (err)
             return err;
+        assert(*below);
+        if (!path_of_name(*below) || access(*below, F_OK) == 0)
+            return 0;
         free(*below);
     }
     return backing_path(layer, names[0], base_path, trust_names, below, error);
