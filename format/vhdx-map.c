@@ -37,9 +37,9 @@ static const char *misplaced(const struct vhdx *v, uint64_t offset,
                              uint64_t size)
 {
     if (offset < VHDX_HEADER_SECTION)
-        return "broken VHDX image: a block that has no place in the file";
+        return "broken VHDX image: a block within the header section";
     if (offset > INT64_MAX - size)
-        return "broken VHDX image: a block where no file ends";
+        return "broken VHDX image: a block beyond the largest possible file";
     if (ranges_overlap(&v->regions, offset, size))
         return "broken VHDX image: a block that overlaps metadata";
     return NULL;

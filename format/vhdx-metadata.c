@@ -97,7 +97,7 @@ static int find_item(struct vhdx *v, const unsigned char *entry,
     if (get_le32(entry + FLAGS) & FLAG_REQUIRED)
         return error_set(error, ENOTSUP,
                          "%s: the VHDX image has a metadata item that is "
-                         "required and not known here",
+                         "required but unknown",
                          v->layer->reader->name);
     return 0;
 }

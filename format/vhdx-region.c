@@ -2,7 +2,7 @@
 /*
  * The region table of a VHDX image says where its other tables are. There are
  * two copies. QEMU reads only the first; here the second one is read if the
- * first is damaged, for which the specification has it.
+ * first is damaged, as the specification intends.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -89,8 +89,8 @@ static int read_entry(struct vhdx *v, const unsigned char *entry,
         return set_known(v, &v->metadata, &region, "metadata", error);
     if (get_le32(entry + REQUIRED) & 1)
         return error_set(error, ENOTSUP,
-                         "%s: the VHDX image has a region that is required and "
-                         "not known here, at offset %" PRIu64,
+                         "%s: the VHDX image has a region that is required but "
+                         "unknown, at offset %" PRIu64,
                          v->layer->reader->name, region.offset);
     return 0;
 }

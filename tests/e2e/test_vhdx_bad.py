@@ -114,7 +114,7 @@ def _(image):
     image.regions.append([METADATA, image.allocate(MIB), MIB, 1])
 
 
-@case("an unknown region", "a region that is required and not known here")
+@case("an unknown region", "a region that is required but unknown")
 def _(image):
     image.regions.append([UNKNOWN, image.allocate(MIB), MIB, 1])
 
@@ -175,7 +175,7 @@ def _(image):
     image.metadata_count = 65535
 
 
-@case("an unknown item", "a metadata item that is required and not known here")
+@case("an unknown item", "a metadata item that is required but unknown")
 def _(image):
     image.items.append([UNKNOWN, IS_REQUIRED, b"x"])
 
@@ -233,7 +233,7 @@ def block(name, line, state, offset, differs=""):
 block("an unknown state", "a block in an unknown state: at guest offset 1048576", RESERVED, 0)
 block("partially present", "a block that is partly in a parent, which the image does not have: "
       "at guest offset 1048576", PARTIALLY_PRESENT, lambda image: image.place(b"x"))
-block("at offset 0", "a block that has no place in the file: at guest offset 1048576",
+block("at offset 0", "a block within the header section: at guest offset 1048576",
       FULLY_PRESENT, 0, "QEMU repeats the first sector of the file")
 block("in the log", "a block that overlaps metadata", FULLY_PRESENT, MIB)
 block("in the BAT", "a block that overlaps metadata", FULLY_PRESENT, 2 * MIB)
@@ -241,8 +241,8 @@ block("in metadata", "a block that overlaps metadata", FULLY_PRESENT, 3 * MIB)
 block("behind the end", "for guest offset 1048576 lies beyond the end of the file",
       FULLY_PRESENT, lambda image: image.end)
 block("far behind the end", "lies beyond the end of the file", FULLY_PRESENT, 1 << 50)
-block("where no file ends", "a block where no file ends", FULLY_PRESENT, (1 << 64) - MIB)
-block("where no file ends, by one", "a block where no file ends", FULLY_PRESENT, 1 << 63)
+block("where no file ends", "a block beyond the largest possible file", FULLY_PRESENT, (1 << 64) - MIB)
+block("where no file ends, by one", "a block beyond the largest possible file", FULLY_PRESENT, 1 << 63)
 
 
 @case("over a region that is unknown", "a block that overlaps metadata")

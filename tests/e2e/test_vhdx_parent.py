@@ -388,13 +388,13 @@ def test_thousands_of_keys(disksum, tmp_path):
      "a block that is partly in the parent, but no bitmap that says which part"),
     (lambda image: image.entry(image.chunk, FULLY_PRESENT + 1 | 5 << 20),
      "but no bitmap that says which part"),
-    (lambda image: image.entry(image.chunk, BITMAP_PRESENT), "no place in the file"),
+    (lambda image: image.entry(image.chunk, BITMAP_PRESENT), "within the header section"),
     (lambda image: image.entry(image.chunk, BITMAP_PRESENT | MIB), "overlaps metadata"),
     (lambda image: image.entry(image.chunk, BITMAP_PRESENT | 1 << 40),
      "a bitmap of sectors beyond the end of the file"),
     (lambda image: image.entry(image.chunk, BITMAP_PRESENT | (1 << 64) - MIB),
-     "where no file ends"),
-    (lambda image: image.block(1, PARTIALLY_PRESENT, 0), "no place in the file"),
+     "beyond the largest possible file"),
+    (lambda image: image.block(1, PARTIALLY_PRESENT, 0), "within the header section"),
     (lambda image: image.block(1, PARTIALLY_PRESENT, 2 * MIB), "overlaps metadata"),
     (lambda image: image.block(1, PARTIALLY_PRESENT, 1 << 40), "beyond the end of the file")])
 def test_bad_bitmaps(disksum, tmp_path, change, line):
