@@ -2,6 +2,7 @@
 #include "format/layer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 int layer_open_file(struct layer *layer, const struct layer_options *options,
@@ -25,4 +26,14 @@ int layer_open_file(struct layer *layer, const struct layer_options *options,
     if (!err)
         layer->files[layer->file_count++] = *reader;
     return err;
+}
+
+void layer_broken(const struct layer *layer, const char *kind, int code,
+                  struct error *error, const char *format, va_list args)
+{
+    char text[256];
+
+    vsnprintf(text, sizeof(text), format, args);
+    error_set(error, code, "%s: broken %s image: %s", layer->reader->name, kind,
+              text);
 }

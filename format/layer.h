@@ -6,6 +6,8 @@
 #ifndef FORMAT_LAYER_H
 #define FORMAT_LAYER_H
 
+#include <stdarg.h>
+
 #include "format/extent.h"
 #include "format/names.h"
 
@@ -67,6 +69,11 @@ struct layer_options {
 int layer_open_file(struct layer *layer, const struct layer_options *options,
                     const struct recorded_name *name, struct reader **reader,
                     struct error *error);
+
+/* Set the error "NAME: broken KIND image: ...", for a message of a format. */
+void layer_broken(const struct layer *layer, const char *kind, int code,
+                  struct error *error, const char *format, va_list args)
+    __attribute__((format(printf, 5, 0)));
 
 /* Read metadata. As in QEMU, bytes beyond the end of the object are zeros. */
 int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,

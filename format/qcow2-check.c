@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "common/bytes.h"
 #include "format/qcow2.h"
@@ -14,14 +13,12 @@
 int qcow2_broken(const struct qcow2 *q, int code, struct error *error,
                  const char *format, ...)
 {
-    char text[256];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    layer_broken(q->layer, "qcow2", code, error, format, args);
     va_end(args);
-    return error_set(error, code, "%s: broken qcow2 image: %s",
-                     q->layer->reader->name, text);
+    return code;
 }
 
 int qcow2_check_table(const struct qcow2 *q, const char *what, uint64_t offset,

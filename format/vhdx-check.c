@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "common/bytes.h"
 #include "common/crc32c.h"
@@ -14,14 +13,12 @@
 int vhdx_broken(const struct vhdx *v, int code, struct error *error,
                 const char *format, ...)
 {
-    char text[256];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    layer_broken(v->layer, "VHDX", code, error, format, args);
     va_end(args);
-    return error_set(error, code, "%s: broken VHDX image: %s",
-                     v->layer->reader->name, text);
+    return code;
 }
 
 int vhdx_refuse_log(const struct vhdx *v, const char *why, struct error *error)
