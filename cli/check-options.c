@@ -32,21 +32,18 @@ static const struct option_info options[] = {
     },
     {
         .name = "ignore-missing",
-        .brief = "skip missing",
         .help = "skip images that do not exist",
         .flag = offsetof(struct options, list.ignore_missing),
         .check_only = true,
     },
     {
         .name = "status",
-        .brief = "exit status only",
         .help = "print no verdicts, only set the exit status",
         .set = set_status,
         .check_only = true,
     },
     {
         .name = "strict",
-        .brief = "fail on bad line",
         .help = "fail if a line is improperly formatted",
         .flag = offsetof(struct options, list.strict),
         .check_only = true,
@@ -54,7 +51,6 @@ static const struct option_info options[] = {
     {
         .name = "warn",
         .letter = 'w',
-        .brief = "report bad lines",
         .help = "report each improperly formatted line",
         .set = set_warn,
         .check_only = true,

@@ -79,7 +79,6 @@ static const struct option_info options[] = {
         .argument = "NAME",
         .kind = "digest",
         .words = block_sizes,
-        .brief = "as --digest",
         .help = "the same as --digest",
         .set = digest_option,
     },
@@ -95,7 +94,6 @@ static const struct option_info options[] = {
     {
         .name = "list-digests",
         .blksum_letter = 'l',
-        .brief = "print the names",
         .help = "print the names of the digests",
         .set = list_digests_option,
     },
@@ -120,7 +118,6 @@ static const struct option_info options[] = {
     },
     {
         .name = "image-opts",
-        .brief = "option strings",
         .help = "images are QEMU option strings",
         .flag = offsetof(struct options, image.image_opts),
     },
@@ -141,7 +138,6 @@ static const struct option_info options[] = {
     },
     {
         .name = "trust-names",
-        .brief = "follow any name",
         .help = "follow names in images even if they are not plain files",
         .flag = offsetof(struct options, image.trust_names),
     },
@@ -150,7 +146,6 @@ static const struct option_info options[] = {
         .argument = "SIZE",
         .kind = "words",
         .words = disk_sizes,
-        .brief = "refuse if larger",
         .help = "refuse a larger disk",
         .set = set_max_size,
     },

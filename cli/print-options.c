@@ -45,14 +45,12 @@ static enum options_result set_quiet(struct options *o, char *argument)
 static const struct option_info options[] = {
     {
         .name = "tag",
-        .brief = "name the digest",
         .help = "print lines that name the digest",
         .flag = offsetof(struct options, list.tag),
     },
     {
         .name = "zero",
         .letter = 'z',
-        .brief = "NUL, not newline",
         .help = "end lines with NUL, and do not escape names",
         .flag = offsetof(struct options, list.zero),
     },
@@ -67,7 +65,6 @@ static const struct option_info options[] = {
         .argument = "FORMAT",
         .kind = "words",
         .words = output_formats,
-        .brief = "human or json",
         .help = "output format",
         .set = set_output,
     },

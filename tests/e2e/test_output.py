@@ -65,14 +65,28 @@ def test_help_and_version(disksum):
 
 
 def test_every_option_is_in_the_help(disksum, root):
-    """Each in one place, with its letter and its argument."""
+    """Each in one place: with its letter, its argument and some words, or just its
+    name, or its letter if it has one."""
     head, text = disksum("-h").stdout.split("What is hashed")
     source = "".join(path.read_text() for path in root.glob("cli/*-options.c"))
     rows = re.findall(r'\{\s+\.name = "(.*)",(?:\s+\.letter = \'(.)\',)?'
-                      r'[^{}]*\.help = ', source)
+                      r'([^{}]*)\.help = ', source)
     assert len(rows) > 30
-    found = re.findall(r"(?:-(\w),|   ) --([a-z-]+)", text)
-    assert sorted(found) == sorted((letter, name) for name, letter in rows)
+    described = {(letter, name) for name, letter, rest in rows
+                 if ".brief" in rest or name in ("help", "version")}
+    named = {f"-{letter}" if letter else f"--{name}"
+             for name, letter, rest in rows} - \
+        {f"-{letter}" if letter else f"--{name}" for letter, name in described}
+    assert len(described) > 15 and len(named) > 10
+    lines = [line for row in text.splitlines() for line in (row[:39], row[39:])]
+    found = [match.groups("") for line in lines
+             if (match := re.match(r" (?:-(\w), |    )--([a-z-]+)", line))]
+    foot = {("h", "help"), ("V", "version")}
+    assert sorted(found) == sorted((described - foot) | {("h", "help")})
+    assert " -V, --version " in text
+    alone = [name for line in lines if re.match(r" -\S+(?: -|$| *$)", line)
+             for name in line.split()]
+    assert sorted(alone) == sorted(named)
 
 
 def test_long_options(disksum):
@@ -87,7 +101,8 @@ def test_long_options(disksum):
             shown += argument.replace("[", "[=")
         elif argument != "-":
             shown += f"={argument}"
-        assert re.search(re.escape(shown) + r"\s", text)
+        alone = letter if letter != "-" else name
+        assert re.search(f"{re.escape(shown)}\\s| {alone}\\s", text)
         assert (kind == "-") == (argument == "-")
         assert kind != "-" or words == "-"
         assert re.fullmatch(r"[A-Za-z][A-Za-z0-9 ,;/-]+\w", help_text)
