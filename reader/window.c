@@ -13,21 +13,32 @@
  * this process; but small enough not to look like much memory. */
 #define WINDOW_SIZE (32 << 20)
 
-/* The window of this thread, for the handler. */
-static __thread struct window *this_window;
+/* The windows of this thread that map something, for the handler. */
+static __thread struct window *windows;
 
 static size_t page_size;
 static bool handler_installed;
 
+/* The window that an address is in. */
+static struct window *find(uintptr_t address)
+{
+    struct window *w = windows;
+
+    while (w && (address < (uintptr_t)w->base ||
+                 address >= (uintptr_t)w->base + w->length))
+        w = w->next;
+    return w;
+}
+
 /* Put zeros in the place of a page that is gone. POSIX does not list mmap() as
  * async-signal-safe, but on Linux it is a plain system call, and this signal is
  * caused by the thread's own access to the page. */
-static bool replace_page(struct window *w, uintptr_t address)
+static bool replace_page(uintptr_t address)
 {
     void *page = (void *)(address / page_size * page_size);
+    struct window *w = find(address);
 
-    if (!w || !w->base || address < (uintptr_t)w->base ||
-        address >= (uintptr_t)w->base + w->length)
+    if (!w)
         return false;
     w->failed = 1;
     return mmap(page, page_size, PROT_READ,
@@ -43,7 +54,7 @@ static void handle_sigbus(int number, siginfo_t *info, void *context)
         signal_end_by(number);
     else if (info->si_code == BUS_MCEERR_AO)
         ; /* memory that was not accessed failed; an access sends a SIGBUS */
-    else if (!replace_page(this_window, (uintptr_t)info->si_addr))
+    else if (!replace_page((uintptr_t)info->si_addr))
         /* Not in a window: the default action, when the instruction is tried
          * again. */
         (void)sigaction(number, &(struct sigaction){ .sa_handler = SIG_DFL },
@@ -88,6 +99,8 @@ static bool move(struct window *w, const struct reader *reader, int fd,
     w->base = base;
     w->offset = start;
     w->length = length;
+    w->next = windows;
+    windows = w;
     return true;
 }
 
@@ -102,7 +115,6 @@ const unsigned char *window_get(struct window *w, const struct reader *reader,
     if (!covers(w, reader, offset, len) &&
         (keep || !move(w, reader, fd, offset, len)))
         return NULL;
-    this_window = w;
     return w->base + (offset - w->offset);
 }
 
@@ -118,10 +130,15 @@ bool window_failed(struct window *w)
 
 void window_close(struct window *w)
 {
+    struct window **link = &windows;
+
+    /* Where its thread has ended, it is in no list any more. */
+    while (*link && *link != w)
+        link = &(*link)->next;
+    if (*link)
+        *link = w->next;
     if (w->base)
         munmap(w->base, w->length);
-    if (this_window == w)
-        this_window = NULL;
     w->base = NULL;
     w->reader = NULL;
 }

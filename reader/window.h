@@ -30,9 +30,11 @@ struct window {
     uint64_t offset;
     size_t length;
     volatile sig_atomic_t failed;
+    struct window *next; /* of the same thread */
 };
 
-/* A window is all zeros at first, and belongs to the thread that uses it. */
+/* A window is all zeros at first, and belongs to the thread that uses it. A
+ * thread may have several. */
 
 /*
  * The address of len bytes at an offset of a file. NULL: they cannot be mapped,

@@ -77,6 +77,30 @@ static void check_truncated_file(void)
     window_close(&w);
 }
 
+/* Each of two windows knows of its own pages that are gone. */
+static void check_two_windows(void)
+{
+    struct reader reader = { 0 };
+    struct window a = { 0 }, b = { 0 };
+    const volatile unsigned char *first =
+        window_get(&a, &reader, fd, 0, SIZE, false);
+    const volatile unsigned char *second =
+        window_get(&b, &reader, fd, 0, SIZE, false);
+
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_int_equal(ftruncate(fd, SIZE / 2), 0);
+    assert_int_equal(first[SIZE - 1], 0);
+    assert_false(window_failed(&b));
+    assert_true(window_failed(&a)); /* this closes it */
+    assert_int_equal(second[SIZE - 1], 0);
+    assert_true(window_failed(&b));
+    assert_false(window_failed(&a));
+    assert_int_equal(ftruncate(fd, SIZE), 0);
+    window_close(&b);
+    window_close(&a);
+}
+
 static void send_plain(unsigned char *in_window)
 {
     (void)in_window;
@@ -147,6 +171,7 @@ static void test_window(void **state)
     (void)state;
     check_bytes_in_place();
     check_truncated_file();
+    check_two_windows();
     check_other_signals();
 }
 
