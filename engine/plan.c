@@ -2,76 +2,28 @@
 /*
  * Plan an image as slots.
  *
- * The image is asked once for each extent. Whole blocks of zeros become a
- * number. Everything else becomes reads that fill the buffer, block after
- * block, until it is full. Where zeros share a block with data, the worker
- * writes them into the buffer.
+ * Whole blocks of zeros become a number. Everything else becomes reads that
+ * fill the buffer, block after block, until it is full. Where zeros share a
+ * block with data, the worker writes them into the buffer.
  */
 #include "engine/source.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
-#include "common/debug.h"
+#include "engine/cursor.h"
 
 /* The most hole, and the most zero blocks, in a slot. Their digests take some
  * milliseconds; then the progress moves on, and an error is noticed. */
 #define SLOT_HOLE (16 * GiB)
 #define SLOT_ZERO_BLOCKS (256 * 1024)
 
-/* A slot ends after about this many extents: a hole may come in small parts,
- * each of which is looked up in another table. */
-#define SLOT_EXTENTS 4096
-
 struct image_source {
     struct source source;
-    struct image *image;
-    uint64_t offset;
-    struct extent extent; /* the last one: it contains offset, or ends there */
-    unsigned asked;       /* extents that were asked for, for this slot */
+    struct cursor cursor;
     uint64_t zero_blocks; /* the most in a slot */
 };
-
-static void debug_extent(const struct extent *e)
-{
-    static const char *const kinds[] = {
-        [EXTENT_ZERO] = "zeros",
-        [EXTENT_DATA] = "data",
-        [EXTENT_COMPRESSED] = "compressed",
-    };
-
-    if (e->kind == EXTENT_ZERO)
-        debug_event(DEBUG_MAP, "guest %" PRIu64 "+%" PRIu64 ": zeros",
-                    e->offset, e->length);
-    else
-        debug_event(DEBUG_MAP,
-                    "guest %" PRIu64 "+%" PRIu64 ": %s in %s at %" PRIu64 "%s",
-                    e->offset, e->length, kinds[e->kind], e->reader->name,
-                    e->host_offset, e->hole ? ", reported as a hole" : "");
-}
-
-/* Get the rest of the extent at the current offset. */
-static int current_extent(struct image_source *s, struct extent *rest,
-                          struct error *error)
-{
-    uint64_t end = s->extent.offset + s->extent.length;
-
-    if (s->offset >= end) {
-        int err = image_map(s->image, s->offset, s->image->size - s->offset,
-                            &s->extent, error);
-
-        if (err)
-            return err;
-        if (debug_is_on(DEBUG_MAP))
-            debug_extent(&s->extent);
-        s->asked++;
-    }
-    *rest = s->extent;
-    extent_advance(rest, s->offset - rest->offset);
-    return 0;
-}
 
 /* How many more zero blocks a slot may have. */
 static uint64_t hole_room(const struct image_source *s, const struct slot *slot)
@@ -91,7 +43,7 @@ static bool add_hole(struct image_source *s, const struct extent *extent,
         blocks = hole_room(s, slot);
     slot_add_zero(slot, blocks);
     slot->hole += blocks * s->source.block_size;
-    s->offset += blocks * s->source.block_size;
+    s->cursor.offset += blocks * s->source.block_size;
     return true;
 }
 
@@ -119,7 +71,7 @@ static int add_data(struct image_source *s, struct extent *extent,
         return error_no_memory(error, s->source.name);
     slot_add_data(slot,
                   (job->len + block_size - 1) / block_size - blocks_before);
-    s->offset += extent->length;
+    s->cursor.offset += extent->length;
     return 0;
 }
 
@@ -129,7 +81,7 @@ static bool is_full(const struct image_source *s, const struct slot *slot,
 {
     if (job->len == job->capacity || job->read_count >= JOB_READS ||
         slot_is_full(slot) || hole_room(s, slot) == 0 ||
-        s->asked > SLOT_EXTENTS)
+        s->cursor.asked > SLOT_EXTENTS)
         return true;
     /* A cluster that is cut in two is decoded twice. */
     return extent->kind == EXTENT_COMPRESSED && job->len > 0 &&
@@ -140,12 +92,12 @@ static bool is_full(const struct image_source *s, const struct slot *slot,
 static int fill(struct image_source *s, struct slot *slot, struct job *job,
                 struct error *error)
 {
-    while (s->offset < s->image->size) {
+    while (s->cursor.offset < s->cursor.image->size) {
         struct extent extent;
         bool at_edge = job->len % s->source.block_size == 0;
         int err;
 
-        err = current_extent(s, &extent, error);
+        err = cursor_extent(&s->cursor, &extent, error);
         if (err)
             return err;
         if (at_edge && is_full(s, slot, job, &extent))
@@ -163,14 +115,14 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
                       struct error *error)
 {
     struct image_source *s = (struct image_source *)source;
-    uint64_t start = s->offset;
+    uint64_t start = s->cursor.offset;
     int err;
 
-    s->asked = 0;
+    s->cursor.asked = 0;
     err = fill(s, slot, job, error);
-    slot->length = s->offset - start;
+    slot->length = s->cursor.offset - start;
     /* An empty slot is the end. */
-    assert(err || slot->length > 0 || start == s->image->size);
+    assert(err || slot->length > 0 || start == s->cursor.image->size);
     return err;
 }
 
@@ -193,7 +145,7 @@ int image_source_new(struct image *image, size_t block_size,
         .block_size = block_size,
         .size = image->size,
     };
-    s->image = image;
+    s->cursor.image = image;
     s->zero_blocks = SLOT_HOLE / block_size;
     if (s->zero_blocks > SLOT_ZERO_BLOCKS)
         s->zero_blocks = SLOT_ZERO_BLOCKS;
