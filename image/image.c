@@ -9,33 +9,8 @@
 #include <errno.h>
 
 #include "common/units.h"
+#include "image/layer-map.h"
 #include "image/open.h"
-
-/* A layer is asked for as much as it can tell, and the answer is kept. So what
- * the chain or the host cuts into pieces is looked up only once. */
-static int layer_map(struct chain_layer *l, uint64_t offset, uint64_t length,
-                     struct extent *extent, struct error *error)
-{
-    const struct extent *last = &l->last;
-    struct layer *layer = &l->layer;
-
-    if (offset < last->offset || offset - last->offset >= last->length) {
-        struct extent found;
-        int err =
-            layer->ops->map(layer, offset, layer->size - offset, &found, error);
-
-        if (err)
-            return err;
-        assert(found.offset == offset);
-        assert(found.length > 0 && found.length <= layer->size - offset);
-        l->last = found;
-    }
-    *extent = *last;
-    extent_advance(extent, offset - last->offset);
-    if (extent->length > length)
-        extent->length = length;
-    return 0;
-}
 
 /*
  * Shrink holes to whole sectors. A file system has larger blocks, but a server

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/changes.h"
 #include "common/error.h"
 #include "format/extent.h"
 #include "reader/reader.h"
@@ -88,6 +89,17 @@ struct image_layer {
 /* Layer n of the chain, from 0, the image itself. False if there is none. */
 bool image_layer(const struct image *image, size_t n,
                  struct image_layer *layer);
+
+/*
+ * What the layers above a file of the chain have, at whatever time it was
+ * written: elsewhere the disk is that of the file. file is the path of a layer
+ * below the image, by whatever name, or as image_layer() has it. It is an error
+ * if the file is none of these, if only QEMU sees it, or if its disk has
+ * another size. The image must stay open. Threads: as image_map(), and not at
+ * the same time.
+ */
+int image_changes_above(struct image *image, const char *file,
+                        struct changes **changes, struct error *error);
 
 /* The number of bytes that are stored for the image, approximately, to estimate
  * how much there is to read. 0 if it is not known, or if there is

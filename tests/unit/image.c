@@ -4,74 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/units.h"
 #include "image/image.h"
-#include "image/open.h"
-#include "memory_reader.h"
-
-#define UNIT SECTOR_SIZE
-#define UNITS 100
-#define SIZE (UNITS * UNIT)
-
-/*
- * A layer with a script, of a letter for each unit: d data, z zeros, c a
- * compressed cluster, - unallocated, ! an error.
- */
-struct scripted {
-    struct chain_layer link;
-    struct memory_reader m;
-    const char *units;
-    unsigned calls;
-};
-
-static int scripted_map(struct layer *layer, uint64_t offset, uint64_t length,
-                        struct extent *extent, struct error *error)
-{
-    struct scripted *s = (struct scripted *)layer;
-    uint64_t unit = offset / UNIT;
-    uint64_t end = unit + 1;
-    char what = s->units[unit];
-
-    s->calls++;
-    if (what == '!') {
-        extent->offset = offset;
-        extent->length = length;
-        return error_set(error, EIO, "broken");
-    }
-    while (s->units[end] == what && what != 'c')
-        end++;
-    *extent = (struct extent){
-        .offset = offset,
-        .length = end * UNIT - offset,
-        .kind = what == 'd'   ? EXTENT_DATA
-                : what == 'z' ? EXTENT_ZERO
-                : what == 'c' ? EXTENT_COMPRESSED
-                              : EXTENT_UNALLOCATED,
-        .reader = &s->m.reader,
-        .host_offset = what == 'c' ? unit * UNIT : offset,
-        .host_length = UNIT,
-        .cluster_size = UNIT,
-        .skip = what == 'c' ? offset % UNIT : 0,
-        .codec = CODEC_DEFLATE,
-    };
-    if (extent->length > length)
-        extent->length = length;
-    return 0;
-}
-
-static const struct layer_ops scripted_ops = { .map = scripted_map };
-
-static unsigned char bytes[SIZE];
-
-static void script(struct scripted *s, const char *units, struct scripted *on)
-{
-    *s = (struct scripted){ .units = units };
-    memory_reader_init(&s->m, bytes, SIZE);
-    s->link.layer.ops = &scripted_ops;
-    s->link.layer.reader = &s->m.reader;
-    s->link.layer.size = strlen(units) * UNIT;
-    s->link.backing = on ? &on->link : NULL;
-}
+#include "scripted_layer.h"
 
 /* Compare the whole image with letters, in extents of at most step bytes (0: no
  * limit), and check the contract of each extent. */
