@@ -1,24 +1,86 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * JSON lines: one object for each image, whether it has a checksum or failed.
- * The keys are those of "qemu-img info --output=json" where it has them.
+ * JSON: objects and arrays that are made and written, or parsed and read.
  *
- * JSON is Unicode, but a name is bytes. If a name is not UTF-8, "filename" has
- * U+FFFD for each byte that is not, and "filename-hex" has all bytes.
+ * JSON is Unicode, but a text here is bytes: what is not UTF-8 is written as
+ * U+FFFD. What is added to an object or array belongs to it. A function that
+ * adds something returns false, or NULL, when out of memory.
  */
 #ifndef CLI_JSON_H
 #define CLI_JSON_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
-#include "cli/checksum.h"
-#include "cli/sum.h"
+struct json_object; /* any value */
 
-/* Write the object of an image: what was found, or its error. False when out of
- * memory. */
-bool json_write(FILE *f, const struct options *o, const struct checksum *c);
+/* --- make and write ------------------------------------------------------ */
 
-/* Read such an object. See sum_parse(). */
-int json_parse_sum(const char *text, struct sum *sum, const char **why);
+/* An empty object, for json_free(). */
+struct json_object *json_new(void);
+
+/* NULL is accepted. */
+void json_free(struct json_object *value);
+
+/* Add an empty object or array. */
+struct json_object *json_add_object(struct json_object *object,
+                                    const char *key);
+struct json_object *json_add_array(struct json_object *object, const char *key);
+struct json_object *json_append_object(struct json_object *array);
+
+bool json_add_text(struct json_object *object, const char *key,
+                   const char *text);
+bool json_add_hex(struct json_object *object, const char *key,
+                  const void *bytes, size_t len);
+bool json_add_number(struct json_object *object, const char *key, uint64_t n);
+bool json_add_bool(struct json_object *object, const char *key, bool value);
+bool json_add_seconds(struct json_object *object, const char *key,
+                      double seconds);
+
+/* Add the name of a file, with its secrets masked. If it is not UTF-8,
+ * "KEY-hex" has all of its bytes. */
+bool json_add_name(struct json_object *object, const char *key,
+                   const char *name);
+
+/* Write a value on one line, with escapes for what is harmless in JSON but
+ * could drive a terminal. False when out of memory. */
+bool json_write(FILE *f, struct json_object *value);
+
+/* --- parse and read ------------------------------------------------------ */
+
+/*
+ * Parse an object or an array, strictly: the text has nothing else. EINVAL: it
+ * is not JSON, or is nested too deeply. ENODATA: it ends too early. ENOMEM.
+ */
+int json_parse(const char *text, size_t len, struct json_object **value);
+
+bool json_is_object(const struct json_object *value);
+
+/* The value of a key. NULL: there is none, or it is null. */
+struct json_object *json_get(const struct json_object *object, const char *key);
+
+/* Whether an object has a key, whatever its value. */
+bool json_has(const struct json_object *object, const char *key);
+
+/* The text of a key, without NUL bytes; it belongs to the object. NULL: there
+ * is none. */
+const char *json_get_text(const struct json_object *object, const char *key);
+
+/* The number of a key. False: it has no whole number from 0. */
+bool json_get_number(const struct json_object *object, const char *key,
+                     uint64_t *n);
+
+/* The truth value of a key. False: it has none. */
+bool json_get_bool(const struct json_object *object, const char *key,
+                   bool *value);
+
+/* The length of the array of a key; 0: it has none. */
+size_t json_get_length(const struct json_object *object, const char *key);
+
+/* Element n of the array of a key. NULL: there is none. */
+struct json_object *json_get_element(const struct json_object *object,
+                                     const char *key, size_t n);
 
 #endif

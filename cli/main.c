@@ -9,7 +9,7 @@
 #include "cli/check.h"
 #include "cli/checksum.h"
 #include "cli/help.h"
-#include "cli/json.h"
+#include "cli/json-sum.h"
 #include "cli/message.h"
 #include "cli/option-list.h"
 #include "cli/options.h"
@@ -59,7 +59,7 @@ static bool print_checksum(const struct options *o, const char *name)
     if (!ok)
         message("%s", error_message(&c.error));
     if (o->list.json)
-        ok = json_write(stdout, o, &c) && ok;
+        ok = json_write_sum(stdout, o, &c) && ok;
     else if (ok && o->list.tag)
         sums_write_tag(stdout, o, &c);
     else if (ok)

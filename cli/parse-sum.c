@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cli/json.h"
+#include "cli/json-sum.h"
 #include "cli/sum.h"
 #include "common/units.h"
 

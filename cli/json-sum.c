@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/json-sum.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "common/mask.h"
+
+#define CONSTRUCTION "blkhash"
+
+/* --- writing ------------------------------------------------------------ */
+
+static bool add_digest(struct json_object *object, const char *digest)
+{
+    char lower[SUM_DIGEST_SIZE];
+    size_t i;
+
+    for (i = 0; i < sizeof(lower) - 1 && digest[i]; i++)
+        lower[i] = tolower((unsigned char)digest[i]);
+    lower[i] = 0;
+    return json_add_text(object, "algorithm", lower);
+}
+
+/* The files below an image, from the top down. */
+static bool add_chain(struct json_object *object, const struct image *image)
+{
+    struct json_object *chain = json_add_array(object, "backing-chain");
+    struct image_layer layer;
+
+    if (!chain)
+        return false;
+    for (size_t i = 1; image && image_layer(image, i, &layer); i++) {
+        struct json_object *below = json_append_object(chain);
+
+        if (!below || !json_add_name(below, "filename", layer.name) ||
+            !json_add_text(below, "format", layer.format))
+            return false;
+    }
+    return true;
+}
+
+static bool add_result(struct json_object *object, const struct options *o,
+                       const struct checksum *c)
+{
+    const struct image *image = c->input.image;
+    const struct engine_result *r = &c->result;
+
+    return json_add_text(object, "format", image ? image->format : "raw") &&
+           json_add_number(object, "virtual-size", r->length) &&
+           json_add_text(object, "construction", CONSTRUCTION) &&
+           add_digest(object, o->engine.digest) &&
+           json_add_number(object, "block-size", o->engine.block_size) &&
+           json_add_hex(object, "checksum", r->md, r->md_len) &&
+           add_chain(object, image) &&
+           json_add_number(object, "data", r->counts.data) &&
+           json_add_number(object, "zero", r->counts.zero) &&
+           json_add_number(object, "hole", r->counts.hole) &&
+           json_add_number(object, "read", r->counts.read) &&
+           json_add_seconds(object, "seconds", c->seconds);
+}
+
+static bool add_error(struct json_object *object, const struct checksum *c)
+{
+    char *text = mask_text(error_message(&c->error), c->name);
+    bool ok = text && json_add_text(object, "error", text);
+
+    free(text);
+    return ok;
+}
+
+bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c)
+{
+    struct json_object *object = json_new();
+    bool ok =
+        object && json_add_name(object, "filename", c->name) &&
+        (c->error.code ? add_error(object, c) : add_result(object, o, c)) &&
+        json_write(f, object);
+
+    json_free(object);
+    return ok;
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+static int get_name(struct json_object *object, struct sum *sum,
+                    const char **why)
+{
+    const char *hex = json_get_text(object, "filename-hex");
+    const char *name = json_get_text(object, "filename");
+    unsigned len = hex ? strlen(hex) / 2 : 0;
+
+    *why = "no filename";
+    if (!json_has(object, "filename-hex") && name) {
+        sum->name = strdup(name);
+        return sum->name ? 0 : ENOMEM;
+    }
+    if (!len)
+        return EINVAL;
+    sum->name = calloc(1, len + 1);
+    if (!sum->name)
+        return ENOMEM;
+    *why = "invalid filename-hex";
+    if (sum_parse_hex(hex, (unsigned char *)sum->name, len) != len ||
+        strlen(sum->name) != len)
+        return EINVAL;
+    return 0;
+}
+
+static bool get_digest(struct json_object *object, struct sum *sum)
+{
+    const char *digest = json_get_text(object, "algorithm");
+
+    if (!digest)
+        return !json_has(object, "algorithm");
+    if (!*digest || strlen(digest) >= sizeof(sum->digest))
+        return false;
+    for (size_t i = 0; digest[i]; i++)
+        sum->digest[i] = tolower((unsigned char)digest[i]);
+    return true;
+}
+
+static bool get_block_size(struct json_object *object, struct sum *sum)
+{
+    uint64_t size;
+
+    if (!json_has(object, "block-size"))
+        return true;
+    if (!json_get_number(object, "block-size", &size) || size < 1 ||
+        size > BLKHASH_MAX_BLOCK_SIZE)
+        return false;
+    sum->block_size = size;
+    return true;
+}
+
+static int get_sum(struct json_object *object, struct sum *sum,
+                   const char **why)
+{
+    const char *construction = json_get_text(object, "construction");
+    const char *checksum = json_get_text(object, "checksum");
+    int err = get_name(object, sum, why);
+
+    if (err)
+        return err;
+    *why = "not in the format of --json";
+    if (!checksum && json_get_text(object, "error"))
+        return 0;
+    if (json_has(object, "construction") &&
+        (!construction || strcmp(construction, CONSTRUCTION) != 0))
+        *why = "not a checksum of disksum";
+    else if (checksum && get_digest(object, sum) && get_block_size(object, sum))
+        sum->md_len = sum_parse_hex(checksum, sum->md, sizeof(sum->md));
+    return sum->md_len ? 0 : EINVAL;
+}
+
+int json_parse_sum(const char *text, struct sum *sum, const char **why)
+{
+    struct json_object *object;
+    int err = json_parse(text, strlen(text), &object);
+
+    *why = "not in the format of --json";
+    if (err == ENODATA) {
+        *why = "the JSON object does not end on this line";
+        return EINVAL;
+    }
+    if (err)
+        return err;
+    err = json_is_object(object) ? get_sum(object, sum, why) : EINVAL;
+    json_free(object);
+    return err;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * JSON lines: one object for each image, whether it has a checksum or failed.
+ * The keys are those of "qemu-img info --output=json" where it has them.
+ *
+ * If a name is not UTF-8, "filename" has U+FFFD for each byte that is not, and
+ * "filename-hex" has all bytes.
+ */
+#ifndef CLI_JSON_SUM_H
+#define CLI_JSON_SUM_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cli/checksum.h"
+#include "cli/sum.h"
+
+/* Write the object of an image: what was found, or its error. False when out of
+ * memory. */
+bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c);
+
+/* Read such an object. See sum_parse(). */
+int json_parse_sum(const char *text, struct sum *sum, const char **why);
+
+#endif
