@@ -13,6 +13,7 @@
 #include "engine/ring.h"
 #include "engine/sizes.h"
 #include "engine/worker.h"
+#include "list/root-sink.h"
 
 #define DEFAULT_MAX_THREADS 16
 #define DEFAULT_QUEUE_DEPTH 8
@@ -29,7 +30,9 @@ struct engine {
     struct image *image; /* NULL: a pipe */
     struct source *source;
     struct blkhash_leaf *leaf;
-    struct blkhash_root *root;
+    struct sink *root;
+    struct sink **sinks; /* the root, and those of the caller */
+    size_t sink_count;
     struct ring ring;
     bool ring_ready;
     struct thread *threads;
@@ -62,6 +65,22 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
+static int make_sinks(struct engine *e, const struct engine_options *o,
+                      const struct engine_input *input)
+{
+    int err = root_sink_new(o->block_size, o->digest, input->name, &e->root);
+
+    if (err)
+        return err;
+    e->sinks = calloc(1 + input->sink_count, sizeof(*e->sinks));
+    if (!e->sinks)
+        return ENOMEM;
+    e->sinks[e->sink_count++] = e->root;
+    for (size_t i = 0; i < input->sink_count; i++)
+        e->sinks[e->sink_count++] = input->sinks[i];
+    return 0;
+}
+
 static int make_parts(struct engine *e, const struct engine_options *o,
                       const struct engine_input *input)
 {
@@ -71,9 +90,9 @@ static int make_parts(struct engine *e, const struct engine_options *o,
     e->leaf = blkhash_leaf_new(o->block_size, o->digest);
     if (!e->leaf)
         return errno;
-    e->root = blkhash_root_new(o->block_size, o->digest);
-    if (!e->root)
-        return errno;
+    err = make_sinks(e, o, input);
+    if (err)
+        return err;
     if (e->image)
         err = image_source_new(e->image, o->block_size, &e->source);
     else
@@ -82,8 +101,9 @@ static int make_parts(struct engine *e, const struct engine_options *o,
         return err;
 
     e->ring_ready = true;
-    err = ring_init(&e->ring, e->source, e->root, blkhash_leaf_md_size(e->leaf),
-                    s->threads * s->queue_depth, s->slot_blocks);
+    err = ring_init(&e->ring, e->source, e->sinks, e->sink_count,
+                    blkhash_leaf_md_size(e->leaf), s->threads * s->queue_depth,
+                    s->slot_blocks);
     if (err)
         return err;
 
@@ -238,6 +258,19 @@ static void add_counts(struct engine_counts *sum,
     sum->decoded += part->decoded;
 }
 
+static int end_sinks(struct engine *e, struct engine_result *result,
+                     struct error *error)
+{
+    struct sink_end end = { .length = result->length };
+    int err = 0;
+
+    for (size_t i = 0; !err && i < e->sink_count; i++)
+        err = e->sinks[i]->end(e->sinks[i], &end, error);
+    memcpy(result->md, end.md, end.md_len);
+    result->md_len = end.md_len;
+    return err;
+}
+
 int engine_finish(struct engine *e, struct engine_result *result,
                   struct error *error)
 {
@@ -269,12 +302,7 @@ int engine_finish(struct engine *e, struct engine_result *result,
     assert(!e->image || e->ring.done == e->image->size);
     result->length = e->ring.done;
     result->kernel = blkhash_leaf_kernel(e->leaf);
-    err = blkhash_root_final(e->root, result->length, result->md,
-                             &result->md_len);
-    if (err)
-        return error_set(error, err, "%s: cannot compute the digest: %s",
-                         e->source->name, strerror(err));
-    return 0;
+    return end_sinks(e, result, error);
 }
 
 void engine_free(struct engine *e)
@@ -288,7 +316,8 @@ void engine_free(struct engine *e)
         ring_free(&e->ring);
     if (e->source)
         e->source->free(e->source);
-    blkhash_root_free(e->root);
+    free(e->sinks);
+    root_sink_free(e->root);
     blkhash_leaf_free(e->leaf);
     if (e->done_fd >= 0)
         close(e->done_fd);

@@ -17,6 +17,7 @@
 #include "common/error.h"
 #include "common/units.h"
 #include "image/image.h"
+#include "list/sink.h"
 
 #define ENGINE_MAX_THREADS 256
 #define ENGINE_MAX_QUEUE_DEPTH 256
@@ -69,6 +70,12 @@ struct engine_input {
     bool probe;        /* fd: refuse other formats that are recognised */
     uint64_t max_size; /* fd: more bytes are an error; 0: no limit */
     const char *name;  /* for messages */
+
+    /* What takes the digests, beside the root. A worker calls them when it
+     * commits. engine_finish() calls end(), if all went well: that of the root
+     * comes first. */
+    struct sink *const *sinks;
+    size_t sink_count;
 };
 
 /* Make an engine for one input. What the input and the options point to must

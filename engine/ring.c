@@ -104,8 +104,9 @@ enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait)
     return answer;
 }
 
-/* Add the digests of a slot to the root. */
-static int commit_slot(struct ring *ring, const struct slot *slot)
+/* Add the digests of a slot to a sink. */
+static int fill_sink(const struct ring *ring, struct sink *sink,
+                     const struct slot *slot, struct error *error)
 {
     const unsigned char *mds = slot->mds;
     int err = 0;
@@ -113,11 +114,21 @@ static int commit_slot(struct ring *ring, const struct slot *slot)
     for (unsigned i = 0; !err && i < slot->run_count; i++) {
         const struct run *run = &slot->runs[i];
 
-        err = blkhash_root_zero(ring->root, run->zero_blocks);
+        err = sink->zero(sink, run->zero_blocks, error);
         if (!err)
-            err = blkhash_root_digests(ring->root, mds, run->data_blocks);
+            err = sink->digests(sink, mds, run->data_blocks, error);
         mds += run->data_blocks * ring->md_size;
     }
+    return err;
+}
+
+static int commit_slot(const struct ring *ring, const struct slot *slot,
+                       struct error *error)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < ring->sink_count; i++)
+        err = fill_sink(ring, ring->sinks[i], slot, error);
     return err;
 }
 
@@ -141,19 +152,16 @@ static void commit_hashed(struct ring *ring)
 {
     while (!ring->stopped && ring->committed < ring->planned) {
         struct slot *head = &ring->slots[ring->committed % ring->count];
+        struct error error = ERROR_INIT;
         int err;
 
         if (!head->hashed)
             break;
         assert(head->number == ring->committed);
         pthread_mutex_unlock(&ring->lock);
-        err = commit_slot(ring, head);
+        err = commit_slot(ring, head, &error);
         pthread_mutex_lock(&ring->lock);
         if (err) {
-            struct error error = ERROR_INIT;
-
-            error_set(&error, err, "%s: cannot compute the digest: %s",
-                      ring->source->name, strerror(err));
             fail(ring, head->number, &error);
             error_clear(&error);
             break;
@@ -199,15 +207,16 @@ void ring_fail(struct ring *ring, const struct slot *slot, struct error *error)
 }
 
 int ring_init(struct ring *ring, struct source *source,
-              struct blkhash_root *root, size_t md_size, unsigned slots,
-              size_t slot_blocks)
+              struct sink *const *sinks, size_t sink_count, size_t md_size,
+              unsigned slots, size_t slot_blocks)
 {
     memset(ring, 0, sizeof(*ring));
     pthread_mutex_init(&ring->plan_lock, NULL);
     pthread_mutex_init(&ring->lock, NULL);
     pthread_cond_init(&ring->space, NULL);
     ring->source = source;
-    ring->root = root;
+    ring->sinks = sinks;
+    ring->sink_count = sink_count;
     ring->md_size = md_size;
     ring->count = slots;
     ring->slot_blocks = slot_blocks;

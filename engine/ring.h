@@ -5,7 +5,7 @@
  *     committed <= planned <= committed + slots
  *
  * Workers plan slots in order, one at a time, and finish them in any order.
- * Digests enter the root in order: the worker that finishes the slot at the
+ * Digests enter the sinks in order: the worker that finishes the slot at the
  * head of the ring commits it, and the finished slots after it.
  *
  * An error stops planning and committing, and wakes all that wait. The slots
@@ -18,12 +18,13 @@
 
 #include <pthread.h>
 
-#include "blkhash.h"
 #include "engine/source.h"
+#include "list/sink.h"
 
 struct ring {
     struct source *source;
-    struct blkhash_root *root;
+    struct sink *const *sinks;
+    size_t sink_count;
     size_t md_size;
     size_t slot_blocks;
     struct slot *slots;
@@ -43,12 +44,12 @@ struct ring {
     uint64_t done, hole; /* bytes of the guest's disk that are committed */
 };
 
-/* source and root must outlive the ring. slots: how many there are;
+/* The source and the sinks must outlive the ring. slots: how many there are;
  * slot_blocks: blocks of data in each. Free with ring_free(), also after an
  * error. */
 int ring_init(struct ring *ring, struct source *source,
-              struct blkhash_root *root, size_t md_size, unsigned slots,
-              size_t slot_blocks);
+              struct sink *const *sinks, size_t sink_count, size_t md_size,
+              unsigned slots, size_t slot_blocks);
 void ring_free(struct ring *ring);
 
 enum ring_plan {

@@ -38,10 +38,13 @@ static int make_content(void **state)
 }
 
 /* Hash what a reader has. The alarm kills a test that hangs. */
-static int checksum(struct memory_reader *m, struct engine_options *options,
-                    struct engine_result *result, struct error *error)
+static int checksum_for(struct memory_reader *m, struct engine_options *options,
+                        struct sink *sink, struct engine_result *result,
+                        struct error *error)
 {
-    struct engine_input input = { .name = "memory" };
+    struct engine_input input = { .name = "memory",
+                                  .sinks = &sink,
+                                  .sink_count = sink != NULL };
     struct pollfd pfd = { .events = POLLIN };
     struct engine_progress progress;
     struct engine *e;
@@ -73,6 +76,12 @@ static int checksum(struct memory_reader *m, struct engine_options *options,
     image_close(input.image);
     alarm(0);
     return err;
+}
+
+static int checksum(struct memory_reader *m, struct engine_options *options,
+                    struct engine_result *result, struct error *error)
+{
+    return checksum_for(m, options, NULL, result, error);
 }
 
 static struct engine_options random_options(void)
@@ -121,6 +130,106 @@ static void test_orders(void **state)
         m.partial = random_number() % 2;
         m.reader.cached = random_number() % 2;
         check(&m, &options);
+    }
+}
+
+/* A sink that computes the checksum of what it gets, and can fail. */
+struct second_root {
+    struct sink sink; /* the first member */
+    struct blkhash_root *root;
+    uint64_t calls_left; /* before one fails */
+    struct sink_end end;
+    unsigned char md[MD];
+};
+
+static int second_call(struct second_root *s, struct error *error)
+{
+    return s->calls_left-- ? 0 : error_set(error, ENOSPC, "second: full");
+}
+
+static int second_zero(struct sink *sink, uint64_t blocks, struct error *error)
+{
+    struct second_root *s = (struct second_root *)sink;
+
+    assert_int_equal(blkhash_root_zero(s->root, blocks), 0);
+    return second_call(s, error);
+}
+
+static int second_digests(struct sink *sink, const unsigned char *mds,
+                          size_t count, struct error *error)
+{
+    struct second_root *s = (struct second_root *)sink;
+
+    assert_int_equal(blkhash_root_digests(s->root, mds, count), 0);
+    return second_call(s, error);
+}
+
+static int second_end(struct sink *sink, struct sink_end *end,
+                      struct error *error)
+{
+    struct second_root *s = (struct second_root *)sink;
+
+    s->end = *end;
+    assert_int_equal(blkhash_root_final(s->root, end->length, s->md, NULL), 0);
+    return second_call(s, error);
+}
+
+static void second_root_init(struct second_root *s, size_t block_size)
+{
+    *s = (struct second_root){
+        .sink = { second_zero, second_digests, second_end },
+        .root = blkhash_root_new(block_size, "sha256"),
+        .calls_left = UINT64_MAX,
+    };
+}
+
+/* A sink gets all digests in order, and then the checksum. */
+static void test_sinks(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        struct memory_reader m;
+        struct engine_options options = random_options();
+        struct error error = ERROR_INIT;
+        struct engine_result r;
+        struct second_root s;
+
+        memory_reader_init(&m, bytes, random_number() % (SIZE + 1));
+        m.unit = UNIT;
+        m.holes = holes;
+        m.reverse = random_number() % 2;
+        m.reader.cached = random_number() % 2;
+        second_root_init(&s, options.block_size);
+        assert_int_equal(checksum_for(&m, &options, &s.sink, &r, &error), 0);
+        assert_int_equal(s.end.length, r.length);
+        assert_int_equal(s.end.md_len, MD);
+        assert_memory_equal(s.end.md, r.md, MD);
+        assert_memory_equal(s.md, r.md, MD);
+        blkhash_root_free(s.root);
+    }
+}
+
+/* The error of a sink is that of the engine, which does not call it again. */
+static void test_sink_errors(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        struct memory_reader m;
+        struct engine_options options = random_options();
+        struct error error = ERROR_INIT;
+        struct engine_result r;
+        struct second_root s;
+
+        memory_reader_init(&m, bytes, SIZE);
+        m.reader.cached = random_number() % 2;
+        second_root_init(&s, options.block_size);
+        s.calls_left = random_number() % 3;
+        assert_int_equal(checksum_for(&m, &options, &s.sink, &r, &error),
+                         ENOSPC);
+        assert_string_equal(error_message(&error), "second: full");
+        assert_true(s.calls_left == UINT64_MAX);
+        error_clear(&error);
+        blkhash_root_free(s.root);
     }
 }
 
@@ -310,6 +419,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders),
         cmocka_unit_test(test_serial),
+        cmocka_unit_test(test_sinks),
+        cmocka_unit_test(test_sink_errors),
         cmocka_unit_test(test_asks_once_per_extent),
         cmocka_unit_test(test_read_errors),
         cmocka_unit_test(test_first_of_several_faults),
