@@ -39,6 +39,13 @@ void checksum_catch_signals(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+static bool is_report_pending(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1);
+}
+
 /* Show progress until the engine is done. If it is done already, only look for
  * a signal. */
 static void wait_for_engine(struct engine *e)
@@ -48,6 +55,8 @@ static void wait_for_engine(struct engine *e)
     struct engine_progress progress;
     sigset_t waiting;
 
+    if (is_done && !is_report_pending())
+        return;
     pthread_sigmask(SIG_BLOCK, NULL, &waiting);
     sigdelset(&waiting, SIGUSR1);
     do {

@@ -134,12 +134,13 @@ static void wipe(void)
 void progress_begin(const char *name, uint64_t allocated,
                     const struct progress_options *options)
 {
-    bar.name = name;
     bar.allocated = allocated;
     bar.to_fd = options->to_fd;
     bar.never = options->never;
     bar.always = options->always && !bar.to_fd && !bar.never;
-    bar.terminal = isatty(STDERR_FILENO);
+    if (!bar.name)
+        bar.terminal = isatty(STDERR_FILENO);
+    bar.name = name;
     bar.drawn = false;
     bar.start = clock_seconds();
     message_clear_with(wipe);

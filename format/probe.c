@@ -94,6 +94,8 @@ static int find_at_end(struct reader *r, const unsigned char *start,
     if (r->size < END_SIZE)
         return 0;
     for (size_t i = 0; !err && !*lookalike && i < ARRAY_SIZE(places); i++) {
+        if (i && places[i] == places[i - 1])
+            break;
         err = metadata_read(r, places[i], end, sizeof(end), error);
         if (!err)
             *lookalike = find_lookalike(start, end);

@@ -38,17 +38,22 @@ static int set_lock(int fd, off_t byte)
     return fcntl(fd, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
-/* Whether another open file holds a lock on a byte. */
-static bool is_locked(int fd, off_t byte)
+/* Whether another open file holds a lock on one of some bytes. */
+static bool has_lock(int fd, off_t first, off_t last)
 {
     struct flock lock = {
         .l_type = F_WRLCK,
         .l_whence = SEEK_SET,
-        .l_start = byte,
-        .l_len = 1,
+        .l_start = first,
+        .l_len = last - first + 1,
     };
 
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static bool is_locked(int fd, off_t byte)
+{
+    return has_lock(fd, byte, byte);
 }
 
 /* QEMU's words, for people who search for them. */
@@ -92,6 +97,9 @@ int lock_as_reader(int fd, const char *name, bool force_share,
         if (err)
             return 0;
     }
+    /* Few images are in use: then one question is enough. */
+    if (!has_lock(fd, PERMISSION_BASE, UNSHARED_BASE + RESIZE))
+        return 0;
 
     /* An image without a consistent state, as in the middle of a commit, is not
      * read with force_share either. */
