@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Numbers of image formats, in either byte order and at any alignment.
+ * Numbers in files, in either byte order and at any alignment.
  */
 #ifndef COMMON_BYTES_H
 #define COMMON_BYTES_H
@@ -38,6 +38,18 @@ static inline uint32_t get_le32(const unsigned char *p)
 static inline uint64_t get_le64(const unsigned char *p)
 {
     return (uint64_t)get_le32(p + 4) << 32 | get_le32(p);
+}
+
+static inline void put_le32(unsigned char *p, uint32_t n)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (unsigned char)(n >> 8 * i);
+}
+
+static inline void put_le64(unsigned char *p, uint64_t n)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (unsigned char)(n >> 8 * i);
 }
 
 /* Whether a + b is more than max. a + b may overflow. */

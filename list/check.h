@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The checks of a list. Each is a digest of the check before it and of the
+ * bytes since then, so it stands for all bytes of the list before it.
+ */
+#ifndef LIST_CHECK_H
+#define LIST_CHECK_H
+
+#include "blkhash.h"
+#include "list/header.h"
+
+/* What the digest of a list computes. */
+struct list_check {
+    struct blkhash_leaf *leaf;
+    size_t md_size;
+    unsigned char zero_md[BLKHASH_MAX_MD_SIZE]; /* of a block of zeros */
+};
+
+/* name is that of the list, for the error. After an error, too, the check must
+ * be destroyed, unless it was zeros all along. */
+int list_check_init(struct list_check *check, const struct list_header *header,
+                    const char *name, struct error *error);
+void list_check_destroy(struct list_check *check);
+
+/* H(bytes), at most two digests, LIST_MAX_CHUNK bytes and a word. 0 or a
+ * positive errno value. */
+int list_check_compute(struct list_check *check, const void *bytes, size_t len,
+                       unsigned char *md);
+
+#endif
