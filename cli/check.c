@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "cli/checksum.h"
+#include "cli/input.h"
 #include "cli/lines.h"
 #include "cli/message.h"
 #include "cli/output.h"
@@ -269,7 +270,7 @@ static int check_lines(struct list *list, struct error *error)
         return err;
     list->is_stdin = lines_are_stdin(lines);
     if (list->is_stdin)
-        checksum_take_stdin();
+        input_take_stdin();
     while ((err = lines_next(lines, &line, &len, error)) == 0 && line) {
         list->line++;
         if (*line == '#' || len == 0)

@@ -13,13 +13,6 @@ struct checksum {
     struct error error; /* why there is no result */
 };
 
-/* Handle SIGUSR1, and block it except while a checksum is computed. Call this
- * before any thread starts. */
-void checksum_catch_signals(void);
-
-/* Mark standard input as used: if it is a pipe, it cannot be an image then. */
-void checksum_take_stdin(void);
-
 /* Compute the checksum of one image; "-" is standard input. The caller prints
  * the error. */
 int checksum_begin(struct checksum *c, const struct options *o,

@@ -14,6 +14,7 @@
 #include "cli/option-list.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/run.h"
 #include "cli/sums.h"
 #include "common/debug.h"
 #include "common/path.h"
@@ -106,7 +107,7 @@ int main(int argc, char **argv)
         message("out of memory");
         return EXIT_FAILURE;
     }
-    checksum_catch_signals();
+    run_catch_signals();
     signal(SIGCHLD, SIG_DFL); /* for the exit status of a server */
     hold_standard_streams();
     debug_start(getenv("DISKSUM_DEBUG"), message_line);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include "cli/options.h"
+
+/* Handle SIGUSR1, and block it except while an engine runs. Call this before
+ * any thread starts. */
+void run_catch_signals(void);
+
+/* Run an engine to its end, and show progress. */
+int run_engine(const struct options *o, const struct engine_input *input,
+               struct engine_result *result, struct error *error);
+
+#endif
