@@ -125,6 +125,7 @@ bool image_layer(const struct image *image, size_t n, struct image_layer *layer)
         return false;
     layer->name = l->layer.reader->name;
     layer->format = l->format;
+    layer->size = l->layer.size;
     return true;
 }
 

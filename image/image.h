@@ -84,11 +84,26 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
 struct image_layer {
     const char *name;
     const char *format; /* as in 'qemu-img -f' */
+    uint64_t size;      /* of its disk */
 };
 
 /* Layer n of the chain, from 0, the image itself. False if there is none. */
 bool image_layer(const struct image *image, size_t n,
                  struct image_layer *layer);
+
+/* What a layer is read from. The name belongs to the image. */
+struct image_file {
+    const char *name;
+    uint64_t size;
+    struct object_id id; /* of a file or a device */
+    struct object_state state;
+};
+
+/* File n, from 0, of those that have layer `layer` and the layers below it: all
+ * that are known. Of what is on a server, the server. False if there is none.
+ */
+bool image_file(const struct image *image, size_t layer, size_t n,
+                struct image_file *file);
 
 /*
  * What the layers above a file of the chain have, at whatever time it was

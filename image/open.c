@@ -134,6 +134,7 @@ static int start_qemu(struct chain_layer *layer,
 
     if (err)
         return err;
+    layer->networked = layer->networked || qemu.network;
     return qemu_files_open(qemu_pid(layer->layer.reader), source->name,
                            options->files.force_share, layer->container,
                            &layer->qemu_files, error);

@@ -21,6 +21,7 @@ struct chain_layer {
     struct reader *container;      /* what has the image that QEMU reads, if it
                                     * is open here, too; or NULL */
     struct qemu_files *qemu_files; /* what else QEMU has open; or NULL */
+    bool networked;                /* QEMU reads it, perhaps from servers */
     const char *lookalike;         /* read as raw, it may be in this format; or
                                     * NULL */
     bool unpinned;                 /* the format was probed, and a guest may

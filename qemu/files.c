@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,17 @@ static int check_read_only(const char *link, const char *name,
     return error_set(error, EPERM, "%s: QEMU opened it for writing", name);
 }
 
+/* QEMU may have a file open more than once. */
+static bool is_known(const struct qemu_files *files, const struct reader *known,
+                     const struct reader *reader)
+{
+    bool found = known && reader_same_object(reader, known);
+
+    for (size_t i = 0; !found && i < files->count; i++)
+        found = reader_same_object(reader, files->list[i]);
+    return found;
+}
+
 static int add(struct qemu_files *files, const char *link, bool force_share,
                const struct reader *known, struct error *error)
 {
@@ -65,7 +77,7 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
         return error_no_memory(error, name);
     files->list = list;
     if (file_open(link, name, &options, &reader, &cause) == 0) {
-        if (known && reader_same_object(reader, known))
+        if (is_known(files, known, reader))
             reader->ops->close(reader);
         else
             list[files->count++] = reader;
@@ -74,6 +86,12 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
     }
     error_clear(&cause);
     return error->code;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp((*(struct reader *const *)a)->name,
+                  (*(struct reader *const *)b)->name);
 }
 
 int qemu_files_open(pid_t pid, const char *name, bool force_share,
@@ -100,6 +118,9 @@ int qemu_files_open(pid_t pid, const char *name, bool force_share,
     }
     if (dir)
         closedir(dir);
+    if ((*files)->count)
+        qsort((*files)->list, (*files)->count, sizeof(*(*files)->list),
+              compare_names);
     return err;
 }
 

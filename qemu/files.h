@@ -11,7 +11,7 @@
 #include "reader/reader.h"
 
 struct qemu_files {
-    struct reader **list;
+    struct reader **list; /* each once, by their names */
     size_t count;
 };
 

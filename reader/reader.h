@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/debug.h"
 #include "common/error.h"
@@ -118,6 +119,22 @@ struct object_id {
     uint64_t inode;
 };
 
+enum object_kind {
+    OBJECT_OTHER,  /* an export, or whatever else has no identity */
+    OBJECT_FILE,   /* a regular file */
+    OBJECT_DEVICE, /* a block device */
+};
+
+/* In which state an object was opened. */
+struct object_state {
+    enum object_kind kind;
+    /* Of a file: */
+    uint64_t file_system; /* its ID, which stays when the file system gets
+                           * another device number; 0: it has none */
+    struct timespec mtime;
+    struct timespec ctime;
+};
+
 /* The largest minimum block size of an NBD server. */
 #define READER_MAX_ALIGNMENT 65536
 
@@ -131,6 +148,7 @@ struct reader {
     uint64_t allocated; /* an estimate of the bytes that are not holes; 0:
                          * unknown */
     struct object_id id;
+    struct object_state state;
     const char *warning; /* for the user, or NULL; whoever prints it clears
                           * it */
 
