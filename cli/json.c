@@ -57,6 +57,11 @@ struct json_object *json_append_object(struct json_object *array)
     return NULL;
 }
 
+bool json_append(struct json_object *array, struct json_object *value)
+{
+    return json_object_array_add(array, value) == 0;
+}
+
 bool json_add_text(struct json_object *object, const char *key,
                    const char *text)
 {
@@ -149,7 +154,7 @@ static void write_escaped(FILE *f, uint32_t c)
     fprintf(f, "\\u%04x", c);
 }
 
-bool json_write(FILE *f, struct json_object *value)
+static bool write_value(FILE *f, struct json_object *value)
 {
     const char *text = json_object_to_json_string_ext(
         value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -167,8 +172,28 @@ bool json_write(FILE *f, struct json_object *value)
             write_escaped(f, c);
         text += length;
     }
-    putc('\n', f);
     return true;
+}
+
+bool json_write(FILE *f, struct json_object *value)
+{
+    bool ok = write_value(f, value);
+
+    if (ok)
+        putc('\n', f);
+    return ok;
+}
+
+char *json_to_text(struct json_object *value, size_t *len)
+{
+    char *text = NULL;
+    FILE *f = open_memstream(&text, len);
+    bool ok = f && write_value(f, value);
+
+    if (f && fclose(f) == 0 && ok)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* --- parse -------------------------------------------------------------- */

@@ -30,6 +30,9 @@ struct json_object *json_add_object(struct json_object *object,
 struct json_object *json_add_array(struct json_object *object, const char *key);
 struct json_object *json_append_object(struct json_object *array);
 
+/* Add a value to an array, which owns it unless it fails. */
+bool json_append(struct json_object *array, struct json_object *value);
+
 bool json_add_text(struct json_object *object, const char *key,
                    const char *text);
 bool json_add_hex(struct json_object *object, const char *key,
@@ -47,6 +50,10 @@ bool json_add_name(struct json_object *object, const char *key,
 /* Write a value on one line, with escapes for what is harmless in JSON but
  * could drive a terminal. False when out of memory. */
 bool json_write(FILE *f, struct json_object *value);
+
+/* The same text without a newline, and with a NUL at its end. The caller frees
+ * it. NULL when out of memory. */
+char *json_to_text(struct json_object *value, size_t *len);
 
 /* --- parse and read ------------------------------------------------------ */
 

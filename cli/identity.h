@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The identity of an image: what the header of a digest list says of the image
+ * that was hashed, and whether an open image is still the same. It is a JSON
+ * object, docs/digest-list.md has its keys.
+ *
+ * A file is the same if its file system, inode, size, mtime and ctime are: its
+ * name is only for people. Of an export and of a block device, only the size is
+ * known.
+ */
+#ifndef CLI_IDENTITY_H
+#define CLI_IDENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/error.h"
+#include "image/image.h"
+
+/* More than an identity has, however long the chain and its names are. */
+#define IDENTITY_MAX_SIZE (960 * 1024)
+
+/* An open image, or one layer with those below it. */
+struct identity_of {
+    const char *name;                    /* of the image, as the user gave it */
+    const struct image *image;           /* NULL: it comes through a pipe */
+    size_t layer;                        /* of the chain; 0: the image itself */
+    const struct image_options *options; /* of layer 0 */
+};
+
+/* Write the identity on one line. The caller frees the text, which ends with a
+ * NUL. */
+int identity_write(const struct identity_of *of, char **text, size_t *len,
+                   struct error *error);
+
+/*
+ * Check that a list is of this image. source is the text from its header, which
+ * may be from anybody; list is the name of the list, for messages. ESTALE: the
+ * image is another one, or has changed; the message names the first difference.
+ * EINVAL: the text is not an identity.
+ */
+int identity_check(const struct identity_of *of, const char *list,
+                   const char *source, size_t len, struct error *error);
+
+/* Whether a change may stay unnoticed, since not all of the image is in
+ * files. */
+bool identity_is_weak(const struct identity_of *of);
+
+#endif
