@@ -20,7 +20,7 @@
 struct above {
     struct changes changes;
     struct image *image;
-    const struct chain_layer *file;
+    const struct chain_layer *end; /* the first layer that is not above */
 };
 
 /* --- finding the file --------------------------------------------------- */
@@ -54,15 +54,24 @@ static bool is_wanted(const struct reader *r, const struct wanted *w)
     return strcmp(r->name, w->name) == 0;
 }
 
-/* The layer in a file. QEMU may read the layer from it. */
+/* Whether a layer is in a file. QEMU may read the layer from it. */
+static bool is_in(const struct chain_layer *l, const struct wanted *w)
+{
+    return is_wanted(l->layer.reader, w) ||
+           (l->container && is_wanted(l->container, w));
+}
+
+/* The layer in a file, and its number. NULL: there is none. */
 static const struct chain_layer *find_layer(const struct image *image,
-                                            const struct wanted *w)
+                                            const struct wanted *w, size_t *n)
 {
     const struct chain_layer *l = image->top;
 
-    while (l && !is_wanted(l->layer.reader, w) &&
-           !(l->container && is_wanted(l->container, w)))
+    *n = 0;
+    while (l && !is_in(l, w)) {
         l = l->backing;
+        ++*n;
+    }
     return l;
 }
 
@@ -129,6 +138,16 @@ static int check_file(const struct image *image, const struct chain_layer *l,
     return 0;
 }
 
+int image_find_layer(const struct image *image, const char *file, size_t *n,
+                     struct error *error)
+{
+    struct wanted wanted = { .name = file };
+    int err = find_object(&wanted, error);
+
+    return err ? err
+               : check_file(image, find_layer(image, &wanted, n), file, error);
+}
+
 /* --- the changes -------------------------------------------------------- */
 
 static int above_next(struct changes *changes, uint64_t offset, uint64_t length,
@@ -137,7 +156,7 @@ static int above_next(struct changes *changes, uint64_t offset, uint64_t length,
     const struct above *a = (const struct above *)changes;
 
     *change = (struct change){ .length = length };
-    for (struct chain_layer *l = a->image->top; l != a->file; l = l->backing) {
+    for (struct chain_layer *l = a->image->top; l != a->end; l = l->backing) {
         uint64_t size = l->layer.size;
         struct extent extent;
         int err;
@@ -164,28 +183,20 @@ static void above_free(struct changes *changes)
     free(changes);
 }
 
-int image_changes_above(struct image *image, const char *file,
-                        struct changes **changes, struct error *error)
+int image_changes_above(struct image *image, size_t n, struct changes **changes,
+                        struct error *error)
 {
-    struct wanted wanted = { .name = file };
-    const struct chain_layer *layer;
-    struct above *a;
-    int err = find_object(&wanted, error);
+    struct above *a = malloc(sizeof(*a));
 
-    if (err)
-        return err;
-    layer = find_layer(image, &wanted);
-    err = check_file(image, layer, file, error);
-    if (err)
-        return err;
-    a = malloc(sizeof(*a));
     if (!a)
         return error_no_memory(error, image->name);
     *a = (struct above){
         .changes = { .next = above_next, .free = above_free },
         .image = image,
-        .file = layer,
+        .end = image->top,
     };
+    while (n--)
+        a->end = a->end->backing;
     *changes = &a->changes;
     return 0;
 }

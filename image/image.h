@@ -106,15 +106,20 @@ bool image_file(const struct image *image, size_t layer, size_t n,
                 struct image_file *file);
 
 /*
- * What the layers above a file of the chain have, at whatever time it was
- * written: elsewhere the disk is that of the file. file is the path of a layer
- * below the image, by whatever name, or as image_layer() has it. It is an error
- * if the file is none of these, if only QEMU sees it, or if its disk has
- * another size. The image must stay open. Threads: as image_map(), and not at
- * the same time.
+ * Find a layer below the image by its file: a path, by whatever name, or a name
+ * as image_layer() has it. It is an error if there is none, if only QEMU sees
+ * it, or if its disk has another size than the image.
  */
-int image_changes_above(struct image *image, const char *file,
-                        struct changes **changes, struct error *error);
+int image_find_layer(const struct image *image, const char *file, size_t *n,
+                     struct error *error);
+
+/*
+ * What the layers above layer n have, at whatever time it was written:
+ * elsewhere the disk is that of layer n. The image must stay open. Threads: as
+ * image_map(), and not at the same time.
+ */
+int image_changes_above(struct image *image, size_t n, struct changes **changes,
+                        struct error *error);
 
 /* The number of bytes that are stored for the image, approximately, to estimate
  * how much there is to read. 0 if it is not known, or if there is

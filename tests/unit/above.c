@@ -53,10 +53,12 @@ static void check(struct chain *c, const char *file, uint64_t step,
     struct changes *changes;
     struct error error = ERROR_INIT;
     uint64_t size = c->image.size;
+    size_t n;
 
     test_case("'%s' above '%s' in steps of %llu", c->top.units, file,
               (unsigned long long)step);
-    assert_int_equal(image_changes_above(&c->image, file, &changes, &error), 0);
+    assert_int_equal(image_find_layer(&c->image, file, &n, &error), 0);
+    assert_int_equal(image_changes_above(&c->image, n, &changes, &error), 0);
     for (uint64_t offset = 0; offset < size;) {
         uint64_t length = size - offset < step ? size - offset : step;
         struct change change;
@@ -155,12 +157,11 @@ static void test_file_that_qemu_reads(void **state)
 static void fails(struct chain *c, const char *file, int code,
                   const char *message)
 {
-    struct changes *changes;
     struct error error = ERROR_INIT;
+    size_t n;
 
     test_case("%s", message);
-    assert_int_equal(image_changes_above(&c->image, file, &changes, &error),
-                     code);
+    assert_int_equal(image_find_layer(&c->image, file, &n, &error), code);
     assert_string_equal(error_message(&error), message);
     error_clear(&error);
 }
@@ -207,8 +208,7 @@ static void test_error_of_a_layer(void **state)
 
     (void)state;
     make_chain(&c, "dddd", "dddd", "-!--");
-    assert_int_equal(
-        image_changes_above(&c.image, middle_name, &changes, &error), 0);
+    assert_int_equal(image_changes_above(&c.image, 1, &changes, &error), 0);
     assert_int_equal(changes_next(changes, 0, 4 * UNIT, &change, &error), 0);
     assert_int_equal(change.length, UNIT);
     assert_int_equal(changes_next(changes, UNIT, UNIT, &change, &error), EIO);
@@ -222,8 +222,8 @@ static void test_long_chain(void **state)
 {
     struct scripted layers[20];
     struct chain c;
-    struct changes *changes;
     struct error error = ERROR_INIT;
+    size_t n;
 
     (void)state;
     make_chain(&c, "d", "-", "-");
@@ -232,8 +232,7 @@ static void test_long_chain(void **state)
         layers[i].m.reader.name = middle_name;
     }
     c.top.link.backing = &layers[ARRAY_SIZE(layers) - 1].link;
-    assert_int_equal(image_changes_above(&c.image, "/", &changes, &error),
-                     ENOENT);
+    assert_int_equal(image_find_layer(&c.image, "/", &n, &error), ENOENT);
     assert_non_null(strstr(error_message(&error), "' and others"));
     error_clear(&error);
 }
