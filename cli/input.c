@@ -49,7 +49,7 @@ static struct nbd_options nbd_options(const struct options *o)
 static int open_image(const struct options *o, const char *name,
                       struct image **image, struct error *error)
 {
-    const struct nbd_options nbd = nbd_options(o);
+    struct nbd_options nbd = nbd_options(o);
     struct image_options options = o->image;
     struct reader *reader;
     int err;
@@ -57,6 +57,7 @@ static int open_image(const struct options *o, const char *name,
     options.nbd = &nbd;
     if (!o->command)
         return image_open(name, name, &options, image, error);
+    nbd.bitmap = image_export_bitmap(&options);
     err = nbd_open_command(o->command, name, &nbd, &reader, error);
     confine_this_process(o->image.trust_names);
     if (err)

@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 
+#include "common/changes.h"
 #include "format/extent.h"
 #include "format/names.h"
 
@@ -26,6 +27,14 @@ struct layer_ops {
      * the format does not identify it. */
     int (*check_backing)(const struct layer *layer, const struct layer *backing,
                          struct error *error);
+
+    /*
+     * Get what a bitmap of the layer records. Its disk must be the active one.
+     * The changes must be freed before the layer is closed. NULL: the format
+     * has no bitmaps.
+     */
+    int (*bitmap)(struct layer *layer, const char *name,
+                  struct changes **changes, struct error *error);
 
     /* Free format_data. The owner of the layer frees the rest. */
     void (*close)(struct layer *layer);

@@ -97,9 +97,9 @@ static int read_data_file_name(struct qcow2 *q, const struct extension *e,
     return err;
 }
 
-/* Bitmaps are of no use to a reader, but QEMU refuses an image for them. */
-static int check_bitmaps(struct qcow2 *q, const struct extension *e,
-                         struct error *error)
+/* Who reads the disk needs no bitmap, but QEMU refuses an image for them. */
+static int read_bitmaps(struct qcow2 *q, const struct extension *e,
+                        struct error *error)
 {
     unsigned char data[BITMAPS_EXTENSION];
     uint64_t directory_size, directory_offset;
@@ -110,6 +110,7 @@ static int check_bitmaps(struct qcow2 *q, const struct extension *e,
         return qcow2_broken(q, EINVAL, error,
                             "the bitmaps extension has %u bytes instead of %d",
                             e->length, BITMAPS_EXTENSION);
+    q->bitmaps = (struct qcow2_bitmaps){ .present = true };
     if (!(q->autoclear_features & QCOW2_AUTOCLEAR_BITMAPS))
         return 0; /* QEMU ignores bitmaps that are out of date */
     err = metadata_read(q->layer->reader, e->offset, data, sizeof(data), error);
@@ -128,6 +129,9 @@ static int check_bitmaps(struct qcow2 *q, const struct extension *e,
                             "the bitmap directory begins beyond the end of the "
                             "file: at %" PRIu64,
                             directory_offset);
+    q->bitmaps.count = count;
+    q->bitmaps.directory_size = directory_size;
+    q->bitmaps.directory_offset = directory_offset;
     return 0;
 }
 
@@ -149,7 +153,7 @@ static int read_extension(struct qcow2 *q, const struct extension *e,
                             "there is an encryption header, but the image is "
                             "not encrypted");
     case QCOW2_EXTENSION_BITMAPS:
-        return check_bitmaps(q, e, error);
+        return read_bitmaps(q, e, error);
     case QCOW2_EXTENSION_DATA_FILE:
         return read_data_file_name(q, e, error);
     default: /* "unknown extensions can be ignored" */

@@ -6,6 +6,7 @@
 
 #include "common/bytes.h"
 #include "format/format.h"
+#include "format/qcow2-bitmap.h"
 
 /* Version 1 is qcow. QEMU takes version 0 for raw, and refuses unknown
  * versions. */
@@ -49,6 +50,7 @@ static void qcow2_close(struct layer *layer)
 
 static const struct layer_ops qcow2_ops = {
     .map = qcow2_map,
+    .bitmap = qcow2_bitmap,
     .close = qcow2_close,
 };
 

@@ -3,14 +3,23 @@
  * qcow2, as QEMU's docs/interop/qcow2.txt specifies it. Where the specification
  * is silent, and where QEMU 7.2 does not follow it, QEMU is right. Each part of
  * the format has a file: qcow2-header.c, qcow2-extensions.c, qcow2-snapshot.c,
- * qcow2-map.c. An image is opened and closed in qcow2.c. The names of other
- * files are also found without opening it, by qcow2-names.c.
+ * qcow2-map.c; qcow2-bitmap.h has the bitmaps. An image is opened and closed in
+ * qcow2.c. The names of other files are also found without opening it, by
+ * qcow2-names.c.
  */
 #ifndef FORMAT_QCOW2_H
 #define FORMAT_QCOW2_H
 
 #include "common/units.h"
 #include "format/table.h"
+
+/* The bitmaps extension. */
+struct qcow2_bitmaps {
+    bool present;
+    uint32_t count; /* this and what follows: 0 if they are out of date */
+    uint64_t directory_size;
+    uint64_t directory_offset;
+};
 
 struct qcow2 {
     struct layer *layer;
@@ -40,6 +49,7 @@ struct qcow2 {
     unsigned l2_bits;    /* an L2 table has 1 << l2_bits entries */
     unsigned entry_size; /* bytes of an entry of an L2 table */
     enum codec codec;
+    struct qcow2_bitmaps bitmaps;
     char *data_file_name;     /* from its header extension */
     struct reader *data_file; /* NULL: the layer's reader has the data */
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 void table_set(struct table *t, struct reader *reader, uint64_t offset,
                uint64_t length)
@@ -54,6 +55,28 @@ int table_get(struct table *t, uint64_t at, const unsigned char **bytes,
     assert(at >= t->slice_offset && at - t->slice_offset < t->slice_length);
     *bytes = t->slice + (at - t->slice_offset);
     *count = t->slice_length - (at - t->slice_offset);
+    return 0;
+}
+
+int table_copy(struct table *t, uint64_t at, void *buf, size_t length,
+               struct error *error)
+{
+    unsigned char *to = buf;
+
+    while (length > 0) {
+        const unsigned char *bytes;
+        size_t count;
+        int err = table_get(t, at, &bytes, &count, error);
+
+        if (err)
+            return err;
+        if (count > length)
+            count = length;
+        memcpy(to, bytes, count);
+        to += count;
+        at += count;
+        length -= count;
+    }
     return 0;
 }
 

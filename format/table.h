@@ -31,6 +31,10 @@ void table_set(struct table *t, struct reader *reader, uint64_t offset,
 int table_get(struct table *t, uint64_t at, const unsigned char **bytes,
               size_t *count, struct error *error);
 
+/* Copy bytes of the table, which all lie in it. */
+int table_copy(struct table *t, uint64_t at, void *buf, size_t length,
+               struct error *error);
+
 void table_free(struct table *t);
 
 #endif

@@ -22,6 +22,9 @@
  * earlier. Each layer costs a descriptor and 128 KiB of tables. */
 #define MAX_CHAIN 1000
 
+/* In qcow2; with it, the name of a metadata context is not too long either. */
+#define MAX_BITMAP_NAME 1023
+
 /* --- backing files ------------------------------------------------------ */
 
 /* Find the path of a backing file, or the name with a protocol that QEMU takes
@@ -227,6 +230,24 @@ static int check_size(const struct image *image,
                      image->name, image->top->layer.size);
 }
 
+static int check_bitmap(const struct layer_source *source,
+                        const struct image_options *options,
+                        struct error *error)
+{
+    if (!options->bitmap)
+        return 0;
+    if (source->snapshot)
+        return error_set(error, EINVAL,
+                         "%s: a bitmap records the changes of the active disk, "
+                         "not those of a snapshot",
+                         source->name);
+    if (!*options->bitmap || strlen(options->bitmap) > MAX_BITMAP_NAME)
+        return error_set(error, EINVAL,
+                         "%s: the name of a bitmap has 1 to %d bytes",
+                         source->name, MAX_BITMAP_NAME);
+    return 0;
+}
+
 /* Whether all files of a layer are read through the page cache. */
 static bool is_cached(const struct layer *layer)
 {
@@ -250,7 +271,11 @@ static int open_source(struct reader *reader, const struct layer_source *source,
             reader->ops->close(reader);
         return err;
     }
-    err = layer_open(reader, source, options, &i->top, error);
+    err = check_bitmap(source, options, error);
+    if (err && reader)
+        reader->ops->close(reader);
+    if (!err)
+        err = layer_open(reader, source, options, &i->top, error);
     if (!err) {
         i->name = i->top->layer.reader->name;
         err = warn_format(i, i->top, error);
@@ -267,6 +292,7 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     }
 
     i->format = i->top->format;
+    i->bitmap = options->bitmap;
     i->size = i->top->layer.size;
     i->force_share = options->files.force_share;
     i->no_extents = options->no_extents;

@@ -115,6 +115,28 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
     return err;
 }
 
+int image_bitmap(struct image *image, struct changes **changes,
+                 struct error *error)
+{
+    struct layer *layer = &image->top->layer;
+    struct reader *r = layer->reader;
+
+    assert(image->bitmap);
+    if (layer->ops->bitmap)
+        return layer->ops->bitmap(layer, image->bitmap, changes, error);
+    if (r->has_bitmap)
+        return r->ops->bitmap(r, changes, error);
+    if (image->top->qemu_files)
+        return error_set(error, ENOTSUP,
+                         "%s: no bitmap '%s': QEMU reads this image, and its "
+                         "bitmaps are not available",
+                         image->name, image->bitmap);
+    return error_set(error, ENOTSUP,
+                     "%s: no bitmap '%s': only qcow2 images and NBD exports "
+                     "have bitmaps, and this is a %s image",
+                     image->name, image->bitmap, image->format);
+}
+
 bool image_layer(const struct image *image, size_t n, struct image_layer *layer)
 {
     const struct chain_layer *l = image->top;

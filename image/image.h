@@ -25,6 +25,7 @@ struct nbd_options;
 struct image {
     struct chain_layer *top;
     const char *name;
+    const char *bitmap;       /* of the options */
     const char *format;       /* of the top layer, as in 'qemu-img -f' */
     uint64_t size;            /* of the guest's disk: whole sectors */
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
@@ -39,7 +40,9 @@ struct image {
 struct image_options {
     const char *format;   /* as in 'qemu-img -f'; NULL: probe */
     const char *snapshot; /* an internal snapshot; NULL: the active disk */
-    bool image_opts;      /* the path is an option string for QEMU */
+    const char *bitmap; /* for image_bitmap(), as long as the image; NULL: that
+                         * is not called */
+    bool image_opts;    /* the path is an option string for QEMU */
     char *const *objects; /* --object, for what QEMU reads */
     size_t object_count;
     const struct nbd_options *nbd; /* NULL: the defaults */
@@ -60,6 +63,11 @@ struct image_options {
 int image_open(const char *path, const char *name,
                const struct image_options *options, struct image **image,
                struct error *error);
+
+/* The bitmap that an export must have (nbd_options.bitmap) to be read by these
+ * options, whatever nbd says: NULL if it is not read as raw, as the bitmap is
+ * then one of the image in it. */
+const char *image_export_bitmap(const struct image_options *options);
 
 /* Open an image in a reader, which the image then owns; it is closed on an
  * error, too. The image is in no directory, so a relative name in it is an
@@ -120,6 +128,15 @@ int image_find_layer(const struct image *image, const char *file, size_t *n,
  */
 int image_changes_above(struct image *image, size_t n, struct changes **changes,
                         struct error *error);
+
+/*
+ * Get what the bitmap of the options records: a persistent bitmap of the
+ * image, if it is a qcow2 image, or one of an export that is read as raw. A
+ * backing file has other bitmaps, of another time. Free the changes before the
+ * image is closed.
+ */
+int image_bitmap(struct image *image, struct changes **changes,
+                 struct error *error);
 
 /* The number of bytes that are stored for the image, approximately, to estimate
  * how much there is to read. 0 if it is not known, or if there is

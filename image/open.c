@@ -20,8 +20,8 @@
 #include "qemu/files.h"
 #include "qemu/qemu.h"
 
-/* How to reach a server. A server that an image names gets nothing that says
- * who the user is, or that lets the user in. */
+/* How to reach a server, which has no bitmap. A server that an image names gets
+ * nothing that says who the user is, or that lets the user in. */
 static struct nbd_options nbd_options(const struct layer_source *source,
                                       const struct image_options *options)
 {
@@ -29,17 +29,23 @@ static struct nbd_options nbd_options(const struct layer_source *source,
         .connections = NBD_DEFAULT_CONNECTIONS,
         .timeout = NBD_DEFAULT_TIMEOUT,
     };
-    const struct nbd_options *nbd = options->nbd;
+    struct nbd_options nbd = options->nbd ? *options->nbd : defaults;
 
-    if (!nbd)
-        nbd = &defaults;
+    nbd.bitmap = NULL;
     if (!source->recorded)
-        return *nbd;
+        return nbd;
     return (struct nbd_options){
-        .connections = nbd->connections,
-        .timeout = nbd->timeout,
+        .connections = nbd.connections,
+        .timeout = nbd.timeout,
         .recorded = true,
     };
+}
+
+const char *image_export_bitmap(const struct image_options *options)
+{
+    const char *format = options->format;
+
+    return !format || strcmp(format, "raw") == 0 ? options->bitmap : NULL;
 }
 
 enum source_kind source_kind_of(const char *name)
@@ -366,7 +372,7 @@ static int open_source(struct chain_layer *layer,
                        const struct layer_source *source,
                        const struct image_options *options, struct error *error)
 {
-    const struct nbd_options nbd = nbd_options(source, options);
+    struct nbd_options nbd = nbd_options(source, options);
     int err = 0;
 
     switch (source->kind) {
@@ -380,6 +386,8 @@ static int open_source(struct chain_layer *layer,
     case SOURCE_EXPORT:
         if (source->format && !format_is_native(source->format))
             return open_foreign_export(layer, source, options, error);
+        if (!source->recorded)
+            nbd.bitmap = image_export_bitmap(options);
         err = nbd_open_uri(source->path, &nbd, &layer->layer.reader, error);
         break;
     case SOURCE_SERVER:

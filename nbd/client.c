@@ -24,6 +24,7 @@ struct nbd_client {
     const struct nbd_target *target; /* during the handshake; then NULL */
     struct nbd_server *server;       /* that disksum started, or NULL */
     bool no_fragments;               /* reads have the DF flag */
+    char *bitmap;                    /* the name of its context, or NULL */
     struct nbd_request *completed;   /* in libnbd's order, which looks for a
                                       * completed request from its first on */
     struct nbd_request **completed_end;
@@ -38,9 +39,6 @@ struct nbd_client {
     char *reason; /* the same in words, or NULL */
 };
 
-/* A format for the seconds of --timeout. */
-#define SILENT "the server does not answer (--timeout is %u s)"
-
 #define VIOLATION "the server violated the NBD protocol: "
 
 /* Of a reply, or of one of its chunks: what it has besides content. An error
@@ -48,8 +46,8 @@ struct nbd_client {
 #define CHUNK_OVERHEAD 64
 #define REPLY_OVERHEAD 8192
 
-/* A block status reply has up to 8 MiB, of which more than some bytes come at
- * once. */
+/* Of a block status reply, each context has up to 8 MiB, of which more than
+ * some bytes come at once. */
 #define STATUS_ALLOWANCE (1024 * 1024)
 
 /* An event of a connection; the format is a literal. */
@@ -101,9 +99,11 @@ static int set_tls(struct nbd_handle *nbd, const struct nbd_tls *tls)
     return nbd_set_tls_verify_peer(nbd, tls->verify);
 }
 
-static int set_options(struct nbd_handle *nbd, const struct nbd_target *target)
+static int set_options(struct nbd_client *c)
 {
+    const struct nbd_target *target = c->target;
     const struct nbd_tls *tls = target->tls;
+    struct nbd_handle *nbd = c->nbd;
 
     /* A URI that the user typed may name files. There is no need to clear the
      * buffer of a read: what was not read is not used. The last block of an
@@ -112,7 +112,8 @@ static int set_options(struct nbd_handle *nbd, const struct nbd_target *target)
         nbd_set_pread_initialize(nbd, false) == -1 ||
         nbd_set_strict_mode(nbd, nbd_get_strict_mode(nbd) &
                                      ~LIBNBD_STRICT_ALIGN) == -1 ||
-        nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1)
+        nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1 ||
+        (c->bitmap && nbd_add_meta_context(nbd, c->bitmap) == -1))
         return -1;
     if (nbd_set_uri_allow_tls(nbd, tls ? LIBNBD_TLS_REQUIRE
                                        : LIBNBD_TLS_DISABLE) == -1)
@@ -144,7 +145,7 @@ static int start_connecting(struct nbd_client *c, struct error *error)
         if (err)
             return err;
     }
-    if (set_options(c->nbd, target) == -1)
+    if (set_options(c) == -1)
         return connect_error(c, error);
     if (target->uri)
         r = nbd_aio_connect_uri(c->nbd, target->uri);
@@ -157,11 +158,16 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
                    struct error *error)
 {
     static atomic_uint count;
+    const char *bitmap = target->options->bitmap;
     struct nbd_client *c = calloc(1, sizeof(*c));
     int err;
 
-    if (!c)
+    if (c && bitmap)
+        c->bitmap = nbd_bitmap_context(bitmap);
+    if (!c || (bitmap && !c->bitmap)) {
+        free(c);
         return error_no_memory(error, target->name);
+    }
     c->number = ++count;
     c->target = target;
     c->completed_end = &c->completed;
@@ -175,15 +181,21 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
     return err;
 }
 
+static bool has_context(const struct nbd_client *c, const char *name)
+{
+    return nbd_can_meta_context(c->nbd, name) == 1;
+}
+
 static void debug_handshake(const struct nbd_client *c)
 {
     struct nbd_handle *nbd = c->nbd;
+    bool bitmap = c->bitmap && has_context(c, c->bitmap);
 
     if (!debug_is_on(DEBUG_NBD))
         return;
     EVENT(c,
           "connected: %" PRId64 " bytes; block sizes: minimum %" PRId64
-          ", preferred %" PRId64 ", maximum %" PRId64 "; flags:%s%s%s%s%s",
+          ", preferred %" PRId64 ", maximum %" PRId64 "; flags:%s%s%s%s%s%s%s",
           nbd_get_size(nbd), nbd_get_block_size(nbd, LIBNBD_SIZE_MINIMUM),
           nbd_get_block_size(nbd, LIBNBD_SIZE_PREFERRED),
           nbd_get_block_size(nbd, LIBNBD_SIZE_MAXIMUM),
@@ -193,9 +205,9 @@ static void debug_handshake(const struct nbd_client *c)
               : "",
           nbd_can_df(nbd) == 1 ? " df" : "",
           nbd_can_multi_conn(nbd) == 1 ? " multi-conn" : "",
-          nbd_can_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1
-              ? " base:allocation"
-              : "");
+          has_context(c, LIBNBD_CONTEXT_BASE_ALLOCATION) ? " base:allocation"
+                                                         : "",
+          bitmap ? " " : "", bitmap ? c->bitmap : "");
 }
 
 static int get_export(struct nbd_client *c, struct nbd_export *export,
@@ -209,10 +221,15 @@ static int get_export(struct nbd_client *c, struct nbd_export *export,
             "%s: cannot connect: the export is larger than 2^63 - 1 "
             "bytes, or the server does not report its size",
             c->target->name);
+    if (c->bitmap && !has_context(c, c->bitmap))
+        return error_set(error, ENOENT,
+                         "%s: the server has no bitmap '%s' of this export (no "
+                         "metadata context '%s')",
+                         c->target->name, c->target->options->bitmap,
+                         c->bitmap);
     *export = (struct nbd_export){
         .size = size,
-        .has_extents =
-            nbd_can_meta_context(c->nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1,
+        .has_extents = has_context(c, LIBNBD_CONTEXT_BASE_ALLOCATION),
         .multi_conn = nbd_can_multi_conn(c->nbd) == 1,
     };
     nbd_export_set_block_sizes(export,
@@ -224,21 +241,6 @@ static int get_export(struct nbd_client *c, struct nbd_export *export,
 static bool is_ended(const struct nbd_client *c)
 {
     return nbd_aio_is_dead(c->nbd) || nbd_aio_is_closed(c->nbd);
-}
-
-static int guard_error(const struct nbd_client *c, int err, struct error *error)
-{
-    const struct nbd_target *target = c->target;
-
-    if (err == ETIMEDOUT)
-        return error_set(error, err, "%s: cannot connect: " SILENT,
-                         target->name, target->options->timeout);
-    if (err != EPROTO)
-        return error_set(error, err, "%s: cannot connect: %s", target->name,
-                         strerror(err));
-    return error_set(error, err,
-                     "%s: cannot connect: too many replies in the handshake",
-                     target->name);
 }
 
 static void start_guard(struct nbd_client *c, struct nbd_guard *guard,
@@ -272,19 +274,21 @@ static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
 {
     while (!nbd_aio_is_ready(c->nbd)) {
         short wanted;
-        int err, r;
+        int err, r = 0;
 
         if (is_ended(c))
             return connect_error(c, error);
         wanted = nbd_client_events(c);
         guard->fd = nbd_client_fd(c);
         err = deadline_poll(guard->fd, wanted, guard->deadline);
+        if (!err) {
+            r = wanted & POLLIN ? nbd_aio_notify_read(c->nbd)
+                                : nbd_aio_notify_write(c->nbd);
+            err = guard->error;
+        }
         if (err)
-            return guard_error(c, err, error);
-        r = wanted & POLLIN ? nbd_aio_notify_read(c->nbd)
-                            : nbd_aio_notify_write(c->nbd);
-        if (guard->error)
-            return guard_error(c, guard->error, error);
+            return nbd_guard_failure(c->target->name,
+                                     c->target->options->timeout, err, error);
         if (r == -1)
             return connect_error(c, error);
     }
@@ -322,6 +326,7 @@ void nbd_client_free(struct nbd_client *c)
     if (c->nbd && nbd_aio_is_ready(c->nbd))
         nbd_aio_disconnect(c->nbd, 0);
     nbd_close(c->nbd);
+    free(c->bitmap);
     free(c->reason);
     free(c);
 }
@@ -360,7 +365,7 @@ void nbd_client_give_up(struct nbd_client *c, unsigned seconds)
 {
     assert(!c->error);
     c->error = ETIMEDOUT;
-    if (asprintf(&c->reason, SILENT, seconds) < 0)
+    if (asprintf(&c->reason, NBD_SILENT, seconds) < 0)
         c->reason = NULL;
     EVENT(c, "given up after %u s of silence", seconds);
     nbd_guard_cut(c->fd);
@@ -501,34 +506,39 @@ int nbd_client_read(struct nbd_client *c, struct nbd_request *request,
                         offset, len, len + REPLY_OVERHEAD);
 }
 
+static const char *context_name(const struct nbd_client *c,
+                                enum nbd_context context)
+{
+    return context == NBD_BITMAP ? c->bitmap : LIBNBD_CONTEXT_BASE_ALLOCATION;
+}
+
 /* libnbd's extent callback: pairs of length and flags. */
 static int note_extents(void *arg, const char *context, uint64_t offset,
                         uint32_t *entries, size_t count, int *error)
 {
     struct nbd_block_status *status = arg;
     struct nbd_request *request = &status->request;
+    const struct nbd_client *c = request->client;
 
     (void)error;
-    if (strcmp(context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
+    if (strcmp(context, context_name(c, status->context)) != 0)
         return 0;
     if (request->range == 0) {
         end_for_violation(request->client,
                           "the reply has more than was requested");
         return 0;
     }
-    /* Not LIBNBD_STATE_HOLE: what is not allocated need not read as zeros. */
     for (size_t i = 0; i + 1 < count; i += 2) {
-        bool zero = entries[i + 1] & LIBNBD_STATE_ZERO;
+        bool state = nbd_state_of(status->context, entries[i + 1]);
 
-        EVENT(status->request.client,
-              "cookie %" PRId64 ": extent %" PRIu64 "+%" PRIu32 ": %s",
-              status->request.cookie, offset, entries[i],
-              zero ? "zeros" : "data");
+        EVENT(c, "cookie %" PRId64 ": extent %" PRIu64 "+%" PRIu32 ": %s",
+              request->cookie, offset, entries[i],
+              nbd_state_name(status->context, state));
         if (entries[i] == 0) {
             end_for_violation(request->client, "an extent is empty");
             return 0;
         }
-        status->on_extent(status, entries[i], zero);
+        status->on_extent(status, entries[i], state);
         offset += entries[i];
         request->range -=
             entries[i] < request->range ? entries[i] : request->range;
@@ -546,11 +556,12 @@ int nbd_client_block_status(struct nbd_client *c,
                                            .user_data = &status->request };
 
     assert(!c->target);
+    assert(status->context != NBD_BITMAP || c->bitmap);
     status->request.client = c;
     status->request.cookie =
         nbd_aio_block_status(c->nbd, len, offset, extents, completion, 0);
     return start_result(c, &status->request, "block status", offset, len,
-                        STATUS_ALLOWANCE);
+                        c->bitmap ? 2 * STATUS_ALLOWANCE : STATUS_ALLOWANCE);
 }
 
 /* --- send and receive --------------------------------------------------- */

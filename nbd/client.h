@@ -7,6 +7,7 @@
 #ifndef NBD_CLIENT_H
 #define NBD_CLIENT_H
 
+#include "nbd/context.h"
 #include "nbd/export.h"
 #include "nbd/nbd.h"
 #include "nbd/tls.h"
@@ -48,10 +49,11 @@ struct nbd_request {
 /* A block status request, for the extents of a range. */
 struct nbd_block_status {
     struct nbd_request request; /* first */
+    enum nbd_context context;
 
-    /* Called for each extent of the reply, in order. */
+    /* Called for each extent of the reply, in order. state: of the context. */
     void (*on_extent)(struct nbd_block_status *status, uint64_t length,
-                      bool hole);
+                      bool state);
 };
 
 /* Start to connect. The target must stay in place during the handshake. */

@@ -18,7 +18,7 @@ struct nbd_export {
     uint32_t maximum;        /* length of a read, a multiple of the minimum */
     uint32_t preferred_read; /* the longest read that disksum sends; likewise */
 
-    bool has_extents; /* it answers block status requests */
+    bool has_extents; /* it reports its holes: base:allocation */
     bool multi_conn;  /* it allows several connections */
 };
 

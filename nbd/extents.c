@@ -2,6 +2,7 @@
 #include "nbd/extents.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/bytes.h"
@@ -47,7 +48,7 @@ static bool make_room(struct nbd_extents *e)
 }
 
 static void add_piece(struct nbd_block_status *status, uint64_t length,
-                      bool hole)
+                      bool state)
 {
     struct status_request *q = (struct status_request *)status;
     struct nbd_extents *e = q->extents;
@@ -57,11 +58,11 @@ static void add_piece(struct nbd_block_status *status, uint64_t length,
         length = q->size - e->end;
     if (length == 0 || e->full)
         return;
-    if (e->count && e->pieces[e->count - 1].hole == hole) {
+    if (e->count && e->pieces[e->count - 1].state == state) {
         e->pieces[e->count - 1].end += length;
     } else if (make_room(e)) {
         e->pieces[e->count++] =
-            (struct nbd_piece){ .end = e->end + length, .hole = hole };
+            (struct nbd_piece){ .end = e->end + length, .state = state };
     } else {
         e->full = true;
         return;
@@ -78,12 +79,13 @@ static void note_completion(struct nbd_request *request, int error)
 }
 
 /* Forget what is known, and request what is at offset. */
-static void request_extents(struct nbd_extents *e,
-                            struct nbd_connection *connection,
-                            const struct nbd_export *export, uint64_t offset)
+static int request_extents(struct nbd_extents *e,
+                           struct nbd_connection *connection,
+                           const struct nbd_export *export, uint64_t offset)
 {
     struct status_request q = {
         .status.request.on_completion = note_completion,
+        .status.context = e->context,
         .status.on_extent = add_piece,
         .extents = e,
         .size = export->size,
@@ -105,13 +107,23 @@ static void request_extents(struct nbd_extents *e,
     nbd_connection_wait(connection, &q.done);
     nbd_connection_unlock(connection);
 
-    /* It failed, or the reply does not even tell the first block. */
-    if (q.error || e->end <= offset) {
-        e->count = 0;
-        e->end = start;
-        e->full = false;
-        add_piece(&q.status, FAILED, false);
-    }
+    if (q.error)
+        return q.error;
+    /* The reply does not even tell the first block. */
+    if (e->end <= offset)
+        return e->full ? ENOMEM : EPROTO;
+    return 0;
+}
+
+/* The last request failed. */
+static void assume_data(struct nbd_extents *e, const struct nbd_export *export)
+{
+    struct status_request q = { .extents = e, .size = export->size };
+
+    e->count = 0;
+    e->end = e->start;
+    e->full = false;
+    add_piece(&q.status, FAILED, false);
 }
 
 /* Find the piece with the byte at offset, which is in the known range. */
@@ -140,23 +152,49 @@ static const struct nbd_piece *find(struct nbd_extents *e, uint64_t offset)
     return &e->pieces[low];
 }
 
+static bool is_known(const struct nbd_extents *e, uint64_t offset)
+{
+    return offset >= e->start && offset < e->end;
+}
+
+/* What is known at offset, where something is. */
+static void get_known(struct nbd_extents *e, uint64_t offset, uint64_t *length,
+                      bool *state)
+{
+    const struct nbd_piece *piece = find(e, offset);
+
+    *state = piece->state;
+    if (*length > piece->end - offset)
+        *length = piece->end - offset;
+}
+
+int nbd_extents_find(struct nbd_extents *e, struct nbd_connection *connection,
+                     const struct nbd_export *export, uint64_t offset,
+                     uint64_t *length, bool *state)
+{
+    if (!is_known(e, offset)) {
+        int err = request_extents(e, connection, export, offset);
+
+        if (err) {
+            e->end = e->start; /* what came is not trusted */
+            return err;
+        }
+    }
+    get_known(e, offset, length, state);
+    return 0;
+}
+
 void nbd_extents_get(struct nbd_extents *e, struct nbd_connection *connection,
                      const struct nbd_export *export, uint64_t offset,
                      uint64_t length, struct reader_extent *extent)
 {
-    const struct nbd_piece *piece;
-
     *extent = (struct reader_extent){ .length = length };
     if (!export->has_extents)
         return;
-    if (offset < e->start || offset >= e->end)
-        request_extents(e, connection, export, offset);
-    if (offset < e->start || offset >= e->end)
-        return; /* out of memory */
-    piece = find(e, offset);
-    extent->hole = piece->hole;
-    if (extent->length > piece->end - offset)
-        extent->length = piece->end - offset;
+    if (!is_known(e, offset) && request_extents(e, connection, export, offset))
+        assume_data(e, export);
+    if (is_known(e, offset)) /* not if there is no memory */
+        get_known(e, offset, &extent->length, &extent->hole);
 }
 
 void nbd_extents_free(struct nbd_extents *e)

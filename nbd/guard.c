@@ -7,6 +7,7 @@
 #include "nbd/guard.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/deadline.h"
@@ -39,6 +40,20 @@ int nbd_guard_step(void *arg, const char *context, const char *message)
     if (guard->error)
         nbd_guard_cut(guard->fd);
     return 0;
+}
+
+int nbd_guard_failure(const char *name, unsigned timeout, int code,
+                      struct error *error)
+{
+    if (code == ETIMEDOUT)
+        return error_set(error, code, "%s: cannot connect: " NBD_SILENT, name,
+                         timeout);
+    if (code != EPROTO)
+        return error_set(error, code, "%s: cannot connect: %s", name,
+                         strerror(code));
+    return error_set(error, code,
+                     "%s: cannot connect: too many replies in the handshake",
+                     name);
 }
 
 void nbd_guard_cut(int fd)

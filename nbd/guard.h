@@ -10,6 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/error.h"
+
+/* A format for the seconds of --timeout. */
+#define NBD_SILENT "the server does not answer (--timeout is %u s)"
+
 struct nbd_guard {
     int64_t deadline; /* common/deadline.h */
     int fd;           /* the socket; to be set before each call of libnbd */
@@ -28,6 +33,11 @@ int nbd_guard_step(void *arg, const char *context, const char *message);
  * itself would print texts of the server as they are, which can drive a
  * terminal. */
 int nbd_guard_print(void *unused, const char *context, const char *message);
+
+/* Set the error "NAME: cannot connect: ...", for an error of a guard or of
+ * poll(). The timeout is that of the options. Returns its code. */
+int nbd_guard_failure(const char *name, unsigned timeout, int code,
+                      struct error *error);
 
 /* End the connection of a socket, and drop what was received but not read. */
 void nbd_guard_cut(int fd);

@@ -15,6 +15,7 @@
 #include "common/deadline.h"
 #include "common/memory.h"
 #include "common/units.h"
+#include "nbd/bitmap.h"
 #include "nbd/extents.h"
 #include "nbd/queue.h"
 #include "nbd/server.h"
@@ -26,6 +27,7 @@ struct nbd_reader {
     struct nbd_connection *connections[NBD_MAX_CONNECTIONS];
     unsigned count;
     struct nbd_server *server; /* that disksum started, or NULL */
+    char *bitmap;              /* of the options, or NULL */
 
     pthread_mutex_t lock; /* for: */
     unsigned queues;      /* that were made, ever */
@@ -95,6 +97,15 @@ static int nbd_new_queue(struct reader *r, unsigned depth,
     return 0;
 }
 
+static int nbd_bitmap(struct reader *r, struct changes **changes,
+                      struct error *error)
+{
+    struct nbd_reader *n = to_nbd(r);
+
+    return nbd_bitmap_new(n->connections[0], &n->export, r->name, n->bitmap,
+                          changes, error);
+}
+
 /* The protocol does not tell. */
 static int nbd_check_unchanged(struct reader *r, struct error *error)
 {
@@ -112,6 +123,7 @@ static void nbd_close_reader(struct reader *r)
     nbd_server_stop(n->server);
     nbd_extents_free(&n->extents);
     pthread_mutex_destroy(&n->lock);
+    free(n->bitmap);
     free(r->name);
     free(r);
 }
@@ -123,6 +135,7 @@ static const struct reader_ops nbd_ops = {
     .read_rest = nbd_read_rest,
     .will_need = nbd_will_need,
     .queue_new = nbd_new_queue,
+    .bitmap = nbd_bitmap,
     .early_end = "the server ended the data early",
     .check_unchanged = nbd_check_unchanged,
     .close = nbd_close_reader,
@@ -253,13 +266,23 @@ static int connect_all(struct nbd_reader *n, const struct nbd_target *target,
     return 0;
 }
 
-static struct nbd_reader *new_reader(const char *name, struct error *error)
+static struct nbd_reader *new_reader(const char *name,
+                                     const struct nbd_options *options,
+                                     struct error *error)
 {
     struct nbd_reader *n = calloc(1, sizeof(*n));
 
-    if (n)
+    if (n) {
         n->reader.name = strdup(name);
-    if (!n || !n->reader.name) {
+        n->reader.has_bitmap = options->bitmap;
+        if (options->bitmap)
+            n->bitmap = strdup(options->bitmap);
+    }
+    if (!n || !n->reader.name || (options->bitmap && !n->bitmap)) {
+        if (n) {
+            free(n->reader.name);
+            free(n->bitmap);
+        }
         free(n);
         error_no_memory(error, name);
         return NULL;
@@ -273,7 +296,7 @@ static struct nbd_reader *new_reader(const char *name, struct error *error)
 static int open_target(const struct nbd_target *target, struct reader **reader,
                        struct error *error)
 {
-    struct nbd_reader *n = new_reader(target->name, error);
+    struct nbd_reader *n = new_reader(target->name, target->options, error);
     int err;
 
     if (!n)
@@ -340,7 +363,7 @@ int nbd_open_server(const struct nbd_server_options *server, const char *name,
                     struct error *error)
 {
     struct nbd_target target = { .name = name, .options = options };
-    struct nbd_reader *n = new_reader(name, error);
+    struct nbd_reader *n = new_reader(name, options, error);
     int err;
 
     if (!n)

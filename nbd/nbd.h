@@ -24,6 +24,10 @@ struct nbd_options {
      * servers may refuse long reads with this flag. */
     bool no_fragments;
 
+    /* The bitmap that the export must have, to be read by reader_ops.bitmap;
+     * NULL: none. qemu-nbd exports those that -B names. */
+    const char *bitmap;
+
     /* The URI is recorded in an image; the user did not type it. It may not
      * name files of this host, and gets no credentials. */
     bool recorded;

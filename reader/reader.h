@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/changes.h"
 #include "common/debug.h"
 #include "common/error.h"
 #include "reader/window.h"
@@ -103,6 +104,11 @@ struct reader_ops {
     int (*queue_new)(struct reader *r, unsigned depth,
                      struct read_queue **queue, struct error *error);
 
+    /* Get what a bitmap of the object records, if has_bitmap. Free the changes
+     * before the reader is closed. */
+    int (*bitmap)(struct reader *r, struct changes **changes,
+                  struct error *error);
+
     /* The cause when data ends before the size, for messages. */
     const char *early_end;
 
@@ -144,6 +150,7 @@ struct reader {
     uint64_t size;
     size_t alignment;   /* of offsets and lengths for fast reads: a power of 2,
                          * up to READER_MAX_ALIGNMENT; 1: any */
+    bool has_bitmap;    /* it was opened with the name of a bitmap */
     bool cached;        /* it reads through the page cache of this host */
     uint64_t allocated; /* an estimate of the bytes that are not holes; 0:
                          * unknown */
