@@ -15,7 +15,7 @@ static double cost(uint64_t read, uint64_t hole)
 static uint64_t bytes_to_read(const struct engine_progress *p,
                               uint64_t allocated)
 {
-    uint64_t read = p->done - p->hole;
+    uint64_t read = p->done - p->unread;
     uint64_t rest = p->size - p->done;
     uint64_t left;
 
@@ -35,5 +35,5 @@ double estimate_left(const struct engine_progress *p, uint64_t allocated,
         return -1;
     to_read = bytes_to_read(p, allocated);
     return seconds * cost(to_read, p->size - p->done - to_read) /
-           cost(p->done - p->hole, p->hole);
+           cost(p->done - p->unread, p->unread);
 }

@@ -68,7 +68,7 @@ static void describe(const struct engine_progress *p, enum detail detail,
                      char *text, size_t size)
 {
     double seconds = elapsed();
-    double rate = seconds > 0 ? (p->done - p->hole) / seconds : 0;
+    double rate = seconds > 0 ? (p->done - p->unread) / seconds : 0;
     double to_go = p->size ? estimate_left(p, bar.allocated, seconds) : 0;
     char number[SIZE_TEXT], left[32] = "?";
     size_t n;

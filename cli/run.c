@@ -74,6 +74,14 @@ static void warn_false_hole(const struct options *o, const struct false_hole *h)
                 h->name, h->offset);
 }
 
+/* About how much there is to read; 0: unknown. */
+static uint64_t allocated(const struct engine_input *input)
+{
+    bool all = input->image && !input->known;
+
+    return all ? image_allocated(input->image) : 0;
+}
+
 int run_engine(const struct options *o, const struct engine_input *input,
                struct engine_result *result, struct error *error)
 {
@@ -83,9 +91,7 @@ int run_engine(const struct options *o, const struct engine_input *input,
 
     if (err)
         return err;
-    progress_begin(input->name,
-                   input->image ? image_allocated(input->image) : 0,
-                   &o->progress);
+    progress_begin(input->name, allocated(input), &o->progress);
     err = engine_start(e, error);
     if (!err) {
         wait_for_engine(e);

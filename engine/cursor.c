@@ -23,13 +23,12 @@ static void debug_extent(const struct extent *e)
                     e->host_offset, e->hole ? ", reported as a hole" : "");
 }
 
-int cursor_extent(struct cursor *c, struct extent *rest, struct error *error)
+int cursor_extent(struct cursor *c, uint64_t end, struct extent *rest,
+                  struct error *error)
 {
-    uint64_t end = c->extent.offset + c->extent.length;
-
-    if (c->offset >= end) {
-        int err = image_map(c->image, c->offset, c->image->size - c->offset,
-                            &c->extent, error);
+    if (c->offset >= c->extent.offset + c->extent.length) {
+        int err =
+            image_map(c->image, c->offset, end - c->offset, &c->extent, error);
 
         if (err)
             return err;

@@ -20,7 +20,9 @@ struct cursor {
     unsigned asked;       /* extents that were asked for, for this slot */
 };
 
-/* Get the rest of the extent at the cursor, which is before the end. */
-int cursor_extent(struct cursor *c, struct extent *rest, struct error *error);
+/* Get the rest of the extent at the cursor, which is before the end. Nothing
+ * from there on is asked for. */
+int cursor_extent(struct cursor *c, uint64_t end, struct extent *rest,
+                  struct error *error);
 
 #endif

@@ -28,6 +28,7 @@ struct thread {
 struct engine {
     struct sizes sizes;
     struct image *image; /* NULL: a pipe */
+    struct known *known; /* NULL: nothing is known */
     struct source *source;
     struct blkhash_leaf *leaf;
     struct sink *root;
@@ -68,13 +69,14 @@ void engine_default_options(struct engine_options *options)
 static int make_sinks(struct engine *e, const struct engine_options *o,
                       const struct engine_input *input)
 {
-    int err = root_sink_new(o->block_size, o->digest, input->name, &e->root);
+    int err;
 
-    if (err)
-        return err;
     e->sinks = calloc(1 + input->sink_count, sizeof(*e->sinks));
     if (!e->sinks)
         return ENOMEM;
+    err = root_sink_new(o->block_size, o->digest, input->name, &e->root);
+    if (err)
+        return err;
     e->sinks[e->sink_count++] = e->root;
     for (size_t i = 0; i < input->sink_count; i++)
         e->sinks[e->sink_count++] = input->sinks[i];
@@ -90,13 +92,14 @@ static int make_parts(struct engine *e, const struct engine_options *o,
     e->leaf = blkhash_leaf_new(o->block_size, o->digest);
     if (!e->leaf)
         return errno;
-    err = make_sinks(e, o, input);
-    if (err)
-        return err;
     if (e->image)
-        err = image_source_new(e->image, o->block_size, &e->source);
+        err = image_source_new(input, o->block_size,
+                               blkhash_leaf_md_size(e->leaf), s->known_blocks,
+                               &e->source);
     else
         err = pipe_source_new(input, o->block_size, &e->source);
+    if (!err)
+        err = make_sinks(e, o, input);
     if (err)
         return err;
 
@@ -142,6 +145,7 @@ int engine_new(const struct engine_options *options,
     if (!e)
         return error_no_memory(error, input->name);
     e->image = input->image;
+    e->known = input->known;
     e->done_fd = -1;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->decided, NULL);
@@ -243,7 +247,7 @@ void engine_progress(struct engine *e, struct engine_progress *progress)
     *progress = (struct engine_progress){
         .done = e->ring.done,
         .size = e->source->size,
-        .hole = e->ring.hole,
+        .unread = e->ring.unread,
     };
     pthread_mutex_unlock(&e->ring.lock);
 }
@@ -254,6 +258,7 @@ static void add_counts(struct engine_counts *sum,
     sum->data += part->data;
     sum->zero += part->zero;
     sum->hole += part->hole;
+    sum->known += part->known;
     sum->read += part->read;
     sum->decoded += part->decoded;
 }
@@ -293,14 +298,16 @@ int engine_finish(struct engine *e, struct engine_result *result,
     }
     if (e->image) {
         err = image_check_unchanged(e->image, error);
+        if (!err && e->known)
+            err = e->known->end(e->known, error);
         if (err)
             return err;
+        assert(e->ring.done == e->source->size);
+        result->length = e->image->size;
     } else {
         result->counts.read = e->ring.done;
+        result->length = e->ring.done;
     }
-
-    assert(!e->image || e->ring.done == e->image->size);
-    result->length = e->ring.done;
     result->kernel = blkhash_leaf_kernel(e->leaf);
     return end_sinks(e, result, error);
 }

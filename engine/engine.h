@@ -17,6 +17,7 @@
 #include "common/error.h"
 #include "common/units.h"
 #include "image/image.h"
+#include "list/known.h"
 #include "list/sink.h"
 
 #define ENGINE_MAX_THREADS 256
@@ -35,11 +36,12 @@ struct engine_options {
 /* The defaults for this machine. */
 void engine_default_options(struct engine_options *options);
 
-/* Bytes of the guest's disk; data + zero + hole is its size. */
+/* Bytes of the guest's disk; data + zero + hole + known is its size. */
 struct engine_counts {
     uint64_t data;    /* hashed */
     uint64_t zero;    /* whole blocks of zeros that were read */
     uint64_t hole;    /* whole blocks known to be zeros without a read */
+    uint64_t known;   /* their digests were known, zeros or not */
     uint64_t read;    /* bytes that were read from host objects */
     uint64_t decoded; /* the part of data and zero that was compressed */
 };
@@ -76,6 +78,11 @@ struct engine_input {
      * comes first. */
     struct sink *const *sinks;
     size_t sink_count;
+
+    /* An image: blocks that are not read, as their digests are known. NULL:
+     * none. It is for the block size and the digest of the options. A worker
+     * calls it when it plans; engine_finish() calls end(). */
+    struct known *known;
 };
 
 /* Make an engine for one input. What the input and the options point to must
@@ -96,8 +103,8 @@ int engine_done_fd(const struct engine *e);
 /* How much of the guest's disk is done. */
 struct engine_progress {
     uint64_t done;
-    uint64_t size; /* 0: unknown, of a pipe */
-    uint64_t hole; /* the part of done that cost no read */
+    uint64_t size;   /* 0: unknown, of a pipe */
+    uint64_t unread; /* the part of done that cost no read */
 };
 
 void engine_progress(struct engine *e, struct engine_progress *progress);

@@ -2,16 +2,19 @@
 /*
  * Plan an image as slots.
  *
- * Whole blocks of zeros become a number. Everything else becomes reads that
- * fill the buffer, block after block, until it is full. Where zeros share a
- * block with data, the worker writes them into the buffer.
+ * Blocks whose digests are known are not even mapped. Of the others, whole
+ * blocks of zeros become a number. Everything else becomes reads that fill the
+ * buffer, block after block, until it is full. Where zeros share a block with
+ * data, the worker writes them into the buffer.
  */
 #include "engine/source.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/debug.h"
 #include "engine/cursor.h"
 
 /* The most hole, and the most zero blocks, in a slot. Their digests take some
@@ -22,14 +25,92 @@
 struct image_source {
     struct source source;
     struct cursor cursor;
-    uint64_t zero_blocks; /* the most in a slot */
+    uint64_t end;         /* of what is hashed */
+    uint64_t zero_blocks; /* the most in a slot, with those that are known */
+
+    struct known *known;  /* NULL: nothing is known */
+    struct known_run run; /* what is left of the last answer */
+    uint64_t unknown_end; /* up to here nothing is known */
+    size_t md_size;
+    size_t known_room; /* the most digests in a slot */
 };
 
-/* How many more zero blocks a slot may have. */
+/* How many more blocks that are not read a slot may have. */
 static uint64_t hole_room(const struct image_source *s, const struct slot *slot)
 {
-    return s->zero_blocks - slot->hole / s->source.block_size;
+    return s->zero_blocks - (slot->hole + slot->known) / s->source.block_size;
 }
+
+/* --- blocks whose digests are known ------------------------------------- */
+
+/* Ask what is known at the current offset. A short block at the end is not a
+ * whole block of zeros, whatever a list says. */
+static int ask_known(struct image_source *s, struct error *error)
+{
+    size_t block_size = s->source.block_size;
+    uint64_t offset = s->cursor.offset;
+    uint64_t whole = (s->end - offset) / block_size;
+    int err = known_next(s->known, offset / block_size, whole ? whole : 1,
+                         &s->run, error);
+
+    if (err)
+        return err;
+    s->cursor.asked++;
+    if (s->run.kind == KNOWN_NOT || (s->run.kind == KNOWN_ZERO && whole == 0)) {
+        s->unknown_end = whole ? offset + s->run.blocks * block_size : s->end;
+        s->run.blocks = 0;
+    }
+    return 0;
+}
+
+/* How many more blocks like those that were found a slot may have. */
+static uint64_t known_room(const struct image_source *s,
+                           const struct slot *slot)
+{
+    uint64_t zeros = hole_room(s, slot);
+    uint64_t digests = s->known_room - slot->known_blocks;
+
+    return s->run.kind == KNOWN_DIGESTS && digests < zeros ? digests : zeros;
+}
+
+/* Add blocks whose digests are known, where there are any, at the start of a
+ * block. There is room for one. */
+static int add_known(struct image_source *s, struct slot *slot, bool *added,
+                     struct error *error)
+{
+    uint64_t start = s->cursor.offset;
+    uint64_t blocks;
+    int err = 0;
+
+    if (s->run.blocks == 0 && start == s->unknown_end)
+        err = ask_known(s, error);
+    *added = s->run.blocks > 0;
+    if (err || !*added)
+        return err;
+
+    blocks = known_room(s, slot);
+    if (blocks > s->run.blocks)
+        blocks = s->run.blocks;
+    if (s->run.kind == KNOWN_ZERO)
+        slot_add_zero(slot, blocks);
+    else if (slot_add_known(slot, s->run.mds, blocks, s->md_size,
+                            s->known_room))
+        return error_no_memory(error, s->source.name);
+    else
+        s->run.mds += blocks * s->md_size;
+    s->run.blocks -= blocks;
+
+    s->cursor.offset += blocks * s->source.block_size;
+    if (s->cursor.offset > s->end)
+        s->cursor.offset = s->end;
+    s->unknown_end = s->cursor.offset;
+    slot->known += s->cursor.offset - start;
+    debug(DEBUG_MAP, "guest %" PRIu64 "+%" PRIu64 ": known", start,
+          s->cursor.offset - start);
+    return 0;
+}
+
+/* --- others ------------------------------------------------------------- */
 
 /* Add whole blocks of zeros, where there are any, at the start of a block. */
 static bool add_hole(struct image_source *s, const struct extent *extent,
@@ -75,15 +156,22 @@ static int add_data(struct image_source *s, struct extent *extent,
     return 0;
 }
 
-/* Whether a slot ends here, before a block that begins with this extent. */
+/* --- slots -------------------------------------------------------------- */
+
+/* Whether a slot ends here, at the start of a block. */
 static bool is_full(const struct image_source *s, const struct slot *slot,
-                    const struct job *job, const struct extent *extent)
+                    const struct job *job)
 {
-    if (job->len == job->capacity || job->read_count >= JOB_READS ||
-        slot_is_full(slot) || hole_room(s, slot) == 0 ||
-        s->cursor.asked > SLOT_EXTENTS)
-        return true;
-    /* A cluster that is cut in two is decoded twice. */
+    return job->len == job->capacity || job->read_count >= JOB_READS ||
+           slot_is_full(slot) || hole_room(s, slot) == 0 ||
+           (s->known && slot->known_blocks == s->known_room) ||
+           s->cursor.asked > SLOT_EXTENTS;
+}
+
+/* Whether a slot ends before this extent: a cluster that is cut in two is
+ * decoded twice. */
+static bool cuts_cluster(const struct job *job, const struct extent *extent)
+{
     return extent->kind == EXTENT_COMPRESSED && job->len > 0 &&
            extent->length > job->capacity - job->len;
 }
@@ -92,23 +180,28 @@ static bool is_full(const struct image_source *s, const struct slot *slot,
 static int fill(struct image_source *s, struct slot *slot, struct job *job,
                 struct error *error)
 {
-    while (s->cursor.offset < s->cursor.image->size) {
-        struct extent extent;
-        bool at_edge = job->len % s->source.block_size == 0;
-        int err;
+    int err = 0;
 
-        err = cursor_extent(&s->cursor, &extent, error);
-        if (err)
-            return err;
-        if (at_edge && is_full(s, slot, job, &extent))
+    while (!err && s->cursor.offset < s->end) {
+        bool at_edge = job->len % s->source.block_size == 0;
+        bool added = false;
+        struct extent extent;
+
+        if (at_edge && is_full(s, slot, job))
             break;
-        if (at_edge && add_hole(s, &extent, slot))
+        if (at_edge && s->known)
+            err = add_known(s, slot, &added, error);
+        if (err || added)
             continue;
-        err = add_data(s, &extent, slot, job, error);
+        err = cursor_extent(&s->cursor, s->unknown_end, &extent, error);
         if (err)
-            return err;
+            break;
+        if (at_edge && cuts_cluster(job, &extent))
+            break;
+        if (!at_edge || !add_hole(s, &extent, slot))
+            err = add_data(s, &extent, slot, job, error);
     }
-    return 0;
+    return err;
 }
 
 static int image_next(struct source *source, struct slot *slot, struct job *job,
@@ -122,7 +215,7 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
     err = fill(s, slot, job, error);
     slot->length = s->cursor.offset - start;
     /* An empty slot is the end. */
-    assert(err || slot->length > 0 || start == s->cursor.image->size);
+    assert(err || slot->length > 0 || start == s->end);
     return err;
 }
 
@@ -131,21 +224,26 @@ static void image_source_free(struct source *source)
     free(source);
 }
 
-int image_source_new(struct image *image, size_t block_size,
-                     struct source **source)
+int image_source_new(const struct engine_input *input, size_t block_size,
+                     size_t md_size, size_t known_room, struct source **source)
 {
     struct image_source *s = calloc(1, sizeof(*s));
 
     if (!s)
         return ENOMEM;
+    s->end = input->image->size;
     s->source = (struct source){
         .next = image_next,
         .free = image_source_free,
-        .name = image->name,
+        .name = input->image->name,
         .block_size = block_size,
-        .size = image->size,
+        .size = s->end,
     };
-    s->cursor.image = image;
+    s->cursor.image = input->image;
+    s->known = input->known;
+    s->unknown_end = s->known ? 0 : s->end;
+    s->md_size = md_size;
+    s->known_room = known_room;
     s->zero_blocks = SLOT_HOLE / block_size;
     if (s->zero_blocks > SLOT_ZERO_BLOCKS)
         s->zero_blocks = SLOT_ZERO_BLOCKS;

@@ -109,14 +109,18 @@ static int fill_sink(const struct ring *ring, struct sink *sink,
                      const struct slot *slot, struct error *error)
 {
     const unsigned char *mds = slot->mds;
+    const unsigned char *known_mds = slot->known_mds;
     int err = 0;
 
     for (unsigned i = 0; !err && i < slot->run_count; i++) {
         const struct run *run = &slot->runs[i];
 
         err = sink->zero(sink, run->zero_blocks, error);
+        if (!err && run->known_blocks)
+            err = sink->digests(sink, known_mds, run->known_blocks, error);
         if (!err)
             err = sink->digests(sink, mds, run->data_blocks, error);
+        known_mds += run->known_blocks * ring->md_size;
         mds += run->data_blocks * ring->md_size;
     }
     return err;
@@ -170,7 +174,7 @@ static void commit_hashed(struct ring *ring)
         ring->committed++;
         check(ring);
         ring->done += head->length;
-        ring->hole += head->hole;
+        ring->unread += head->hole + head->known;
         pthread_cond_broadcast(&ring->space);
     }
 }
@@ -227,7 +231,7 @@ int ring_init(struct ring *ring, struct source *source,
 void ring_free(struct ring *ring)
 {
     for (unsigned i = 0; ring->slots && i < ring->count; i++)
-        free(ring->slots[i].mds);
+        slot_free(&ring->slots[i]);
     free(ring->slots);
     error_clear(&ring->error);
     pthread_cond_destroy(&ring->space);

@@ -41,7 +41,8 @@ struct ring {
     bool stopped;    /* by an error: */
     struct error error;
     uint64_t error_slot; /* the number of its slot */
-    uint64_t done, hole; /* bytes of the guest's disk that are committed */
+    uint64_t done;       /* bytes of the guest's disk that are committed */
+    uint64_t unread;     /* the part of done that is holes, or was known */
 };
 
 /* The source and the sinks must outlive the ring. slots: how many there are;

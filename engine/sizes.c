@@ -31,6 +31,12 @@
  * end early, where their bytes are scattered. */
 #define MAX_SLOT_FOR_THREADS MiB
 
+/* The memory for known digests, as far as it is enough for a few of them in
+ * each slot. More than the most of them in a slot would not make it faster. */
+#define KNOWN_MEMORY (32 * MiB)
+#define MIN_KNOWN_BLOCKS 16
+#define MAX_KNOWN_BLOCKS 8192
+
 static size_t min_size(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -162,6 +168,14 @@ static void limit_memory(struct sizes *s, const struct engine_options *o,
         s->threads = threads ? threads : 1;
 }
 
+static size_t known_blocks(const struct sizes *s)
+{
+    size_t slots = (size_t)s->threads * s->queue_depth;
+    size_t blocks = KNOWN_MEMORY / slots / BLKHASH_MAX_MD_SIZE;
+
+    return max_size(min_size(blocks, MAX_KNOWN_BLOCKS), MIN_KNOWN_BLOCKS);
+}
+
 void sizes_choose(struct sizes *sizes, const struct engine_options *options,
                   const struct image *image)
 {
@@ -175,5 +189,6 @@ void sizes_choose(struct sizes *sizes, const struct engine_options *options,
     sizes->threads = thread_count(options, image, sizes->slot_size);
     limit_memory(sizes, options, image);
     sizes->round_size = round_size(sizes, image);
+    sizes->known_blocks = known_blocks(sizes);
     assert(sizes->threads && sizes->queue_depth);
 }

@@ -16,6 +16,7 @@ struct sizes {
     size_t slot_blocks;   /* blocks of data in a slot */
     size_t slot_size;     /* the same in bytes */
     size_t round_size;    /* memory for a round of reads of a job */
+    size_t known_blocks;  /* known digests in a slot */
 };
 
 /* Choose for an image; NULL: for a pipe. */

@@ -23,11 +23,12 @@ struct source {
     void (*free)(struct source *source);
     const char *name;
     size_t block_size;
-    uint64_t size; /* 0: unknown before the end */
+    uint64_t size; /* of what is hashed; 0: unknown before the end */
 };
 
-int image_source_new(struct image *image, size_t block_size,
-                     struct source **source);
+/* known_room: how many known digests of md_size bytes a slot can have. */
+int image_source_new(const struct engine_input *input, size_t block_size,
+                     size_t md_size, size_t known_room, struct source **source);
 int pipe_source_new(const struct engine_input *input, size_t block_size,
                     struct source **source);
 

@@ -90,7 +90,9 @@ static void count(struct worker *w, const struct job *job,
 
     w->counts.hole += job->slot->hole;
     w->counts.zero += zero;
-    w->counts.data += job->slot->length - job->slot->hole - zero;
+    w->counts.known += job->slot->known;
+    w->counts.data +=
+        job->slot->length - job->slot->hole - job->slot->known - zero;
     false_hole_merge(&w->false_hole, &found->false_hole);
     for (size_t i = 0; i < job->read_count; i++) {
         if (job->reads[i].kind != READ_ZEROS)

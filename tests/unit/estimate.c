@@ -4,12 +4,12 @@
 
 #include "common/units.h"
 
-static double estimate(uint64_t done, uint64_t hole, uint64_t size,
+static double estimate(uint64_t done, uint64_t unread, uint64_t size,
                        uint64_t allocated)
 {
     const struct engine_progress p = { .done = done,
                                        .size = size,
-                                       .hole = hole };
+                                       .unread = unread };
 
     return estimate_left(&p, allocated, 10);
 }

@@ -11,10 +11,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "blkhash.h"
 #include "engine/engine.h"
+#include "list/reader.h"
+#include "list/writer.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool counting;
@@ -260,10 +263,10 @@ static int remove_file(void **state)
 }
 
 /* Hash an image, or a pipe that ends only when all threads have started. */
-static int run_engine(struct image *image, const int *pipe, struct error *error)
+static int run_engine(struct engine_input input, const int *pipe,
+                      struct error *error)
 {
     struct engine_options options;
-    struct engine_input input = { .image = image, .name = path };
     struct engine_result result;
     struct engine *e;
     int err;
@@ -271,6 +274,7 @@ static int run_engine(struct image *image, const int *pipe, struct error *error)
     engine_default_options(&options);
     options.threads = 2;
     options.queue_depth = 3;
+    input.name = path;
     if (pipe)
         input.fd = pipe[0];
     err = engine_new(&options, &input, &e, error);
@@ -293,7 +297,7 @@ static int checksum_file(void)
     int err = image_open(path, path, &options, &image, &error);
 
     if (!err) {
-        err = run_engine(image, NULL, &error);
+        err = run_engine((struct engine_input){ .image = image }, NULL, &error);
         image_close(image);
     }
     assert_int_equal(error.code, err);
@@ -305,7 +309,8 @@ static int checksum_pipe(void)
 {
     struct error error = ERROR_INIT;
     int fds[2];
-    int err = pipe(fds) == 0 ? run_engine(NULL, fds, &error) : errno;
+    const struct engine_input input = { .name = path };
+    int err = pipe(fds) == 0 ? run_engine(input, fds, &error) : errno;
 
     assert_int_equal(error.code, err);
     error_clear(&error);
@@ -340,6 +345,98 @@ static void test_engine_direct_threads(void **state)
     unsetenv("DISKSUM_READS");
 }
 
+/* --- lists -------------------------------------------------------------- */
+
+static int list_fd;
+
+/* Hash the file, and write its list. */
+static int write_list(struct image *image, struct error *error)
+{
+    const struct list_header header = {
+        .block_size = 65536,
+        .length = image->size,
+        .digest = "sha256",
+        .source = (char[]){ "{}" },
+        .source_len = 2,
+    };
+    struct list_writer *writer;
+    struct sink *sink;
+    int err = ftruncate(list_fd, 0) ? errno : 0;
+
+    lseek(list_fd, 0, SEEK_SET);
+    if (!err)
+        err = list_writer_new(list_fd, path, &header, &writer, error);
+    if (err)
+        return err;
+    sink = list_writer_sink(writer);
+    err = run_engine((struct engine_input){ .image = image,
+                                            .sinks = &sink,
+                                            .sink_count = 1 },
+                     NULL, error);
+    list_writer_free(writer);
+    return err;
+}
+
+/* Hash the file with its list. */
+static int read_list(struct image *image, struct error *error)
+{
+    const struct list_reader_options options = { .partial = true };
+    struct list_reader *list;
+    struct known *known;
+    int err;
+
+    lseek(list_fd, 0, SEEK_SET);
+    err = list_reader_new(list_fd, path, &options, &list, error);
+    if (err)
+        return err;
+    err = known_of_part(list, image->size, &known, error);
+    if (err) {
+        list_reader_free(list);
+        return err;
+    }
+    err = run_engine((struct engine_input){ .image = image, .known = known },
+                     NULL, error);
+    known_free(known);
+    return err;
+}
+
+static int use_list(int (*use)(struct image *, struct error *))
+{
+    struct error error = ERROR_INIT;
+    const struct image_options options = { .files = { .cache = cache } };
+    struct image *image;
+    int err = image_open(path, path, &options, &image, &error);
+
+    if (!err) {
+        err = use(image, &error);
+        image_close(image);
+    }
+    assert_int_equal(error.code, err);
+    error_clear(&error);
+    return err;
+}
+
+static int checksum_and_list(void)
+{
+    return use_list(write_list);
+}
+
+static int checksum_by_list(void)
+{
+    return use_list(read_list);
+}
+
+static void test_engine_and_list(void **state)
+{
+    (void)state;
+    cache = CACHE_BUFFERED;
+    list_fd = memfd_create("list", MFD_CLOEXEC);
+    assert_true(list_fd >= 0);
+    fail_each(checksum_and_list);
+    fail_each(checksum_by_list);
+    close(list_fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_engine_buffered),
         cmocka_unit_test(test_engine_direct_threads),
         cmocka_unit_test(test_engine_pipe),
+        cmocka_unit_test(test_engine_and_list),
     };
 
     return RUN_TESTS(tests, make_file, remove_file);

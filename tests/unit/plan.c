@@ -13,10 +13,14 @@
 #define LARGEST_HOLE (16 * GiB)
 #define MOST_ZERO_BLOCKS (256 * KiB)
 
+#define MD 32
+#define KNOWN_ROOM 64
+
 /* The maxima over all slots. */
 struct largest {
     uint64_t length;
     uint64_t zero_blocks;
+    size_t known_blocks;
     size_t reads;
     unsigned extents;
 };
@@ -32,18 +36,20 @@ static void note_slot(const struct slot *slot, const struct job *job,
         largest->length = slot->length;
     if (zero_blocks > largest->zero_blocks)
         largest->zero_blocks = zero_blocks;
+    if (slot->known_blocks > largest->known_blocks)
+        largest->known_blocks = slot->known_blocks;
     if (job->read_count > largest->reads)
         largest->reads = job->read_count;
 }
 
 /* Plan a disk, or its first slots. */
-static struct largest plan(struct memory_reader *m, size_t block_size,
-                           unsigned slots)
+static struct largest plan_known(struct memory_reader *m, struct known *known,
+                                 size_t block_size, unsigned slots)
 {
     struct error error = ERROR_INIT;
     struct largest largest = { 0 };
     struct job job = { .capacity = SLOT_SIZE };
-    struct image *image;
+    struct engine_input input = { .known = known };
     struct source *source;
     uint64_t done = 0;
 
@@ -51,9 +57,10 @@ static struct largest plan(struct memory_reader *m, size_t block_size,
     assert_non_null(job.buf);
     assert_int_equal(image_open_reader(
                          &m->reader, &(struct image_options){ .format = "raw" },
-                         &image, &error),
+                         &input.image, &error),
                      0);
-    assert_int_equal(image_source_new(image, block_size, &source), 0);
+    assert_int_equal(
+        image_source_new(&input, block_size, MD, KNOWN_ROOM, &source), 0);
     while (slots-- && done < m->reader.size) {
         struct slot slot = { 0 };
         unsigned before = m->extent_calls;
@@ -63,14 +70,21 @@ static struct largest plan(struct memory_reader *m, size_t block_size,
         assert_true(slot.length > 0);
         done += slot.length;
         note_slot(&slot, &job, &largest);
+        slot_free(&slot);
         if (m->extent_calls - before > largest.extents)
             largest.extents = m->extent_calls - before;
     }
     source->free(source);
-    image_close(image);
+    image_close(input.image);
     free(job.reads);
     free(job.buf);
     return largest;
+}
+
+static struct largest plan(struct memory_reader *m, size_t block_size,
+                           unsigned slots)
+{
+    return plan_known(m, NULL, block_size, slots);
 }
 
 static void test_exabytes_of_hole(void **state)
@@ -146,6 +160,135 @@ static void test_bytes_that_take_turns(void **state)
     assert_true(plan(&m, 65536, 100).reads <= JOB_READS + 2 * 65536 / 700);
 }
 
+/* --- what is known ------------------------------------------------------ */
+
+/* Kinds take turns, in runs of so many blocks. */
+struct pattern {
+    struct known known; /* the first member */
+    uint64_t run;
+    enum known_kind kinds[3];
+    uint64_t next; /* the least block that can be asked for */
+};
+
+static int pattern_next(struct known *known, uint64_t block, uint64_t max,
+                        struct known_run *run, struct error *error)
+{
+    static const unsigned char mds[1 << 20];
+    struct pattern *p = (struct pattern *)known;
+    uint64_t left = p->run - block % p->run;
+
+    (void)error;
+    assert_true(block >= p->next);
+    *run = (struct known_run){ .kind = p->kinds[block / p->run % 3],
+                               .blocks = left < max ? left : max,
+                               .mds = mds };
+    if (run->kind == KNOWN_DIGESTS && run->blocks > sizeof(mds) / MD)
+        run->blocks = sizeof(mds) / MD;
+    p->next = block + run->blocks;
+    return 0;
+}
+
+/* Slots of blocks that are known are as small as others, and what is known is
+ * not mapped. */
+static void test_exabytes_that_are_known(void **state)
+{
+    static const size_t block_sizes[] = { 512, 65536, 66048, 16 * MiB };
+    static const enum known_kind kinds[] = { KNOWN_ZERO, KNOWN_DIGESTS };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(block_sizes) * 2; i++) {
+        enum known_kind kind = kinds[i % 2];
+        struct pattern p = { .known.next = pattern_next,
+                             .run = UINT64_C(1) << 60,
+                             .kinds = { kind, kind, kind } };
+        struct memory_reader m;
+        struct largest l;
+
+        test_case("block size %zu, kind %d", block_sizes[i / 2], kind);
+        memory_reader_init(&m, NULL, UINT64_C(4) << 60);
+        l = plan_known(&m, &p.known, block_sizes[i / 2], 10);
+        assert_true(l.length > 0 && l.length <= LARGEST_HOLE);
+        assert_true(l.zero_blocks <= MOST_ZERO_BLOCKS);
+        assert_true(l.known_blocks <= KNOWN_ROOM);
+        assert_true((l.known_blocks > 0) == (kind == KNOWN_DIGESTS));
+        assert_int_equal(m.extent_calls, 0);
+    }
+}
+
+/* A slot ends after many answers, too, even if nothing is known. */
+static void test_small_parts_that_are_not_known(void **state)
+{
+    static bool holes[100000];
+    struct pattern p = { .known.next = pattern_next, .run = 1 };
+    struct memory_reader m;
+
+    (void)state;
+    memset(holes, true, sizeof(holes));
+    memory_reader_init(&m, NULL, sizeof(holes) * 512);
+    m.unit = 512;
+    m.holes = holes;
+    assert_true(plan_known(&m, &p.known, 512, 100000).zero_blocks <= 5000);
+    assert_int_equal(m.extent_calls, sizeof(holes));
+}
+
+/* In a run, zeros come first, then known digests, then data. */
+static void test_order_in_a_slot(void **state)
+{
+    struct error error = ERROR_INIT;
+    struct pattern p = { .known.next = pattern_next,
+                         .run = 2,
+                         .kinds = { KNOWN_DIGESTS, KNOWN_ZERO, KNOWN_NOT } };
+    struct engine_input input = { .known = &p.known };
+    struct job job = { .capacity = SLOT_SIZE, .buf = malloc(SLOT_SIZE) };
+    struct slot slot = { 0 };
+    struct memory_reader m;
+    struct source *source;
+
+    (void)state;
+    memory_reader_init(&m, NULL, 13 * 4096 - 512);
+    assert_int_equal(
+        image_open_reader(&m.reader, &(struct image_options){ .format = "raw" },
+                          &input.image, &error),
+        0);
+    assert_int_equal(image_source_new(&input, 4096, MD, KNOWN_ROOM, &source),
+                     0);
+    assert_int_equal(source->next(source, &slot, &job, &error), 0);
+    assert_int_equal(slot.length, m.reader.size);
+    assert_int_equal(slot.known, slot.length - 4 * 4096);
+    assert_int_equal(slot.hole, 0);
+    assert_int_equal(job.len, 4 * 4096);
+    assert_int_equal(slot.run_count, 5);
+    assert_int_equal(slot.runs[0].known_blocks, 2);
+    for (int i = 1; i < 5; i++)
+        assert_int_equal(slot.runs[i].zero_blocks, i % 2 ? 2 : 0);
+    assert_int_equal(slot.runs[1].data_blocks, 2);
+    assert_int_equal(slot.runs[2].known_blocks, 2);
+    assert_int_equal(slot.runs[3].data_blocks, 2);
+    assert_int_equal(slot.runs[4].known_blocks, 1);
+    slot_free(&slot);
+    source->free(source);
+    image_close(input.image);
+    free(job.reads);
+    free(job.buf);
+}
+
+/* A list cannot know that a short block at the end is a whole block of zeros.
+ */
+static void test_short_block_is_no_zero_block(void **state)
+{
+    struct pattern p = { .known.next = pattern_next,
+                         .run = 100,
+                         .kinds = { KNOWN_ZERO } };
+    struct memory_reader m;
+    struct largest l;
+
+    (void)state;
+    memory_reader_init(&m, NULL, 10 * 4096 + 512);
+    l = plan_known(&m, &p.known, 4096, 1);
+    assert_int_equal(l.zero_blocks, 10);
+    assert_int_equal(l.reads, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +296,10 @@ int main(void)
         cmocka_unit_test(test_holes_in_a_slot),
         cmocka_unit_test(test_small_parts_of_a_hole),
         cmocka_unit_test(test_bytes_that_take_turns),
+        cmocka_unit_test(test_exabytes_that_are_known),
+        cmocka_unit_test(test_small_parts_that_are_not_known),
+        cmocka_unit_test(test_order_in_a_slot),
+        cmocka_unit_test(test_short_block_is_no_zero_block),
     };
 
     return RUN_TESTS(tests, NULL, NULL);

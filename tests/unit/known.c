@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Disks that are hashed with digests of a list. */
+#include "test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "known_disk.h"
+
+#define MD 32
+
+static void test_unchanged(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 150; i++) {
+        uint64_t size = random_size();
+        struct memory_changes *changes = make_changes(size);
+        struct run r;
+        int fd;
+
+        run_init(&r, old, size);
+        fd = write_list(&r, random_number() % 4 == 0);
+        run_known(&r, unchanged(fd, changes, size), hide(&r, is_unchanged),
+                  size);
+        assert_checksum(&r, new);
+        close(fd);
+    }
+}
+
+/* Without changes, nothing is read. */
+static void test_nothing_changed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct known *known;
+        struct run r;
+        int fd;
+
+        memcpy(new, old, SIZE);
+        memset(touched, false, SIZE);
+        run_init(&r, old, random_size());
+        fd = write_list(&r, false);
+        assert_int_equal(known_unchanged(open_list(fd, false), NULL,
+                                         r.memory.reader.size, &known,
+                                         &r.error),
+                         0);
+        run_known(&r, known, hide(&r, is_unchanged), r.memory.reader.size);
+        assert_checksum(&r, new);
+        assert_int_equal(r.result.counts.read, 0);
+        close(fd);
+    }
+}
+
+/* --- what was hashed before --------------------------------------------- */
+
+static uint64_t blocks_before; /* the list was interrupted */
+
+static bool was_hashed(const struct run *r, uint64_t block)
+{
+    (void)r;
+    return block < blocks_before;
+}
+
+static bool was_hashed_or_unchanged(const struct run *r, uint64_t block)
+{
+    return was_hashed(r, block) || is_unchanged(r, block);
+}
+
+/* Cut a list somewhere behind its header, and find where it goes on. */
+static void interrupt(int fd)
+{
+    struct list_reader *list = open_list(fd, true);
+    uint64_t head = list_header_size(list_reader_header(list)) + 8 + MD;
+    uint64_t size = lseek(fd, 0, SEEK_END);
+    struct error error = ERROR_INIT;
+    struct list_point point;
+    struct list_run found;
+
+    list_reader_free(list);
+    assert_int_equal(ftruncate(fd, head + random_number() % (size - head + 1)),
+                     0);
+    list = open_list(fd, true);
+    do {
+        assert_int_equal(list_reader_next(list, 0, &found, &error), 0);
+    } while (found.blocks > 0);
+    list_reader_point(list, &point);
+    blocks_before = point.blocks;
+    list_reader_free(list);
+}
+
+static struct known *of_part(int fd, uint64_t size)
+{
+    struct error error = ERROR_INIT;
+    struct known *known;
+
+    if (known_of_part(open_list(fd, true), size, &known, &error))
+        fail_msg("%s", error_message(&error));
+    return known;
+}
+
+static void test_interrupted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        uint64_t size = random_size();
+        struct run r;
+        int fd;
+
+        changes_free(&make_changes(size)->changes);
+        run_init(&r, new, size);
+        fd = write_list(&r, false);
+        interrupt(fd);
+        run_known(&r, of_part(fd, size), hide(&r, was_hashed), size);
+        assert_checksum(&r, new);
+        close(fd);
+    }
+}
+
+/* A run with an older list was interrupted. */
+static void test_interrupted_and_unchanged(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        uint64_t size = random_size();
+        struct memory_changes *changes = make_changes(size);
+        struct known *known;
+        struct run r;
+        int fds[2];
+
+        run_init(&r, old, size);
+        fds[0] = write_list(&r, false);
+        r.memory.bytes = new;
+        fds[1] = write_list(&r, false);
+        interrupt(fds[1]);
+        assert_int_equal(known_either(of_part(fds[1], size),
+                                      unchanged(fds[0], changes, size),
+                                      LIST_NAME, &known, &r.error),
+                         0);
+        run_known(&r, known, hide(&r, was_hashed_or_unchanged), size);
+        assert_checksum(&r, new);
+        close(fds[0]);
+        close(fds[1]);
+    }
+}
+
+/* --- errors ------------------------------------------------------------- */
+
+static void assert_error(struct run *r, const char *message)
+{
+    assert_string_equal(error_message(&r->error), message);
+    error_clear(&r->error);
+}
+
+static void test_other_length(void **state)
+{
+    struct list_reader *list;
+    struct known *known;
+    struct run r;
+    int fd;
+
+    (void)state;
+    run_init(&r, old, 1024);
+    fd = write_list(&r, false);
+    list = open_list(fd, false);
+    assert_int_equal(known_unchanged(list, NULL, 2048, &known, &r.error),
+                     EINVAL);
+    assert_error(&r,
+                 LIST_NAME ": is the list of a disk of 1024 bytes, but this "
+                           "one has 2048");
+    list_reader_free(list);
+    close(fd);
+
+    /* The list of a pipe says it at its end. */
+    fd = write_list(&r, true);
+    list = open_list(fd, false);
+    assert_int_equal(known_of_part(list, 1024, &known, &r.error), EINVAL);
+    assert_error(&r,
+                 LIST_NAME ": is the list of a pipe, which cannot be resumed");
+    assert_int_equal(known_unchanged(list, NULL, 2048, &known, &r.error), 0);
+    r.memory.reader.size = 2048;
+    r.input.known = known;
+    assert_int_equal(run(&r), EINVAL);
+    assert_error(&r,
+                 LIST_NAME ": is the list of a disk of 1024 bytes, but this "
+                           "one has 2048");
+    known_free(known);
+    close(fd);
+}
+
+/* A list that is damaged anywhere gives no checksum, whether those digests are
+ * used or not. */
+static void test_broken_list(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        uint64_t size = random_size();
+        struct memory_changes *changes = make_changes(size);
+        struct known *known;
+        struct run r;
+        unsigned char byte;
+        off_t place;
+        int fd;
+
+        run_init(&r, old, size);
+        fd = write_list(&r, false);
+        known = unchanged(fd, changes, size); /* has read the header */
+        place = lseek(fd, 0, SEEK_END) - 1 - random_number() % (8 + MD);
+        if (i % 2) {
+            assert_int_equal(ftruncate(fd, place), 0);
+        } else {
+            assert_int_equal(pread(fd, &byte, 1, place), 1);
+            byte ^= 1 << random_number() % 8;
+            assert_int_equal(pwrite(fd, &byte, 1, place), 1);
+        }
+        known_free(known);
+        changes = make_changes(size);
+        known = unchanged(fd, changes, size);
+        r.input.known = known;
+        assert_int_equal(run(&r), EINVAL);
+        assert_non_null(strstr(error_message(&r.error), LIST_NAME ": "));
+        assert_non_null(strstr(error_message(&r.error), " digest list: "));
+        error_clear(&r.error);
+        known_free(known);
+        close(fd);
+    }
+}
+
+/* The first fault on the disk is reported, be it of the disk or of what is
+ * known of it. */
+static void test_first_fault(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        struct memory_changes *changes = make_changes(SIZE);
+        struct known *known;
+        char expected[100] = "changes: broken";
+        uint64_t rest;
+        struct run r;
+        int fd;
+
+        memset(touched, true, SIZE); /* all is read */
+        run_init(&r, old, SIZE);
+        fd = write_list(&r, false);
+        known = unchanged(fd, changes, SIZE);
+        changes->fail = random_number() % SIZE;
+        r.memory.holes = NULL;
+        r.memory.fail_read = random_number() % SIZE;
+        r.input.known = known;
+        assert_int_equal(run(&r), EIO);
+        /* What has changed is asked at the start of a block. */
+        rest = changes->fail % r.options.block_size;
+        rest = rest ? r.options.block_size - rest : 0;
+        if (r.memory.fail_read < changes->fail + rest)
+            snprintf(expected, sizeof(expected),
+                     "memory: read error at offset %u: Input/output error",
+                     (unsigned)r.memory.fail_read);
+        assert_error(&r, expected);
+        known_free(known);
+        close(fd);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unchanged),
+        cmocka_unit_test(test_nothing_changed),
+        cmocka_unit_test(test_interrupted),
+        cmocka_unit_test(test_interrupted_and_unchanged),
+        cmocka_unit_test(test_other_length),
+        cmocka_unit_test(test_broken_list),
+        cmocka_unit_test(test_first_fault),
+    };
+
+    return RUN_TESTS(tests, make_disk, NULL);
+}
