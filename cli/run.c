@@ -77,7 +77,7 @@ static void warn_false_hole(const struct options *o, const struct false_hole *h)
 /* About how much there is to read; 0: unknown. */
 static uint64_t allocated(const struct engine_input *input)
 {
-    bool all = input->image && !input->known;
+    bool all = input->image && !input->known && !input->is_part;
 
     return all ? image_allocated(input->image) : 0;
 }

@@ -66,6 +66,7 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
+/* A part of a disk has no checksum. */
 static int make_sinks(struct engine *e, const struct engine_options *o,
                       const struct engine_input *input)
 {
@@ -74,10 +75,12 @@ static int make_sinks(struct engine *e, const struct engine_options *o,
     e->sinks = calloc(1 + input->sink_count, sizeof(*e->sinks));
     if (!e->sinks)
         return ENOMEM;
-    err = root_sink_new(o->block_size, o->digest, input->name, &e->root);
-    if (err)
-        return err;
-    e->sinks[e->sink_count++] = e->root;
+    if (!e->image || e->source->size == e->image->size) {
+        err = root_sink_new(o->block_size, o->digest, input->name, &e->root);
+        if (err)
+            return err;
+        e->sinks[e->sink_count++] = e->root;
+    }
     for (size_t i = 0; i < input->sink_count; i++)
         e->sinks[e->sink_count++] = input->sinks[i];
     return 0;

@@ -36,7 +36,8 @@ struct engine_options {
 /* The defaults for this machine. */
 void engine_default_options(struct engine_options *options);
 
-/* Bytes of the guest's disk; data + zero + hole + known is its size. */
+/* Bytes of the guest's disk; data + zero + hole + known is its size, or that of
+ * the part. */
 struct engine_counts {
     uint64_t data;    /* hashed */
     uint64_t zero;    /* whole blocks of zeros that were read */
@@ -54,8 +55,8 @@ struct false_hole {
 
 struct engine_result {
     unsigned char md[BLKHASH_MAX_MD_SIZE];
-    unsigned md_len;
-    uint64_t length; /* of the content */
+    unsigned md_len; /* 0: only a part was hashed */
+    uint64_t length; /* of the whole disk */
     struct engine_counts counts;
     struct false_hole false_hole; /* the first one of its object */
     const char *kernel;           /* what hashed the blocks, for people */
@@ -83,6 +84,11 @@ struct engine_input {
      * none. It is for the block size and the digest of the options. A worker
      * calls it when it plans; engine_finish() calls end(). */
     struct known *known;
+
+    /* An image: only this part of it, up to the end of the disk at most. If
+     * that is not all of it, there is no checksum. Otherwise, these are 0. */
+    bool is_part;
+    uint64_t first_block, blocks;
 };
 
 /* Make an engine for one input. What the input and the options point to must

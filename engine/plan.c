@@ -224,24 +224,43 @@ static void image_source_free(struct source *source)
     free(source);
 }
 
+/* Find where a part of an image is. */
+static void find_part(const struct engine_input *input, uint64_t block_size,
+                      uint64_t *start, uint64_t *end)
+{
+    *start = 0;
+    *end = input->image->size;
+    if (!input->is_part)
+        return;
+    assert(input->first_block <= *end / block_size + 1);
+    if (input->first_block > *end / block_size)
+        *start = *end; /* after a short block */
+    else
+        *start = input->first_block * block_size;
+    if (input->blocks <= (*end - *start) / block_size)
+        *end = *start + input->blocks * block_size;
+}
+
 int image_source_new(const struct engine_input *input, size_t block_size,
                      size_t md_size, size_t known_room, struct source **source)
 {
     struct image_source *s = calloc(1, sizeof(*s));
+    uint64_t start;
 
     if (!s)
         return ENOMEM;
-    s->end = input->image->size;
+    find_part(input, block_size, &start, &s->end);
     s->source = (struct source){
         .next = image_next,
         .free = image_source_free,
         .name = input->image->name,
         .block_size = block_size,
-        .size = s->end,
+        .size = s->end - start,
     };
     s->cursor.image = input->image;
+    s->cursor.offset = start;
     s->known = input->known;
-    s->unknown_end = s->known ? 0 : s->end;
+    s->unknown_end = s->known ? start : s->end;
     s->md_size = md_size;
     s->known_room = known_room;
     s->zero_blocks = SLOT_HOLE / block_size;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Disks that are hashed with digests of a list. */
+/* Disks that are hashed with digests of a list, and parts of them. */
 #include "test.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "known_disk.h"
+#include "list/root-sink.h"
 
 #define MD 32
 
@@ -145,6 +146,97 @@ static void test_interrupted_and_unchanged(void **state)
     }
 }
 
+/* --- parts -------------------------------------------------------------- */
+
+static uint64_t first_block, end_block; /* of the part */
+
+static bool is_unchanged_in_part(const struct run *r, uint64_t block)
+{
+    return block >= first_block && block < end_block && is_unchanged(r, block);
+}
+
+static uint64_t part_length(const struct run *r)
+{
+    uint64_t start = first_block * r->options.block_size;
+    uint64_t end = end_block * r->options.block_size;
+    uint64_t size = r->memory.reader.size;
+
+    return (end < size ? end : size) - (start < size ? start : size);
+}
+
+static void add_to_root(int fd, struct sink *root)
+{
+    struct list_reader *list = open_list(fd, false);
+    struct error error = ERROR_INIT;
+    struct list_run found;
+
+    do {
+        assert_int_equal(list_reader_next(list, 0, &found, &error), 0);
+        if (found.mds)
+            assert_int_equal(
+                root->digests(root, found.mds, found.blocks, &error), 0);
+        else
+            assert_int_equal(root->zero(root, found.blocks, &error), 0);
+    } while (found.blocks > 0);
+    list_reader_free(list);
+}
+
+/* Hash the part, with the list of the old disk if there is one, and add its
+ * digests to the root. */
+static void hash_part(struct run *r, int base, struct sink *root)
+{
+    uint64_t size = r->memory.reader.size;
+    bool all = part_length(r) == size;
+    int fd;
+
+    r->input.is_part = true;
+    r->input.first_block = first_block;
+    r->input.blocks = end_block - first_block;
+    r->memory.bytes = new;
+    r->input.known = NULL;
+    fd = write_list(r, false);
+    assert_int_equal(r->result.md_len, all ? MD : 0);
+    assert_int_equal(r->result.length, size);
+    assert_int_equal(r->result.counts.known, 0);
+    if (base >= 0) {
+        run_known(r, unchanged(base, same_changes(), size),
+                  hide(r, is_unchanged_in_part), part_length(r));
+    }
+    add_to_root(fd, root);
+    close(fd);
+}
+
+static void test_parts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        uint64_t size = random_size();
+        unsigned count = 1 + random_number() % 5;
+        unsigned char expected[MD];
+        struct sink_end end = { .length = size };
+        struct sink *root;
+        struct run r;
+        int base;
+
+        changes_free(&make_changes(size)->changes);
+        run_init(&r, old, size);
+        base = write_list(&r, false);
+        assert_int_equal(
+            root_sink_new(r.options.block_size, "sha256", LIST_NAME, &root), 0);
+        end_block = 0;
+        for (unsigned part = 1; part <= count; part++) {
+            first_block = end_block;
+            end_block = run_blocks(&r) * part / count;
+            hash_part(&r, base, root);
+        }
+        assert_int_equal(root->end(root, &end, &r.error), 0);
+        oracle_checksum("sha256", r.options.block_size, new, size, expected);
+        assert_memory_equal(end.md, expected, MD);
+        root_sink_free(root);
+        close(base);
+    }
+}
+
 /* --- errors ------------------------------------------------------------- */
 
 static void assert_error(struct run *r, const char *message)
@@ -269,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_nothing_changed),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_interrupted_and_unchanged),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_other_length),
         cmocka_unit_test(test_broken_list),
         cmocka_unit_test(test_first_fault),

@@ -154,10 +154,13 @@ int run(struct run *r)
     int err;
 
     alarm(120);
-    test_case("size %llu, threads %u, depth %u, read size %zu, block size %zu",
+    test_case("size %llu, threads %u, depth %u, read size %zu, block size %zu, "
+              "part %d %llu+%llu",
               (unsigned long long)r->memory.reader.size, r->options.threads,
               r->options.queue_depth, r->options.read_size,
-              r->options.block_size);
+              r->options.block_size, r->input.is_part,
+              (unsigned long long)r->input.first_block,
+              (unsigned long long)r->input.blocks);
     assert_int_equal(
         image_open_reader(&r->memory.reader,
                           &(struct image_options){ .format = "raw" },
@@ -193,6 +196,7 @@ int write_list(struct run *r, bool pipe)
 {
     struct list_header header = {
         .block_size = r->options.block_size,
+        .first_block = r->input.first_block,
         .length = pipe ? LIST_LENGTH_UNKNOWN : r->memory.reader.size,
         .digest = "sha256",
         .source = (char[]){ "{}" },
