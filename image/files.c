@@ -42,9 +42,11 @@ bool image_file(const struct image *image, size_t layer, size_t n,
         l = l->backing;
     for (; l && !r; l = l->backing)
         r = layer_file(l, &n);
-    if (r)
-        *file = (struct image_file){
-            .name = r->name, .size = r->size, .id = r->id, .state = r->state
-        };
-    return r;
+    if (!r)
+        return false;
+    *file =
+        (struct image_file){ .name = r->name, .size = r->size, .id = r->id };
+    if (r->ops->get_state)
+        r->ops->get_state(r, &file->state);
+    return true;
 }

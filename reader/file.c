@@ -142,6 +142,31 @@ static int file_check_unchanged(struct reader *r, struct error *error)
     return change_watch_check(&to_file(r)->watch, &r->warning, error);
 }
 
+/* The type is opaque, but large enough for an ID. */
+static uint64_t file_system_id(int fd)
+{
+    struct statfs fs;
+    uint64_t id = 0;
+
+    if (fstatfs(fd, &fs) == 0)
+        memcpy(&id, &fs.f_fsid, sizeof(id));
+    return id;
+}
+
+static void file_get_state(const struct reader *r, struct object_state *state)
+{
+    const struct file *f = to_file(r);
+
+    *state = (struct object_state){ .kind = OBJECT_DEVICE };
+    if (S_ISREG(f->stat.st_mode))
+        *state = (struct object_state){
+            .kind = OBJECT_FILE,
+            .file_system = file_system_id(f->base.fd),
+            .mtime = f->stat.st_mtim,
+            .ctime = f->stat.st_ctim,
+        };
+}
+
 static void file_close(struct reader *r)
 {
     struct file *f = to_file(r);
@@ -167,6 +192,7 @@ static const struct reader_ops file_ops = {
     .queue_new = file_queue_new,
     .early_end = "it shrank while it was read",
     .check_unchanged = file_check_unchanged,
+    .get_state = file_get_state,
     .close = file_close,
 };
 
@@ -207,34 +233,16 @@ static int check_size_is_true(const struct file *f, struct error *error)
                             : "");
 }
 
-/* The type is opaque, but large enough for an ID. */
-static uint64_t file_system_id(int fd)
-{
-    struct statfs fs;
-    uint64_t id = 0;
-
-    if (fstatfs(fd, &fs) == 0)
-        memcpy(&id, &fs.f_fsid, sizeof(id));
-    return id;
-}
-
 static int get_size(struct file *f, struct error *error)
 {
     f->base.reader.id = (struct object_id){ f->stat.st_dev, f->stat.st_ino };
     if (S_ISREG(f->stat.st_mode)) {
-        f->base.reader.state = (struct object_state){
-            .kind = OBJECT_FILE,
-            .file_system = file_system_id(f->base.fd),
-            .mtime = f->stat.st_mtim,
-            .ctime = f->stat.st_ctim,
-        };
         f->base.reader.size = f->stat.st_size;
         f->base.reader.allocated =
             (uint64_t)f->stat.st_blocks * 512; /* stat(2) */
         return check_size_is_true(f, error);
     }
     f->base.reader.id = (struct object_id){ f->stat.st_rdev, 0 };
-    f->base.reader.state.kind = OBJECT_DEVICE;
     if (ioctl(f->base.fd, BLKGETSIZE64, &f->base.reader.size) != 0)
         return error_set(error, errno, "%s: cannot get the size: %s",
                          f->base.reader.name, strerror(errno));

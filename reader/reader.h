@@ -69,6 +69,23 @@ static inline void read_debug(const struct read *read, const char *how)
         read_debug_event(read, how);
 }
 
+/* What a reader reads. */
+enum object_kind {
+    OBJECT_OTHER,  /* an export, or whatever else has no identity */
+    OBJECT_FILE,   /* a regular file */
+    OBJECT_DEVICE, /* a block device */
+};
+
+/* In which state an object was opened. */
+struct object_state {
+    enum object_kind kind;
+    /* Of a file: */
+    uint64_t file_system; /* its ID, which stays when the file system gets
+                           * another device number; 0: it has none */
+    struct timespec mtime;
+    struct timespec ctime;
+};
+
 struct reader_ops {
     /*
      * Find what is at offset: an extent of at least one byte and at most
@@ -116,6 +133,9 @@ struct reader_ops {
      * warning. */
     int (*check_unchanged)(struct reader *r, struct error *error);
 
+    /* Get the state. NULL: the object is an OBJECT_OTHER. */
+    void (*get_state)(const struct reader *r, struct object_state *state);
+
     void (*close)(struct reader *r);
 };
 
@@ -123,22 +143,6 @@ struct reader_ops {
 struct object_id {
     uint64_t device;
     uint64_t inode;
-};
-
-enum object_kind {
-    OBJECT_OTHER,  /* an export, or whatever else has no identity */
-    OBJECT_FILE,   /* a regular file */
-    OBJECT_DEVICE, /* a block device */
-};
-
-/* In which state an object was opened. */
-struct object_state {
-    enum object_kind kind;
-    /* Of a file: */
-    uint64_t file_system; /* its ID, which stays when the file system gets
-                           * another device number; 0: it has none */
-    struct timespec mtime;
-    struct timespec ctime;
 };
 
 /* The largest minimum block size of an NBD server. */
@@ -155,7 +159,6 @@ struct reader {
     uint64_t allocated; /* an estimate of the bytes that are not holes; 0:
                          * unknown */
     struct object_id id;
-    struct object_state state;
     const char *warning; /* for the user, or NULL; whoever prints it clears
                           * it */
 
