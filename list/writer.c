@@ -44,7 +44,7 @@ struct list_writer {
     int64_t sync_ms;  /* when the file was synced */
 };
 
-/* --- output -------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------- */
 
 static int write_error(struct list_writer *w, int err, struct error *error)
 {
@@ -78,7 +78,7 @@ static int sync_data(struct list_writer *w, struct error *error)
     return 0;
 }
 
-/* --- chunks -------------------------------------------------------------- */
+/* --- chunks ----------------------------------------------------------- */
 
 /* End the chunk with its check, and write it. */
 static int cut(struct list_writer *w, struct error *error)
@@ -173,7 +173,7 @@ static void grow(struct list_writer *w, const unsigned char *mds,
     }
 }
 
-/* --- records ------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------- */
 
 static int put_zeros(struct list_writer *w, uint64_t count, struct error *error)
 {
@@ -218,7 +218,7 @@ static size_t alike(const struct list_writer *w, const unsigned char *mds,
     return n;
 }
 
-/* --- the sink ------------------------------------------------------------ */
+/* --- the sink --------------------------------------------------------- */
 
 /* Count blocks that come; returns how many of them are written already. */
 static uint64_t come(struct list_writer *w, uint64_t count)
@@ -316,7 +316,7 @@ static int writer_end(struct sink *sink, struct sink_end *end,
     return err;
 }
 
-/* --- begin and end of a writer ------------------------------------------- */
+/* --- begin and end of a writer ---------------------------------------- */
 
 static int writer_alloc(int fd, const char *name,
                         const struct list_header *header,
