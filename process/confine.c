@@ -60,6 +60,9 @@
  * both. */
 #define FS_SOCKETS (FS_MAKE_DIR | FS_MAKE_SOCK | FS_REMOVE_DIR | FS_REMOVE_FILE)
 
+/* What it takes to rename a file within its directory. */
+#define FS_RENAMES (FS_MAKE_REG | FS_REMOVE_FILE)
+
 struct ruleset_attr {
     uint64_t handled_access_fs;
     uint64_t handled_access_net;
@@ -79,28 +82,37 @@ static int landlock_version(void)
     return version > 0 ? (int)version : 0;
 }
 
+/* Allow access to what a descriptor is open for, and beneath it. */
+static int allow_fd(int ruleset, int fd, uint64_t access)
+{
+    struct path_beneath_attr beneath = {
+        .allowed_access = access,
+        .parent_fd = fd,
+    };
+    long result =
+        syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath, 0);
+
+    return result == 0 ? 0 : errno;
+}
+
 /* Allow access beneath a path. Where the path does not exist there is nothing
  * to allow. */
 static int allow(int ruleset, const char *path, uint64_t access)
 {
-    struct path_beneath_attr beneath = {
-        .allowed_access = access,
-        .parent_fd = open(path, O_PATH | O_CLOEXEC),
-    };
-    int err = 0;
+    int fd = open(path, O_PATH | O_CLOEXEC);
+    int err;
 
-    if (beneath.parent_fd < 0)
+    if (fd < 0)
         return 0;
-    if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &beneath,
-                0) != 0)
-        err = errno;
-    close(beneath.parent_fd);
+    err = allow_fd(ruleset, fd, access);
+    close(fd);
     return err;
 }
 
-/* sockets: the directory in which sockets may be made; NULL: none. Returns 0,
- * or a positive errno value if the process is not confined. */
-static int restrict_self(const char *sockets, bool network)
+/* sockets: the directory in which sockets may be made; NULL: none. renames: a
+ * descriptor of one in which files may be renamed; -1: none. Returns 0, or a
+ * positive errno value if the process is not confined. */
+static int restrict_self(const char *sockets, int renames, bool network)
 {
     struct ruleset_attr attr = { .handled_access_fs = FS_ALL_CHANGES };
     int version = landlock_version();
@@ -125,6 +137,8 @@ static int restrict_self(const char *sockets, bool network)
     err = allow(ruleset, "/dev/null", FS_WRITE_FILE);
     if (!err && sockets)
         err = allow(ruleset, sockets, FS_SOCKETS);
+    if (!err && renames >= 0)
+        err = allow_fd(ruleset, renames, FS_RENAMES);
     if (!err && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
         err = errno;
     close(ruleset);
@@ -133,11 +147,19 @@ static int restrict_self(const char *sockets, bool network)
 
 static bool confined;
 
+/* Where this process may rename files; -1: nowhere. */
+static int renames_fd = -1;
+
+void confine_except_renames(int directory)
+{
+    renames_fd = directory;
+}
+
 void confine_this_process(bool network)
 {
     if (confined || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return;
-    confined = restrict_self(private_socket_parent(), network) == 0;
+    confined = restrict_self(private_socket_parent(), renames_fd, network) == 0;
 }
 
 /* --- seccomp ------------------------------------------------------------ */
@@ -273,7 +295,7 @@ int confine_server(bool network)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
-    return filter_calls(restrict_self(NULL, network) == 0, network);
+    return filter_calls(restrict_self(NULL, -1, network) == 0, network);
 }
 
 void bound_server_memory(void)

@@ -24,6 +24,14 @@
 void confine_this_process(bool network);
 
 /*
+ * Once it is confined, this process may still create, rename and remove regular
+ * files beneath a directory: it has opened a file there, which gets its name
+ * when it is whole. A server may not. The descriptor must be open until
+ * confine_this_process() is called.
+ */
+void confine_except_renames(int directory);
+
+/*
  * In a child that is about to execute a server: it cannot write to any file,
  * not even in the temporary directory. Without network it cannot make sockets;
  * those that it inherits keep working. This takes a

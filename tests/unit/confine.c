@@ -39,6 +39,7 @@ enum {
     MAKE_SOCKET_PLACE = 1 << 3,
     UNIX_SOCKET = 1 << 4,
     CONNECT = 1 << 5,
+    RENAME = 1 << 6,
 };
 
 static bool can_open(const char *path, int flags)
@@ -50,14 +51,20 @@ static bool can_open(const char *path, int flags)
     return fd >= 0;
 }
 
-static bool can_change(void)
+static bool can_rename(void)
+{
+    return rename(file, other) == 0 && rename(other, file) == 0;
+}
+
+/* Some of it is part of renaming. */
+static bool can_change(bool renames)
 {
     return can_open(file, O_WRONLY) || can_open(file, O_RDWR) ||
-           can_open(file, O_RDONLY | O_TRUNC) ||
-           can_open(other, O_RDONLY | O_CREAT) || truncate(file, 1) == 0 ||
-           rename(file, other) == 0 || link(file, other) == 0 ||
+           can_open(file, O_RDONLY | O_TRUNC) || truncate(file, 1) == 0 ||
            symlink(file, other) == 0 || mkdir(other, 0700) == 0 ||
-           mkfifo(other, 0600) == 0 || unlink(file) == 0;
+           mkfifo(other, 0600) == 0 ||
+           (!renames && (can_open(other, O_RDONLY | O_CREAT) ||
+                         link(file, other) == 0 || unlink(file) == 0));
 }
 
 static bool can_make_a_place(void)
@@ -87,7 +94,10 @@ static bool can_connect(void)
 
 static int try_all(void)
 {
-    return (can_open(file, O_RDONLY) ? READ : 0) | (can_change() ? WRITE : 0) |
+    bool renames = can_rename();
+
+    return (can_open(file, O_RDONLY) ? READ : 0) | (renames ? RENAME : 0) |
+           (can_change(renames) ? WRITE : 0) |
            (can_open("/dev/null", O_RDWR) ? NULL_DEVICE : 0) |
            (can_make_a_place() ? MAKE_SOCKET_PLACE : 0) |
            (can_make_unix_socket() ? UNIX_SOCKET : 0) |
@@ -146,6 +156,22 @@ static void this_process_without_network(void)
     confine_this_process(false);
 }
 
+static void this_process_but_renames(void)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    confine_except_renames(fd);
+    confine_this_process(true);
+    close(fd);
+}
+
+static void qemu_of_such_a_process(void)
+{
+    this_process_but_renames();
+    if (confine_server(true) != 0)
+        _exit(254);
+}
+
 static void qemu(void)
 {
     confine_this_process(true);
@@ -168,10 +194,23 @@ static void test_this_process(void **state)
 
     (void)state;
     if (landlock_version() == 0)
-        more |= WRITE;
+        more |= WRITE | RENAME;
     assert_int_equal(in_child(this_process), more | CONNECT);
     assert_int_equal(in_child(this_process_without_network),
                      landlock_version() >= 4 ? more : more | CONNECT);
+}
+
+static void test_renames(void **state)
+{
+    int null_device = landlock_version() ? NULL_DEVICE : 0;
+
+    (void)state;
+    assert_int_equal(in_child(this_process_but_renames),
+                     READ | RENAME | NULL_DEVICE | MAKE_SOCKET_PLACE |
+                         UNIX_SOCKET | CONNECT |
+                         (landlock_version() ? 0 : WRITE));
+    assert_int_equal(in_child(qemu_of_such_a_process),
+                     READ | null_device | UNIX_SOCKET | CONNECT);
 }
 
 static void test_qemu(void **state)
@@ -261,6 +300,8 @@ int main(void)
         { "this process", test_this_process, make_file, NULL, NULL },
         { "this process, without Landlock", test_this_process, make_file, NULL,
           without },
+        { "renames", test_renames, make_file, NULL, NULL },
+        { "renames, without Landlock", test_renames, make_file, NULL, without },
         { "qemu-nbd", test_qemu, make_file, NULL, NULL },
         { "qemu-nbd, without Landlock", test_qemu, make_file, NULL, without },
         { "no filter", test_no_filter, make_file, NULL, NULL },
