@@ -139,7 +139,7 @@ static void verify(struct list *list, const struct sum *sum,
         verdict(list, sum, "FAILED open or read");
         return;
     }
-    if (checksum_begin(&c, o, sum->name) == 0) {
+    if (checksum_begin(&c, o, NULL, sum->name) == 0) {
         compare(list, sum, &c.result);
     } else if (!o->list.ignore_missing || !is_missing(o, &c)) {
         message("%s", error_message(&c.error));

@@ -2,6 +2,7 @@
 #include "cli/checksum.h"
 
 #include "cli/input.h"
+#include "cli/list-write.h"
 #include "cli/message.h"
 #include "cli/report.h"
 #include "cli/run.h"
@@ -9,7 +10,7 @@
 #include "image/image.h"
 
 int checksum_begin(struct checksum *c, const struct options *o,
-                   const char *name)
+                   struct list_write *list, const char *name)
 {
     double start = clock_seconds();
     struct read_method_figures before;
@@ -23,7 +24,12 @@ int checksum_begin(struct checksum *c, const struct options *o,
     if (err)
         return err;
     printed = input_warn(o, c->input.image, 0);
-    err = run_engine(o, &c->input, &c->result, &c->error);
+    if (list)
+        err = list_write_begin(list, o, &c->input, &c->error);
+    if (!err)
+        err = run_engine(o, &c->input, &c->result, &c->error);
+    if (!err && list)
+        err = list_write_end(list, &c->error);
     input_warn(o, c->input.image, printed);
     c->seconds = clock_seconds() - start;
     if (!err && o->verbose && o->list.verbosity != VERBOSITY_QUIET)

@@ -2,6 +2,7 @@
 #ifndef CLI_CHECKSUM_H
 #define CLI_CHECKSUM_H
 
+#include "cli/list-write.h"
 #include "cli/options.h"
 
 /* The checksum of one image, and what else is known about it. */
@@ -13,10 +14,10 @@ struct checksum {
     struct error error; /* why there is no result */
 };
 
-/* Compute the checksum of one image; "-" is standard input. The caller prints
- * the error. */
+/* Compute the checksum of one image; "-" is standard input. list: where
+ * its digests go, or NULL. The caller prints the error. */
 int checksum_begin(struct checksum *c, const struct options *o,
-                   const char *name);
+                   struct list_write *list, const char *name);
 
 /* Close the image, and clear the error. */
 void checksum_end(struct checksum *c);

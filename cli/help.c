@@ -28,13 +28,13 @@ static const char head[] =
 
 /* A column, and the width of the names in it. */
 struct column {
-    const struct option_group *groups[2];
+    const struct option_group *groups[3]; /* NULL: no more */
     int names;
     size_t width;
 };
 
 static const struct column left = {
-    .groups = { &hash_options, &check_options },
+    .groups = { &hash_options, &check_options, &list_options },
     .names = 21,
     .width = LEFT_WIDTH - 1,
 };
@@ -125,6 +125,9 @@ static void add_groups(struct lines *lines, const struct column *column,
 {
     for (size_t i = 0; i < ARRAY_SIZE(column->groups); i++) {
         const struct option_group *group = column->groups[i];
+
+        if (!group)
+            break;
 
         append(add_line(lines), "%s", group->title);
         add_options(lines, column, group, blksum);

@@ -55,6 +55,8 @@ static bool add_result(struct json_object *object, const struct options *o,
            json_add_number(object, "block-size", o->engine.block_size) &&
            json_add_hex(object, "checksum", r->md, r->md_len) &&
            add_chain(object, image) &&
+           (!o->digest_list.write ||
+            json_add_name(object, "list", o->digest_list.write)) &&
            json_add_number(object, "data", r->counts.data) &&
            json_add_number(object, "zero", r->counts.zero) &&
            json_add_number(object, "hole", r->counts.hole) &&

@@ -37,6 +37,12 @@ static struct json_object *add(struct json_object *object, const char *key,
     return NULL;
 }
 
+bool json_add_value(struct json_object *object, const char *key,
+                    struct json_object *value)
+{
+    return json_object_object_add(object, key, value) == 0;
+}
+
 struct json_object *json_add_object(struct json_object *object, const char *key)
 {
     return add(object, key, json_object_new_object());

@@ -24,6 +24,10 @@ struct json_object *json_new(void);
 /* NULL is accepted. */
 void json_free(struct json_object *value);
 
+/* Add a value. The object owns it unless this fails. */
+bool json_add_value(struct json_object *object, const char *key,
+                    struct json_object *value);
+
 /* Add an empty object or array. */
 struct json_object *json_add_object(struct json_object *object,
                                     const char *key);

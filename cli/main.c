@@ -10,6 +10,8 @@
 #include "cli/checksum.h"
 #include "cli/help.h"
 #include "cli/json-sum.h"
+#include "cli/list-show.h"
+#include "cli/list-write.h"
 #include "cli/message.h"
 #include "cli/option-list.h"
 #include "cli/options.h"
@@ -51,26 +53,49 @@ static bool hide_secrets(int argc, char **argv)
     return true;
 }
 
-/* Print the checksum of one image, or why there is none. */
-static bool print_checksum(const struct options *o, const char *name)
+static void write_line(const struct options *o, const struct checksum *c)
+{
+    const struct sums_line line = {
+        .name = c->name,
+        .digest = o->engine.digest,
+        .block_size = o->engine.block_size,
+        .md = c->result.md,
+        .md_len = c->result.md_len,
+    };
+
+    sums_write(stdout, &o->list, &line);
+}
+
+/* Print the checksum of one image, or why there is none. list: where its
+ * digests go, or NULL. */
+static bool print_checksum(const struct options *o, struct list_write *list,
+                           const char *name)
 {
     struct checksum c;
-    bool ok = checksum_begin(&c, o, name) == 0;
+    bool ok = checksum_begin(&c, o, list, name) == 0;
 
     if (!ok)
         message("%s", error_message(&c.error));
     if (o->list.json)
         ok = json_write_sum(stdout, o, &c) && ok;
-    else if (ok && o->list.tag)
-        sums_write_tag(stdout, o, &c);
-    else if (ok)
-        sums_write_plain(stdout, o, &c);
+    else if (ok && !(list && list_write_is_on_stdout(list)))
+        write_line(o, &c);
     checksum_end(&c);
     output_flush();
     return ok;
 }
 
-static int do_all(const struct options *o)
+static bool do_one(const struct options *o, struct list_write *list,
+                   const char *name)
+{
+    if (o->list.check)
+        return check_list(o, name);
+    if (o->digest_list.show)
+        return list_show(o, name);
+    return print_checksum(o, list, name);
+}
+
+static int do_all(const struct options *o, struct list_write *list)
 {
     char dash[] = "-";
     char *standard_input[] = { dash };
@@ -79,10 +104,7 @@ static int do_all(const struct options *o)
     int status = EXIT_SUCCESS;
 
     for (int i = 0; i < count; i++) {
-        bool ok = o->list.check ? check_list(o, names[i])
-                                : print_checksum(o, names[i]);
-
-        if (!ok)
+        if (!do_one(o, list, names[i]))
             status = EXIT_FAILURE;
     }
     return status;
@@ -96,6 +118,26 @@ static bool may_connect(const struct options *o)
     for (int i = 0; !remote && i < o->image_count; i++)
         remote = !path_of_name(o->images[i]);
     return remote;
+}
+
+/* Do what the options say, confined as far as they allow. */
+static int run(const struct options *o)
+{
+    struct list_write *list = NULL;
+    struct error error = ERROR_INIT;
+    int status;
+
+    if (o->digest_list.write && list_write_open(o, &list, &error)) {
+        message("%s", error_message(&error));
+        error_clear(&error);
+        return EXIT_FAILURE;
+    }
+    /* A server that the user starts is not confined. */
+    if (!o->command)
+        confine_this_process(may_connect(o));
+    status = do_all(o, list);
+    list_write_free(list);
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -113,10 +155,7 @@ int main(int argc, char **argv)
     debug_start(getenv("DISKSUM_DEBUG"), message_line);
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
-        /* A server that the user starts is not confined. */
-        if (!options.command)
-            confine_this_process(may_connect(&options));
-        status = do_all(&options);
+        status = run(&options);
         break;
     case OPTIONS_HELP:
         help_print(options.blksum);

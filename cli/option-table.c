@@ -10,8 +10,8 @@
 #define LONG_OPTION 256
 
 static const struct option_group *const groups[] = {
-    &hash_options,  &read_options,  &print_options,
-    &check_options, &other_options,
+    &hash_options,  &read_options, &print_options,
+    &check_options, &list_options, &other_options,
 };
 
 const struct option_info *option_at(size_t n)

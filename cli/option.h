@@ -54,6 +54,7 @@ extern const struct option_group hash_options;
 extern const struct option_group read_options;
 extern const struct option_group print_options;
 extern const struct option_group check_options;
+extern const struct option_group list_options;
 extern const struct option_group other_options;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "cli/check-options.h"
 #include "cli/digest-option.h"
+#include "cli/list-options.h"
 #include "cli/message.h"
 #include "cli/operands.h"
 #include "cli/option-error.h"
@@ -66,7 +67,7 @@ static enum options_result check_all(const struct options *o)
         usage_message("--check takes lists, not a command");
         return OPTIONS_BAD;
     }
-    if (!check_options_verify(&o->list))
+    if (!check_options_verify(&o->list) || !list_options_verify(o))
         return OPTIONS_BAD;
     return digest_option_check(&o->engine);
 }

@@ -31,16 +31,23 @@ struct list_options {
     const char *check_only;   /* the last option that needs --check */
 };
 
+/* Lists of the digests of all blocks. */
+struct digest_list_options {
+    const char *write; /* the list to write, or NULL */
+    bool show;         /* the operands are lists */
+};
+
 struct options {
     bool blksum; /* called by that name: some letters and defaults differ */
     struct engine_options engine;
     struct image_options image;
     struct list_options list;
+    struct digest_list_options digest_list;
     struct progress_options progress;
     struct nbd_options nbd;
     char **objects; /* for image.objects */
     bool verbose;
-    char **images;      /* with list.check: lists */
+    char **images;      /* or lists, where an option says so */
     int image_count;    /* 0: standard input, or */
     char *command_name; /* a command, */
     char **command;     /* which starts a server; NULL: none */

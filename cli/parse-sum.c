@@ -17,7 +17,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Undo the escapes of sums_write_plain(), in place. */
+/* Undo the escapes of sums_write(), in place. */
 static bool unescape(char *name)
 {
     char *to = name;

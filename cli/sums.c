@@ -60,23 +60,10 @@ static void write_name(FILE *f, const char *name, struct style style)
     write_text(f, p, p + strlen(p), style);
 }
 
-static void write_hex(FILE *f, const struct engine_result *r)
+static void write_hex(FILE *f, const struct sums_line *line)
 {
-    for (unsigned i = 0; i < r->md_len; i++)
-        fprintf(f, "%02x", r->md[i]);
-}
-
-void sums_write_plain(FILE *f, const struct options *o,
-                      const struct checksum *c)
-{
-    struct style style = { .escape = !o->list.zero && wants_escapes(c->name) };
-
-    if (style.escape)
-        putc('\\', f);
-    write_hex(f, &c->result);
-    fputs("  ", f);
-    write_name(f, c->name, style);
-    putc(o->list.zero ? 0 : '\n', f);
+    for (unsigned i = 0; i < line->md_len; i++)
+        fprintf(f, "%02x", line->md[i]);
 }
 
 /* Write the shortest exact text of a size: "64K", "1M", "512". */
@@ -90,22 +77,35 @@ static void write_size(FILE *f, size_t size)
         fprintf(f, "%zu", size);
 }
 
-void sums_write_tag(FILE *f, const struct options *o, const struct checksum *c)
+/* Write "BLKHASH-SHA256-64K". */
+static void write_tag(FILE *f, const struct sums_line *line)
 {
-    struct style style = { .escape = !o->list.zero && wants_escapes(c->name) };
+    fputs(SUM_TAG, f);
+    for (const char *p = line->digest; *p; p++)
+        putc(toupper((unsigned char)*p), f);
+    putc('-', f);
+    write_size(f, line->block_size);
+}
+
+void sums_write(FILE *f, const struct list_options *o,
+                const struct sums_line *line)
+{
+    struct style style = { .escape = !o->zero && wants_escapes(line->name) };
 
     if (style.escape)
         putc('\\', f);
-    fputs(SUM_TAG, f);
-    for (const char *p = o->engine.digest; *p; p++)
-        putc(toupper((unsigned char)*p), f);
-    putc('-', f);
-    write_size(f, o->engine.block_size);
-    fputs(" (", f);
-    write_name(f, c->name, style);
-    fputs(") = ", f);
-    write_hex(f, &c->result);
-    putc(o->list.zero ? 0 : '\n', f);
+    if (o->tag) {
+        write_tag(f, line);
+        fputs(" (", f);
+        write_name(f, line->name, style);
+        fputs(") = ", f);
+        write_hex(f, line);
+    } else {
+        write_hex(f, line);
+        fputs("  ", f);
+        write_name(f, line->name, style);
+    }
+    putc(o->zero ? 0 : '\n', f);
 }
 
 void sums_write_verdict(FILE *f, const char *name, const char *verdict)

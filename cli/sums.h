@@ -10,14 +10,20 @@
 
 #include <stdio.h>
 
-#include "cli/checksum.h"
+#include "cli/options.h"
 
-/* "hex  name". */
-void sums_write_plain(FILE *f, const struct options *o,
-                      const struct checksum *c);
+struct sums_line {
+    const char *name;
+    const char *digest;
+    size_t block_size;
+    const unsigned char *md;
+    unsigned md_len;
+};
 
-/* "BLKHASH-SHA256-64K (name) = hex". */
-void sums_write_tag(FILE *f, const struct options *o, const struct checksum *c);
+/* Write "hex  name", or "BLKHASH-SHA256-64K (name) = hex" if the options ask
+ * for tags. */
+void sums_write(FILE *f, const struct list_options *o,
+                const struct sums_line *line);
 
 /* "name: verdict". The name is from a list, which is not trusted: on a
  * terminal, its control characters are escaped. */

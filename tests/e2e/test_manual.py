@@ -47,8 +47,11 @@ def test_json_keys(disksum, root, tmp_path):
     out = disksum("--json", "top\udcff", "no\udcff", "no", cwd=tmp_path,
                   check=False).stdout
     top, no_utf8, no = map(json.loads, out.splitlines())
-    assert {**dict(printed(top)), **dict(printed(no))} == documented(root)
-    assert set(documented(root)) - set(top) == {"error"}
+    listed = json.loads(disksum("--json", "--write-list=list", "base\udcff",
+                                cwd=tmp_path).stdout)
+    assert {**dict(printed(top)), **dict(printed(no)), **dict(printed(listed))} == \
+        documented(root)
+    assert set(documented(root)) - set(top) == {"error", "list"}
     assert set(no_utf8) == {"filename", "filename-hex", "error"}
     assert set(no) == {"filename", "error"}
     assert top["data"] + top["zero"] + top["hole"] == top["virtual-size"]

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/list-write.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/identity.h"
+#include "cli/whole-file.h"
+#include "common/array.h"
+#include "list/reader.h"
+#include "list/writer.h"
+#include "process/confine.h"
+
+struct list_write {
+    struct whole_file file;
+    bool open;  /* the file; its part is ours to remove */
+    bool whole; /* it has its name */
+    struct list_header header;
+    struct list_writer *writer;
+    struct sink *sinks[1]; /* the writer, for the engine */
+    struct sigaction pipe_action;
+};
+
+/* --- open --------------------------------------------------------------- */
+
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+/* A pipe that nobody reads any more is an error of write(). A handler does not
+ * last in the servers that are started, as SIG_IGN would. */
+static void catch_broken_pipe(struct list_write *l)
+{
+    struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGPIPE, &action, &l->pipe_action);
+}
+
+int list_write_open(const struct options *o, struct list_write **list,
+                    struct error *error)
+{
+    struct list_write *l = calloc(1, sizeof(*l));
+    int err;
+
+    if (!l)
+        return error_no_memory(error, o->digest_list.write);
+    catch_broken_pipe(l);
+    err = whole_file_open(&l->file, o->digest_list.write, error);
+    l->open = !err;
+    if (!err && l->file.part)
+        confine_except_renames(l->file.directory);
+    *list = l;
+    if (err) {
+        list_write_free(l);
+        *list = NULL;
+    }
+    return err;
+}
+
+/* --- what is in the part ------------------------------------------------ */
+
+/* Whether a list that was interrupted has any digests. Another file is an
+ * error: it is not ours to replace. */
+static int find_digests(const struct list_write *l, bool *found,
+                        struct error *error)
+{
+    const struct list_reader_options options = { .partial = true };
+    struct error cause = ERROR_INIT;
+    struct list_reader *reader = NULL;
+    struct list_run run = { .blocks = 0 };
+    int err = 0;
+
+    *found = false;
+    if (lseek(l->file.fd, 0, SEEK_SET) < 0)
+        err = error_set(&cause, errno, "%s: %s", l->file.part, strerror(errno));
+    if (!err)
+        err = list_reader_new(l->file.fd, l->file.part, &options, &reader,
+                              &cause);
+    if (!err)
+        err = list_reader_next(reader, 1, &run, &cause);
+    list_reader_free(reader);
+    *found = run.blocks > 0;
+    if (err == ENODATA) {
+        error_clear(&cause);
+        return 0;
+    }
+    error_move(error, &cause);
+    return err;
+}
+
+/* The part of a run that was interrupted is worth the time that it took. */
+static int take_part(struct list_write *l, struct error *error)
+{
+    bool found;
+    int err;
+
+    if (!l->file.existed)
+        return 0;
+    err = find_digests(l, &found, error);
+    if (!err && found)
+        err = error_set(error, EEXIST,
+                        "%s: exists: an interrupted run left it; remove it "
+                        "to begin anew",
+                        l->file.part);
+    return err ? err : whole_file_begin_anew(&l->file, error);
+}
+
+/* --- begin -------------------------------------------------------------- */
+
+static int refuse_input(const struct list_write *l, struct error *error)
+{
+    return error_set(error, EINVAL,
+                     "%s: is the image that is hashed, or one of its files",
+                     l->file.name);
+}
+
+/* The list must not take the place of what is read. */
+static int check_names(const struct list_write *l,
+                       const struct engine_input *input, struct error *error)
+{
+    struct image_file file;
+    struct stat st;
+
+    if (!input->image)
+        return fstat(input->fd, &st) == 0 &&
+                       whole_file_replaces(&l->file, st.st_dev, st.st_ino)
+                   ? refuse_input(l, error)
+                   : 0;
+    for (size_t i = 0; image_file(input->image, 0, i, &file); i++) {
+        if (file.state.kind != OBJECT_OTHER &&
+            whole_file_replaces(&l->file, file.id.device, file.id.inode))
+            return refuse_input(l, error);
+    }
+    return 0;
+}
+
+static int make_header(const struct options *o,
+                       const struct engine_input *input,
+                       struct list_header *header, struct error *error)
+{
+    const struct identity_of of = {
+        .name = input->name,
+        .image = input->image,
+        .options = &o->image,
+    };
+    const char *digest = o->engine.digest;
+    size_t len = strlen(digest);
+
+    *header = (struct list_header){
+        .block_size = o->engine.block_size,
+        .length = input->image ? input->image->size : LIST_LENGTH_UNKNOWN,
+    };
+    if (len >= sizeof(header->digest))
+        return error_set(error, ENAMETOOLONG,
+                         "%s: the name of the digest is too long for a list",
+                         digest);
+    for (size_t i = 0; i < len; i++)
+        header->digest[i] = tolower((unsigned char)digest[i]);
+    return identity_write(&of, &header->source, &header->source_len, error);
+}
+
+int list_write_begin(struct list_write *l, const struct options *o,
+                     struct engine_input *input, struct error *error)
+{
+    int err = check_names(l, input, error);
+
+    if (!err)
+        err = make_header(o, input, &l->header, error);
+    if (!err)
+        err = take_part(l, error);
+    if (!err)
+        err = list_writer_new(l->file.fd, l->file.name, &l->header, &l->writer,
+                              error);
+    if (err)
+        return err;
+    l->sinks[0] = list_writer_sink(l->writer);
+    input->sinks = l->sinks;
+    input->sink_count = ARRAY_SIZE(l->sinks);
+    return 0;
+}
+
+/* --- end ---------------------------------------------------------------- */
+
+int list_write_end(struct list_write *l, struct error *error)
+{
+    int err = whole_file_commit(&l->file, error);
+
+    l->whole = !err;
+    return err;
+}
+
+bool list_write_is_on_stdout(const struct list_write *l)
+{
+    return l->file.is_stdout;
+}
+
+/* Remove a part without digests, unless it cannot be read any more. */
+static void remove_useless(struct list_write *l)
+{
+    struct error error = ERROR_INIT;
+    bool found;
+
+    if (find_digests(l, &found, &error) == 0 && !found)
+        whole_file_remove(&l->file);
+    error_clear(&error);
+}
+
+void list_write_free(struct list_write *l)
+{
+    if (!l)
+        return;
+    list_writer_free(l->writer);
+    free(l->header.source);
+    if (l->open && l->file.part && !l->whole)
+        remove_useless(l);
+    whole_file_close(&l->file);
+    sigaction(SIGPIPE, &l->pipe_action, NULL);
+    free(l);
+}

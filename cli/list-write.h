@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Writes the list of an image while it is hashed (--write-list).
+ */
+#ifndef CLI_LIST_WRITE_H
+#define CLI_LIST_WRITE_H
+
+#include "cli/options.h"
+
+struct list_write;
+
+/* Open the file, before this process is confined: it stays able to rename it.
+ * Free with list_write_free(). */
+int list_write_open(const struct options *o, struct list_write **list,
+                    struct error *error);
+
+/* The input is open: write the header, or find where the list goes on. The
+ * input gets what the engine needs for that, which list_write_free() frees. */
+int list_write_begin(struct list_write *list, const struct options *o,
+                     struct engine_input *input, struct error *error);
+
+/* The engine has finished: the list gets its name. */
+int list_write_end(struct list_write *list, struct error *error);
+
+/* Whether the list went to standard output, where nothing else belongs. */
+bool list_write_is_on_stdout(const struct list_write *list);
+
+/* After an error, what can be resumed stays. NULL is accepted. */
+void list_write_free(struct list_write *list);
+
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/whole-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/array.h"
+
+#define PART ".part"
+
+/* --- what is written directly ------------------------------------------- */
+
+/* The descriptor that a name stands for; -1: none. To open such a name would
+ * make another offset. */
+static int named_descriptor(const char *name)
+{
+    static const char *const directories[] = { "/dev/fd/", "/proc/self/fd/" };
+
+    if (strcmp(name, "-") == 0 || strcmp(name, "/dev/stdout") == 0)
+        return STDOUT_FILENO;
+    if (strcmp(name, "/dev/stderr") == 0)
+        return STDERR_FILENO;
+    for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+        size_t len = strlen(directories[i]);
+        const char *number = name + len;
+        char *end;
+        long fd;
+
+        if (strncmp(name, directories[i], len) != 0 || *number < '0' ||
+            *number > '9')
+            continue;
+        errno = 0;
+        fd = strtol(number, &end, 10);
+        if (!*end && !errno && fd <= INT_MAX)
+            return (int)fd;
+    }
+    return -1;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool is_standard_output(const struct stat *st)
+{
+    struct stat out;
+
+    return fstat(STDOUT_FILENO, &out) == 0 && is_same_file(st, &out);
+}
+
+static int use_descriptor(struct whole_file *f, int fd, struct error *error)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fstat(fd, &f->replaced) != 0)
+        return error_set(error, errno, "%s: %s", f->name, strerror(errno));
+    if ((flags & O_ACCMODE) == O_RDONLY || flags & O_PATH)
+        return error_set(error, EBADF, "%s: is not open for writing", f->name);
+    if (isatty(fd))
+        return error_set(error, ENOTTY,
+                         "%s: is a terminal; a digest list is binary", f->name);
+    f->fd = fd;
+    f->exists = true;
+    f->is_stdout = is_standard_output(&f->replaced);
+    return 0;
+}
+
+/* Opening a FIFO waits for its reader. */
+static int open_special(struct whole_file *f, struct error *error)
+{
+    int fd = open(f->name, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+    int err;
+
+    if (fd < 0)
+        return error_set(error, errno, "%s: %s", f->name, strerror(errno));
+    err = use_descriptor(f, fd, error);
+    if (err)
+        close(fd);
+    return err;
+}
+
+/* --- the part ----------------------------------------------------------- */
+
+static int set_part_error(const struct whole_file *f, int err,
+                          struct error *error)
+{
+    if (err == ELOOP)
+        return error_set(error, err, "%s: is a symbolic link", f->part);
+    return error_set(error, err, "%s: %s", f->part, strerror(err));
+}
+
+static int make_names(struct whole_file *f, struct error *error)
+{
+    const char *slash = strrchr(f->name, '/');
+
+    f->base = slash ? slash + 1 : f->name;
+    if (!*f->base)
+        return error_set(error, EISDIR, "%s: is a directory", f->name);
+    if (asprintf(&f->part, "%s" PART, f->name) < 0) {
+        f->part = NULL;
+        return error_no_memory(error, f->name);
+    }
+    f->part_base = f->part + (f->base - f->name);
+    return 0;
+}
+
+static int open_directory(struct whole_file *f, struct error *error)
+{
+    char *path = strndup(f->name, f->base - f->name);
+    int err = 0;
+
+    if (!path)
+        return error_no_memory(error, f->name);
+    f->directory = open(*path ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (f->directory < 0)
+        err = error_set(error, errno, "%s: cannot open its directory: %s",
+                        f->name, strerror(errno));
+    free(path);
+    return err;
+}
+
+/* In a directory where everybody can make files, such as /tmp, another user may
+ * have made the part, and chosen what is in it. */
+static bool is_planted(const struct whole_file *f, const struct stat *part)
+{
+    struct stat directory;
+
+    if (fstat(f->directory, &directory) != 0)
+        return true;
+    return directory.st_mode & S_ISVTX &&
+           directory.st_mode & (S_IWGRP | S_IWOTH) &&
+           part->st_uid != geteuid() && part->st_uid != directory.st_uid;
+}
+
+/* A process that has just finished may have renamed it before it was locked. */
+static int lock_part(const struct whole_file *f, const struct stat *part,
+                     struct error *error)
+{
+    struct stat named;
+
+    /* A file system without locks is not an error. */
+    if ((flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) ||
+        fstatat(f->directory, f->part_base, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !is_same_file(part, &named))
+        return error_set(error, EBUSY, "%s: another process is writing it",
+                         f->part);
+    return 0;
+}
+
+static int open_part(struct whole_file *f, struct error *error)
+{
+    const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+    struct stat st;
+
+    f->fd = openat(f->directory, f->part_base, flags | O_CREAT | O_EXCL, 0666);
+    if (f->fd < 0 && errno == EEXIST) {
+        f->existed = true;
+        f->fd =
+            openat(f->directory, f->part_base, flags | O_NONBLOCK | O_NOCTTY);
+    }
+    if (f->fd < 0 || fstat(f->fd, &st) != 0)
+        return set_part_error(f, errno, error);
+    if (!S_ISREG(st.st_mode))
+        return error_set(error, EINVAL, "%s: is not a regular file", f->part);
+    if (f->existed && is_planted(f, &st))
+        return error_set(error, EPERM, "%s: belongs to another user", f->part);
+    return lock_part(f, &st, error);
+}
+
+static int make_part(struct whole_file *f, struct error *error)
+{
+    int err = make_names(f, error);
+
+    if (!err)
+        err = open_directory(f, error);
+    return err ? err : open_part(f, error);
+}
+
+/* --- all ---------------------------------------------------------------- */
+
+int whole_file_open(struct whole_file *f, const char *name, struct error *error)
+{
+    int fd = named_descriptor(name);
+    struct stat *st = &f->replaced;
+
+    *f = (struct whole_file){ .name = name, .fd = -1, .directory = -1 };
+    if (fd >= 0)
+        return use_descriptor(f, fd, error);
+    f->exists = stat(name, st) == 0;
+    if (!f->exists)
+        return make_part(f, error);
+    if (S_ISDIR(st->st_mode))
+        return error_set(error, EISDIR, "%s: is a directory", name);
+    if (S_ISBLK(st->st_mode))
+        return error_set(error, EINVAL, "%s: is a block device", name);
+    if (is_standard_output(st))
+        return use_descriptor(f, STDOUT_FILENO, error);
+    return S_ISREG(st->st_mode) ? make_part(f, error) : open_special(f, error);
+}
+
+int whole_file_begin_anew(struct whole_file *f, struct error *error)
+{
+    if (ftruncate(f->fd, 0) != 0 || lseek(f->fd, 0, SEEK_SET) < 0)
+        return set_part_error(f, errno, error);
+    return 0;
+}
+
+bool whole_file_replaces(const struct whole_file *f, dev_t device, ino_t inode)
+{
+    const struct stat *st = &f->replaced;
+
+    return f->exists && st->st_dev == device && st->st_ino == inode;
+}
+
+int whole_file_commit(struct whole_file *f, struct error *error)
+{
+    if (!f->part)
+        return 0;
+    if (renameat(f->directory, f->part_base, f->directory, f->base) != 0)
+        return error_set(error, errno, "%s: cannot rename it: %s", f->part,
+                         strerror(errno));
+    /* EINVAL: this file system cannot sync a directory. */
+    if (fsync(f->directory) != 0 && errno != EINVAL)
+        return error_set(error, errno, "%s: cannot sync its directory: %s",
+                         f->name, strerror(errno));
+    return 0;
+}
+
+void whole_file_remove(struct whole_file *f)
+{
+    if (f->part)
+        unlinkat(f->directory, f->part_base, 0);
+}
+
+void whole_file_close(struct whole_file *f)
+{
+    if (f->fd > STDERR_FILENO)
+        close(f->fd);
+    if (f->directory >= 0)
+        close(f->directory);
+    free(f->part);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A file that gets its name only when it is whole. Until then it is NAME.part,
+ * in the same directory, where an interrupted run leaves it. Whatever is no
+ * regular file (a FIFO, a descriptor by its name in /dev/fd) is written
+ * directly.
+ */
+#ifndef CLI_WHOLE_FILE_H
+#define CLI_WHOLE_FILE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "common/error.h"
+
+struct whole_file {
+    const char *name;
+    int fd;         /* for reading, too, if there is a part */
+    char *part;     /* NAME.part; NULL: written directly */
+    bool existed;   /* the part: it was there already */
+    bool is_stdout; /* written directly, to standard output */
+
+    int directory;         /* of the part */
+    const char *base;      /* the name in it, */
+    const char *part_base; /* and that of the part */
+    bool exists;           /* something has the name now: */
+    struct stat replaced;
+};
+
+/* Open a file for writing; "-" is standard output. No symbolic link is followed
+ * to a part. If the part exists, it is opened as it is. Of several processes
+ * that write the same part, only one can open it. The name must stay valid.
+ * Close with whole_file_close(), also after an error. */
+int whole_file_open(struct whole_file *f, const char *name,
+                    struct error *error);
+
+/* Forget what the part has. */
+int whole_file_begin_anew(struct whole_file *f, struct error *error);
+
+/* Whether writing would change or replace this file. */
+bool whole_file_replaces(const struct whole_file *f, dev_t device, ino_t inode);
+
+/* All is written: give the part its name. Its bytes were synced. */
+int whole_file_commit(struct whole_file *f, struct error *error);
+
+/* Nothing in the part is worth keeping: remove it. */
+void whole_file_remove(struct whole_file *f);
+
+void whole_file_close(struct whole_file *f);
+
+#endif

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""--write-list: the list of an image, written while it is hashed."""
+
+import json
+import os
+import resource
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from conftest import BUILD, sums
+from oracle import checksum, write_image
+
+SPEC = "200000:A 300k:- 128k:0 70000:B 77:C"
+
+
+@pytest.fixture
+def image(tmp_path):
+    """A raw image; returns its checksum."""
+    return checksum(write_image(tmp_path / "disk", SPEC))
+
+
+@pytest.fixture
+def wrote(disksum, tmp_path):
+    """Write the list of an image. Returns its bytes: it is whole, of this
+    content, and the only new file."""
+    def run(*args, expected, **kwargs):
+        before = set(os.listdir(tmp_path))
+        out = disksum("--write-list=list", *args, cwd=tmp_path, **kwargs).stdout
+        assert sums(out) == [expected]
+        assert set(os.listdir(tmp_path)) - before <= {"list"}
+        assert sums(disksum("--show", "list", cwd=tmp_path).stdout) == [expected]
+        return (tmp_path / "list").read_bytes()
+    return run
+
+
+# --- every input ---------------------------------------------------------
+
+@pytest.mark.sanitizer
+def test_file(wrote, tmp_path, image):
+    written = wrote("disk", expected=image)
+    assert written.startswith(b"BLKLIST\0")
+    # Nothing depends on the time, nor on threads.
+    assert wrote("disk", "-t3", "--read-size=64k", expected=image) == written
+
+
+@pytest.mark.sanitizer
+def test_pipe(wrote, tmp_path, image):
+    content = (tmp_path / "disk").read_bytes()
+    wrote("-", input=content, expected=image)
+    wrote(input=b"", expected=checksum(b""))
+
+
+def test_formats(wrote, tmp_path, image):
+    for name in "qcow2", "vmdk", "vhdx":
+        subprocess.run(["qemu-img", "convert", "-q", "-O", name, "-S64k",
+                        "disk", f"disk.{name}"], cwd=tmp_path, check=True)
+        subprocess.run(
+            ["qemu-img", "convert", "-q", "-O", "raw", f"disk.{name}", "whole"],
+            cwd=tmp_path, check=True)
+        wrote(f"disk.{name}", expected=checksum(tmp_path / "whole"))
+
+
+def test_export(wrote, servers, tmp_path, image):
+    uri, _ = servers.nbdkit("file", tmp_path / "disk")
+    wrote(uri, expected=image)
+
+
+def test_command(wrote, image):
+    wrote("--", "[", "nbdkit", "--exit-with-parent", "file", "disk", "]",
+          expected=image)
+
+
+def test_options(wrote, tmp_path, image):
+    content = (tmp_path / "disk").read_bytes()
+    wrote("-d", "sha1", "--block-size=4k", "disk",
+          expected=checksum(content, 4096, "sha1"))
+
+
+def test_json(disksum, tmp_path, image):
+    found = json.loads(disksum("--write-list=list", "--json", "disk", cwd=tmp_path).stdout)
+    assert (found["checksum"], found["list"]) == (image, "list")
+    assert "list" not in json.loads(disksum("--json", "disk", cwd=tmp_path).stdout)
+
+
+# --- what is no regular file ---------------------------------------------
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output(wrote, tmp_path, image, name):
+    """The list has the checksum: a line would be in the way."""
+    written = subprocess.run([BUILD / "disksum", "--write-list", name, "disk"],
+                             cwd=tmp_path, check=True, stdout=subprocess.PIPE).stdout
+    assert written == wrote("disk", expected=image)
+
+
+def test_file_of_standard_output(wrote, tmp_path, image):
+    with open(tmp_path / "out", "wb") as f:
+        subprocess.run([BUILD / "disksum", "--write-list=out", "disk"], cwd=tmp_path,
+                       check=True, stdout=f)
+    assert (tmp_path / "out").read_bytes() == wrote("disk", expected=image)
+
+
+def test_descriptor(disksum, wrote, tmp_path, image):
+    """From its offset on, as the shell's redirection."""
+    with open(tmp_path / "other", "wb") as f:
+        f.write(b"before")
+        f.flush()
+        out = disksum(f"--write-list=/dev/fd/{f.fileno()}", "disk", cwd=tmp_path,
+                      pass_fds=[f.fileno()]).stdout
+    assert sums(out) == [image]
+    assert (tmp_path / "other").read_bytes() == b"before" + wrote("disk", expected=image)
+
+
+def test_socket(disksum, wrote, tmp_path, image):
+    ours, its = socket.socketpair()
+    with ours, its:
+        disksum(f"--write-list=/dev/fd/{its.fileno()}", "disk", cwd=tmp_path,
+                pass_fds=[its.fileno()])
+        its.close()
+        with ours.makefile("rb") as f:
+            assert f.read() == wrote("disk", expected=image)
+
+
+def test_fifo(disksum, wrote, tmp_path, image):
+    os.mkfifo(tmp_path / "fifo")
+    read = []
+    thread = threading.Thread(
+        target=lambda: read.append((tmp_path / "fifo").read_bytes()))
+    thread.start()
+    assert sums(disksum("--write-list=fifo", "disk", cwd=tmp_path).stdout) == [image]
+    thread.join()
+    assert read == [wrote("disk", expected=image)]
+    assert not (tmp_path / "fifo.part").exists()
+
+
+def test_terminal(tmp_path, image):
+    ours, its = os.openpty()
+    result = subprocess.run([BUILD / "disksum", "--write-list=-", "disk"], cwd=tmp_path,
+                            stdout=its, stderr=subprocess.PIPE)
+    os.close(its)
+    os.close(ours)
+    assert (result.returncode, result.stderr) == \
+        (1, b"disksum: -: is a terminal; a digest list is binary\n")
+
+
+# --- errors --------------------------------------------------------------
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("spec", ["9k:A", "20M:A"])
+def test_broken_pipe(fails, tmp_path, spec):
+    """Also where no other thread writes."""
+    write_image(tmp_path / "disk", spec)
+    reader, writer = os.pipe()
+    os.close(reader)
+    line = fails(f"--write-list=/dev/fd/{writer}", "disk", cwd=tmp_path,
+                 pass_fds=[writer])
+    os.close(writer)
+    assert line == f"/dev/fd/{writer}: write error: Broken pipe"
+
+
+def test_full_device(fails, tmp_path, image):
+    assert fails("--write-list=/dev/full", "disk", cwd=tmp_path) == \
+        "/dev/full: write error: No space left on device"
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("limit, left", [(200, False), (5000, False), (1 << 20, False),
+                                         (1300000, True)])
+def test_full_file_system(fails, tmp_path, limit, left):
+    """What has no check cannot be resumed, and goes."""
+    write_image(tmp_path / "disk", "20M:A")
+    (tmp_path / "list").write_text("what was there")
+    line = fails("--write-list=list", "--block-size=512", "disk", cwd=tmp_path,
+                 restore_signals=False, preexec_fn=lambda: resource.setrlimit(
+                     resource.RLIMIT_FSIZE, (limit, limit)))
+    assert line == "list: write error: File too large"
+    assert (tmp_path / "list").read_text() == "what was there"
+    assert (tmp_path / "list.part").exists() == left
+
+
+def test_image_that_fails(fails, tmp_path, image):
+    for name, why in ("nosuch", "No such file or directory"), (".", "is a directory"):
+        assert fails("--write-list=list", name, cwd=tmp_path) == f"{name}: {why}"
+    assert os.listdir(tmp_path) == ["disk"]
+
+
+def test_read_error(build, fails, tmp_path):
+    """The rest is kept only if it can be resumed."""
+    write_image(tmp_path / "disk", "20M:A")
+    env = {"LD_PRELOAD": str(build / "tests/read-error.so"), "DISKSUM_READS": "copy"}
+    for offset, left in (1 << 20, ["disk"]), (19 << 20, ["disk", "list.part"]):
+        line = fails("--write-list=list", "--block-size=512", "disk", cwd=tmp_path,
+                     env={**env, "READ_ERROR_OFFSET": str(offset)})
+        assert line == f"disk: read error at offset {offset}: Input/output error"
+        assert sorted(os.listdir(tmp_path)) == left
+
+
+@pytest.mark.parametrize("name, why", [
+    ("none/list", "cannot open its directory: No such file or directory"),
+    ("disk/list", "cannot open its directory: Not a directory"),
+    ("sub", "is a directory"), ("sub/", "is a directory"),
+    ("none/", "is a directory"), ("/dev/fd/77", "Bad file descriptor"),
+    ("/dev/fd/0", "is not open for writing")])
+def test_bad_names(fails, tmp_path, image, name, why):
+    (tmp_path / "sub").mkdir()
+    with open(os.devnull) as null:
+        line = fails(f"--write-list={name}", "disk", cwd=tmp_path, stdin=null)
+    assert line == f"{name}: {why}"
+    assert sorted(os.listdir(tmp_path)) == ["disk", "sub"]
+
+
+def test_block_device(fails, tmp_path, loop_device, image):
+    device = loop_device(1 << 20)
+    assert fails(f"--write-list={device}", tmp_path / "disk") == \
+        f"{device}: is a block device"
+
+
+@pytest.mark.parametrize("args, message", [
+    (["--write-list=list", "a", "b"], "--write-list takes one image"),
+    (["--write-list=list", "-c", "a"],
+     "the --check and --write-list options are mutually exclusive"),
+    (["--write-list=", "a"], "the --write-list option requires a file name"),
+    (["--write-list=-", "--json", "a"],
+     "--json and the list cannot both go to standard output"),
+])
+def test_wrong_usage(disksum, tmp_path, args, message):
+    result = disksum(*args, check=False, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"disksum: {message}\n")
+    assert os.listdir(tmp_path) == []
+
+
+# --- what is there already -----------------------------------------------
+
+def test_list_is_replaced(wrote, disksum, tmp_path, image):
+    """Its name goes to the new one; who has the old one open, keeps it."""
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "list").symlink_to("target")
+    with open(tmp_path / "list") as old:
+        wrote("disk", expected=image)
+        assert old.read() == "old"
+    assert not (tmp_path / "list").is_symlink()
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "list").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("target", ["victim", "nowhere"])
+def test_link_to_follow(fails, tmp_path, image, target):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "list.part").symlink_to(target)
+    assert fails("--write-list=list", "disk", cwd=tmp_path) == \
+        "list.part: is a symbolic link"
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+    assert (tmp_path / "list.part").is_symlink()
+
+
+def test_part_that_is_no_list(fails, tmp_path, image):
+    (tmp_path / "list.part").write_text("mine")
+    assert fails("--write-list=list", "disk", cwd=tmp_path) == \
+        "list.part: not a digest list"
+    assert (tmp_path / "list.part").read_text() == "mine"
+    (tmp_path / "list.part").unlink()
+    os.mkfifo(tmp_path / "list.part")
+    assert fails("--write-list=list", "disk", cwd=tmp_path) == \
+        "list.part: is not a regular file"
+
+
+@pytest.mark.parametrize("kept", [0, 20, 104, 200])
+def test_useless_part(wrote, tmp_path, image, kept):
+    """Without digests that a check covers it can just be replaced."""
+    whole = wrote("disk", expected=image)
+    (tmp_path / "list.part").write_bytes(whole[:kept])
+    assert wrote("disk", expected=image) == whole
+    assert not (tmp_path / "list.part").exists()
+
+
+def test_two_writers(disksum, fails, tmp_path, image):
+    """Of one list."""
+    with subprocess.Popen([BUILD / "disksum", "--write-list=list", "-"],
+                          cwd=tmp_path, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as first:
+        while not (tmp_path / "list.part").exists():
+            assert first.poll() is None
+        first.stdin.write(b"x")
+        first.stdin.flush()
+        assert fails("--write-list=list", "disk", cwd=tmp_path) == \
+            "list.part: another process is writing it"
+        out, _ = first.communicate()
+    assert sums(out.decode()) == [checksum(b"x")]
+
+
+def test_name_of_the_image(fails, tmp_path, image):
+    content = (tmp_path / "disk").read_bytes()
+    (tmp_path / "link").symlink_to("disk")
+    os.link(tmp_path / "disk", tmp_path / "hard")
+    for name in "disk", "link", "hard":
+        assert fails(f"--write-list={name}", "disk", cwd=tmp_path) == \
+            f"{name}: is the image that is hashed, or one of its files"
+    assert (tmp_path / "disk").read_bytes() == content
+
+
+# --- confinement ---------------------------------------------------------
+
+def test_qemu_cannot_rename(wrote, tmp_path, image):
+    """A list of what QEMU reads."""
+    subprocess.run(["qemu-img", "convert", "-q", "-O", "qed", "disk", "disk.qed"],
+                   cwd=tmp_path, check=True)
+    wrote("disk.qed", expected=image)
