@@ -130,6 +130,11 @@ static int check_start(struct lines *l, struct error *error)
         return refuse_image(l, format, error);
     if (is_device(l))
         return refuse_image(l, "raw disk", error);
+    if (probe_is_list(l->buffer, l->end))
+        return error_set(error, EINVAL,
+                         "%s: is a digest list, not a list of checksums; "
+                         "--show reads it",
+                         l->name);
     if (l->end >= 2 && (memcmp(l->buffer, "\xff\xfe", 2) == 0 ||
                         memcmp(l->buffer, "\xfe\xff", 2) == 0))
         return error_set(error, EINVAL,

@@ -97,6 +97,22 @@ static int check_socket(const struct pipe_source *s, struct error *error)
                      s->source.name);
 }
 
+/* Check that the first bytes are those of a raw image. */
+static int check_format(const struct source *source, const struct job *job,
+                        struct error *error)
+{
+    const char *format = probe_start(job->buf, job->len);
+
+    if (format)
+        return error_set(error, ENOTSUP,
+                         "%s: is a %s image; from a pipe only a raw image can "
+                         "be read ('-f raw' hashes the bytes as they are)",
+                         source->name, format);
+    if (probe_is_list(job->buf, job->len))
+        return probe_refuse_list(source->name, error);
+    return 0;
+}
+
 static int pipe_next(struct source *source, struct slot *slot, struct job *job,
                      struct error *error)
 {
@@ -122,14 +138,10 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
                              source->name, s->max_size);
     }
     if (s->probe && first) {
-        const char *format = probe_start(job->buf, job->len);
+        int err = check_format(source, job, error);
 
-        if (format)
-            return error_set(
-                error, ENOTSUP,
-                "%s: is a %s image; from a pipe only a raw image "
-                "can be read ('-f raw' hashes the bytes as they are)",
-                source->name, format);
+        if (err)
+            return err;
     }
     if (s->ended) {
         /* Fill the last sector. It fits: the buffer is whole sectors. */

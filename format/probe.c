@@ -61,6 +61,21 @@ const char *probe_start(const void *start, size_t len)
     return format ? format->name : NULL;
 }
 
+bool probe_is_list(const void *start, size_t len)
+{
+    static const struct magic magic = { .length = 8, .bytes = "BLKLIST" };
+
+    return magic_matches(&magic, start, len);
+}
+
+int probe_refuse_list(const char *name, struct error *error)
+{
+    return error_set(error, EINVAL,
+                     "%s: is a digest list, not an image; --show reads it "
+                     "('-f raw' hashes the bytes as they are)",
+                     name);
+}
+
 /* Find the formats that QEMU's probing recognises. *rival is NULL if there is
  * one at most. */
 static const struct format *find(const unsigned char start[START_SIZE],
@@ -113,6 +128,7 @@ int probe_format(struct reader *r, const char *path, struct probe *found,
     *found = (struct probe){ .format = "raw" };
     if (err)
         return err;
+    found->is_list = probe_is_list(start, sizeof(start));
     format = find(start, path, &rival);
     if (format) {
         found->format = format->name;
@@ -125,6 +141,8 @@ int probe_format(struct reader *r, const char *path, struct probe *found,
 int probe_check(const struct probe *found, const char *name,
                 struct error *error)
 {
+    if (found->is_list)
+        return probe_refuse_list(name, error);
     if (!found->rival)
         return 0;
     return error_set(error, EINVAL,

@@ -11,6 +11,7 @@ struct probe {
                         * takes depends on how it was built; or NULL */
     const char *lookalike; /* of what is raw: the format that the user may mean
                             * nevertheless; or NULL */
+    bool is_list;          /* not an image, but the digest list of one */
 };
 
 /* Find the format of what a reader has, as QEMU does: by its first bytes, and
@@ -18,12 +19,20 @@ struct probe {
 int probe_format(struct reader *reader, const char *path, struct probe *found,
                  struct error *error);
 
-/* Check that there is no rival. name is that of the image, for messages. */
+/* Check that it is an image, and that its format has no rival. name is that of
+ * the image, for messages. */
 int probe_check(const struct probe *found, const char *name,
                 struct error *error);
 
 /* The format of an image of which these are the first bytes. NULL: none is
  * recognised. */
 const char *probe_start(const void *start, size_t len);
+
+/* Whether these are the first bytes of a digest list, which nobody means to
+ * hash. */
+bool probe_is_list(const void *start, size_t len);
+
+/* Set the error for one that is given as an image. */
+int probe_refuse_list(const char *name, struct error *error);
 
 #endif
