@@ -218,7 +218,40 @@ def vmdk():
     described("sesparse", sesparse, 'RW 1 SESPARSE "a"', type="seSparse")
 
 
+def changes():
+    """What programs print of a disk of 100,000 bytes."""
+    directory = HERE / "corpus/changes"
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def write(name, text):
+        (directory / name).write_text(text)
+    write("nbdinfo", """[
+{ "offset": 0, "length": 65536, "type": 0, "description": "clean"},
+{ "offset": 65536, "length": 512, "type": 1, "description": "dirty"},
+{ "offset": 66048, "length": 33952, "type": 0, "description": "clean"}
+]
+""")
+    write("nbdinfo-allocation", """[
+{ "offset": 0, "length": 100000, "type": 3, "description": "hole,zero"}
+]
+""")
+    write("qemu-img", """[{ "start": 0, "length": 512, "depth": 1, "present": true, \
+"zero": false, "data": true, "offset": 327680},
+{ "start": 512, "length": 99488, "depth": 0, "present": false, "zero": true, "data": false}]
+""")
+    write("rbd", '[{"offset":0,"length":4096,"exists":"true"},'
+          '{"offset":8192,"length":1,"exists":"false"}]')
+    write("rbd-empty", "[]")
+    write("disksum", """{"start": 1024, "length": 512, "what": "differs"}
+{"start": 1536, "length": 98464, "what": "zero in A"}
+{"compared": 100000, "different": 98976}
+""")
+    write("strings", '[{"exists":"true","a":"\\u0000}{][\\"","offset":1,"length":2}]')
+    write("early-end", '[{"offset":0,"length":4096,"exists":"true"},')
+
+
 def main():
+    changes()
     vdi()
     vmdk()
     vpc()
