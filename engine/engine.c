@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "engine/difference-sink.h"
 #include "engine/ring.h"
 #include "engine/sizes.h"
 #include "engine/worker.h"
@@ -29,9 +30,11 @@ struct engine {
     struct sizes sizes;
     struct image *image; /* NULL: a pipe */
     struct known *known; /* NULL: nothing is known */
+    struct image *other; /* compared with image; NULL: image is hashed */
     struct source *source;
     struct blkhash_leaf *leaf;
     struct sink *root;
+    struct difference_sink differences;
     struct sink **sinks; /* the root, and those of the caller */
     size_t sink_count;
     struct ring ring;
@@ -66,11 +69,27 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
+/* What a slot has for each block: a digest, or for each sector of a pair what
+ * kind of difference there is. */
+static size_t md_size(const struct engine *e)
+{
+    return e->leaf ? blkhash_leaf_md_size(e->leaf) : 1;
+}
+
 /* A part of a disk has no checksum. */
 static int make_sinks(struct engine *e, const struct engine_options *o,
                       const struct engine_input *input)
 {
     int err;
+
+    if (e->other) {
+        difference_sink_init(&e->differences, input->differences);
+        e->sinks = malloc(sizeof(*e->sinks));
+        if (!e->sinks)
+            return ENOMEM;
+        e->sinks[e->sink_count++] = &e->differences.sink;
+        return 0;
+    }
 
     e->sinks = calloc(1 + input->sink_count, sizeof(*e->sinks));
     if (!e->sinks)
@@ -86,30 +105,37 @@ static int make_sinks(struct engine *e, const struct engine_options *o,
     return 0;
 }
 
+static int make_source(struct engine *e, const struct engine_options *o,
+                       const struct engine_input *input)
+{
+    if (e->other)
+        return pair_source_new(e->image, e->other, &e->source);
+    if (e->image)
+        return image_source_new(input, o->block_size, md_size(e),
+                                e->sizes.known_blocks, &e->source);
+    return pipe_source_new(input, o->block_size, &e->source);
+}
+
 static int make_parts(struct engine *e, const struct engine_options *o,
                       const struct engine_input *input)
 {
     const struct sizes *s = &e->sizes;
     int err;
 
-    e->leaf = blkhash_leaf_new(o->block_size, o->digest);
-    if (!e->leaf)
-        return errno;
-    if (e->image)
-        err = image_source_new(input, o->block_size,
-                               blkhash_leaf_md_size(e->leaf), s->known_blocks,
-                               &e->source);
-    else
-        err = pipe_source_new(input, o->block_size, &e->source);
+    if (!e->other) {
+        e->leaf = blkhash_leaf_new(o->block_size, o->digest);
+        if (!e->leaf)
+            return errno;
+    }
+    err = make_source(e, o, input);
     if (!err)
         err = make_sinks(e, o, input);
     if (err)
         return err;
 
     e->ring_ready = true;
-    err = ring_init(&e->ring, e->source, e->sinks, e->sink_count,
-                    blkhash_leaf_md_size(e->leaf), s->threads * s->queue_depth,
-                    s->slot_blocks);
+    err = ring_init(&e->ring, e->source, e->sinks, e->sink_count, md_size(e),
+                    s->threads * s->queue_depth, s->slot_blocks);
     if (err)
         return err;
 
@@ -120,7 +146,8 @@ static int make_parts(struct engine *e, const struct engine_options *o,
         struct thread *t = &e->threads[e->workers++];
 
         t->engine = e;
-        err = worker_init(&t->worker, &e->ring, e->leaf, o->block_size, s);
+        err = worker_init(&t->worker, &e->ring, e->leaf, e->source->block_size,
+                          s);
     }
     if (err || e->without_threads)
         return err;
@@ -135,7 +162,8 @@ static int make_parts(struct engine *e, const struct engine_options *o,
 static bool is_short(const struct engine *e)
 {
     return e->image && e->image->cached && e->sizes.threads == 1 &&
-           e->image->size <= e->sizes.slot_size;
+           e->image->size <= e->sizes.slot_size &&
+           (!e->other || e->other->cached);
 }
 
 int engine_new(const struct engine_options *options,
@@ -149,11 +177,15 @@ int engine_new(const struct engine_options *options,
         return error_no_memory(error, input->name);
     e->image = input->image;
     e->known = input->known;
+    e->other = input->other;
     e->done_fd = -1;
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->decided, NULL);
 
-    sizes_choose(&e->sizes, options, e->image);
+    if (e->other)
+        sizes_choose_pair(&e->sizes, options, e->image, e->other);
+    else
+        sizes_choose(&e->sizes, options, e->image);
     e->without_threads = is_short(e);
     err = make_parts(e, options, input);
     if (err) {
@@ -301,17 +333,19 @@ int engine_finish(struct engine *e, struct engine_result *result,
     }
     if (e->image) {
         err = image_check_unchanged(e->image, error);
+        if (!err && e->other)
+            err = image_check_unchanged(e->other, error);
         if (!err && e->known)
             err = e->known->end(e->known, error);
         if (err)
             return err;
         assert(e->ring.done == e->source->size);
-        result->length = e->image->size;
+        result->length = e->other ? e->source->size : e->image->size;
     } else {
         result->counts.read = e->ring.done;
         result->length = e->ring.done;
     }
-    result->kernel = blkhash_leaf_kernel(e->leaf);
+    result->kernel = e->leaf ? blkhash_leaf_kernel(e->leaf) : NULL;
     return end_sinks(e, result, error);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The engine hashes an image or a pipe. Its worker threads plan pieces of work,
- * keep their reads in flight, and hash what they have read; see "From disk to
- * checksum" in docs/architecture.md.
+ * The engine hashes an image or a pipe, or compares two images. Its worker
+ * threads plan pieces of work, keep their reads in flight, and hash or compare
+ * what they have read; see "From disk to checksum" in docs/architecture.md.
  *
  * Threads: one thread owns an engine. Only engine_progress() may be called by
  * another thread at the same time.
@@ -17,6 +17,7 @@
 #include "common/error.h"
 #include "common/units.h"
 #include "image/image.h"
+#include "list/difference.h"
 #include "list/known.h"
 #include "list/sink.h"
 
@@ -37,11 +38,13 @@ struct engine_options {
 void engine_default_options(struct engine_options *options);
 
 /* Bytes of the guest's disk; data + zero + hole + known is its size, or that of
- * the part. */
+ * the part. Of two disks that are compared, it is the size of the shorter
+ * one. */
 struct engine_counts {
-    uint64_t data;    /* hashed */
+    uint64_t data;    /* hashed, or compared */
     uint64_t zero;    /* whole blocks of zeros that were read */
-    uint64_t hole;    /* whole blocks known to be zeros without a read */
+    uint64_t hole;    /* whole blocks known to be zeros, or equal, without a
+                       * read */
     uint64_t known;   /* their digests were known, zeros or not */
     uint64_t read;    /* bytes that were read from host objects */
     uint64_t decoded; /* the part of data and zero that was compressed */
@@ -59,7 +62,8 @@ struct engine_result {
     uint64_t length; /* of the whole disk */
     struct engine_counts counts;
     struct false_hole false_hole; /* the first one of its object */
-    const char *kernel;           /* what hashed the blocks, for people */
+    const char *kernel;           /* what hashed the blocks, for people; NULL:
+                                   * nothing was hashed */
     unsigned threads;             /* that hashed it */
 };
 
@@ -89,6 +93,11 @@ struct engine_input {
      * that is not all of it, there is no checksum. Otherwise, these are 0. */
     bool is_part;
     uint64_t first_block, blocks;
+
+    /* Instead of hashing, compare the image with this one, up to the end of the
+     * shorter one. NULL: hash it. */
+    struct image *other;
+    struct differences *differences; /* take what is found */
 };
 
 /* Make an engine for one input. What the input and the options point to must

@@ -45,8 +45,7 @@ void false_hole_merge(struct false_hole *hole, const struct false_hole *other)
         *hole = *other;
 }
 
-/* Look for data in what was reported as holes. */
-static void check_holes(const struct job *job, struct found *found)
+void find_false_holes(const struct job *job, struct found *found)
 {
     for (size_t i = 0; i < job->read_count; i++) {
         const struct read *read = &job->reads[i];
@@ -72,7 +71,7 @@ int hash_job(struct blkhash_leaf *leaf, size_t block_size, struct job *job,
     int err;
 
     *found = (struct found){ .zero_blocks = 0 };
-    check_holes(job, found);
+    find_false_holes(job, found);
     place_blocks(job, block_size);
     err = blkhash_leaf_hashv(leaf, (const void *const *)job->blocks, whole, mds,
                              &found->zero_blocks);

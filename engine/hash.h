@@ -20,6 +20,9 @@ struct found {
 int hash_job(struct blkhash_leaf *leaf, size_t block_size, struct job *job,
              struct found *found);
 
+/* Look for data in what was reported as holes. */
+void find_false_holes(const struct job *job, struct found *found);
+
 /* Keep the first of two that are in the same object; of different objects, keep
  * `hole`. */
 void false_hole_merge(struct false_hole *hole, const struct false_hole *other);

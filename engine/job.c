@@ -11,10 +11,12 @@
 
 void job_begin(struct job *job, struct slot *slot)
 {
-    job->slot = slot;
-    job->len = 0;
-    job->read_count = job->round = job->round_end = 0;
-    job->cluster_count = job->clusters_done = 0;
+    for (struct job *side = job; side; side = side->second) {
+        side->slot = slot;
+        side->len = 0;
+        side->read_count = side->round = side->round_end = 0;
+        side->cluster_count = side->clusters_done = 0;
+    }
 }
 
 void job_free(struct job *job)
@@ -75,7 +77,7 @@ int job_add_read(struct job *job, const struct extent *extent)
             .offset = extent->host_offset,
             .kind = kind,
             .hole = hole,
-            .owner = job,
+            .owner = job->owner,
         };
     }
     job->len += extent->length;
@@ -117,7 +119,7 @@ static int add_input(struct job *job, const struct extent *extent)
         .len = end - start,
         .offset = start,
         .kind = READ_INPUT,
-        .owner = job,
+        .owner = job->owner,
     };
     return 0;
 }
@@ -137,6 +139,23 @@ static struct job_cluster *new_cluster(struct job *job)
     return &job->clusters[job->cluster_count++];
 }
 
+/* Join a part of a cluster to the part before it. Returns whether that is in
+ * the job. */
+static bool join_cluster(struct job *job, const struct extent *extent)
+{
+    struct job_cluster *last =
+        job->cluster_count ? &job->clusters[job->cluster_count - 1] : NULL;
+    struct extent *e = last ? &last->extent : NULL;
+
+    if (!e || last->at + e->length != job->len || e->reader != extent->reader ||
+        e->host_offset != extent->host_offset ||
+        e->skip + e->length != extent->skip)
+        return false;
+    e->length += extent->length;
+    job->len += extent->length;
+    return true;
+}
+
 int job_add_cluster(struct job *job, const struct extent *extent)
 {
     struct job_cluster *cluster;
@@ -146,6 +165,8 @@ int job_add_cluster(struct job *job, const struct extent *extent)
     assert(!sum_exceeds(extent->skip, extent->length, extent->cluster_size));
     assert(extent->host_length > 0 &&
            extent->host_offset < extent->reader->size);
+    if (join_cluster(job, extent))
+        return 0;
     if (add_input(job, extent))
         return ENOMEM;
     cluster = new_cluster(job);

@@ -54,9 +54,15 @@ struct job {
 
     struct error fault; /* why it could not be planned further, if any */
     struct job *next;   /* free in a worker */
+
+    /* Two images are compared by pairs of jobs: the second image's bytes of the
+     * slot, with the same packing. The fault of a pair is in the first job. */
+    struct job *second; /* NULL: there is none */
+    struct job *owner;  /* of the reads: the first job of a pair, or itself */
 };
 
-/* Make a job empty, for a slot. Its buffer and its lists keep their memory. */
+/* Make a job empty, for a slot, and the second one of its pair. Buffers and
+ * lists keep their memory. */
 void job_begin(struct job *job, struct slot *slot);
 
 /* Free what a job has, but not the job itself. */
@@ -67,8 +73,9 @@ void job_free(struct job *job);
  * only error. */
 int job_add_read(struct job *job, const struct extent *extent);
 
-/* Add a part of a compressed cluster, to be decoded. Its read is joined to the
- * one before where they touch. ENOMEM is the only error. */
+/* Add a part of a compressed cluster, to be decoded once for neighbouring
+ * parts. Its read is joined to the one before where they touch. ENOMEM is the
+ * only error. */
 int job_add_cluster(struct job *job, const struct extent *extent);
 
 /* --- rounds ------------------------------------------------------------- */

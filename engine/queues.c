@@ -45,19 +45,21 @@ static bool is_finished(const struct read *read)
     return read->done == read->len;
 }
 
-int queues_submit(struct queues *q, struct read *reads, size_t count,
-                  size_t *started, struct error *error)
+int queues_prepare(struct queues *q, const struct read *reads, size_t count,
+                   struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!is_finished(&reads[i]) && need_queue(q, reads[i].reader, error))
+            return error->code;
+    }
+    return 0;
+}
+
+size_t queues_submit(struct queues *q, struct read *reads, size_t count)
 {
     struct read *end = reads + count;
+    size_t started = 0;
 
-    *started = 0;
-    for (struct read *read = reads; read < end; read++) {
-        if (is_finished(read))
-            continue;
-        if (need_queue(q, read->reader, error))
-            return error->code;
-        ++*started;
-    }
     while (reads < end) {
         struct read *first = reads++;
         struct group_queue *g;
@@ -70,9 +72,10 @@ int queues_submit(struct queues *q, struct read *reads, size_t count,
                reads->reader->queue_group == g->group)
             reads++;
         g->in_flight += reads - first;
+        started += reads - first;
         g->queue->ops->submit(g->queue, first, reads - first);
     }
-    return 0;
+    return started;
 }
 
 struct read *queues_reap(struct queues *q, bool wait)

@@ -21,13 +21,13 @@ struct queues {
     size_t count;
 };
 
-/*
- * Start those of count reads that are not finished; *started is how many.
- * queues_reap() returns each of them. If a queue cannot be made, that is an
- * error, and none is started.
- */
-int queues_submit(struct queues *q, struct read *reads, size_t count,
-                  size_t *started, struct error *error);
+/* Make the queues for those of count reads that are not finished. */
+int queues_prepare(struct queues *q, const struct read *reads, size_t count,
+                   struct error *error);
+
+/* Start those of count reads that are not finished, after queues_prepare().
+ * Returns how many; queues_reap() returns each of them. */
+size_t queues_submit(struct queues *q, struct read *reads, size_t count);
 
 /* The next read that is finished; NULL: none yet. With wait, which needs a read
  * in flight, it waits for one. */

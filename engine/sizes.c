@@ -192,3 +192,22 @@ void sizes_choose(struct sizes *sizes, const struct engine_options *options,
     sizes->known_blocks = known_blocks(sizes);
     assert(sizes->threads && sizes->queue_depth);
 }
+
+void sizes_choose_pair(struct sizes *sizes,
+                       const struct engine_options *options,
+                       const struct image *a, const struct image *b)
+{
+    const struct image image = {
+        .size = a->size < b->size ? a->size : b->size,
+        .largest_cluster = max_size(largest_cluster(a), largest_cluster(b)),
+    };
+    struct engine_options o = *options;
+
+    /* Both sides of a pair together are as large as one job: that is what twice
+     * as many threads need that read half as much. */
+    o.threads *= 2;
+    o.read_size = max_size(o.read_size / 2, SECTOR_SIZE);
+    o.block_size = SECTOR_SIZE;
+    sizes_choose(sizes, &o, &image);
+    sizes->threads = max_size(sizes->threads / 2, 1);
+}

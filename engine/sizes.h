@@ -23,4 +23,9 @@ struct sizes {
 void sizes_choose(struct sizes *sizes, const struct engine_options *options,
                   const struct image *image);
 
+/* Choose to compare two images. The sizes are those of a side of a pair. */
+void sizes_choose_pair(struct sizes *sizes,
+                       const struct engine_options *options,
+                       const struct image *a, const struct image *b);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is hashed: an image (plan.c) or a pipe (pipe.c), as slots.
+ * What is hashed or compared: an image (plan.c), a pipe (pipe.c), or a pair of
+ * images (pair.c), as slots.
  *
  * Threads: next() is called by one thread at a time.
  */
@@ -29,6 +30,7 @@ struct source {
 /* known_room: how many known digests of md_size bytes a slot can have. */
 int image_source_new(const struct engine_input *input, size_t block_size,
                      size_t md_size, size_t known_room, struct source **source);
+int pair_source_new(struct image *a, struct image *b, struct source **source);
 int pipe_source_new(const struct engine_input *input, size_t block_size,
                     struct source **source);
 

@@ -14,14 +14,28 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/array.h"
 #include "common/memory.h"
 #include "engine/fault.h"
 
 /* For direct I/O. */
 #define BUFFER_ALIGNMENT 4096
 
-/* Read again what was mapped. Returns whether anything was. */
-static bool read_mapped_again(struct job *job)
+/* The window of a side of a pair, or of a job that is none. */
+static struct window *window_of(struct worker *w, const struct job *side)
+{
+    return &w->windows[side != side->owner];
+}
+
+static bool windows_failed(struct worker *w)
+{
+    bool first = window_failed(&w->windows[0]);
+    bool second = window_failed(&w->windows[1]);
+
+    return first || second;
+}
+
+static bool read_side_again(struct job *job)
 {
     bool any = false;
 
@@ -36,6 +50,16 @@ static bool read_mapped_again(struct job *job)
             any = true;
         }
     }
+    return any;
+}
+
+/* Read again what was mapped. Returns whether anything was. */
+static bool read_mapped_again(struct job *job)
+{
+    bool any = false;
+
+    for (struct job *side = job; side; side = side->second)
+        any = read_side_again(side) || any;
     return any;
 }
 
@@ -59,10 +83,8 @@ static int decode_clusters(struct worker *w, struct job *job, size_t n,
 }
 
 /* Check the reads of a round and decode its clusters, in guest order, so that
- * the first fault in that order is found. A fault of the planning comes last:
- * it follows all that was planned. */
-static int complete_round(struct worker *w, struct job *job,
-                          struct error *error)
+ * the first fault in that order is found. */
+static int complete_side(struct worker *w, struct job *job, struct error *error)
 {
     for (size_t i = job->round; i < job->round_end; i++) {
         struct read *read = &job->reads[i];
@@ -78,9 +100,39 @@ static int complete_round(struct worker *w, struct job *job,
         if (err)
             return err;
     }
-    if (job_is_last_round(job) && job->fault.code)
+    return 0;
+}
+
+/* Whether no round follows, for either side. */
+static bool is_last_round(const struct job *job)
+{
+    return job_is_last_round(job) &&
+           (!job->second || job_is_last_round(job->second));
+}
+
+/* A fault of the planning comes last: it follows all that was planned. */
+static int complete_round(struct worker *w, struct job *job,
+                          struct error *error)
+{
+    for (struct job *side = job; side; side = side->second) {
+        int err = complete_side(w, side, error);
+
+        if (err)
+            return err;
+    }
+    if (is_last_round(job) && job->fault.code)
         error_move(error, &job->fault);
     return error->code;
+}
+
+static void count_reads(struct worker *w, const struct job *job)
+{
+    for (size_t i = 0; i < job->read_count; i++) {
+        if (job->reads[i].kind != READ_ZEROS)
+            w->counts.read += job->reads[i].len;
+    }
+    for (size_t i = 0; i < job->cluster_count; i++)
+        w->counts.decoded += job->clusters[i].extent.length;
 }
 
 static void count(struct worker *w, const struct job *job,
@@ -94,12 +146,8 @@ static void count(struct worker *w, const struct job *job,
     w->counts.data +=
         job->slot->length - job->slot->hole - job->slot->known - zero;
     false_hole_merge(&w->false_hole, &found->false_hole);
-    for (size_t i = 0; i < job->read_count; i++) {
-        if (job->reads[i].kind != READ_ZEROS)
-            w->counts.read += job->reads[i].len;
-    }
-    for (size_t i = 0; i < job->cluster_count; i++)
-        w->counts.decoded += job->clusters[i].extent.length;
+    for (const struct job *side = job; side; side = side->second)
+        count_reads(w, side);
 }
 
 /* Make a job free. None of its reads is in flight. */
@@ -110,13 +158,19 @@ static void release(struct worker *w, struct job *job)
     w->free = job;
 }
 
-static int hash(struct worker *w, struct job *job, struct found *found,
-                struct error *error)
+/* Hash a job, or compare a pair. */
+static int process(struct worker *w, struct job *job, struct found *found,
+                   struct error *error)
 {
     int err;
 
-    assert(job_is_last_round(job));
-    assert(job->clusters_done == job->cluster_count);
+    assert(is_last_round(job));
+    for (const struct job *side = job; side; side = side->second)
+        assert(side->clusters_done == side->cluster_count);
+    if (job->second) {
+        compare_job(job, found);
+        return 0;
+    }
     err = hash_job(w->leaf, w->block_size, job, found);
     if (err)
         error_set(error, err, "%s: cannot compute digests: %s",
@@ -124,7 +178,7 @@ static int hash(struct worker *w, struct job *job, struct found *found,
     return err;
 }
 
-/* The last round of a job is complete: hash the job and commit its slot.
+/* The last round of a job is complete: process it and commit its slot.
  * Returns whether that succeeded. */
 static bool finish_job(struct worker *w, struct job *job, struct found *found)
 {
@@ -133,16 +187,17 @@ static bool finish_job(struct worker *w, struct job *job, struct found *found)
     bool failed;
 
     if (!err)
-        err = hash(w, job, found, &error);
+        err = process(w, job, found, &error);
     /* A job with mapped bytes has one round. If pages were missing, or if there
      * is a fault, which may not be the first then, read them instead. */
-    failed = window_failed(&w->window);
+    failed = windows_failed(w);
     if ((failed || err) && read_mapped_again(job)) {
         error_clear(&error);
-        job->clusters_done = 0;
+        for (struct job *side = job; side; side = side->second)
+            side->clusters_done = 0;
         err = complete_round(w, job, &error);
         if (!err)
-            err = hash(w, job, found, &error);
+            err = process(w, job, found, &error);
     }
     if (err) {
         ring_fail(w->ring, job->slot, &error);
@@ -163,11 +218,20 @@ static void populate_buffer(struct job *job)
     }
 }
 
+/* To compare zeros, they need not be in memory. */
+static void clear(const struct worker *w, struct job *job, struct read *read)
+{
+    if (w->leaf) {
+        populate_buffer(job);
+        memset(read->buf, 0, read->len);
+    }
+    read->done = read->len;
+}
+
 /* Get what a round can get without waiting, data by this method. Returns
  * whether that is all. Compressed bytes are always copied: a copy costs little
  * beside decoding. */
-static bool try_reads(struct worker *w, struct job *job,
-                      enum read_method method)
+static bool try_side(struct worker *w, struct job *job, enum read_method method)
 {
     bool all = true;
     bool mapped = false;
@@ -176,14 +240,13 @@ static bool try_reads(struct worker *w, struct job *job,
         struct read *read = &job->reads[i];
 
         if (read->kind == READ_ZEROS) {
-            populate_buffer(job);
-            memset(read->buf, 0, read->len);
-            read->done = read->len;
+            clear(w, job, read);
             continue;
         }
         /* A job that has to wait cannot keep the window. */
         if (all && method == READ_METHOD_MMAP && read->kind == READ_DATA)
-            read->view = read->reader->ops->view(read, &w->window, mapped);
+            read->view =
+                read->reader->ops->view(read, window_of(w, job), mapped);
         if (read->view) {
             mapped = true;
             read->done = read->len;
@@ -196,7 +259,17 @@ static bool try_reads(struct worker *w, struct job *job,
         else
             all = false;
     }
-    if (!all && mapped)
+    return all;
+}
+
+static bool try_reads(struct worker *w, struct job *job,
+                      enum read_method method)
+{
+    bool all = true;
+
+    for (struct job *side = job; side; side = side->second)
+        all = try_side(w, side, all ? method : READ_METHOD_COPY) && all;
+    if (!all)
         read_mapped_again(job);
     return all;
 }
@@ -209,29 +282,41 @@ static uint64_t cpu_time(void)
     return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
 }
 
+/* Submit the reads of a round that are not finished. */
+static int submit_reads(struct worker *w, struct job *job, struct error *error)
+{
+    for (struct job *side = job; side; side = side->second) {
+        if (queues_prepare(&w->queues, &side->reads[side->round],
+                           side->round_end - side->round, error))
+            return error->code;
+    }
+    job->reads_left = 0;
+    for (struct job *side = job; side; side = side->second)
+        job->reads_left += queues_submit(&w->queues, &side->reads[side->round],
+                                         side->round_end - side->round);
+    w->in_flight++;
+    return 0;
+}
+
 /* Begin the next round of a job. *ready: all its bytes are there already. */
 static int begin_round(struct worker *w, struct job *job,
                        enum read_method method, bool *ready,
                        struct error *error)
 {
-    if (job_next_round(job, w->round_size))
-        return error_no_memory(error, w->ring->source->name);
+    for (struct job *side = job; side; side = side->second) {
+        if (job_next_round(side, w->round_size))
+            return error_no_memory(error, w->ring->source->name);
+    }
     /* The window moves between rounds; and what will not be hashed is read, not
      * mapped, to find its faults. */
-    if (!job_is_last_round(job) || job->fault.code)
+    if (!is_last_round(job) || job->fault.code)
         method = READ_METHOD_COPY;
     *ready = try_reads(w, job, method);
-    if (*ready)
-        return 0;
-    if (queues_submit(&w->queues, &job->reads[job->round],
-                      job->round_end - job->round, &job->reads_left, error))
-        return error->code;
-    w->in_flight++;
-    return 0;
+    return *ready ? 0 : submit_reads(w, job, error);
 }
 
 /* A round is complete: go on with the job until it has to wait. Returns whether
- * the job is hashed. */
+ * the job is processed. */
 static bool continue_job(struct worker *w, struct job *job, struct found *found)
 {
     struct error error = ERROR_INIT;
@@ -239,7 +324,7 @@ static bool continue_job(struct worker *w, struct job *job, struct found *found)
     int err = 0;
 
     while (ready && !err && ring_wants(w->ring, job->slot)) {
-        if (job_is_last_round(job))
+        if (is_last_round(job))
             return finish_job(w, job, found);
         err = complete_round(w, job, &error);
         if (!err)
@@ -250,6 +335,21 @@ static bool continue_job(struct worker *w, struct job *job, struct found *found)
     if (err || ready)
         release(w, job);
     return false;
+}
+
+/* Whether the time of a job says something about a method: not that of
+ * decoding; nor of a pair that is read in part only. */
+static bool shows_method(const struct job *job)
+{
+    for (const struct job *side = job; side; side = side->second) {
+        if (side->cluster_count || side->round)
+            return false;
+        for (size_t i = 0; job->second && i < side->read_count; i++) {
+            if (side->reads[i].kind == READ_ZEROS)
+                return false;
+        }
+    }
+    return true;
 }
 
 static void start_job(struct worker *w, struct job *job)
@@ -264,8 +364,7 @@ static void start_job(struct worker *w, struct job *job)
         ring_fail(w->ring, job->slot, &error);
         release(w, job);
     } else if (ready && continue_job(w, job, &found)) {
-        /* The time of decoding says nothing about a method. */
-        if (job->cluster_count == 0 && job->round == 0)
+        if (shows_method(job))
             read_choice_note(w->choice, method,
                              measure ? cpu_time() - before : 0, job->len,
                              found.zero_blocks * w->block_size);
@@ -291,24 +390,51 @@ static void reap(struct worker *w, bool wait)
     }
 }
 
+/* The buffer of a job, or of a side of a pair. */
+static bool make_buffer(const struct worker *w, struct job *job)
+{
+    void *buf;
+
+    if (posix_memalign(&buf, BUFFER_ALIGNMENT, w->slot_size))
+        return false;
+    job->buf = buf;
+    job->capacity = w->slot_size;
+    return true;
+}
+
+/* A job to hash, or a pair. */
+static bool make_job(const struct worker *w, struct job *job,
+                     struct job *second)
+{
+    *job = (struct job){ .owner = job, .second = second };
+    if (second) {
+        *second = (struct job){ .owner = job };
+        return make_buffer(w, job) && make_buffer(w, second);
+    }
+    job->blocks = calloc(w->slot_size / w->block_size, sizeof(*job->blocks));
+    return job->blocks && make_buffer(w, job);
+}
+
+static void free_sides(struct job *job)
+{
+    for (struct job *side = job; side; side = side->second)
+        job_free(side);
+}
+
 /* The free job that was used last. Where all are in flight, make one; so bytes
  * in the page cache, and small images, need only one. NULL: there are `depth`
  * of them, or no memory. */
 static struct job *free_job(struct worker *w)
 {
     struct job *job = w->free;
-    void *buf;
 
     if (job || w->job_count == w->depth)
         return job;
     job = &w->jobs[w->job_count];
-    job->blocks = calloc(w->slot_size / w->block_size, sizeof(*job->blocks));
-    if (!job->blocks || posix_memalign(&buf, BUFFER_ALIGNMENT, w->slot_size)) {
-        free(job->blocks);
+    if (!make_job(w, job, w->leaf ? NULL : &w->seconds[w->job_count])) {
+        free_sides(job);
         return NULL;
     }
-    job->buf = buf;
-    job->capacity = w->slot_size;
     w->job_count++;
     w->free = job;
     return job;
@@ -351,6 +477,12 @@ int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
     w->leaf = leaf;
     w->block_size = block_size;
     w->depth = w->queues.depth = sizes->queue_depth;
+    if (!leaf) {
+        w->queues.depth *= 2;
+        w->seconds = calloc(w->depth, sizeof(*w->seconds));
+        if (!w->seconds)
+            return ENOMEM;
+    }
     w->slot_size = sizes->slot_size;
     w->round_size = sizes->round_size;
     w->choice = read_choice_shared();
@@ -362,8 +494,10 @@ void worker_free(struct worker *w)
 {
     queues_free(&w->queues);
     for (unsigned i = 0; i < w->job_count; i++)
-        job_free(&w->jobs[i]);
+        free_sides(&w->jobs[i]);
     free(w->jobs);
+    free(w->seconds);
     cluster_decoder_free(&w->decoder);
-    window_close(&w->window);
+    for (size_t i = 0; i < ARRAY_SIZE(w->windows); i++)
+        window_close(&w->windows[i]);
 }

@@ -3,6 +3,7 @@
 #define ENGINE_WORKER_H
 
 #include "engine/cluster.h"
+#include "engine/compare.h"
 #include "engine/hash.h"
 #include "engine/queues.h"
 #include "engine/read-method.h"
@@ -10,20 +11,21 @@
 #include "engine/sizes.h"
 #include "reader/window.h"
 
-/* A worker plans slots, keeps their reads in flight and hashes them. Beside its
- * own jobs it touches only the ring, through its functions. */
+/* A worker plans slots, keeps their reads in flight, and hashes or compares
+ * them. Beside its own jobs it touches only the ring, through its functions. */
 struct worker {
     struct ring *ring;
-    struct blkhash_leaf *leaf;
+    struct blkhash_leaf *leaf; /* NULL: compare pairs */
     size_t block_size;
     unsigned depth;
     size_t slot_size;
-    size_t round_size; /* memory for a round of reads */
-    struct job *jobs;  /* room for depth of them */
+    size_t round_size;   /* memory for a round of reads */
+    struct job *jobs;    /* room for depth of them, */
+    struct job *seconds; /* and for the second ones, of pairs */
     unsigned job_count;
     struct job *free;   /* the one that was used last comes first */
     unsigned in_flight; /* jobs */
-    struct window window;
+    struct window windows[2];
     struct read_choice *choice; /* of the process */
     struct queues queues;
     struct cluster_decoder decoder;
@@ -31,7 +33,8 @@ struct worker {
     struct false_hole false_hole;
 };
 
-/* Free with worker_free(), also after an error (ENOMEM). */
+/* leaf: NULL to compare two images. Free with worker_free(), also after an
+ * error (ENOMEM). */
 int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
                 size_t block_size, const struct sizes *sizes);
 void worker_free(struct worker *w);

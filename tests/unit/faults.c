@@ -244,25 +244,32 @@ static void test_stream_with_threads(void **state)
 /* --- the engine --------------------------------------------------------- */
 
 static char path[] = "/tmp/disksum-faults-XXXXXX";
+static char copy[] = "/tmp/disksum-faults-XXXXXX";
 static enum cache_mode cache;
 
-static int make_file(void **state)
+static int write_file(char *name)
 {
-    int fd = mkstemp(path);
+    int fd = mkstemp(name);
 
-    (void)state;
-    random_fill(content, sizeof(content));
     return fd < 0 || write(fd, content, sizeof(content)) != sizeof(content) ||
            ftruncate(fd, 64 << 20) != 0 || close(fd) != 0;
 }
 
-static int remove_file(void **state)
+static int make_files(void **state)
 {
     (void)state;
-    return unlink(path);
+    random_fill(content, sizeof(content));
+    return write_file(path) || write_file(copy);
 }
 
-/* Hash an image, or a pipe that ends only when all threads have started. */
+static int remove_files(void **state)
+{
+    (void)state;
+    return unlink(path) || unlink(copy);
+}
+
+/* Hash or compare an image, or hash a pipe that ends only when all threads have
+ * started. */
 static int run_engine(struct engine_input input, const int *pipe,
                       struct error *error)
 {
@@ -305,6 +312,26 @@ static int checksum_file(void)
     return err;
 }
 
+static int compare_files(void)
+{
+    struct error error = ERROR_INIT;
+    const struct image_options options = { .files = { .cache = cache } };
+    struct differences differences = { 0 };
+    struct engine_input input = { .differences = &differences };
+    int err = image_open(path, path, &options, &input.image, &error);
+
+    if (!err) {
+        err = image_open(copy, copy, &options, &input.other, &error);
+        if (!err)
+            err = run_engine(input, NULL, &error);
+        image_close(input.image);
+        image_close(input.other);
+    }
+    assert_int_equal(error.code, err);
+    error_clear(&error);
+    return err;
+}
+
 static int checksum_pipe(void)
 {
     struct error error = ERROR_INIT;
@@ -332,6 +359,7 @@ static void test_engine_buffered(void **state)
     (void)state;
     cache = CACHE_BUFFERED;
     fail_each(checksum_file);
+    fail_each(compare_files);
 }
 
 static void test_engine_direct_threads(void **state)
@@ -342,6 +370,7 @@ static void test_engine_direct_threads(void **state)
     if (checksum_file() == EINVAL)
         skip(); /* a file system without direct I/O */
     fail_each(checksum_file);
+    fail_each(compare_files);
     unsetenv("DISKSUM_READS");
 }
 
@@ -448,5 +477,5 @@ int main(void)
         cmocka_unit_test(test_engine_and_list),
     };
 
-    return RUN_TESTS(tests, make_file, remove_file);
+    return RUN_TESTS(tests, make_files, remove_files);
 }
