@@ -31,10 +31,10 @@
  * end early, where their bytes are scattered. */
 #define MAX_SLOT_FOR_THREADS MiB
 
-/* The memory for known digests, as far as it is enough for a few of them in
- * each slot. More than the most of them in a slot would not make it faster. */
-#define KNOWN_MEMORY (32 * MiB)
-#define MIN_KNOWN_BLOCKS 16
+/* The memory for known digests, which is taken from that for rounds of reads.
+ * More than the most of them in a slot would not make it faster. */
+#define KNOWN_MEMORY (16 * MiB)
+#define MIN_KNOWN_BLOCKS 4
 #define MAX_KNOWN_BLOCKS 8192
 
 static size_t min_size(size_t a, size_t b)
@@ -103,7 +103,8 @@ static unsigned thread_count(const struct engine_options *o,
 static size_t round_size(const struct sizes *s, const struct image *image)
 {
     size_t preferred = min_size(2 * s->slot_size, PREFERRED_ROUND);
-    uint64_t share = EXTRA_MEMORY / ((uint64_t)s->threads * s->queue_depth);
+    uint64_t share =
+        (EXTRA_MEMORY - KNOWN_MEMORY) / ((uint64_t)s->threads * s->queue_depth);
     size_t cluster = largest_cluster(image);
 
     if (cluster) /* limit_memory() makes the queue short enough */

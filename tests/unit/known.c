@@ -119,28 +119,124 @@ static void test_interrupted(void **state)
     }
 }
 
+/* --- both --------------------------------------------------------------- */
+
+/* Write the list of the old disk, and an interrupted one of the new disk. */
+static void make_lists(struct run *r, uint64_t size, int fds[2])
+{
+    changes_free(&make_changes(size)->changes);
+    run_init(r, old, size);
+    fds[0] = write_list(r, false);
+    r->memory.bytes = new;
+    fds[1] = write_list(r, false);
+    interrupt(fds[1]);
+}
+
+/* What either list knows, in either order. */
+static struct known *of_both(const int fds[2], uint64_t size)
+{
+    struct known *a = unchanged(fds[0], same_changes(), size);
+    struct known *b = of_part(fds[1], size);
+    bool swap = random_number() % 2;
+    struct error error = ERROR_INIT;
+    struct known *known;
+
+    if (known_either(swap ? b : a, swap ? a : b, LIST_NAME, &known, &error))
+        fail_msg("%s", error_message(&error));
+    return known;
+}
+
 /* A run with an older list was interrupted. */
 static void test_interrupted_and_unchanged(void **state)
 {
     (void)state;
     for (int i = 0; i < 100; i++) {
         uint64_t size = random_size();
-        struct memory_changes *changes = make_changes(size);
+        struct run r;
+        int fds[2];
+
+        make_lists(&r, size, fds);
+        run_known(&r, of_both(fds, size), hide(&r, was_hashed_or_unchanged),
+                  size);
+        assert_checksum(&r, new);
+        close(fds[0]);
+        close(fds[1]);
+    }
+}
+
+/* Compare an answer with the disk: block number i of a run. */
+static void check_answer(const struct run *r, const struct known_run *found,
+                         uint64_t first, uint64_t i)
+{
+    static const unsigned char zeros[1 << 18];
+    const uint64_t block_size = r->options.block_size;
+    const unsigned char *bytes = new + (first + i) * block_size;
+    uint64_t left = r->memory.reader.size - (first + i) * block_size;
+    uint64_t length = left < block_size ? left : block_size;
+    unsigned char md[MD];
+
+    assert_int_equal(found->kind != KNOWN_NOT,
+                     was_hashed_or_unchanged(r, first + i));
+    if (found->kind == KNOWN_ZERO) {
+        assert_int_equal(length, block_size);
+        assert_memory_equal(bytes, zeros, length);
+    } else if (found->kind == KNOWN_DIGESTS) {
+        oracle_digest("sha256", bytes, length, md);
+        assert_memory_equal(found->mds + i * MD, md, MD);
+    }
+}
+
+/* A call may ask for few blocks or many, and may leave some out. */
+static void test_calls(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        uint64_t size = random_size();
+        struct error error = ERROR_INIT;
         struct known *known;
         struct run r;
         int fds[2];
 
-        run_init(&r, old, size);
-        fds[0] = write_list(&r, false);
-        r.memory.bytes = new;
-        fds[1] = write_list(&r, false);
-        interrupt(fds[1]);
-        assert_int_equal(known_either(of_part(fds[1], size),
-                                      unchanged(fds[0], changes, size),
-                                      LIST_NAME, &known, &r.error),
-                         0);
-        run_known(&r, known, hide(&r, was_hashed_or_unchanged), size);
-        assert_checksum(&r, new);
+        make_lists(&r, size, fds);
+        known = of_both(fds, size);
+        for (uint64_t block = 0; block < run_blocks(&r);) {
+            uint64_t left = run_blocks(&r) - block;
+            uint64_t max = 1 + random_number() % (i % 2 ? 4 : left);
+            struct known_run found;
+
+            if (max > left)
+                max = left;
+            assert_int_equal(known_next(known, block, max, &found, &error), 0);
+            for (uint64_t n = 0; n < found.blocks; n++)
+                check_answer(&r, &found, block, n);
+            block += found.blocks;
+            if (random_number() % 3 == 0)
+                block += random_number() % 20;
+        }
+        assert_int_equal(known->end(known, &error), 0);
+        known_free(known);
+        close(fds[0]);
+        close(fds[1]);
+    }
+}
+
+/* The rest of both lists is verified. */
+static void test_end_of_both(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        uint64_t size = random_size();
+        struct error error = ERROR_INIT;
+        struct known *known;
+        struct run r;
+        int fds[2];
+
+        make_lists(&r, size, fds);
+        assert_int_equal(ftruncate(fds[0], lseek(fds[0], 0, SEEK_END) - 1), 0);
+        known = of_both(fds, size);
+        assert_int_equal(known->end(known, &error), EINVAL);
+        error_clear(&error);
+        known_free(known);
         close(fds[0]);
         close(fds[1]);
     }
@@ -361,6 +457,8 @@ int main(void)
         cmocka_unit_test(test_nothing_changed),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_interrupted_and_unchanged),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_end_of_both),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_other_length),
         cmocka_unit_test(test_broken_list),

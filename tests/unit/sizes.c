@@ -98,7 +98,8 @@ static void test_memory(void **state)
         asked *= (uint64_t)o.threads * o.queue_depth;
         jobs = (uint64_t)s.threads * s.queue_depth;
         used =
-            jobs * (s.slot_size + s.round_size + job_list_size(o.block_size));
+            jobs * (s.slot_size + s.round_size + job_list_size(o.block_size) +
+                    s.known_blocks * BLKHASH_MAX_MD_SIZE);
         if (cluster)
             used += jobs * job_cluster_list_size(s.slot_size) +
                     (uint64_t)s.threads * cluster;
