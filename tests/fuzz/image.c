@@ -108,6 +108,51 @@ void fuzz_image(const uint8_t *data, size_t size, const char *format,
     image_close(image);
 }
 
+static void read_changes(struct changes *changes, uint64_t size)
+{
+    uint64_t offset = 0;
+
+    for (int i = 0; i < MAX_EXTENTS && offset < size; i++) {
+        uint64_t length = size - offset;
+        struct error error = ERROR_INIT;
+        struct change change;
+
+        if (i % 3 == 1 && length > 700)
+            length = 700;
+        if (changes_next(changes, offset, length, &change, &error)) {
+            require(error.code && *error_message(&error));
+            error_clear(&error);
+            return;
+        }
+        require(change.length > 0 && change.length <= length);
+        offset += change.length;
+    }
+}
+
+void fuzz_bitmap(const uint8_t *data, size_t size, const char *format,
+                 const char *name)
+{
+    const struct image_options options = { .format = format, .bitmap = name };
+    struct error error = ERROR_INIT;
+    struct changes *changes;
+    struct memory_reader m;
+    struct image *image;
+
+    memory_reader_init(&m, data, size);
+    if (image_open_reader(&m.reader, &options, &image, &error)) {
+        error_clear(&error);
+        return;
+    }
+    if (image_bitmap(image, &changes, &error)) {
+        require(error.code && *error_message(&error));
+        error_clear(&error);
+    } else {
+        read_changes(changes, image->size);
+        changes_free(changes);
+    }
+    image_close(image);
+}
+
 static void map_layer(struct layer *layer)
 {
     uint64_t offset = 0;

@@ -12,7 +12,12 @@
 void fuzz_image(const uint8_t *data, size_t size, const char *format,
                 const char *snapshot);
 
-/* The same, but for its layer alone: what is below it is not opened. */
+/* Any bytes as an image with a bitmap of this name: read all of it, up to a
+ * limit. */
+void fuzz_bitmap(const uint8_t *data, size_t size, const char *format,
+                 const char *name);
+
+/* As fuzz_image(), but for its layer alone: what is below it is not opened. */
 void fuzz_layer(const uint8_t *data, size_t size, const char *format);
 
 #endif

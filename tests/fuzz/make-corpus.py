@@ -15,6 +15,7 @@ import vhdx_image  # noqa: E402
 import vmdk_image  # noqa: E402
 import vpc_image  # noqa: E402
 import zstd_frame  # noqa: E402
+from qcow2_bitmap_image import EXTRA_COMPATIBLE, ONES, Bitmaps  # noqa: E402
 from qcow2_image import (BITMAPS, EXT_BITMAPS, EXT_FEATURE_NAMES,  # noqa: E402
                          Image, deflate, feature_name)
 
@@ -74,6 +75,14 @@ def extensions(made, _):
 def bitmaps(made, cluster):
     extensions(made, cluster)
     made.header["autoclear_features"] = BITMAPS
+
+
+def readable_bitmaps(made, cluster):
+    found = Bitmaps(made)
+    found.add(b"other", [0])
+    found.add(b"b0", [ONES, b"\x0f\xf0\x55" + bytes(cluster - 3), 0], extra=bytes(8),
+              extra_size=8, flags=2 | EXTRA_COMPATIBLE)
+    found.finish()
 
 
 def unknown_feature(made, cluster):
@@ -269,6 +278,7 @@ def main():
     # What another file would be needed for is refused, when all is parsed.
     image("extensions", change=extensions)
     image("bitmaps", change=bitmaps)
+    image("readable-bitmaps", size=5 << 20, change=readable_bitmaps)
     image("unknown-feature", change=unknown_feature)
     image("backing-name", backing=b"base.raw", backing_format=b"raw",
           change=extensions)
