@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "blkhash.h"
@@ -365,22 +366,31 @@ static int check_options(const struct identity_of *of, const struct pair *p,
     return name_counts(of) ? check_fields(p, name, ARRAY_SIZE(name), error) : 0;
 }
 
+static int parse_source(const char *list, const char *source, size_t len,
+                        struct json_object **theirs, struct error *error)
+{
+    int err = json_parse(source, len, theirs);
+
+    if (err == ENOMEM)
+        return error_no_memory(error, list);
+    if (!err && json_is_object(*theirs))
+        return 0;
+    json_free(*theirs);
+    return error_set(error, EINVAL,
+                     "%s: broken list: its header does not say of which image "
+                     "it is",
+                     list);
+}
+
 int identity_check(const struct identity_of *of, const char *list,
                    const char *source, size_t len, struct error *error)
 {
     struct pair pair = { .list = list, .name = of->name };
     struct json_object *theirs, *ours;
-    int err = json_parse(source, len, &theirs);
+    int err = parse_source(list, source, len, &theirs, error);
 
-    if (err == ENOMEM)
-        return error_no_memory(error, list);
-    if (err || !json_is_object(theirs)) {
-        json_free(theirs);
-        return error_set(error, EINVAL,
-                         "%s: broken list: its header does not say of which "
-                         "image it is",
-                         list);
-    }
+    if (err)
+        return err;
     ours = make(of);
     pair.theirs = theirs;
     pair.ours = ours;
@@ -390,6 +400,40 @@ int identity_check(const struct identity_of *of, const char *list,
         err = check_image(of, &pair, error);
     json_free(theirs);
     json_free(ours);
+    return err;
+}
+
+/* Whether a file of a list is another one than this, and is still there. */
+static bool is_other_file(const struct json_object *theirs,
+                          const struct image_file *file)
+{
+    const char *name = json_get_text(theirs, "filename");
+    uint64_t device, inode;
+    struct stat st;
+
+    return name && json_get_number(theirs, "device", &device) &&
+           json_get_number(theirs, "inode", &inode) &&
+           (device != file->id.device || inode != file->id.inode) &&
+           stat(name, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+int identity_check_file(const struct identity_of *of, const char *list,
+                        const char *source, size_t len, struct error *error)
+{
+    struct json_object *theirs;
+    const struct json_object *first;
+    struct image_file file;
+    int err = parse_source(list, source, len, &theirs, error);
+
+    if (err)
+        return err;
+    first = json_get_element(theirs, "files", 0);
+    if (image_file(of->image, of->layer, 0, &file) &&
+        file.state.kind == OBJECT_FILE && is_other_file(first, &file))
+        err = error_set(error, ESTALE,
+                        "%s: the list is of another image: '%s' is not '%s'",
+                        list, json_get_text(first, "filename"), file.name);
+    json_free(theirs);
     return err;
 }
 

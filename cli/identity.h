@@ -42,6 +42,14 @@ int identity_write(const struct identity_of *of, char **text, size_t *len,
 int identity_check(const struct identity_of *of, const char *list,
                    const char *source, size_t len, struct error *error);
 
+/*
+ * Check less: the image may have changed since, but it must not be another
+ * file, if that can be told. It can if the file of the list is still there,
+ * under its name. EINVAL: the text is not an identity.
+ */
+int identity_check_file(const struct identity_of *of, const char *list,
+                        const char *source, size_t len, struct error *error);
+
 /* Whether a change may stay unnoticed, since not all of the image is in
  * files. */
 bool identity_is_weak(const struct identity_of *of);

@@ -387,6 +387,51 @@ static void test_layer(void **state)
     free(text);
 }
 
+static int check_file(const struct identity_of *of, const char *source,
+                      struct error *error)
+{
+    test_case("%s", source);
+    return identity_check_file(of, "list", source, strlen(source), error);
+}
+
+/* A changed image is accepted, but not a list of a file beside it. */
+static void test_file(void **state)
+{
+    struct image *image = open_disk();
+    const struct identity_of of = { .name = NAME, .image = image };
+    struct error error = ERROR_INIT;
+    char *text = write_identity(&of), *edited, *list;
+    struct stat here;
+
+    (void)state;
+    edited = edit(text, "\"mtime\":", "\"2001\"");
+    assert_int_equal(check_file(&of, edited, &error), 0);
+    free(edited);
+    assert_int_equal(stat(".", &here), 0);
+    assert_true(asprintf(&list,
+                         "{\"files\":[{\"filename\":\".\",\"device\":%ju,"
+                         "\"inode\":%ju}]}",
+                         (uintmax_t)here.st_dev, (uintmax_t)here.st_ino) > 0);
+    assert_int_equal(check_file(&of, list, &error), ESTALE);
+    assert_string_equal(error_message(&error),
+                        "list: the list is of another image: '.' is not "
+                        "'" NAME "'");
+    error_clear(&error);
+    /* It is not there any more, or was never a file. */
+    edited = edit(list, "\"inode\":", "1");
+    assert_int_equal(check_file(&of, edited, &error), 0);
+    free(edited);
+    edited = edit(list, "\"device\":", "1");
+    assert_int_equal(check_file(&of, edited, &error), 0);
+    free(edited);
+    assert_int_equal(check_file(&of, "{\"files\":[]}", &error), 0);
+    assert_int_equal(check_file(&of, "[]", &error), EINVAL);
+    error_clear(&error);
+    free(list);
+    free(text);
+    image_close(image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,7 +439,7 @@ int main(void)
         cmocka_unit_test(test_names),   cmocka_unit_test(test_file_system),
         cmocka_unit_test(test_options), cmocka_unit_test(test_broken),
         cmocka_unit_test(test_export),  cmocka_unit_test(test_long_chain),
-        cmocka_unit_test(test_layer),
+        cmocka_unit_test(test_layer),   cmocka_unit_test(test_file),
     };
 
     return RUN_TESTS(tests, enter, leave);
