@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/checksum.h"
 
+#include "cli/base.h"
 #include "cli/input.h"
 #include "cli/list-write.h"
 #include "cli/message.h"
@@ -24,7 +25,9 @@ int checksum_begin(struct checksum *c, const struct options *o,
     if (err)
         return err;
     printed = input_warn(o, c->input.image, 0);
-    if (list)
+    if (o->digest_list.base)
+        err = base_open(o, &c->input, &c->input.known, &c->error);
+    if (!err && list)
         err = list_write_begin(list, o, &c->input, &c->error);
     if (!err)
         err = run_engine(o, &c->input, &c->result, &c->error);
@@ -39,6 +42,8 @@ int checksum_begin(struct checksum *c, const struct options *o,
 
 void checksum_end(struct checksum *c)
 {
+    known_free(c->input.known);
+    c->input.known = NULL;
     image_close(c->input.image);
     c->input.image = NULL;
     error_clear(&c->error);

@@ -60,6 +60,7 @@ static bool add_result(struct json_object *object, const struct options *o,
            json_add_number(object, "data", r->counts.data) &&
            json_add_number(object, "zero", r->counts.zero) &&
            json_add_number(object, "hole", r->counts.hole) &&
+           json_add_number(object, "known", r->counts.known) &&
            json_add_number(object, "read", r->counts.read) &&
            json_add_seconds(object, "seconds", c->seconds);
 }

@@ -10,14 +10,41 @@
 #include "cli/option.h"
 #include "common/array.h"
 
-static enum options_result set_write(struct options *o, char *argument)
+static enum options_result take_file(const char *option, char *argument,
+                                     const char **name)
 {
     if (!*argument) {
-        usage_message("the --write-list option requires a file name");
+        usage_message("the %s option requires a file name", option);
         return OPTIONS_BAD;
     }
-    o->digest_list.write = argument;
+    *name = argument;
     return OPTIONS_RUN;
+}
+
+static enum options_result set_write(struct options *o, char *argument)
+{
+    return take_file("--write-list", argument, &o->digest_list.write);
+}
+
+static enum options_result set_base(struct options *o, char *argument)
+{
+    return take_file("--base", argument, &o->digest_list.base);
+}
+
+static enum options_result set_base_image(struct options *o, char *argument)
+{
+    return take_file("--base-image", argument, &o->digest_list.base_image);
+}
+
+static enum options_result set_bitmap(struct options *o, char *argument)
+{
+    o->image.bitmap = argument;
+    return OPTIONS_RUN;
+}
+
+static enum options_result set_changes(struct options *o, char *argument)
+{
+    return take_file("--changes", argument, &o->digest_list.changes);
 }
 
 static const struct option_info options[] = {
@@ -27,6 +54,31 @@ static const struct option_info options[] = {
         .brief = "digests to FILE",
         .help = "write the digests of all blocks to a file",
         .set = set_write,
+    },
+    {
+        .name = "base",
+        .argument = "LIST",
+        .help = "read only what has changed since a list was written",
+        .set = set_base,
+    },
+    {
+        .name = "base-image",
+        .argument = "FILE",
+        .help = "the file of the backing chain that the list is of",
+        .set = set_base_image,
+    },
+    {
+        .name = "bitmap",
+        .argument = "NAME",
+        .kind = "words",
+        .help = "the dirty bitmap that says what has changed",
+        .set = set_bitmap,
+    },
+    {
+        .name = "changes",
+        .argument = "FILE",
+        .help = "ranges that have changed, as JSON",
+        .set = set_changes,
     },
     {
         .name = "show",
@@ -89,6 +141,70 @@ static bool verify_write(const struct options *o)
     return true;
 }
 
+/* What says what has changed since the list was written. */
+static bool verify_ways(const struct options *o)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } ways[] = {
+        { "--base-image", o->digest_list.base_image },
+        { "--bitmap", o->image.bitmap },
+        { "--changes", o->digest_list.changes },
+    };
+    const char *way = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        if (ways[i].given && way)
+            return refuse_pair(way, ways[i].name);
+        if (ways[i].given)
+            way = ways[i].name;
+    }
+    if (!way == !o->digest_list.base)
+        return true;
+    if (way)
+        usage_message("the %s option requires --base", way);
+    else
+        usage_message("the --base option requires --base-image, --bitmap or "
+                      "--changes");
+    return false;
+}
+
+/* Standard input can be read as one thing only. */
+static bool verify_stdin(const struct options *o)
+{
+    const char *const names[] = {
+        o->digest_list.base,
+        o->digest_list.changes,
+        o->image_count ? o->images[0] : "-",
+    };
+    unsigned count = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        count += names[i] && strcmp(names[i], "-") == 0;
+    if (count > 1)
+        usage_message("only one of the list, the changes and the image can be "
+                      "standard input");
+    return count <= 1;
+}
+
+static bool verify_base(const struct options *o)
+{
+    if (!verify_ways(o))
+        return false;
+    if (!o->digest_list.base)
+        return true;
+    if (o->list.check)
+        return refuse_pair("--check", "--base");
+    if (o->digest_list.show)
+        return refuse_pair("--show", "--base");
+    if (o->image_count > 1) {
+        usage_message("--base takes one image");
+        return false;
+    }
+    return verify_stdin(o);
+}
+
 bool list_options_verify(const struct options *o)
 {
     const struct digest_list_options *l = &o->digest_list;
@@ -99,5 +215,5 @@ bool list_options_verify(const struct options *o)
         usage_message("--show takes lists, not a command");
         return false;
     }
-    return !l->write || verify_write(o);
+    return verify_base(o) && (!l->write || verify_write(o));
 }

@@ -33,8 +33,11 @@ struct list_options {
 
 /* Lists of the digests of all blocks. */
 struct digest_list_options {
-    const char *write; /* the list to write, or NULL */
-    bool show;         /* the operands are lists */
+    const char *write;      /* the list to write, or NULL */
+    const char *base;       /* an older list of the image, or NULL */
+    const char *base_image; /* or it is that of this file of the chain */
+    const char *changes;    /* what has changed since then, if that says it */
+    bool show;              /* the operands are lists */
 };
 
 struct options {

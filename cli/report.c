@@ -17,7 +17,7 @@
 
 #define GB 1e9
 
-static void print_content(const struct checksum *c)
+static void print_content(const struct options *o, const struct checksum *c)
 {
     char size[SIZE_TEXT], data[SIZE_TEXT], zero[SIZE_TEXT], hole[SIZE_TEXT];
     const struct image *image = c->input.image;
@@ -31,6 +31,10 @@ static void print_content(const struct checksum *c)
             image ? image->format : "raw", format_size(c->result.length, size),
             format_size(counts->data, data), format_size(counts->zero, zero),
             format_size(counts->hole, hole));
+    if (counts->known)
+        message("%s: %s was not read: its digests were known from %s",
+                c->input.name, format_size(counts->known, data),
+                o->digest_list.base);
     if (counts->decoded)
         message("%s: %s was compressed", c->input.name,
                 format_size(counts->decoded, data));
@@ -130,7 +134,7 @@ void report_print(const struct options *o, const struct checksum *c,
 {
     struct read_method_figures figures;
 
-    print_content(c);
+    print_content(o, c);
     print_speed(o, c);
     if (is_sha256(o->engine.digest))
         print_kernel(c->result.kernel);

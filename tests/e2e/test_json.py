@@ -29,7 +29,7 @@ def test_fields(disksum, tmp_path):
     assert line == {
         "filename": "disk", "format": "raw", "virtual-size": size,
         "construction": "blkhash", "algorithm": "sha512",
-        "block-size": 32768, "backing-chain": [],
+        "block-size": 32768, "backing-chain": [], "known": 0,
         "checksum": checksum(content, 32768, "sha512")}
 
 
