@@ -124,6 +124,22 @@ def write_packed(path, size):
             file.write(source.randbytes(ALTERNATE))
 
 
+def create_qcow2(path, size, *options):
+    subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', *options, path,
+                    str(size)], check=True)
+
+
+def write_part(path, size, part, command, seed=0):
+    """Write to a part of a qcow2, in pieces of 256 KiB at random places."""
+    piece = 256 << 10
+    source = random.Random(seed)
+    places = source.sample(range(size // piece), int(size * part) // piece)
+    commands = ''.join(f'{command} {place * piece} {piece}\n'
+                       for place in places)
+    subprocess.run(['qemu-io', '-f', 'qcow2', path], input=commands.encode(),
+                   stdout=subprocess.DEVNULL, check=True)
+
+
 class Image:
     """A file, with the checksum that an oracle found for it."""
 
@@ -255,6 +271,44 @@ class Images:
                             '-m', '4', '-W' if '-c' in options else '-q',
                             source.path, path], check=True)
         return self.derived(source, kind('qcow2', options), convert, 0.6)
+
+    def dirty(self, source, part):
+        """A qcow2 whose bitmap 'nightly' says that a part of it is dirty. Its
+        content is that of the source."""
+        def convert(path, size):
+            bits = path + '.bits'
+            subprocess.run(['qemu-img', 'convert', '-O', 'qcow2', '-m', '4',
+                            source.path, path], check=True)
+            create_qcow2(bits, size)
+            for image in bits, path:
+                subprocess.run(['qemu-img', 'bitmap', '--add', '-f', 'qcow2',
+                                image, 'nightly'], check=True)
+            write_part(bits, size, part, 'write -z')
+            subprocess.run(['qemu-img', 'bitmap', '--merge', 'nightly', '-f',
+                            'qcow2', '-b', bits, '-F', 'qcow2', path,
+                            'nightly'], check=True)
+            os.remove(bits)
+        return self.derived(source, 'dirty.qcow2', convert, 0.6)
+
+    def overlays(self, source, count, part):
+        """Paths of overlays on a qcow2, each on the one before, and each with
+        a part of the disk."""
+        size = self.size
+        path = os.path.splitext(source.path)[0] + f'-{count}-overlays'
+
+        def create(directory, _):
+            os.makedirs(directory, exist_ok=True)
+            below = os.path.join('..', os.path.basename(source.path))
+            for number in range(1, count + 1):
+                name = f'{number}.qcow2'
+                image = os.path.join(directory, name)
+                create_qcow2(image, size, '-b', below, '-F', 'qcow2')
+                write_part(image, size, part, 'write -q -P 77', number)
+                below = name
+        if not os.path.exists(path):
+            self.make(path, size, create, int(size * part * count))
+        return [os.path.join(path, f'{number}.qcow2')
+                for number in range(1, count + 1)]
 
     def converted(self, source, form, *options):
         """An image in another format. options: of 'convert'."""
