@@ -81,6 +81,11 @@ static const struct option_info options[] = {
         .set = set_changes,
     },
     {
+        .name = "resume",
+        .help = "go on with a list that was interrupted",
+        .flag = offsetof(struct options, digest_list.resume),
+    },
+    {
         .name = "show",
         .help = "print the checksums of digest lists",
         .flag = offsetof(struct options, digest_list.show),
@@ -205,6 +210,13 @@ static bool verify_base(const struct options *o)
     return verify_stdin(o);
 }
 
+static bool verify_needs(bool given, const char *name, bool has_list)
+{
+    if (given && !has_list)
+        usage_message("the %s option requires --write-list", name);
+    return !given || has_list;
+}
+
 bool list_options_verify(const struct options *o)
 {
     const struct digest_list_options *l = &o->digest_list;
@@ -215,5 +227,7 @@ bool list_options_verify(const struct options *o)
         usage_message("--show takes lists, not a command");
         return false;
     }
+    if (!verify_needs(l->resume, "--resume", l->write))
+        return false;
     return verify_base(o) && (!l->write || verify_write(o));
 }

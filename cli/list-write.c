@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "cli/identity.h"
+#include "cli/list-resume.h"
+#include "cli/message.h"
 #include "cli/whole-file.h"
 #include "common/array.h"
 #include "list/reader.h"
@@ -17,8 +19,9 @@
 
 struct list_write {
     struct whole_file file;
-    bool open;  /* the file; its part is ours to remove */
-    bool whole; /* it has its name */
+    bool open;   /* the file; its part is ours to remove */
+    bool whole;  /* it has its name */
+    int part_fd; /* for reading it while it is written; -1: not open */
     struct list_header header;
     struct list_writer *writer;
     struct sink *sinks[1]; /* the writer, for the engine */
@@ -50,6 +53,7 @@ int list_write_open(const struct options *o, struct list_write **list,
 
     if (!l)
         return error_no_memory(error, o->digest_list.write);
+    l->part_fd = -1;
     catch_broken_pipe(l);
     err = whole_file_open(&l->file, o->digest_list.write, error);
     l->open = !err;
@@ -74,11 +78,10 @@ static int find_digests(const struct list_write *l, bool *found,
     struct error cause = ERROR_INIT;
     struct list_reader *reader = NULL;
     struct list_run run = { .blocks = 0 };
-    int err = 0;
+    int err;
 
     *found = false;
-    if (lseek(l->file.fd, 0, SEEK_SET) < 0)
-        err = error_set(&cause, errno, "%s: %s", l->file.part, strerror(errno));
+    err = whole_file_rewind(&l->file, &cause);
     if (!err)
         err = list_reader_new(l->file.fd, l->file.part, &options, &reader,
                               &cause);
@@ -92,23 +95,6 @@ static int find_digests(const struct list_write *l, bool *found,
     }
     error_move(error, &cause);
     return err;
-}
-
-/* The part of a run that was interrupted is worth the time that it took. */
-static int take_part(struct list_write *l, struct error *error)
-{
-    bool found;
-    int err;
-
-    if (!l->file.existed)
-        return 0;
-    err = find_digests(l, &found, error);
-    if (!err && found)
-        err = error_set(error, EEXIST,
-                        "%s: exists: an interrupted run left it; remove it "
-                        "to begin anew",
-                        l->file.part);
-    return err ? err : whole_file_begin_anew(&l->file, error);
 }
 
 /* --- begin -------------------------------------------------------------- */
@@ -165,24 +151,96 @@ static int make_header(const struct options *o,
     return identity_write(&of, &header->source, &header->source_len, error);
 }
 
+/* A pipe that was read is gone, and so is what was written to one. */
+static int check_resume(const struct list_write *l,
+                        const struct engine_input *input, struct error *error)
+{
+    if (!input->image)
+        return error_set(error, EINVAL, "%s: is a pipe: it cannot be resumed",
+                         input->name);
+    if (!l->file.part)
+        return error_set(error, EINVAL,
+                         "%s: is not a regular file: it cannot be resumed",
+                         l->file.name);
+    return 0;
+}
+
+/* What the part has is newer than what else is known. */
+static int add_known(struct engine_input *input, struct known *known,
+                     struct error *error)
+{
+    struct known *other = input->known;
+    int err;
+
+    if (!known)
+        return 0;
+    input->known = known;
+    if (!other)
+        return 0;
+    err = known_either(known, other, input->name, &input->known, error);
+    if (err) {
+        known_free(known);
+        input->known = other;
+    }
+    return err;
+}
+
+static int resume(struct list_write *l, const struct options *o,
+                  const struct engine_input *input, struct known **known,
+                  struct error *error)
+{
+    int err = whole_file_reopen(&l->file, &l->part_fd, error);
+
+    return err ? err
+               : list_resume(&l->file, l->part_fd, o, input, &l->header,
+                             &l->writer, known, error);
+}
+
+/* Begin the list, or go on with the part of a run that was interrupted. That is
+ * worth the time that it took, so it is replaced only if it has nothing. */
+static int begin(struct list_write *l, const struct options *o,
+                 const struct engine_input *input, struct known **known,
+                 struct error *error)
+{
+    bool found = false;
+    int err = l->file.existed ? find_digests(l, &found, error) : 0;
+
+    if (err)
+        return err;
+    if (found && o->digest_list.resume)
+        return resume(l, o, input, known, error);
+    if (found)
+        return error_set(error, EEXIST,
+                         "%s: was left by an interrupted run; --resume goes "
+                         "on with it",
+                         l->file.part);
+    if (o->digest_list.resume && o->verbose)
+        message("%s: there is nothing to resume; beginning anew", l->file.part);
+    if (l->file.existed)
+        err = whole_file_begin_anew(&l->file, error);
+    return err ? err
+               : list_writer_new(l->file.fd, l->file.name, &l->header,
+                                 &l->writer, error);
+}
+
 int list_write_begin(struct list_write *l, const struct options *o,
                      struct engine_input *input, struct error *error)
 {
+    struct known *known = NULL;
     int err = check_names(l, input, error);
 
+    if (!err && o->digest_list.resume)
+        err = check_resume(l, input, error);
     if (!err)
         err = make_header(o, input, &l->header, error);
     if (!err)
-        err = take_part(l, error);
-    if (!err)
-        err = list_writer_new(l->file.fd, l->file.name, &l->header, &l->writer,
-                              error);
+        err = begin(l, o, input, &known, error);
     if (err)
         return err;
     l->sinks[0] = list_writer_sink(l->writer);
     input->sinks = l->sinks;
     input->sink_count = ARRAY_SIZE(l->sinks);
-    return 0;
+    return add_known(input, known, error);
 }
 
 /* --- end ---------------------------------------------------------------- */
@@ -219,6 +277,8 @@ void list_write_free(struct list_write *l)
     free(l->header.source);
     if (l->open && l->file.part && !l->whole)
         remove_useless(l);
+    if (l->part_fd >= 0)
+        close(l->part_fd);
     whole_file_close(&l->file);
     sigaction(SIGPIPE, &l->pipe_action, NULL);
     free(l);

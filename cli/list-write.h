@@ -15,7 +15,8 @@ int list_write_open(const struct options *o, struct list_write **list,
                     struct error *error);
 
 /* The input is open: write the header, or find where the list goes on. The
- * input gets what the engine needs for that, which list_write_free() frees. */
+ * input gets the sink of the list, and what is known of the blocks that the
+ * list has already: the caller frees that before the list. */
 int list_write_begin(struct list_write *list, const struct options *o,
                      struct engine_input *input, struct error *error);
 

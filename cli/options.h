@@ -37,6 +37,7 @@ struct digest_list_options {
     const char *base;       /* an older list of the image, or NULL */
     const char *base_image; /* or it is that of this file of the chain */
     const char *changes;    /* what has changed since then, if that says it */
+    bool resume;            /* go on with what is there of `write` */
     bool show;              /* the operands are lists */
 };
 

@@ -34,7 +34,7 @@ static void print_content(const struct options *o, const struct checksum *c)
     if (counts->known)
         message("%s: %s was not read: its digests were known from %s",
                 c->input.name, format_size(counts->known, data),
-                o->digest_list.base);
+                o->digest_list.resume ? "earlier runs" : o->digest_list.base);
     if (counts->decoded)
         message("%s: %s was compressed", c->input.name,
                 format_size(counts->decoded, data));

@@ -205,11 +205,24 @@ int whole_file_open(struct whole_file *f, const char *name, struct error *error)
     return S_ISREG(st->st_mode) ? make_part(f, error) : open_special(f, error);
 }
 
-int whole_file_begin_anew(struct whole_file *f, struct error *error)
+int whole_file_rewind(const struct whole_file *f, struct error *error)
 {
-    if (ftruncate(f->fd, 0) != 0 || lseek(f->fd, 0, SEEK_SET) < 0)
+    if (lseek(f->fd, 0, SEEK_SET) < 0)
         return set_part_error(f, errno, error);
     return 0;
+}
+
+int whole_file_reopen(const struct whole_file *f, int *fd, struct error *error)
+{
+    *fd = openat(f->directory, f->part_base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    return *fd < 0 ? set_part_error(f, errno, error) : 0;
+}
+
+int whole_file_begin_anew(struct whole_file *f, struct error *error)
+{
+    if (ftruncate(f->fd, 0) != 0)
+        return set_part_error(f, errno, error);
+    return whole_file_rewind(f, error);
 }
 
 bool whole_file_replaces(const struct whole_file *f, dev_t device, ino_t inode)

@@ -34,6 +34,12 @@ struct whole_file {
 int whole_file_open(struct whole_file *f, const char *name,
                     struct error *error);
 
+/* Go to the beginning of the part. */
+int whole_file_rewind(const struct whole_file *f, struct error *error);
+
+/* Open the part once more, for reading. */
+int whole_file_reopen(const struct whole_file *f, int *fd, struct error *error);
+
 /* Forget what the part has. */
 int whole_file_begin_anew(struct whole_file *f, struct error *error);
 

@@ -11,6 +11,7 @@ import threading
 import pytest
 
 from conftest import BUILD, sums
+from list_oracle import read_list, write_list
 from oracle import checksum, write_image
 
 SPEC = "200000:A 300k:- 128k:0 70000:B 77:C"
@@ -31,8 +32,9 @@ def wrote(disksum, tmp_path):
         out = disksum("--write-list=list", *args, cwd=tmp_path, **kwargs).stdout
         assert sums(out) == [expected]
         assert set(os.listdir(tmp_path)) - before <= {"list"}
-        assert sums(disksum("--show", "list", cwd=tmp_path).stdout) == [expected]
-        return (tmp_path / "list").read_bytes()
+        written = (tmp_path / "list").read_bytes()
+        assert read_list(written).checksum.hex() == expected
+        return written
     return run
 
 
@@ -41,7 +43,10 @@ def wrote(disksum, tmp_path):
 @pytest.mark.sanitizer
 def test_file(wrote, tmp_path, image):
     written = wrote("disk", expected=image)
-    assert written.startswith(b"BLKLIST\0")
+    source = read_list(written).source
+    assert json.loads(source)["filename"] == "disk"
+    content = (tmp_path / "disk").read_bytes()
+    assert written == write_list(content + bytes(-len(content) % 512), source)
     # Nothing depends on the time, nor on threads.
     assert wrote("disk", "-t3", "--read-size=64k", expected=image) == written
 

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""--resume: the list of a run that was interrupted."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from conftest import BUILD, sums
+from list_oracle import read_list
+from oracle import checksum, write_image
+
+# The list has two chunks: the first 1 MiB has a check, which covers 8 MiB of data.
+SPEC = "5M:A 3M:- 7M:B 100000:0"
+BLOCK = "--digest=sha512/512"
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """An image, its checksum and its list."""
+    directory = tmp_path_factory.mktemp("resume")
+    content = write_image(directory / "disk", SPEC)
+    subprocess.run([BUILD / "disksum", "--write-list=list", BLOCK, "disk"],
+                   cwd=directory, check=True, stdout=subprocess.DEVNULL)
+    return directory, checksum(content, 512, "sha512"), (directory / "list").read_bytes()
+
+
+@pytest.fixture
+def resume(disksum, tmp_path, case):
+    """Go on with a part. Returns how many bytes were read of the image: the
+    checksum and the list are as without an interruption."""
+    directory, expected, whole = case
+
+    def run(part, *args):
+        (tmp_path / "list.part").write_bytes(part)
+        out = disksum("--write-list=list", "--resume", BLOCK, "--json", *args,
+                      directory / "disk", cwd=tmp_path).stdout
+        found = json.loads(out)
+        assert found["checksum"] == expected
+        assert found["data"] + found["zero"] + found["hole"] + found["known"] == \
+            found["virtual-size"]
+        assert os.listdir(tmp_path) == ["list"]
+        assert digests(tmp_path / "list") == digests(directory / "list")
+        return found["read"]
+    return run
+
+
+def digests(path):
+    """All that a list says but how it was cut into chunks."""
+    found = read_list(path.read_bytes())
+    return found.mds, found.checksum, found.length
+
+
+# --- cut ------------------------------------------------------------------
+
+def test_cut_at_any_byte(resume, case):
+    _, _, whole = case
+    rnd = random.Random(1)
+    everything = resume(b"")
+    cuts = sorted({0, 1, 8, 71, 72, len(whole) - 1, len(whole),
+                   *range(len(whole) - 200, len(whole), 50),
+                   *(rnd.randrange(len(whole)) for _ in range(4))})
+    read = [resume(whole[:cut]) for cut in cuts]
+    # The more there is, the less is read.
+    assert read == sorted(read, reverse=True)
+    assert read[0] == everything and read[-1] == 0
+    assert 0 < resume(whole[:1200000]) < everything - (7 << 20)
+
+
+@pytest.mark.parametrize("zeros", [1, 4096, 400000])
+def test_tail_of_zeros(resume, case, zeros):
+    """As some file systems leave it after a power cut."""
+    _, _, whole = case
+    resume(whole[:-zeros] + bytes(zeros))
+    resume(whole[:1100000] + bytes(zeros))
+
+
+@pytest.mark.sanitizer
+def test_damage(resume, case):
+    """What follows it is not used."""
+    _, _, whole = case
+    broken = bytearray(whole)
+    broken[1200000] ^= 1
+    assert resume(bytes(broken)) == resume(whole[:1100000])
+
+
+def test_threads(resume, case):
+    _, _, whole = case
+    for threads in "1", "7":
+        resume(whole[:1100000], "-t", threads, "--read-size=64k")
+
+
+# --- killed ---------------------------------------------------------------
+
+def test_killed(disksum, tmp_path, case):
+    """At random moments, again and again."""
+    directory, expected, _ = case
+    rnd = random.Random(2)
+    command = [BUILD / "disksum", "--write-list=list", "--resume", BLOCK, "-q",
+               directory / "disk"]
+    killed = 0
+    for _ in range(8):
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as process:
+            time.sleep(rnd.random() * 0.08)
+            process.kill()
+            out, _ = process.communicate()
+        if process.returncode == 0:
+            assert sums(out.decode()) == [expected]
+        else:
+            assert out == b""
+            killed += 1
+    assert killed
+    out = disksum("--write-list=list", "--resume", BLOCK, directory / "disk", cwd=tmp_path).stdout
+    assert sums(out) == [expected]
+    assert os.listdir(tmp_path) == ["list"]
+    assert digests(tmp_path / "list") == digests(directory / "list")
+
+
+def test_killed_twice(tmp_path, disksum, case):
+    """Each time when there is one more chunk in the list."""
+    content = write_image(tmp_path / "large", "40M:A")
+    for chunks in 1, 2:
+        with subprocess.Popen(
+                [BUILD / "disksum", "--write-list=list", "--resume", BLOCK, "-t1", "large"],
+                cwd=tmp_path, stdout=subprocess.PIPE) as process:
+            while process.poll() is None and \
+                    size_of(tmp_path / "list.part") < chunks << 20:
+                pass
+            process.kill()
+            if process.wait() == 0:
+                pytest.skip("this machine is too fast")
+    found = json.loads(disksum("--write-list=list", "--resume", BLOCK, "--json", "large",
+                               cwd=tmp_path).stdout)
+    assert found["checksum"] == checksum(content, 512, "sha512")
+    assert found["known"] >= 15 << 20
+    assert found["read"] == found["virtual-size"] - found["known"]
+
+
+def size_of(path):
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+# --- another image --------------------------------------------------------
+
+@pytest.fixture
+def refused(fails, tmp_path, case):
+    """A part of the list of a copy of the image, as it was. Returns why it is
+    not resumed; nothing changes."""
+    directory, _, _ = case
+    shutil.copy(directory / "disk", tmp_path / "disk")
+    subprocess.run([BUILD / "disksum", "--write-list=list", BLOCK, "disk"], cwd=tmp_path,
+                   check=True, stdout=subprocess.DEVNULL)
+    part = (tmp_path / "list").read_bytes()[:1200000]
+
+    def run(*args):
+        (tmp_path / "list.part").write_bytes(part)
+        line = fails("--write-list=list", "--resume", *(args or [BLOCK, "disk"]), cwd=tmp_path)
+        assert (tmp_path / "list.part").read_bytes() == part
+        assert line.startswith("list.part: ")
+        return line[len("list.part: "):]
+    return run
+
+
+def test_other_options(refused):
+    assert refused("-d", "sha512/4k", "disk") == \
+        "cannot resume: its block size is 512, not 4096"
+    assert refused("-d", "sha1/512", "disk") == \
+        "cannot resume: its digest is sha512, not sha1"
+
+
+@pytest.mark.sanitizer
+def test_changed_image(refused, tmp_path):
+    """Each change on its own."""
+    disk = tmp_path / "disk"
+    before = disk.stat()
+
+    def why(field):
+        line = refused()
+        assert f"the {field} of 'disk' was " in line, line
+    os.utime(disk, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    why("mtime")
+    os.utime(disk, ns=(before.st_atime_ns, before.st_mtime_ns))
+    why("ctime")
+    shutil.copy2(disk, tmp_path / "copy")
+    os.replace(tmp_path / "copy", disk)
+    why("inode")
+    os.truncate(disk, 16 << 20)
+    assert refused() == "cannot resume: its disk size is 15828992, not 16777216"
+
+
+def test_other_backing_file(disksum, fails, tmp_path):
+    """Of the same size."""
+    for name in "one", "two":
+        write_image(tmp_path / name, f"20M:{name[0]}")
+    make = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b"]
+    subprocess.run([*make, "one", "over"], cwd=tmp_path, check=True)
+    disksum("--write-list=list", BLOCK, "over", cwd=tmp_path)
+    (tmp_path / "list.part").write_bytes((tmp_path / "list").read_bytes()[:1200000])
+    os.replace(tmp_path / "two", tmp_path / "one")
+    line = fails("--write-list=list", "--resume", BLOCK, "over", cwd=tmp_path)
+    assert "the list is of another image: the inode of 'one' was " in line
+
+
+# --- what cannot be compared ----------------------------------------------
+
+def test_export(disksum, servers, tmp_path, case):
+    directory, expected, whole = case
+    uri, _ = servers.nbdkit("file", directory / "disk")
+    disksum("--write-list=list", BLOCK, uri, cwd=tmp_path)
+    part = (tmp_path / "list").read_bytes()[:1200000]
+    for options, warns in ([], True), (["-q"], False):
+        (tmp_path / "list.part").write_bytes(part)
+        result = disksum("--write-list=list", "--resume", BLOCK, *options, uri, cwd=tmp_path,
+                         check=False)
+        assert sums(result.stdout) == [expected]
+        assert result.stderr == (
+            f"disksum: {uri}: warning: only its size and the options can be compared "
+            "with those of the interrupted run\n" if warns else "")
+
+
+def test_pipe(fails, tmp_path):
+    assert fails("--write-list=list", "--resume", "-", input="x", cwd=tmp_path) == \
+        "-: is a pipe: it cannot be resumed"
+    assert os.listdir(tmp_path) == []
+
+
+def test_list_in_a_pipe(fails, tmp_path, case):
+    directory, _, _ = case
+    assert fails("--write-list=/dev/null", "--resume", directory / "disk") == \
+        "/dev/null: is not a regular file: it cannot be resumed"
+
+
+# --- the part -------------------------------------------------------------
+
+def test_part_without_resume(fails, tmp_path, case):
+    directory, _, whole = case
+    (tmp_path / "list.part").write_bytes(whole[:1200000])
+    assert fails("--write-list=list", BLOCK, directory / "disk", cwd=tmp_path) == \
+        "list.part: was left by an interrupted run; --resume goes on with it"
+    assert (tmp_path / "list.part").read_bytes() == whole[:1200000]
+
+
+def test_no_part(disksum, tmp_path, case):
+    directory, expected, whole = case
+    result = disksum("--write-list=list", "--resume", BLOCK, "-v", directory / "disk",
+                     cwd=tmp_path, check=False)
+    assert sums(result.stdout) == [expected]
+    assert "disksum: list.part: there is nothing to resume; beginning anew\n" in \
+        result.stderr
+    assert digests(tmp_path / "list") == digests(directory / "list")
+
+
+def test_part_of_another_user(fails, tmp_path, case):
+    """In a directory for all: who made it chose the digests in it."""
+    directory, _, whole = case
+    if os.geteuid() != 0:
+        pytest.skip("not root")
+    (tmp_path / "list.part").write_bytes(whole[:1200000])
+    os.chown(tmp_path / "list.part", 12345, 12345)
+    (tmp_path).chmod(0o1777)
+    line = fails("--write-list=list", "--resume", BLOCK, directory / "disk", cwd=tmp_path)
+    assert line == "list.part: belongs to another user"
+
+
+def test_usage(disksum):
+    result = disksum("--resume", "disk", check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        "disksum: the --resume option requires --write-list\n")
