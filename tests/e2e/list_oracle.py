@@ -74,9 +74,10 @@ def read_list(data):
                 assert checksum == hashlib.new(
                     digest, b"".join(mds) + struct.pack("<Q", length)).digest()
         else:
+            assert 0 < number <= -(-length // block_size) - first - len(mds)
             found = [zero_md] * number if kind == ZERO else [
                 data[at + i * size:at + (i + 1) * size] for i in range(number)]
-            assert found and last != kind and (kind == ZERO or zero_md not in found)
+            assert last != kind and (kind == ZERO or zero_md not in found)
             mds, at = mds + found, at + (kind == DIGESTS) * number * size
     assert (last, kind, at) == (END, CHECK, len(data))
     return types.SimpleNamespace(block_size=block_size, digest=digest, first=first, length=length,
