@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/identity.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "blkhash.h"
 #include "cli/json.h"
-#include "common/array.h"
 #include "common/mask.h"
 
 /*
@@ -22,10 +19,7 @@
 #define MAX_TEXT 8192
 #define MAX_FILES_TEXT (512 * 1024)
 
-/* As much of a value as a message has. */
-#define MAX_VALUE 64
-
-#define DIGEST "sha256"
+#define DIGEST IDENTITY_DIGEST
 
 /* The digest of texts, one after the other. */
 struct summary {
@@ -176,8 +170,7 @@ static bool add_options(struct json_object *object,
            (!o || !o->image_opts || json_add_bool(options, "image-opts", true));
 }
 
-/* The identity as a JSON object. NULL when out of memory. */
-static struct json_object *make(const struct identity_of *of)
+struct json_object *identity_make(const struct identity_of *of)
 {
     struct json_object *object = json_new();
     struct image_layer layer = { .name = of->name, .format = "raw" };
@@ -196,245 +189,11 @@ static struct json_object *make(const struct identity_of *of)
 int identity_write(const struct identity_of *of, char **text, size_t *len,
                    struct error *error)
 {
-    struct json_object *object = make(of);
+    struct json_object *object = identity_make(of);
 
     *text = object ? json_to_text(object, len) : NULL;
     json_free(object);
     return *text ? 0 : error_no_memory(error, of->name);
-}
-
-/* --- check -------------------------------------------------------------- */
-
-/* A field that decides. */
-struct field {
-    const char *key;
-    const char *name;
-};
-
-/* What is compared: the same object in the list and of the open image. */
-struct pair {
-    const char *list; /* its name, for messages */
-    const char *name; /* of the image or file, likewise */
-    const struct json_object *theirs;
-    const struct json_object *ours;
-};
-
-/* The value of a key, for messages. */
-static const char *value_text(const struct json_object *object, const char *key,
-                              char text[MAX_VALUE])
-{
-    const char *string = json_get_text(object, key);
-    uint64_t n;
-
-    if (string)
-        snprintf(text, MAX_VALUE, "%s", string);
-    else if (json_get_number(object, key, &n))
-        snprintf(text, MAX_VALUE, "%" PRIu64, n);
-    else
-        snprintf(text, MAX_VALUE, "%s", "none");
-    return text;
-}
-
-static bool same_value(const struct pair *p, const char *key)
-{
-    const char *theirs = json_get_text(p->theirs, key);
-    const char *ours = json_get_text(p->ours, key);
-    uint64_t a, b;
-
-    if (theirs || ours)
-        return theirs && ours && strcmp(theirs, ours) == 0;
-    if (json_get_number(p->ours, key, &b))
-        return json_get_number(p->theirs, key, &a) && a == b;
-    return !json_has(p->theirs, key);
-}
-
-static int set_differs(const struct pair *p, const char *key, const char *name,
-                       struct error *error)
-{
-    char theirs[MAX_VALUE], ours[MAX_VALUE];
-
-    return error_set(error, ESTALE,
-                     "%s: the list is of another image: the %s of '%s' was %s, "
-                     "and is %s now",
-                     p->list, name, p->name, value_text(p->theirs, key, theirs),
-                     value_text(p->ours, key, ours));
-}
-
-static int check_fields(const struct pair *p, const struct field *fields,
-                        size_t count, struct error *error)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (!same_value(p, fields[i].key))
-            return set_differs(p, fields[i].key, fields[i].name, error);
-    }
-    return 0;
-}
-
-/* A file system may get another device number when it is mounted again, and
- * then it is known by its ID. Some have no ID, or one that follows from the
- * device number. */
-static bool same_file_system(const struct pair *p)
-{
-    return same_value(p, "device") ||
-           (json_has(p->ours, "file-system") && same_value(p, "file-system"));
-}
-
-static int check_file(const struct pair *p, struct error *error)
-{
-    static const struct field fields[] = {
-        { "kind", "kind" },   { "inode", "inode" }, { "size", "size" },
-        { "mtime", "mtime" }, { "ctime", "ctime" },
-    };
-
-    if (json_has(p->ours, "inode") && !same_file_system(p))
-        return set_differs(p, "device", "device", error);
-    return check_fields(p, fields, ARRAY_SIZE(fields), error);
-}
-
-static int check_files(const struct identity_of *of, const struct pair *image,
-                       struct error *error)
-{
-    size_t count = json_get_length(image->ours, "files");
-    size_t listed = json_get_length(image->theirs, "files");
-    struct image_file file;
-
-    for (size_t i = 0;
-         i < count && i < listed && image_file(of->image, of->layer, i, &file);
-         i++) {
-        const struct pair pair = {
-            .list = image->list,
-            .name = file.name,
-            .theirs = json_get_element(image->theirs, "files", i),
-            .ours = json_get_element(image->ours, "files", i),
-        };
-
-        if (check_file(&pair, error))
-            return error->code;
-    }
-    if (count != listed)
-        return error_set(error, ESTALE,
-                         "%s: the list is of another image: '%s' was read from "
-                         "%zu files, and is from %zu now",
-                         image->list, image->name, listed, count);
-    return 0;
-}
-
-static int check_image(const struct identity_of *of, const struct pair *p,
-                       struct error *error)
-{
-    static const struct field fields[] = {
-        { "format", "format" },
-        { "virtual-size", "virtual size" },
-    };
-    static const struct field rest[] = {
-        { "more-files", "number of files" },
-        { "more-files-" DIGEST, "identity of more files" },
-    };
-    int err = check_fields(p, fields, ARRAY_SIZE(fields), error);
-
-    if (!err)
-        err = check_files(of, p, error);
-    return err ? err : check_fields(p, rest, ARRAY_SIZE(rest), error);
-}
-
-/* An option string says itself which bytes are the disk. */
-static bool name_counts(const struct identity_of *of)
-{
-    return !of->layer && ((of->options && of->options->image_opts) ||
-                          strncmp(of->name, "json:", 5) == 0);
-}
-
-static int check_options(const struct identity_of *of, const struct pair *p,
-                         struct error *error)
-{
-    static const struct field snapshot[] = {
-        { "snapshot", "snapshot" },
-        { "snapshot-hex", "snapshot" },
-        { "snapshot-" DIGEST, "snapshot" },
-    };
-    static const struct field name[] = {
-        { "filename", "description" },
-        { "filename-hex", "description" },
-        { "filename-" DIGEST, "description" },
-    };
-    struct pair options = *p;
-
-    options.theirs = json_get(p->theirs, "options");
-    options.ours = json_get(p->ours, "options");
-    if (check_fields(&options, snapshot, ARRAY_SIZE(snapshot), error))
-        return error->code;
-    return name_counts(of) ? check_fields(p, name, ARRAY_SIZE(name), error) : 0;
-}
-
-static int parse_source(const char *list, const char *source, size_t len,
-                        struct json_object **theirs, struct error *error)
-{
-    int err = json_parse(source, len, theirs);
-
-    if (err == ENOMEM)
-        return error_no_memory(error, list);
-    if (!err && json_is_object(*theirs))
-        return 0;
-    json_free(*theirs);
-    return error_set(error, EINVAL,
-                     "%s: broken list: its header does not say of which image "
-                     "it is",
-                     list);
-}
-
-int identity_check(const struct identity_of *of, const char *list,
-                   const char *source, size_t len, struct error *error)
-{
-    struct pair pair = { .list = list, .name = of->name };
-    struct json_object *theirs, *ours;
-    int err = parse_source(list, source, len, &theirs, error);
-
-    if (err)
-        return err;
-    ours = make(of);
-    pair.theirs = theirs;
-    pair.ours = ours;
-    err = ours ? check_options(of, &pair, error)
-               : error_no_memory(error, of->name);
-    if (!err)
-        err = check_image(of, &pair, error);
-    json_free(theirs);
-    json_free(ours);
-    return err;
-}
-
-/* Whether a file of a list is another one than this, and is still there. */
-static bool is_other_file(const struct json_object *theirs,
-                          const struct image_file *file)
-{
-    const char *name = json_get_text(theirs, "filename");
-    uint64_t device, inode;
-    struct stat st;
-
-    return name && json_get_number(theirs, "device", &device) &&
-           json_get_number(theirs, "inode", &inode) &&
-           (device != file->id.device || inode != file->id.inode) &&
-           stat(name, &st) == 0 && st.st_dev == device && st.st_ino == inode;
-}
-
-int identity_check_file(const struct identity_of *of, const char *list,
-                        const char *source, size_t len, struct error *error)
-{
-    struct json_object *theirs;
-    const struct json_object *first;
-    struct image_file file;
-    int err = parse_source(list, source, len, &theirs, error);
-
-    if (err)
-        return err;
-    first = json_get_element(theirs, "files", 0);
-    if (image_file(of->image, of->layer, 0, &file) &&
-        file.state.kind == OBJECT_FILE && is_other_file(first, &file))
-        err = error_set(error, ESTALE,
-                        "%s: the list is of another image: '%s' is not '%s'",
-                        list, json_get_text(first, "filename"), file.name);
-    json_free(theirs);
-    return err;
 }
 
 bool identity_is_weak(const struct identity_of *of)

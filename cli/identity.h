@@ -17,8 +17,13 @@
 #include "common/error.h"
 #include "image/image.h"
 
+struct json_object;
+
 /* More than an identity has, however long the chain and its names are. */
 #define IDENTITY_MAX_SIZE (960 * 1024)
+
+/* The keys of digests of long names have its name. */
+#define IDENTITY_DIGEST "sha256"
 
 /* An open image, or one layer with those below it. */
 struct identity_of {
@@ -27,6 +32,16 @@ struct identity_of {
     size_t layer;                        /* of the chain; 0: the image itself */
     const struct image_options *options; /* of layer 0 */
 };
+
+/* The text from the header of a list, which may be from anybody. */
+struct identity_source {
+    const char *list; /* its name, for messages */
+    const char *text;
+    size_t len;
+};
+
+/* The identity as an object, for json_free(). NULL when out of memory. */
+struct json_object *identity_make(const struct identity_of *of);
 
 /* Write the identity on one line. The caller frees the text, which ends with a
  * NUL. */
@@ -49,6 +64,14 @@ int identity_check(const struct identity_of *of, const char *list,
  */
 int identity_check_file(const struct identity_of *of, const char *list,
                         const char *source, size_t len, struct error *error);
+
+/*
+ * Check that two lists are of the same image: of parts that were hashed one by
+ * one, perhaps on several hosts. Where a file is does not count, since hosts
+ * number their file systems as they like. ESTALE, EINVAL: likewise.
+ */
+int identity_compare(const struct identity_source *a,
+                     const struct identity_source *b, struct error *error);
 
 /* Whether a change may stay unnoticed, since not all of the image is in
  * files. */

@@ -432,6 +432,63 @@ static void test_file(void **state)
     image_close(image);
 }
 
+/* Compare two lists of parts. NULL: they are of the same image. */
+static void compare(const char *a, const char *b, int code, const char *message)
+{
+    const struct identity_source first = { "part1", a, strlen(a) };
+    const struct identity_source second = { "part2", b, strlen(b) };
+    struct error error = ERROR_INIT;
+
+    test_case("%s and %s", a, b);
+    assert_int_equal(identity_compare(&first, &second, &error), code);
+    assert_string_equal(error_message(&error), message ? message : strerror(0));
+    error_clear(&error);
+}
+
+/* Hosts do not agree on where a file is. */
+static void test_parts(void **state)
+{
+    struct image *image = open_disk();
+    const struct identity_of of = { .name = NAME, .image = image };
+    char *text = write_identity(&of);
+    char *edited = edit(text, "\"device\":", "12345");
+
+    (void)state;
+    compare(text, text, 0, NULL);
+    compare(text, edited, 0, NULL);
+    free(edited);
+    edited = edit(text, "\"size\":", "5");
+    compare(text, edited, ESTALE,
+            "part2: the list is of another image than part1: the size of "
+            "'disk\xef\xbf\xbd' is 5, but 4 there");
+    free(edited);
+    edited = edit(text, "\"files\":", "[],\"old\":");
+    compare(text, edited, ESTALE,
+            "part2: the list is of another image than part1: "
+            "'disk\xef\xbf\xbd' was read from 0 files, but from 1 there");
+    free(edited);
+    edited = edit(text, "\"options\":{", "\"snapshot\":\"s\"");
+    compare(edited, text, ESTALE,
+            "part2: the list is of another image than part1: the snapshot of "
+            "'disk\xef\xbf\xbd' is none, but s there");
+    free(edited);
+    free(text);
+    image_close(image);
+
+    compare("{}", "{}", 0, NULL);
+    compare("{\"filename\":\"a\"}", "{\"filename\":\"b\"}", 0, NULL);
+    compare("{\"filename\":\"json:a\"}", "{\"filename\":\"json:b\"}", ESTALE,
+            "part2: the list is of another image than part1: the description "
+            "of 'json:a' is json:b, but json:a there");
+    compare("{\"format\":\"raw\"}", "{}", ESTALE,
+            "part2: the list is of another image than part1: the format of "
+            "'part1' is none, but raw there");
+    compare("x", "{}", EINVAL,
+            "part1: broken list: its header does not say of which image it is");
+    compare("{}", "[]", EINVAL,
+            "part2: broken list: its header does not say of which image it is");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,7 +496,8 @@ int main(void)
         cmocka_unit_test(test_names),   cmocka_unit_test(test_file_system),
         cmocka_unit_test(test_options), cmocka_unit_test(test_broken),
         cmocka_unit_test(test_export),  cmocka_unit_test(test_long_chain),
-        cmocka_unit_test(test_layer),   cmocka_unit_test(test_file),
+        cmocka_unit_test(test_layer),   cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_file),
     };
 
     return RUN_TESTS(tests, enter, leave);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Whether an image is that of a list, or two lists are of the same image.
+ */
+#include "cli/identity.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/json.h"
+#include "common/array.h"
+
+/* As much of a value as a message has. */
+#define MAX_VALUE 64
+
+/* A field that decides. */
+struct field {
+    const char *key;
+    const char *name;
+};
+
+/* What is compared: the same object in a list, and of the open image or in
+ * another list. */
+struct pair {
+    const struct identity_of *of; /* the image; NULL: it is in a list */
+    const char *list;             /* the names of the lists, for messages */
+    const char *other;            /* NULL: the image is open */
+    const char *name;             /* of the image or file, likewise */
+    bool name_counts;
+    const struct json_object *theirs;
+    const struct json_object *ours;
+};
+
+/* The value of a key, for messages. */
+static void value_text(const struct json_object *object, const char *key,
+                       char text[MAX_VALUE])
+{
+    const char *string = json_get_text(object, key);
+    uint64_t n;
+
+    if (string)
+        snprintf(text, MAX_VALUE, "%s", string);
+    else if (json_get_number(object, key, &n))
+        snprintf(text, MAX_VALUE, "%" PRIu64, n);
+    else
+        snprintf(text, MAX_VALUE, "%s", "none");
+}
+
+static bool same_value(const struct pair *p, const char *key)
+{
+    const char *theirs = json_get_text(p->theirs, key);
+    const char *ours = json_get_text(p->ours, key);
+    uint64_t a, b;
+
+    if (theirs || ours)
+        return theirs && ours && strcmp(theirs, ours) == 0;
+    if (json_get_number(p->ours, key, &b))
+        return json_get_number(p->theirs, key, &a) && a == b;
+    return !json_has(p->theirs, key);
+}
+
+static int set_differs(const struct pair *p, const char *key, const char *name,
+                       struct error *error)
+{
+    char theirs[MAX_VALUE], ours[MAX_VALUE];
+
+    value_text(p->theirs, key, theirs);
+    value_text(p->ours, key, ours);
+    if (p->other)
+        return error_set(error, ESTALE,
+                         "%s: the list is of another image than %s: the %s of "
+                         "'%s' is %s, but %s there",
+                         p->list, p->other, name, p->name, theirs, ours);
+    return error_set(error, ESTALE,
+                     "%s: the list is of another image: the %s of '%s' was %s, "
+                     "and is %s now",
+                     p->list, name, p->name, theirs, ours);
+}
+
+static int check_fields(const struct pair *p, const struct field *fields,
+                        size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!same_value(p, fields[i].key))
+            return set_differs(p, fields[i].key, fields[i].name, error);
+    }
+    return 0;
+}
+
+/* A file system may get another device number when it is mounted again, and
+ * then it is known by its ID. Some have no ID, or one that follows from the
+ * device number. */
+static bool same_file_system(const struct pair *p)
+{
+    return same_value(p, "device") ||
+           (json_has(p->ours, "file-system") && same_value(p, "file-system"));
+}
+
+static int check_file(const struct pair *p, struct error *error)
+{
+    static const struct field fields[] = {
+        { "kind", "kind" },   { "inode", "inode" }, { "size", "size" },
+        { "mtime", "mtime" }, { "ctime", "ctime" },
+    };
+
+    if (!p->other && json_has(p->ours, "inode") && !same_file_system(p))
+        return set_differs(p, "device", "device", error);
+    return check_fields(p, fields, ARRAY_SIZE(fields), error);
+}
+
+/* The name of file n, for messages. An image has all of its bytes. */
+static const char *file_name(const struct pair *image, size_t n)
+{
+    struct image_file file;
+    const char *name;
+
+    if (image->of && image_file(image->of->image, image->of->layer, n, &file))
+        return file.name;
+    name = json_get_text(json_get_element(image->ours, "files", n), "filename");
+    return name ? name : image->name;
+}
+
+static int set_other_count(const struct pair *p, size_t theirs, size_t ours,
+                           struct error *error)
+{
+    if (p->other)
+        return error_set(error, ESTALE,
+                         "%s: the list is of another image than %s: '%s' was "
+                         "read from %zu files, but from %zu there",
+                         p->list, p->other, p->name, theirs, ours);
+    return error_set(error, ESTALE,
+                     "%s: the list is of another image: '%s' was read from "
+                     "%zu files, and is from %zu now",
+                     p->list, p->name, theirs, ours);
+}
+
+static int check_files(const struct pair *image, struct error *error)
+{
+    size_t ours = json_get_length(image->ours, "files");
+    size_t theirs = json_get_length(image->theirs, "files");
+
+    for (size_t i = 0; i < ours && i < theirs; i++) {
+        struct pair file = *image;
+
+        file.name = file_name(image, i);
+        file.theirs = json_get_element(image->theirs, "files", i);
+        file.ours = json_get_element(image->ours, "files", i);
+        if (check_file(&file, error))
+            return error->code;
+    }
+    return ours == theirs ? 0 : set_other_count(image, theirs, ours, error);
+}
+
+static int check_image(const struct pair *p, struct error *error)
+{
+    static const struct field fields[] = {
+        { "format", "format" },
+        { "virtual-size", "virtual size" },
+    };
+    static const struct field rest[] = {
+        { "more-files", "number of files" },
+        { "more-files-" IDENTITY_DIGEST, "identity of more files" },
+    };
+    int err = check_fields(p, fields, ARRAY_SIZE(fields), error);
+
+    if (!err)
+        err = check_files(p, error);
+    return err ? err : check_fields(p, rest, ARRAY_SIZE(rest), error);
+}
+
+static int check_options(const struct pair *p, struct error *error)
+{
+    static const struct field snapshot[] = {
+        { "snapshot", "snapshot" },
+        { "snapshot-hex", "snapshot" },
+        { "snapshot-" IDENTITY_DIGEST, "snapshot" },
+    };
+    static const struct field name[] = {
+        { "filename", "description" },
+        { "filename-hex", "description" },
+        { "filename-" IDENTITY_DIGEST, "description" },
+    };
+    struct pair options = *p;
+
+    options.theirs = json_get(p->theirs, "options");
+    options.ours = json_get(p->ours, "options");
+    if (check_fields(&options, snapshot, ARRAY_SIZE(snapshot), error))
+        return error->code;
+    return p->name_counts ? check_fields(p, name, ARRAY_SIZE(name), error) : 0;
+}
+
+static int check_all(const struct pair *p, struct error *error)
+{
+    int err = check_options(p, error);
+
+    return err ? err : check_image(p, error);
+}
+
+/* An option string says itself which bytes are the disk. */
+static bool is_description(const struct json_object *ours)
+{
+    const char *name = json_get_text(ours, "filename");
+    bool option_string = false;
+
+    json_get_bool(json_get(ours, "options"), "image-opts", &option_string);
+    return option_string || (name && strncmp(name, "json:", 5) == 0);
+}
+
+static int parse_source(const struct identity_source *source,
+                        struct json_object **object, struct error *error)
+{
+    int err = json_parse(source->text, source->len, object);
+
+    if (err == ENOMEM)
+        return error_no_memory(error, source->list);
+    if (!err && json_is_object(*object))
+        return 0;
+    json_free(*object);
+    return error_set(error, EINVAL,
+                     "%s: broken list: its header does not say of which image "
+                     "it is",
+                     source->list);
+}
+
+int identity_check(const struct identity_of *of, const char *list,
+                   const char *source, size_t len, struct error *error)
+{
+    const struct identity_source theirs_source = { list, source, len };
+    struct json_object *theirs, *ours;
+    int err = parse_source(&theirs_source, &theirs, error);
+
+    if (err)
+        return err;
+    ours = identity_make(of);
+    if (ours) {
+        const struct pair pair = {
+            .of = of,
+            .list = list,
+            .name = of->name,
+            .name_counts = !of->layer && is_description(ours),
+            .theirs = theirs,
+            .ours = ours,
+        };
+
+        err = check_all(&pair, error);
+    } else {
+        err = error_no_memory(error, of->name);
+    }
+    json_free(theirs);
+    json_free(ours);
+    return err;
+}
+
+int identity_compare(const struct identity_source *a,
+                     const struct identity_source *b, struct error *error)
+{
+    struct pair pair = { .list = b->list, .other = a->list };
+    struct json_object *theirs, *ours;
+    int err = parse_source(a, &ours, error);
+
+    if (err)
+        return err;
+    err = parse_source(b, &theirs, error);
+    if (!err) {
+        pair.name = json_get_text(ours, "filename");
+        if (!pair.name)
+            pair.name = a->list;
+        pair.name_counts = is_description(ours);
+        pair.theirs = theirs;
+        pair.ours = ours;
+        err = check_all(&pair, error);
+        json_free(theirs);
+    }
+    json_free(ours);
+    return err;
+}
+
+/* Whether a file of a list is another one than this, and is still there. */
+static bool is_other_file(const struct json_object *theirs,
+                          const struct image_file *file)
+{
+    const char *name = json_get_text(theirs, "filename");
+    uint64_t device, inode;
+    struct stat st;
+
+    return name && json_get_number(theirs, "device", &device) &&
+           json_get_number(theirs, "inode", &inode) &&
+           (device != file->id.device || inode != file->id.inode) &&
+           stat(name, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+int identity_check_file(const struct identity_of *of, const char *list,
+                        const char *source, size_t len, struct error *error)
+{
+    const struct identity_source theirs_source = { list, source, len };
+    struct json_object *theirs;
+    const struct json_object *first;
+    struct image_file file;
+    int err = parse_source(&theirs_source, &theirs, error);
+
+    if (err)
+        return err;
+    first = json_get_element(theirs, "files", 0);
+    if (image_file(of->image, of->layer, 0, &file) &&
+        file.state.kind == OBJECT_FILE && is_other_file(first, &file))
+        err = error_set(error, ESTALE,
+                        "%s: the list is of another image: '%s' is not '%s'",
+                        list, json_get_text(first, "filename"), file.name);
+    json_free(theirs);
+    return err;
+}
