@@ -22,6 +22,7 @@ import picture
 import report
 import rows_base  # noqa: F401 (adds its rows)
 import rows_formats  # noqa: F401 (adds its rows)
+import rows_lists  # noqa: F401 (adds its rows)
 import rows_nbd  # noqa: F401 (adds its rows)
 import rows_qcow2  # noqa: F401 (adds its rows)
 from lab import Lab
