@@ -81,6 +81,12 @@ static const struct option_info options[] = {
         .set = set_changes,
     },
     {
+        .name = "diff",
+        .brief = "of two images",
+        .help = "print where two images or digest lists differ",
+        .flag = offsetof(struct options, digest_list.diff),
+    },
+    {
         .name = "resume",
         .help = "go on with a list that was interrupted",
         .flag = offsetof(struct options, digest_list.resume),
@@ -114,6 +120,7 @@ static bool verify_mode(const struct options *o)
         bool given;
     } modes[] = {
         { "--check", o->list.check },
+        { "--diff", o->digest_list.diff },
         { "--show", o->digest_list.show },
         { "--write-list", o->digest_list.write },
     };
@@ -203,6 +210,8 @@ static bool verify_base(const struct options *o)
         return refuse_pair("--check", "--base");
     if (o->digest_list.show)
         return refuse_pair("--show", "--base");
+    if (o->digest_list.diff)
+        return refuse_pair("--diff", "--base");
     if (o->image_count > 1) {
         usage_message("--base takes one image");
         return false;
@@ -217,6 +226,17 @@ static bool verify_needs(bool given, const char *name, bool has_list)
     return !given || has_list;
 }
 
+static bool verify_diff(const struct options *o)
+{
+    if (o->command || o->image_count != 2) {
+        usage_message("--diff takes two images or digest lists");
+        return false;
+    }
+    if (o->list.tag || o->list.zero)
+        return refuse_pair("--diff", o->list.tag ? "--tag" : "--zero");
+    return true;
+}
+
 bool list_options_verify(const struct options *o)
 {
     const struct digest_list_options *l = &o->digest_list;
@@ -227,7 +247,9 @@ bool list_options_verify(const struct options *o)
         usage_message("--show takes lists, not a command");
         return false;
     }
-    if (!verify_needs(l->resume, "--resume", l->write))
+    if (!verify_needs(l->resume, "--resume", l->write) || !verify_base(o))
         return false;
-    return verify_base(o) && (!l->write || verify_write(o));
+    if (l->diff)
+        return verify_diff(o);
+    return !l->write || verify_write(o);
 }

@@ -8,6 +8,7 @@
 
 #include "cli/check.h"
 #include "cli/checksum.h"
+#include "cli/diff.h"
 #include "cli/help.h"
 #include "cli/json-sum.h"
 #include "cli/list-show.h"
@@ -135,9 +136,15 @@ static int run(const struct options *o)
     /* A server that the user starts is not confined. */
     if (!o->command)
         confine_this_process(may_connect(o));
-    status = do_all(o, list);
+    status = o->digest_list.diff ? diff_run(o) : do_all(o, list);
     list_write_free(list);
     return status;
+}
+
+/* The exit status when something failed. */
+static int failure(const struct options *o)
+{
+    return o->digest_list.diff ? EXIT_TROUBLE : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -169,11 +176,11 @@ int main(int argc, char **argv)
         status = EXIT_USAGE;
         break;
     case OPTIONS_FAILED:
-        status = EXIT_FAILURE;
+        status = failure(&options);
         break;
     }
+    if (!output_close() && status != EXIT_USAGE)
+        status = failure(&options);
     options_free(&options);
-    if (!output_close() && status == EXIT_SUCCESS)
-        status = EXIT_FAILURE;
     return status;
 }

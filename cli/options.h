@@ -38,6 +38,7 @@ struct digest_list_options {
     const char *base_image; /* or it is that of this file of the chain */
     const char *changes;    /* what has changed since then, if that says it */
     bool resume;            /* go on with what is there of `write` */
+    bool diff;              /* compare the operands */
     bool show;              /* the operands are lists */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/progress.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -106,6 +107,9 @@ static void draw_bar(const struct engine_progress *p, unsigned width,
     snprintf(line, LINE_SIZE, "[%.*s] %s", room, cells, text);
 }
 
+/* Held while the bar is drawn or wiped, and while it is hidden. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void draw(const struct engine_progress *p)
 {
     /* Some terminals wrap after the last column. */
@@ -119,16 +123,30 @@ static void draw(const struct engine_progress *p)
     if (strlen(text) > width)
         *text = 0;
     draw_bar(p, width, text, line);
+    pthread_mutex_lock(&lock);
     fprintf(stderr, bar.terminal ? "\r%s\033[K" : "%s\n", line);
     fflush(stderr);
     bar.drawn = true;
+    pthread_mutex_unlock(&lock);
+}
+
+void progress_hide(void)
+{
+    pthread_mutex_lock(&lock);
+    if (bar.drawn && bar.terminal)
+        fputs("\r\033[K", stderr);
+    bar.drawn = false;
+}
+
+void progress_show(void)
+{
+    pthread_mutex_unlock(&lock);
 }
 
 static void wipe(void)
 {
-    if (bar.drawn && bar.terminal)
-        fputs("\r\033[K", stderr);
-    bar.drawn = false;
+    progress_hide();
+    progress_show();
 }
 
 void progress_begin(const char *name, uint64_t allocated,

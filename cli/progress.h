@@ -30,6 +30,11 @@ int progress_interval(void);
 /* Draw the bar, if it is time to. */
 void progress_update(const struct engine_progress *progress);
 
+/* Wipe the bar, and draw none until progress_show(): another thread writes to
+ * the terminal. */
+void progress_hide(void);
+void progress_show(void);
+
 /* Print one line, for SIGUSR1. */
 void progress_report(const struct engine_progress *progress);
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/diff-print.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/progress.h"
+
+static void print(const struct diff_printer *printer,
+                  const struct difference *d)
+{
+    const char *format = printer->json ? "{\"start\": %" PRIu64
+                                         ", \"length\": %" PRIu64
+                                         ", \"what\": \"%s\"}\n"
+                                       : "%" PRIu64 " %" PRIu64 " %s\n";
+
+    printf(format, d->offset, d->length, difference_name(d->kind));
+}
+
+static int take(void *arg, const struct difference *d, struct error *error)
+{
+    const struct diff_printer *printer = arg;
+
+    if (printer->terminal)
+        progress_hide();
+    print(printer, d);
+    if (printer->terminal) {
+        fflush(stdout);
+        progress_show();
+    }
+    if (ferror(stdout))
+        return error_set(error, EIO, "write error: %s", strerror(errno));
+    return 0;
+}
+
+void diff_printer_init(struct diff_printer *printer, const struct options *o,
+                       struct differences *differences)
+{
+    *printer = (struct diff_printer){
+        .json = o->list.json,
+        .quiet = o->list.verbosity == VERBOSITY_QUIET,
+        .terminal = isatty(STDOUT_FILENO),
+    };
+    *differences = (struct differences){
+        .take = take,
+        .arg = printer,
+        .stop = printer->quiet,
+    };
+}
