@@ -10,6 +10,7 @@ import zlib
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
+import list_oracle  # noqa: E402
 import vdi_image  # noqa: E402
 import vhdx_image  # noqa: E402
 import vmdk_image  # noqa: E402
@@ -259,7 +260,29 @@ def changes():
     write("early-end", '[{"offset":0,"length":4096,"exists":"true"},')
 
 
+def digest_lists():
+    def write(name, content, flags=0):
+        directory = HERE / "corpus/list"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(bytes([flags]) + content)
+    disk = b"A" * 512 + bytes(1024) + b"B" * 1000
+    for name, options in {
+            "plain": {}, "sha512": {"digest": "sha512"}, "pipe": {"length": list_oracle.UNKNOWN},
+            "one-block": {"block_size": 4096}, "part": {"first": 1, "count": 3},
+            "end": {"first": 4}, "nothing": {"first": 5}}.items():
+        write(name, list_oracle.write_list(disk, **{"block_size": 512, **options}))
+    plain = list_oracle.write_list(disk, block_size=512)
+    write("empty", list_oracle.write_list(b""))
+    write("zeros", list_oracle.write_list(bytes(1 << 20), b"", 1))
+    write("interrupted", plain[:200], 2)
+    write("two-checks", plain[:114] + list_oracle.word(1, 1) + plain[114:], 1)
+    # The reader's and the writer's cuts differ.
+    check = list_oracle.word(list_oracle.CHECK, 0) + bytes(32)
+    write("many-checks", plain[:154] + check + plain[154:162] + check + plain[162:])
+
+
 def main():
+    digest_lists()
     changes()
     vdi()
     vmdk()
