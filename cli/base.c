@@ -8,7 +8,9 @@
 
 #include "cli/changes.h"
 #include "cli/identity.h"
+#include "cli/input.h"
 #include "cli/list-input.h"
+#include "cli/message.h"
 #include "list/reader.h"
 
 /* What a list knows, if it turns out to be that of a whole disk: that of a part
@@ -104,6 +106,10 @@ static int find_changes_above(const struct options *o,
 
     if (err)
         return err;
+    if (identity_is_weak(&of) && input_wants_warnings(o))
+        message("%s: warning: of '%s', only the size can be compared with the "
+                "list",
+                input->name, o->digest_list.base_image);
     return image_changes_above(input->image, b->layer, &b->changes, error);
 }
 

@@ -17,6 +17,18 @@
 
 #define GB 1e9
 
+/* Where the digests come from that cost no read. */
+static void print_known(const struct options *o, const struct checksum *c)
+{
+    const struct digest_list_options *l = &o->digest_list;
+    char size[SIZE_TEXT];
+
+    message("%s: %s was not read: its digests were known from %s%s%s%s",
+            c->input.name, format_size(c->result.counts.known, size),
+            l->base ? l->base : "", l->base && l->resume ? " and " : "",
+            l->resume ? l->write : "", l->resume ? ".part" : "");
+}
+
 static void print_content(const struct options *o, const struct checksum *c)
 {
     char size[SIZE_TEXT], data[SIZE_TEXT], zero[SIZE_TEXT], hole[SIZE_TEXT];
@@ -32,9 +44,7 @@ static void print_content(const struct options *o, const struct checksum *c)
             format_size(counts->data, data), format_size(counts->zero, zero),
             format_size(counts->hole, hole));
     if (counts->known)
-        message("%s: %s was not read: its digests were known from %s",
-                c->input.name, format_size(counts->known, data),
-                o->digest_list.resume ? "earlier runs" : o->digest_list.base);
+        print_known(o, c);
     if (counts->decoded)
         message("%s: %s was compressed", c->input.name,
                 format_size(counts->decoded, data));

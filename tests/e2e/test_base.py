@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """--base: what is known of a disk from an older list of it."""
 import json
+import os
 
 import pytest
 
+import list_oracle
 from conftest import sums
 from oracle import checksum, write_image
 
@@ -172,6 +174,16 @@ def test_list_of_a_pipe(disksum, refused, disk, tmp_path):
     assert "600064 bytes" in refused(old)
 
 
+@pytest.mark.parametrize("first, count", [(0, 9), (1, 9), (3, 2)])
+def test_part(refused, disk, tmp_path, first, count):
+    """The list of a part, which has no checksum to verify it by."""
+    part = tmp_path / "part"
+    part.write_bytes(list_oracle.write_list(bytes(disk[2]) + bytes(-len(disk[2]) % 512),
+                                            first=first, count=count))
+    assert refused(part) == f"{part}: is the list of a part of a disk; --base takes the " \
+        "list of a whole one"
+
+
 def test_interrupted(refused, disk, tmp_path):
     whole = open(disk[1], "rb").read()
     cut = tmp_path / "cut"
@@ -224,3 +236,30 @@ def test_usage(disksum, options):
     done = disksum(*options, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("disksum: ")
+
+
+# --- together with --resume ------------------------------------------------------
+
+@pytest.mark.sanitizer
+def test_resume(disksum, tmp_path):
+    """What the interrupted list has is newer than what the old one has."""
+    path, old, new = (tmp_path / name for name in ("disk", "old", "new"))
+    options = ["--digest=sha512/512", f"--write-list={new}", "--json", path]
+    content = bytearray(write_image(path, "10M:A"))
+    disksum(*options)
+    old.write_bytes(new.read_bytes())
+    # The first 8 MiB of the disk have a check in the list.
+    changed = [(700, 1), (5 << 20, 9000), (9 << 20, 1000)]
+    for offset, length in changed:
+        change(path, content, offset, b"!" * length)
+    full = json.loads(disksum(*options).stdout)
+    whole = new.read_bytes()
+    new.rename(f"{new}.part")
+    os.truncate(f"{new}.part", 1_200_000)
+    done = disksum("-v", "--resume", f"--base={old}", ranges(tmp_path / "ranges", *changed),
+                   *options, check=False)
+    found = json.loads(done.stdout)
+    assert found["checksum"] == full["checksum"] == checksum(content, 512, "sha512")
+    assert found["read"] == 1024 and found["known"] == (10 << 20) - 1024
+    assert new.read_bytes() == whole
+    assert f"known from {old} and {new}.part\n" in done.stderr

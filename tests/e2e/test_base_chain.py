@@ -234,3 +234,30 @@ def test_what_qemu_reads(disksum, fails, tmp_path, form):
     assert disksum(*on(middle), top).stdout == expected
     message = fails(*on(base), top)
     assert "QEMU reads" in message and "all layers below it" in message
+
+
+def test_device_below(disksum, tmp_path, loop_device):
+    """Nobody can see whether it has changed, so there is a warning."""
+    base = loop_device(1 << 20)
+    top = tmp_path / "top.qcow2"
+    qemu("create", "-q", "-f", "qcow2", "-b", base, "-F", "raw", top)
+    fill(top, [(70000, 5, "B")])
+    disksum(f"--write-list={tmp_path}/list", base)
+    done = disksum(f"--base={tmp_path}/list", f"--base-image={base}", top, check=False)
+    assert done.stdout == disksum(top).stdout
+    assert done.stderr == f"disksum: {top}: warning: of '{base}', only the size can be " \
+        "compared with the list\n"
+
+
+def test_export_below(disksum, tmp_path, servers):
+    """By its URI, as the image has it."""
+    content = bytes(range(256)) * 1024
+    (tmp_path / "disk").write_bytes(content)
+    uri, _ = servers.nbdkit("file", tmp_path / "disk")
+    top = tmp_path / "top.qcow2"
+    qemu("create", "-q", "-f", "qcow2", "-b", uri, "-F", "raw", "-u", top, len(content))
+    disksum(f"--write-list={tmp_path}/list", uri)
+    for name, warnings in (uri, 1), (f"{uri}x", 0):
+        done = disksum("--trust-names", f"--base={tmp_path}/list", f"--base-image={name}", top,
+                       check=False)
+        assert (done.returncode, done.stderr.count("only the size")) == (not warnings, warnings)
