@@ -58,13 +58,12 @@ static void make_room(struct list_chunk *c)
     c->walked -= shift;
 }
 
-/* Read more bytes of the chunk. At the end of the file there are none. */
-static int fill(struct list_chunk *c, struct error *error)
+/* Read more bytes of the chunk, at most max. At the end of the file there are
+ * none. */
+static int read_more(struct list_chunk *c, size_t max, struct error *error)
 {
-    make_room(c);
-    assert(c->len < BUFFER_SIZE);
     while (!c->at_eof) {
-        ssize_t n = read(c->fd, c->buf + c->len, BUFFER_SIZE - c->len);
+        ssize_t n = read(c->fd, c->buf + c->len, max);
 
         if (n >= 0) {
             c->len += (size_t)n;
@@ -81,11 +80,34 @@ static int fill(struct list_chunk *c, struct error *error)
     return 0;
 }
 
+/* Read as much as the buffer holds. */
+static int fill(struct list_chunk *c, struct error *error)
+{
+    make_room(c);
+    assert(c->len < BUFFER_SIZE);
+    return read_more(c, BUFFER_SIZE - c->len, error);
+}
+
 /* Have at least `end` bytes from the start of the chunk on, which fit. */
 static int need(struct list_chunk *c, size_t end, struct error *error)
 {
     while (c->len - c->start < end) {
         int err = fill(c, error);
+
+        if (err)
+            return err;
+        if (c->at_eof)
+            return incomplete(c, error);
+    }
+    return 0;
+}
+
+/* The same for the header, but read no more. Many lists may be open, each of
+ * which takes memory only when it is read. */
+static int need_of_header(struct list_chunk *c, size_t end, struct error *error)
+{
+    while (c->len < end) {
+        int err = read_more(c, end - c->len, error);
 
         if (err)
             return err;
@@ -301,6 +323,10 @@ int list_chunk_check_eof(struct list_chunk *c, struct error *error)
         err = fill(c, error);
     if (!err && c->first < c->len)
         err = broken(c, c->first, error, "bytes after the end");
+    if (!err) {
+        free(c->buf);
+        c->buf = NULL;
+    }
     return err;
 }
 
@@ -322,7 +348,7 @@ static int copy_source(struct list_chunk *c, size_t size, struct error *error)
 static int read_header(struct list_chunk *c, struct error *error)
 {
     size_t size;
-    int err = need(c, LIST_FIXED_HEADER, error);
+    int err = need_of_header(c, LIST_FIXED_HEADER, error);
 
     if ((!err || c->broken) && !list_may_be_list(c->buf, c->len)) {
         c->broken = false;
@@ -336,7 +362,8 @@ static int read_header(struct list_chunk *c, struct error *error)
     if (!err)
         err = list_check_init(&c->check, &c->header, c->name, error);
     if (!err)
-        err = need(c, size + LIST_WORD_SIZE + c->check.md_size, error);
+        err =
+            need_of_header(c, size + LIST_WORD_SIZE + c->check.md_size, error);
     if (err)
         return err;
     c->walked = size;

@@ -60,7 +60,8 @@ int list_chunk_next(struct list_chunk *c, struct error *error);
 /* Whether the list has all blocks of a disk of this length. */
 bool list_chunk_has_all(const struct list_chunk *c, uint64_t length);
 
-/* After the chunk with the end: nothing may follow. */
+/* After the chunk with the end: nothing may follow. The buffer is freed: lists
+ * that were read may stay open. */
 int list_chunk_check_eof(struct list_chunk *c, struct error *error);
 
 #endif
