@@ -167,6 +167,24 @@ def servers(tmp_path):
 
 
 @pytest.fixture
+def daemon():
+    """Starts a qemu-storage-daemon with an image, in the current directory, and ends
+    it."""
+    from storage_daemon import Daemon  # which needs this file, too
+    if not shutil.which("qemu-storage-daemon"):
+        pytest.skip("no qemu-storage-daemon")
+    started = []
+
+    def start(*args):
+        started.append(Daemon(*args))
+        return started[-1]
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.communicate()
+
+
+@pytest.fixture
 def loop_device(tmp_path):
     """Make block devices: of a size, or over a file."""
     devices = []
