@@ -24,6 +24,33 @@ static bool add_digest(struct json_object *object, const char *digest)
     return json_add_text(object, "algorithm", lower);
 }
 
+static bool add_checksum(struct json_object *object, const unsigned char *md,
+                         unsigned md_len)
+{
+    return md_len == 0 || json_add_hex(object, "checksum", md, md_len);
+}
+
+bool json_add_line(struct json_object *object, const struct sums_line *line,
+                   uint64_t length)
+{
+    return json_add_name(object, "filename", line->name) &&
+           json_add_number(object, "virtual-size", length) &&
+           json_add_text(object, "construction", CONSTRUCTION) &&
+           add_digest(object, line->digest) &&
+           json_add_number(object, "block-size", line->block_size) &&
+           add_checksum(object, line->md, line->md_len);
+}
+
+bool json_write_line(FILE *f, const struct sums_line *line, uint64_t length)
+{
+    struct json_object *object = json_new();
+    bool ok =
+        object && json_add_line(object, line, length) && json_write(f, object);
+
+    json_free(object);
+    return ok;
+}
+
 /* The files below an image, from the top down. */
 static bool add_chain(struct json_object *object, const struct image *image)
 {
@@ -53,8 +80,7 @@ static bool add_result(struct json_object *object, const struct options *o,
            json_add_text(object, "construction", CONSTRUCTION) &&
            add_digest(object, o->engine.digest) &&
            json_add_number(object, "block-size", o->engine.block_size) &&
-           json_add_hex(object, "checksum", r->md, r->md_len) &&
-           add_chain(object, image) &&
+           add_checksum(object, r->md, r->md_len) && add_chain(object, image) &&
            (!o->digest_list.write ||
             json_add_name(object, "list", o->digest_list.write)) &&
            json_add_number(object, "data", r->counts.data) &&

@@ -13,7 +13,17 @@
 #include <stdio.h>
 
 #include "cli/checksum.h"
+#include "cli/json.h"
 #include "cli/sum.h"
+#include "cli/sums.h"
+
+/* Add the keys that all checksums have. length: that of the disk. Without a
+ * checksum, that key is left out. */
+bool json_add_line(struct json_object *object, const struct sums_line *line,
+                   uint64_t length);
+
+/* Write an object that has only these. False when out of memory. */
+bool json_write_line(FILE *f, const struct sums_line *line, uint64_t length);
 
 /* Write the object of an image: what was found, or its error. False when out of
  * memory. */

@@ -4,6 +4,8 @@
  */
 #include "cli/list-options.h"
 
+#include <limits.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "cli/message.h"
@@ -45,6 +47,31 @@ static enum options_result set_bitmap(struct options *o, char *argument)
 static enum options_result set_changes(struct options *o, char *argument)
 {
     return take_file("--changes", argument, &o->digest_list.changes);
+}
+
+/* Read digits up to a character, which follows them at once. NULL: there is
+ * something else, or more than UINT_MAX. */
+static const char *parse_number(const char *text, char end, unsigned *number)
+{
+    uint64_t n = 0;
+    const char *p = text;
+
+    for (; *p >= '0' && *p <= '9' && n <= UINT_MAX; p++)
+        n = 10 * n + (*p - '0');
+    *number = (unsigned)n;
+    return p > text && *p == end && n <= UINT_MAX ? p + 1 : NULL;
+}
+
+static enum options_result set_shard(struct options *o, char *argument)
+{
+    struct shard *shard = &o->digest_list.shard;
+    const char *count = parse_number(argument, '/', &shard->index);
+
+    if (count && parse_number(count, '\0', &shard->count) &&
+        shard->index >= 1 && shard->index <= shard->count)
+        return OPTIONS_RUN;
+    usage_message("invalid shard '%s': must be I/N, I from 1 to N", argument);
+    return OPTIONS_BAD;
 }
 
 static const struct option_info options[] = {
@@ -92,6 +119,18 @@ static const struct option_info options[] = {
         .flag = offsetof(struct options, digest_list.resume),
     },
     {
+        .name = "shard",
+        .argument = "I/N",
+        .kind = "words",
+        .help = "hash only part I of N",
+        .set = set_shard,
+    },
+    {
+        .name = "merge",
+        .help = "put the digest lists of parts together",
+        .flag = offsetof(struct options, digest_list.merge),
+    },
+    {
         .name = "show",
         .help = "print the checksums of digest lists",
         .flag = offsetof(struct options, digest_list.show),
@@ -122,7 +161,8 @@ static bool verify_mode(const struct options *o)
         { "--check", o->list.check },
         { "--diff", o->digest_list.diff },
         { "--show", o->digest_list.show },
-        { "--write-list", o->digest_list.write },
+        { "--merge", o->digest_list.merge },
+        { "--write-list", o->digest_list.write && !o->digest_list.merge },
     };
     const char *mode = NULL;
 
@@ -146,7 +186,7 @@ static bool verify_write(const struct options *o)
         usage_message("--json and the list cannot both go to standard output");
         return false;
     }
-    if (o->image_count > 1) {
+    if (o->image_count > 1 && !o->digest_list.merge) {
         usage_message("--write-list takes one image");
         return false;
     }
@@ -237,17 +277,31 @@ static bool verify_diff(const struct options *o)
     return true;
 }
 
+/* Options for images, where the operands are lists. */
+static bool verify_merge(const struct digest_list_options *l)
+{
+    if (l->resume)
+        return refuse_pair("--merge", "--resume");
+    if (l->shard.count)
+        return refuse_pair("--merge", "--shard");
+    return !l->base || refuse_pair("--merge", "--base");
+}
+
 bool list_options_verify(const struct options *o)
 {
     const struct digest_list_options *l = &o->digest_list;
 
     if (!verify_mode(o))
         return false;
-    if (l->show && o->command) {
-        usage_message("--show takes lists, not a command");
+    if ((l->show || l->merge) && o->command) {
+        usage_message("--%s takes lists, not a command",
+                      l->show ? "show" : "merge");
         return false;
     }
-    if (!verify_needs(l->resume, "--resume", l->write) || !verify_base(o))
+    if (l->merge && !verify_merge(l))
+        return false;
+    if (!verify_needs(l->resume, "--resume", l->write) ||
+        !verify_needs(l->shard.count, "--shard", l->write) || !verify_base(o))
         return false;
     if (l->diff)
         return verify_diff(o);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "cli/json-sum.h"
 #include "cli/json.h"
 #include "cli/list-input.h"
 #include "cli/list-ranges.h"
@@ -45,26 +46,30 @@ static uint64_t all_blocks(const struct shown *s)
     return s->ranges.total[false] + s->ranges.total[true];
 }
 
+static struct sums_line line_of(const struct shown *s)
+{
+    return (struct sums_line){
+        .name = s->name,
+        .digest = s->header->digest,
+        .block_size = s->header->block_size,
+        .md = s->end.md,
+        .md_len = s->end.md_len,
+    };
+}
+
 /* --- a line ------------------------------------------------------------- */
 
 static int write_line(const struct shown *s, const struct options *o,
                       struct error *error)
 {
-    const struct list_header *h = s->header;
-    const struct sums_line line = {
-        .name = s->name,
-        .digest = h->digest,
-        .block_size = h->block_size,
-        .md = s->end.md,
-        .md_len = s->end.md_len,
-    };
+    const struct sums_line line = line_of(s);
 
     if (!s->end.md_len)
         return error_set(error, EINVAL,
                          "%s: is a part of a disk, of %" PRIu64
                          " blocks from block %" PRIu64
                          " on; it has no checksum",
-                         s->name, all_blocks(s), h->first_block);
+                         s->name, all_blocks(s), s->header->first_block);
     sums_write(stdout, &o->list, &line);
     return 0;
 }
@@ -95,17 +100,11 @@ static bool add_source(struct json_object *object, const struct shown *s)
 
 static bool add_all(struct json_object *object, const struct shown *s)
 {
-    const struct list_header *h = s->header;
+    const struct sums_line line = line_of(s);
 
-    return json_add_name(object, "filename", s->name) &&
-           json_add_number(object, "virtual-size", s->end.length) &&
-           json_add_text(object, "construction", "blkhash") &&
-           json_add_text(object, "algorithm", h->digest) &&
-           json_add_number(object, "block-size", h->block_size) &&
-           json_add_number(object, "first-block", h->first_block) &&
+    return json_add_line(object, &line, s->end.length) &&
+           json_add_number(object, "first-block", s->header->first_block) &&
            json_add_number(object, "blocks", all_blocks(s)) &&
-           (!s->end.md_len ||
-            json_add_hex(object, "checksum", s->end.md, s->end.md_len)) &&
            add_source(object, s);
 }
 

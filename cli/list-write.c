@@ -140,6 +140,7 @@ static int make_header(const struct options *o,
 
     *header = (struct list_header){
         .block_size = o->engine.block_size,
+        .first_block = input->first_block,
         .length = input->image ? input->image->size : LIST_LENGTH_UNKNOWN,
     };
     if (len >= sizeof(header->digest))
@@ -196,6 +197,31 @@ static int resume(struct list_write *l, const struct options *o,
                              &l->writer, known, error);
 }
 
+/* The first block of a part that is cut by length. */
+static uint64_t cut(uint64_t blocks, unsigned part, unsigned count)
+{
+    return blocks / count * part + blocks % count * part / count;
+}
+
+static int choose_part(const struct options *o, struct engine_input *input,
+                       struct error *error)
+{
+    const struct shard *shard = &o->digest_list.shard;
+    uint64_t size, blocks;
+
+    if (!input->image)
+        return error_set(error, EINVAL,
+                         "%s: is a pipe: it cannot be divided into parts",
+                         input->name);
+    size = input->image->size;
+    blocks = size / o->engine.block_size + (size % o->engine.block_size != 0);
+    input->is_part = true;
+    input->first_block = cut(blocks, shard->index - 1, shard->count);
+    input->blocks =
+        cut(blocks, shard->index, shard->count) - input->first_block;
+    return 0;
+}
+
 /* Begin the list, or go on with the part of a run that was interrupted. That is
  * worth the time that it took, so it is replaced only if it has nothing. */
 static int begin(struct list_write *l, const struct options *o,
@@ -211,8 +237,8 @@ static int begin(struct list_write *l, const struct options *o,
         return resume(l, o, input, known, error);
     if (found)
         return error_set(error, EEXIST,
-                         "%s: was left by an interrupted run; --resume goes "
-                         "on with it",
+                         "%s: was left by an interrupted run; go on with "
+                         "--resume, or remove it",
                          l->file.part);
     if (o->digest_list.resume && o->verbose)
         message("%s: there is nothing to resume; beginning anew", l->file.part);
@@ -231,6 +257,8 @@ int list_write_begin(struct list_write *l, const struct options *o,
 
     if (!err && o->digest_list.resume)
         err = check_resume(l, input, error);
+    if (!err && o->digest_list.shard.count)
+        err = choose_part(o, input, error);
     if (!err)
         err = make_header(o, input, &l->header, error);
     if (!err)
@@ -241,6 +269,39 @@ int list_write_begin(struct list_write *l, const struct options *o,
     input->sinks = l->sinks;
     input->sink_count = ARRAY_SIZE(l->sinks);
     return add_known(input, known, error);
+}
+
+static int copy_header(const struct list_header *from, struct list_header *to,
+                       const char *name, struct error *error)
+{
+    *to = *from;
+    to->first_block = 0;
+    to->source = strndup(from->source, from->source_len);
+    return to->source ? 0 : error_no_memory(error, name);
+}
+
+int list_write_begin_merge(struct list_write *l, const struct options *o,
+                           const struct list_input *parts, int count,
+                           struct sink **sink, struct error *error)
+{
+    const struct list_header *header = list_reader_header(parts[0].reader);
+    struct known *known = NULL;
+    struct stat st;
+    int err;
+
+    for (int i = 0; i < count; i++) {
+        if (fstat(parts[i].fd, &st) == 0 &&
+            whole_file_replaces(&l->file, st.st_dev, st.st_ino))
+            return error_set(error, EINVAL,
+                             "%s: is one of the lists that are merged",
+                             l->file.name);
+    }
+    err = copy_header(header, &l->header, l->file.name, error);
+    if (!err)
+        err = begin(l, o, NULL, &known, error);
+    if (!err)
+        *sink = list_writer_sink(l->writer);
+    return err;
 }
 
 /* --- end ---------------------------------------------------------------- */

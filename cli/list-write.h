@@ -5,6 +5,7 @@
 #ifndef CLI_LIST_WRITE_H
 #define CLI_LIST_WRITE_H
 
+#include "cli/list-input.h"
 #include "cli/options.h"
 
 struct list_write;
@@ -19,6 +20,12 @@ int list_write_open(const struct options *o, struct list_write **list,
  * list has already: the caller frees that before the list. */
 int list_write_begin(struct list_write *list, const struct options *o,
                      struct engine_input *input, struct error *error);
+
+/* The same for a list that is put together from others. *sink takes the
+ * digests. */
+int list_write_begin_merge(struct list_write *list, const struct options *o,
+                           const struct list_input *parts, int count,
+                           struct sink **sink, struct error *error);
 
 /* The engine has finished: the list gets its name. */
 int list_write_end(struct list_write *list, struct error *error);

@@ -11,6 +11,7 @@
 #include "cli/diff.h"
 #include "cli/help.h"
 #include "cli/json-sum.h"
+#include "cli/list-merge.h"
 #include "cli/list-show.h"
 #include "cli/list-write.h"
 #include "cli/message.h"
@@ -79,7 +80,8 @@ static bool print_checksum(const struct options *o, struct list_write *list,
         message("%s", error_message(&c.error));
     if (o->list.json)
         ok = json_write_sum(stdout, o, &c) && ok;
-    else if (ok && !(list && list_write_is_on_stdout(list)))
+    else if (ok && !o->digest_list.shard.count &&
+             !(list && list_write_is_on_stdout(list)))
         write_line(o, &c);
     checksum_end(&c);
     output_flush();
@@ -104,6 +106,9 @@ static int do_all(const struct options *o, struct list_write *list)
     int count = o->image_count ? o->image_count : 1;
     int status = EXIT_SUCCESS;
 
+    if (o->digest_list.merge)
+        return list_merge_parts(o, list, names, count) ? EXIT_SUCCESS
+                                                       : EXIT_FAILURE;
     for (int i = 0; i < count; i++) {
         if (!do_one(o, list, names[i]))
             status = EXIT_FAILURE;

@@ -31,6 +31,12 @@ struct list_options {
     const char *check_only;   /* the last option that needs --check */
 };
 
+/* Part number index of count, from 1. */
+struct shard {
+    unsigned index;
+    unsigned count; /* 0: not a part, but all */
+};
+
 /* Lists of the digests of all blocks. */
 struct digest_list_options {
     const char *write;      /* the list to write, or NULL */
@@ -38,8 +44,10 @@ struct digest_list_options {
     const char *base_image; /* or it is that of this file of the chain */
     const char *changes;    /* what has changed since then, if that says it */
     bool resume;            /* go on with what is there of `write` */
-    bool diff;              /* compare the operands */
-    bool show;              /* the operands are lists */
+    struct shard shard;
+    bool diff;  /* compare the operands */
+    bool show;  /* the operands are lists */
+    bool merge; /* likewise, of the parts of a disk */
 };
 
 struct options {

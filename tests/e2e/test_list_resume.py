@@ -147,6 +147,26 @@ def size_of(path):
         return 0
 
 
+def test_with_an_older_list(disksum, tmp_path):
+    """What the part does not have may be known from there."""
+    write_image(tmp_path / "disk", "16M:A")
+    disksum("--write-list=old", BLOCK, "disk", cwd=tmp_path)
+    with open(tmp_path / "disk", "r+b") as f:
+        f.seek(12 << 20)
+        f.write(b"x" * (1 << 20))
+    (tmp_path / "changes").write_text(
+        f'[{{"offset": {12 << 20}, "length": {1 << 20}, "exists": "true"}}]')
+    disksum("--write-list=new", BLOCK, "disk", cwd=tmp_path)
+    new = (tmp_path / "new").read_bytes()
+    (tmp_path / "new.part").write_bytes(new[:1200000])
+    found = json.loads(disksum(
+        "--write-list=new", "--resume", "--base=old", "--changes=changes", BLOCK, "--json",
+        "disk", cwd=tmp_path).stdout)
+    assert found["checksum"] == checksum(tmp_path / "disk", 512, "sha512")
+    assert (found["read"], found["known"]) == (1 << 20, 15 << 20)
+    assert read_list((tmp_path / "new").read_bytes()).mds == read_list(new).mds
+
+
 # --- another image --------------------------------------------------------
 
 @pytest.fixture
@@ -243,7 +263,7 @@ def test_part_without_resume(fails, tmp_path, case):
     directory, _, whole = case
     (tmp_path / "list.part").write_bytes(whole[:1200000])
     assert fails("--write-list=list", BLOCK, directory / "disk", cwd=tmp_path) == \
-        "list.part: was left by an interrupted run; --resume goes on with it"
+        "list.part: was left by an interrupted run; go on with --resume, or remove it"
     assert (tmp_path / "list.part").read_bytes() == whole[:1200000]
 
 

@@ -93,18 +93,15 @@ def test_one_of_several(disksum, tmp_path, make_list):
     assert (result.returncode, result.stdout) == (1, f"{checksum(content)}  list\n")
 
 
-@pytest.mark.sanitizer
 def test_flipped_bits(disksum, tmp_path, make_list):
-    """Any one of all."""
+    """One of each byte; unit tests flip all."""
     make_list("list", "512:A 1k:- 512:B", "--block-size=512", "-d", "md5")
     whole = (tmp_path / "list").read_bytes()
-    assert len(whole) < 600
-    names = []
-    for bit in range(8 * len(whole)):
-        names.append(f"{bit}")
+    names = [str(at) for at in range(len(whole))]
+    for at, name in enumerate(names):
         broken = bytearray(whole)
-        broken[bit // 8] ^= 1 << bit % 8
-        (tmp_path / names[-1]).write_bytes(broken)
+        broken[at] ^= 1 << at % 8
+        (tmp_path / name).write_bytes(broken)
     result = disksum("--show", *names, cwd=tmp_path, check=False)
     assert (result.returncode, result.stdout) == (1, "")
     lines = result.stderr.splitlines()

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/list-merge.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "cli/identity.h"
+#include "cli/json-sum.h"
+#include "cli/list-input.h"
+#include "cli/message.h"
+#include "cli/output.h"
+#include "cli/sum.h"
+#include "cli/sums.h"
+#include "list/merge.h"
+#include "list/root-sink.h"
+
+struct merge {
+    const struct options *o;
+    struct list_input *inputs;
+    struct list_reader **parts; /* their readers */
+    int count;
+    struct sink *root;
+    struct sink_end end;
+    char *name; /* of the image */
+};
+
+/* Each part is a file that is open: there may be more than a shell allows. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+        limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int open_parts(struct merge *m, char **names, int count,
+                      struct error *error)
+{
+    int err = 0;
+
+    m->inputs = calloc(count, sizeof(*m->inputs));
+    m->parts = calloc(count, sizeof(*m->parts));
+    if (!m->inputs || !m->parts)
+        return error_no_memory(error, names[0]);
+    while (!err && m->count < count) {
+        int n = m->count++;
+
+        err = list_input_open(&m->inputs[n], m->o, names[n], error);
+        m->parts[n] = m->inputs[n].reader;
+    }
+    return err;
+}
+
+/* --- what the lists say of the image ------------------------------------ */
+
+static int compare(const struct list_reader *a, const struct list_reader *b,
+                   struct error *error)
+{
+    const struct list_header *x = list_reader_header(a);
+    const struct list_header *y = list_reader_header(b);
+    const struct identity_source one = { list_reader_name(a), x->source,
+                                         x->source_len };
+    const struct identity_source other = { list_reader_name(b), y->source,
+                                           y->source_len };
+
+    return identity_compare(&one, &other, error);
+}
+
+/* A name that is not UTF-8 is in hex, too. */
+static char *decode_name(const char *hex)
+{
+    size_t len = strlen(hex) / 2;
+    char *name = calloc(1, len + 1);
+
+    if (name && len && strlen(hex) == 2 * len &&
+        sum_parse_hex(hex, (unsigned char *)name, len) == len &&
+        strlen(name) == len)
+        return name;
+    free(name);
+    return NULL;
+}
+
+/* The name of the image of which a list is; NULL: there is none, or out of
+ * memory. */
+static char *name_in_list(const struct list_reader *list)
+{
+    const struct list_header *header = list_reader_header(list);
+    struct json_object *object;
+    const char *hex, *text;
+    char *name = NULL;
+
+    if (json_parse(header->source, header->source_len, &object))
+        return NULL;
+    hex = json_get_text(object, "filename-hex");
+    text = json_get_text(object, "filename");
+    if (hex)
+        name = decode_name(hex);
+    else if (text && *text)
+        name = strdup(text);
+    json_free(object);
+    return name;
+}
+
+/* The name of the image in the first list. If that does not say it, the name of
+ * the list. */
+static int find_name(struct merge *m, struct error *error)
+{
+    const char *name = list_reader_name(m->parts[0]);
+
+    m->name = name_in_list(m->parts[0]);
+    if (!m->name)
+        m->name = strdup(name);
+    return m->name ? 0 : error_no_memory(error, name);
+}
+
+/* --- merging ------------------------------------------------------------ */
+
+static int make_root(struct merge *m, struct error *error)
+{
+    const struct list_header *header = list_reader_header(m->parts[0]);
+    int err =
+        root_sink_new(header->block_size, header->digest, m->name, &m->root);
+
+    return err ? error_set(error, err, "%s: %s", m->name, strerror(err)) : 0;
+}
+
+static int run(struct merge *m, struct list_write *list, struct error *error)
+{
+    struct sink *sinks[2] = { m->root };
+    size_t count = 1;
+    int err = 0;
+
+    if (list)
+        err = list_write_begin_merge(list, m->o, m->inputs, m->count,
+                                     &sinks[count++], error);
+    if (!err)
+        err = list_merge(m->parts, m->count, compare, sinks, count, &m->end,
+                         error);
+    if (!err && list)
+        err = list_write_end(list, error);
+    return err;
+}
+
+static int merge(struct merge *m, struct list_write *list, char **names,
+                 int count, struct error *error)
+{
+    int err;
+
+    raise_limit();
+    err = open_parts(m, names, count, error);
+    if (!err)
+        err = find_name(m, error);
+    if (!err)
+        err = make_root(m, error);
+    return err ? err : run(m, list, error);
+}
+
+static bool print(const struct merge *m)
+{
+    const struct list_header *header = list_reader_header(m->parts[0]);
+    const struct sums_line line = {
+        .name = m->name,
+        .digest = header->digest,
+        .block_size = header->block_size,
+        .md = m->end.md,
+        .md_len = m->end.md_len,
+    };
+
+    if (m->o->list.json)
+        return json_write_line(stdout, &line, m->end.length);
+    sums_write(stdout, &m->o->list, &line);
+    return true;
+}
+
+static void end(struct merge *m)
+{
+    for (int i = 0; i < m->count; i++)
+        list_input_close(&m->inputs[i]);
+    free(m->inputs);
+    free(m->parts);
+    root_sink_free(m->root);
+    free(m->name);
+}
+
+bool list_merge_parts(const struct options *o, struct list_write *list,
+                      char **names, int count)
+{
+    struct merge m = { .o = o };
+    struct error error = ERROR_INIT;
+    int err = merge(&m, list, names, count, &error);
+
+    if (!err && !(list && list_write_is_on_stdout(list)) && !print(&m))
+        err = error_no_memory(&error, m.name);
+    if (err)
+        message("%s", error_message(&error));
+    error_clear(&error);
+    end(&m);
+    output_flush();
+    return !err;
+}
