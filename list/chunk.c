@@ -184,7 +184,7 @@ static int walk_digests(struct list_chunk *c, uint64_t count,
         return err;
     md = c->buf + c->walked + LIST_WORD_SIZE;
     for (size_t i = 0; i < count; i++) {
-        if (memcmp(md + i * md_size, c->check.zero_md, md_size) == 0)
+        if (list_check_is_zero(&c->check, md + i * md_size))
             return broken(c, c->walked, error,
                           "the digest of a block of zeros in a record");
     }

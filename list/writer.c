@@ -211,9 +211,9 @@ static size_t alike(const struct list_writer *w, const unsigned char *mds,
     const size_t md_size = w->check.md_size;
     size_t n = 1;
 
-    *zero = memcmp(mds, w->check.zero_md, md_size) == 0;
+    *zero = list_check_is_zero(&w->check, mds);
     while (n < count &&
-           (memcmp(mds + n * md_size, w->check.zero_md, md_size) == 0) == *zero)
+           list_check_is_zero(&w->check, mds + n * md_size) == *zero)
         n++;
     return n;
 }

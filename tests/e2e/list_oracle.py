@@ -52,7 +52,7 @@ def write_list(disk, source=b"{}", block_size=65536, digest="sha256", first=0, c
 def read_list(data):
     """What a list says, and the digests of its blocks. Asserts that all is right."""
     magic, version, at, block_size, first, length, name = struct.unpack_from("<8sIIQQQ32s", data)
-    assert (magic, version) == (b"BLKLIST\0", 1)
+    assert (magic, version) == (b"BLKLIST\0", 1) and 0 < block_size <= 1 << 24
     digest = name.rstrip(b"\0").decode()
     zero_md = hashlib.new(digest, bytes(block_size)).digest()
     size = len(zero_md)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The oracle of digest lists and the specification agree."""
+"""Digest lists: the oracle, the specification and the command agree."""
 
+import random
 import re
 
 import pytest
 
 from list_oracle import MAX_CHUNK, UNKNOWN, read_list, write_list
-from oracle import checksum
+from oracle import checksum, random_spec, write_image
 
 BLOCK = 512
 EXAMPLE = b"A" * BLOCK + bytes(2 * BLOCK) + b"B" * 2 * BLOCK
@@ -66,3 +67,49 @@ def test_every_bit_counts():
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(Exception):
             read_list(bytes(damaged))
+
+
+# --- the command ---------------------------------------------------------
+
+def command_list(disksum, tmp_path, *args, **kwargs):
+    disksum(f"--write-list={tmp_path / 'list'}", *args, **kwargs)
+    return (tmp_path / "list").read_bytes()
+
+
+@pytest.mark.sanitizer(every=6)
+@pytest.mark.parametrize("seed", range(18))
+def test_command(disksum, tmp_path, seed):
+    rnd = random.Random(seed)
+    content = write_image(tmp_path / "disk", random_spec(rnd))
+    content += bytes(-len(content) % 512)
+    digest = rnd.choice(["sha256", "sha1", "sha512", "blake2b512"])
+    block_size = rnd.choice([512, 1536, 4096, 65536, 1 << 20])
+    options = ["-d", digest, f"--block-size={block_size}"]
+    written = command_list(disksum, tmp_path, *options, tmp_path / "disk")
+    source = read_list(written).source
+    assert written == write_list(content, source, block_size, digest)
+
+    written = command_list(disksum, tmp_path, *options, "-", input=content)
+    source = read_list(written).source
+    assert written == write_list(content, source, block_size, digest, length=UNKNOWN)
+
+
+def test_command_makes_full_chunks(disksum, tmp_path):
+    content = write_image(tmp_path / "disk", "10M:A 5k:0 3M:- 9M:B 100k:0 512:C")
+    written = command_list(disksum, tmp_path, "--block-size=512", tmp_path / "disk")
+    found = read_list(written)
+    assert len(found.checks) == 3
+    assert written == write_list(content, found.source, 512)
+
+
+@pytest.mark.sanitizer
+def test_command_reads(disksum, fails, tmp_path):
+    data = write_list(EXAMPLE, SOURCE, BLOCK)
+    (tmp_path / "list").write_bytes(data)
+    assert checksum(EXAMPLE, BLOCK) in disksum("--show", tmp_path / "list").stdout
+    (tmp_path / "list").write_bytes(data[:-1])
+    assert fails("--show", tmp_path / "list") == \
+        f"{tmp_path / 'list'}: incomplete digest list: it ends at offset 335"
+    (tmp_path / "list").write_bytes(data + b"x")
+    assert fails("--show", tmp_path / "list") == \
+        f"{tmp_path / 'list'}: broken digest list: bytes after the end at offset 336"
