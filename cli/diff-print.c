@@ -50,3 +50,11 @@ void diff_printer_init(struct diff_printer *printer, const struct options *o,
         .stop = printer->quiet,
     };
 }
+
+void diff_printer_end(const struct diff_printer *printer,
+                      const struct differences *differences)
+{
+    if (printer->json && !printer->quiet)
+        printf("{\"compared\": %" PRIu64 ", \"different\": %" PRIu64 "}\n",
+               differences->offset, differences->bytes);
+}

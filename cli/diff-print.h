@@ -18,4 +18,9 @@ struct diff_printer {
 void diff_printer_init(struct diff_printer *printer, const struct options *o,
                        struct differences *differences);
 
+/* All was compared. The last line of JSON says so: without it, ranges may be
+ * missing. */
+void diff_printer_end(const struct diff_printer *printer,
+                      const struct differences *differences);
+
 #endif

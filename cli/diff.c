@@ -134,6 +134,8 @@ static int run(struct diff *d, struct error *error)
     err = compare_images(d, error);
     if (!err)
         err = differences_end(&d->differences, error);
+    if (!err)
+        diff_printer_end(&d->printer, &d->differences);
     print_warnings(d);
     if (!err && d->o->verbose && !d->printer.quiet)
         report(d, clock_seconds() - start);

@@ -124,6 +124,37 @@ def copies(disksum, tmp_path):
     return tmp_path, before, bytes(after)
 
 
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("same", [False, True])
+def test_disksum_diff(disksum, copies, same):
+    directory, before, after = copies
+    new = "before.raw" if same else "after.raw"
+    done = disksum("--diff", "--json", directory / "before.raw", directory / new,
+                   check=False)
+    assert (done.returncode, done.stderr) == (int(not same), "")
+    (directory / "changes").write_text(done.stdout)
+    content = before if same else after
+    ranges = [(start, BLOCK) for start in range(0, len(before), BLOCK)
+              if before[start:start + BLOCK] != content[start:start + BLOCK]]
+    assert bool(ranges) != same
+    assert check(disksum, directory / "old", directory / "changes", directory / new,
+                 content) == unchanged(ranges, len(content))
+
+
+def test_cut_list_of_differences(disksum, fails, copies):
+    directory, _, _ = copies
+    done = disksum("--diff", "--json", directory / "before.raw", directory / "after.raw",
+                   check=False)
+    lines = done.stdout.splitlines(keepends=True)
+    changes = directory / "changes"
+    options = f"--base={directory}/old", f"--changes={changes}", directory / "after.raw"
+    changes.write_text("".join(lines[:-1]))
+    assert fails(*options) == \
+        f"{changes}: the last line of disksum --diff is missing; did it fail?"
+    changes.write_text("".join(lines[1:]))
+    assert "has ranges of" in fails(*options)
+
+
 # --- where they are read from ---------------------------------------------------
 
 def rbd(*ranges):

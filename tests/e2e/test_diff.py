@@ -199,7 +199,11 @@ def test_lines(disksum, tmp_path):
     assert disksum(*args, check=False).stdout == "512 512 differs\n131072 512 only in B\n"
     assert disksum("--json", *args, check=False).stdout.splitlines() == [
         '{"start": 512, "length": 512, "what": "differs"}',
-        '{"start": 131072, "length": 512, "what": "only in B"}']
+        '{"start": 131072, "length": 512, "what": "only in B"}',
+        '{"compared": 131584, "different": 1024}']
+    assert disksum("--json", "--diff", tmp_path / "a", tmp_path / "a").stdout == \
+        '{"compared": 131072, "different": 0}\n'
+    assert disksum("--json", "-q", *args, check=False).stdout == ""
 
 
 def test_quiet(disksum, tmp_path):
@@ -326,4 +330,6 @@ def test_keys_of_json(diff, disksum, tmp_path):
     write_image(tmp_path / "a", "9k:A")
     write_image(tmp_path / "b", "9k:B")
     out = disksum("--diff", "--json", tmp_path / "a", tmp_path / "b", check=False).stdout
-    assert json.loads(out) == {"start": 0, "length": 9216, "what": "differs"}
+    ranges, end = map(json.loads, out.splitlines())
+    assert ranges == {"start": 0, "length": 9216, "what": "differs"}
+    assert end == {"compared": 9216, "different": 9216}
