@@ -263,3 +263,17 @@ def test_resume(disksum, tmp_path):
     assert found["read"] == 1024 and found["known"] == (10 << 20) - 1024
     assert new.read_bytes() == whole
     assert f"known from {old} and {new}.part\n" in done.stderr
+
+
+# --- together with --shard ---------------------------------------------------------
+
+@pytest.mark.sanitizer
+def test_shards(disksum, disk, tmp_path):
+    """Each part is hashed with the old list of the whole disk."""
+    path, old, content = disk
+    change(path, content, 200000, b"!")
+    option = ranges(tmp_path / "ranges", (200000, 1))
+    parts = [tmp_path / f"part{number}" for number in range(1, 4)]
+    for number, part in enumerate(parts, 1):
+        disksum(f"--shard={number}/3", f"--write-list={part}", f"--base={old}", option, path)
+    assert sums(disksum("--merge", *parts).stdout) == [checksum(content)]

@@ -7,7 +7,8 @@ import pytest
 
 import qcow2_image
 import vpc_image
-from base_chain import check_chain, hash_chain, on, qemu_content
+from base_chain import check_chain, hash_chain, hash_on, on, qemu_content
+from conftest import sums
 from oracle import checksum
 from qcow2_qemu import create, fill, qemu
 from vhdx_image import FULLY_PRESENT, MIB, NOT_PRESENT, ZERO, Image, braces
@@ -175,6 +176,17 @@ def test_short_layer(disksum, tmp_path):
     disksum(f"--write-list={base}.blkhash", base)
     found = check_chain(disksum, images, [base.read_bytes(), qemu_content(top, "qcow2")])
     assert found[1]["known"] == 128 * KIB
+
+
+def test_shards(disksum, tmp_path):
+    """What is above a file, from the middle of the disk on."""
+    base = create(tmp_path / "base.raw", "600k:A", form="raw")
+    top = create(tmp_path / "top.qcow2", "500k:- 5k:B 95k:-", backing=str(base))
+    hash_on(disksum, base)
+    expected = sums(disksum(top).stdout)
+    for number in 1, 2:
+        disksum(f"--shard={number}/2", f"--write-list={tmp_path}/{number}", *on(base), top)
+    assert sums(disksum("--merge", tmp_path / "1", tmp_path / "2").stdout) == expected
 
 
 @pytest.fixture
