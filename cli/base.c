@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "cli/changes.h"
+#include "cli/digest-option.h"
 #include "cli/identity.h"
 #include "cli/input.h"
 #include "cli/list-input.h"
@@ -75,7 +76,7 @@ static int check_header(const struct options *o, const struct image *image,
                          "%s: has digests of blocks of %" PRIu64
                          " bytes, but --block-size is %zu",
                          name, header->block_size, o->engine.block_size);
-    if (strcasecmp(header->digest, o->engine.digest) != 0)
+    if (strcasecmp(header->digest, digest_option_name(o->engine.digest)) != 0)
         return error_set(error, EINVAL,
                          "%s: has digests of %s, but --digest is %s", name,
                          header->digest, o->engine.digest);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "blkhash.h"
 #include "cli/message.h"
@@ -65,6 +66,37 @@ enum options_result list_digests_option(struct options *o, char *argument)
     while (*names)
         puts(*names++);
     return OPTIONS_DONE;
+}
+
+static bool same_digest(const char *a, const char *b)
+{
+    struct blkhash_leaf *x = blkhash_leaf_new(SECTOR_SIZE, a);
+    struct blkhash_leaf *y = blkhash_leaf_new(SECTOR_SIZE, b);
+    unsigned char one[BLKHASH_MAX_MD_SIZE], other[BLKHASH_MAX_MD_SIZE];
+    size_t size = blkhash_leaf_md_size(x);
+    bool same = x && y && size == blkhash_leaf_md_size(y) &&
+                blkhash_leaf_hash(x, "x", 1, one, NULL) == 0 &&
+                blkhash_leaf_hash(y, "x", 1, other, NULL) == 0 &&
+                memcmp(one, other, size) == 0;
+
+    blkhash_leaf_free(x);
+    blkhash_leaf_free(y);
+    return same;
+}
+
+const char *digest_option_name(const char *name)
+{
+    const char *const *names = blkhash_digests();
+
+    for (size_t i = 0; names && names[i]; i++) {
+        if (strcasecmp(names[i], name) == 0)
+            return names[i];
+    }
+    for (size_t i = 0; names && names[i]; i++) {
+        if (same_digest(names[i], name))
+            return names[i];
+    }
+    return name;
 }
 
 /* Whether BLKHASH_SHA256 names a kernel that this machine does not have. */

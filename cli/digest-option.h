@@ -15,6 +15,10 @@ enum options_result block_size_option(struct options *o, char *argument);
 /* Print the names of the digests. */
 enum options_result list_digests_option(struct options *o, char *argument);
 
+/* The name that the library lists for a digest, which may have others. If there
+ * is none, the name that is given. */
+const char *digest_option_name(const char *name);
+
 /* Check that the library has the digest, before the first image is opened. */
 enum options_result digest_option_check(const struct engine_options *engine);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/digest-option.h"
 #include "cli/identity.h"
 #include "cli/list-resume.h"
 #include "cli/message.h"
@@ -135,7 +136,7 @@ static int make_header(const struct options *o,
         .image = input->image,
         .options = &o->image,
     };
-    const char *digest = o->engine.digest;
+    const char *digest = digest_option_name(o->engine.digest);
     size_t len = strlen(digest);
 
     *header = (struct list_header){

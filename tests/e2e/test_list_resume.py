@@ -245,6 +245,17 @@ def test_export(disksum, servers, tmp_path, case):
             "with those of the interrupted run\n" if warns else "")
 
 
+def test_device(disksum, loop_device, tmp_path, case):
+    directory, _, whole = case
+    device = loop_device(directory / "disk")
+    out = disksum("--write-list=list", BLOCK, device, cwd=tmp_path).stdout
+    (tmp_path / "list.part").write_bytes((tmp_path / "list").read_bytes()[:1200000])
+    result = disksum("--write-list=list", "--resume", BLOCK, device, cwd=tmp_path,
+                     check=False)
+    assert (result.returncode, result.stdout) == (0, out)
+    assert result.stderr.startswith(f"disksum: {device}: warning: only its size ")
+
+
 def test_pipe(fails, tmp_path):
     assert fails("--write-list=list", "--resume", "-", input="x", cwd=tmp_path) == \
         "-: is a pipe: it cannot be resumed"

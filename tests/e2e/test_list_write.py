@@ -84,6 +84,14 @@ def test_options(wrote, tmp_path, image):
           expected=checksum(content, 4096, "sha1"))
 
 
+@pytest.mark.parametrize("name", ["SHA256", "sha2-256", "SHA-256"])
+def test_other_name_of_a_digest(wrote, disksum, tmp_path, image, name):
+    """The list has the one that --list-digests prints."""
+    assert wrote("disk", "-d", name, expected=image) == wrote("disk", expected=image)
+    (tmp_path / "changes").write_text("[]")
+    disksum("-d", name, "--base=list", "--changes=changes", "disk", cwd=tmp_path)
+
+
 def test_json(disksum, tmp_path, image):
     found = json.loads(disksum("--write-list=list", "--json", "disk", cwd=tmp_path).stdout)
     assert (found["checksum"], found["list"]) == (image, "list")
@@ -306,6 +314,28 @@ def test_name_of_the_image(fails, tmp_path, image):
         assert fails(f"--write-list={name}", "disk", cwd=tmp_path) == \
             f"{name}: is the image that is hashed, or one of its files"
     assert (tmp_path / "disk").read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["qcow2", "qed"])
+@pytest.mark.sanitizer
+def test_name_of_a_backing_file(fails, tmp_path, image, name):
+    """Also of one that only QEMU opens."""
+    subprocess.run(["qemu-img", "create", "-q", "-f", name, "-b", "disk", "-F", "raw", "over"],
+                   cwd=tmp_path, check=True)
+    content = (tmp_path / "disk").read_bytes()
+    for target in "disk", "over":
+        assert fails(f"--write-list={target}", "over", cwd=tmp_path) == \
+            f"{target}: is the image that is hashed, or one of its files"
+    assert (tmp_path / "disk").read_bytes() == content
+
+
+def test_pipe_of_the_image(fails, tmp_path):
+    """It would hash its own list."""
+    os.mkfifo(tmp_path / "fifo")
+    fd = os.open(tmp_path / "fifo", os.O_RDWR)
+    assert fails("--write-list=fifo", "-", cwd=tmp_path, stdin=fd) == \
+        "fifo: is the image that is hashed, or one of its files"
+    os.close(fd)
 
 
 # --- confinement ---------------------------------------------------------
