@@ -3,6 +3,7 @@
  * turn. The operation returns an error, and nothing leaks. The linker replaces
  * the functions (--wrap).
  */
+#include "list_disk.h"
 #include "test.h"
 
 #include <errno.h>
@@ -16,6 +17,8 @@
 
 #include "blkhash.h"
 #include "engine/engine.h"
+#include "list/merge.h"
+#include "list/root-sink.h"
 #include "list/reader.h"
 #include "list/writer.h"
 
@@ -466,6 +469,61 @@ static void test_engine_and_list(void **state)
     close(list_fd);
 }
 
+/* --- digest lists --------------------------------------------------------- */
+
+/* Read a list, and write what is in it. */
+static int copy_list(int in, int out, struct error *error)
+{
+    const struct list_reader_options options = { .partial = false };
+    struct list_reader *r = NULL;
+    struct list_writer *w = NULL;
+    struct sink *root = NULL;
+    struct sink_end end;
+    int err = list_reader_new(in, "list", &options, &r, error);
+
+    if (!err)
+        err = list_writer_new(out, "copy", list_reader_header(r), &w, error);
+    if (!err && root_sink_new(512, "sha256", "disk", &root))
+        err = error_no_memory(error, "disk");
+    if (!err) {
+        struct sink *const sinks[] = { root, list_writer_sink(w) };
+
+        err = list_merge(&r, 1, NULL, sinks, 2, &end, error);
+    }
+    root_sink_free(root);
+    list_writer_free(w);
+    list_reader_free(r);
+    return err;
+}
+
+static int list_file;
+
+static int merge_list(void)
+{
+    struct error error = ERROR_INIT;
+    int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int err;
+
+    lseek(list_file, 0, SEEK_SET);
+    err = copy_list(list_file, out, &error);
+    assert_int_equal(error.code, err);
+    error_clear(&error);
+    close(out);
+    return err;
+}
+
+static void test_list(void **state)
+{
+    struct disk disk;
+
+    (void)state;
+    disk_init(&disk, 100, 100 * 512);
+    list_file = disk_list(&disk, 10);
+    fail_each(merge_list);
+    close(list_file);
+    disk_destroy(&disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +533,7 @@ int main(void)
         cmocka_unit_test(test_engine_direct_threads),
         cmocka_unit_test(test_engine_pipe),
         cmocka_unit_test(test_engine_and_list),
+        cmocka_unit_test(test_list),
     };
 
     return RUN_TESTS(tests, make_files, remove_files);
