@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * How lists are checked: the options of sha256sum.
+ * How lists are checked: the options of sha256sum. And how images are compared.
  */
 #include "cli/check-options.h"
 
@@ -31,6 +31,12 @@ static const struct option_info options[] = {
         .flag = offsetof(struct options, list.check),
     },
     {
+        .name = "diff",
+        .brief = "two, A and B",
+        .help = "print where two images or digest lists differ",
+        .flag = offsetof(struct options, digest_list.diff),
+    },
+    {
         .name = "ignore-missing",
         .help = "skip images that do not exist",
         .flag = offsetof(struct options, list.ignore_missing),
@@ -58,7 +64,7 @@ static const struct option_info options[] = {
 };
 
 const struct option_group check_options = {
-    .title = "Check",
+    .title = "Check and compare",
     .options = options,
     .count = ARRAY_SIZE(options),
 };

@@ -17,6 +17,7 @@
 static const char head[] =
     "Usage: disksum [OPTION]... [IMAGE]...             files, NBD URIs, - for stdin\n"
     "  or:  disksum --check [OPTION]... [SUMS]...      lists of checksums\n"
+    "  or:  disksum --diff [OPTION]... A B             images or digest lists\n"
     "  or:  disksum [OPTION]... -- [ COMMAND ARG... ]  start an NBD server\n"
     "Print checksums of what a guest sees on a disk. They differ from sha256sum's.\n";
 
@@ -34,12 +35,12 @@ struct column {
 };
 
 static const struct column left = {
-    .groups = { &hash_options, &check_options, &list_options },
+    .groups = { &hash_options, &list_options },
     .names = 21,
     .width = LEFT_WIDTH - 1,
 };
 static const struct column right = {
-    .groups = { &read_options, &print_options },
+    .groups = { &read_options, &print_options, &check_options },
     .names = 23,
     .width = WIDTH - LEFT_WIDTH,
 };
