@@ -271,6 +271,10 @@ static bool verify_diff(const struct options *o)
         usage_message("--diff takes two images or digest lists");
         return false;
     }
+    if (strcmp(o->images[0], "-") == 0 && strcmp(o->images[1], "-") == 0) {
+        usage_message("only one of the two can be standard input");
+        return false;
+    }
     if (o->list.tag || o->list.zero)
         return refuse_pair("--diff", o->list.tag ? "--tag" : "--zero");
     return true;

@@ -201,6 +201,11 @@ const struct list_header *list_reader_header(const struct list_reader *r)
     return &r->chunk.header;
 }
 
+size_t list_reader_md_size(const struct list_reader *r)
+{
+    return r->chunk.check.md_size;
+}
+
 const char *list_reader_name(const struct list_reader *r)
 {
     return r->chunk.name;

@@ -38,6 +38,9 @@ int list_reader_new(int fd, const char *name,
 /* Valid until the reader is freed. */
 const struct list_header *list_reader_header(const struct list_reader *reader);
 
+/* The size of a digest. */
+size_t list_reader_md_size(const struct list_reader *reader);
+
 /* The name that was given. */
 const char *list_reader_name(const struct list_reader *reader);
 

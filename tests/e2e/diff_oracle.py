@@ -71,3 +71,24 @@ def change(content, seed, parts=6):
         length = min(rnd.choice([1, 100, 700, 5000, 70000]), len(content) - start)
         copy[start:start + length] = rnd.choice([bytes, rnd.randbytes])(length)
     return bytes(copy)
+
+
+def difference_of_blocks(a, b, block_size):
+    """The same by the digests of blocks. Where the shorter disk ends within a block, the
+    two digests are of different lengths: the bytes are equal if both are zeros, and
+    otherwise count as different."""
+    a, b = pad(a), pad(b)
+    size = min(len(a), len(b))
+    whole = size if len(a) == len(b) else size - size % block_size
+    pieces = difference(a[:whole], b[:whole], block_size)
+    if whole < size:
+        blocks = a[whole:whole + block_size], b[whole:whole + block_size]
+        longer = int(len(b) > len(a))
+        if not any(blocks[longer]) and any(blocks[1 - longer]):
+            pieces.append((whole, size - whole, "zero in " + "AB"[longer]))
+        elif any(blocks[0]) or any(blocks[1]):
+            pieces.append((whole, size - whole, "differs"))
+    if len(a) != len(b):
+        pieces.append((size, abs(len(a) - len(b)),
+                       "only in A" if len(a) > len(b) else "only in B"))
+    return merge(pieces)

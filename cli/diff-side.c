@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli/diff-side.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/input.h"
+#include "cli/message.h"
+#include "common/path.h"
+#include "image/image.h"
+#include "list/header.h"
+
+/* The magic of a list. */
+#define LOOK_SIZE 8
+
+/* Look at the first bytes of a pipe or a socket, which stay there. Returns how
+ * many there are, or -1. */
+static ssize_t peek(int fd, unsigned char start[LOOK_SIZE])
+{
+    int copy[2];
+    ssize_t n = recv(fd, start, LOOK_SIZE, MSG_PEEK);
+
+    if (n >= 0 || errno != ENOTSOCK)
+        return n;
+    if (pipe2(copy, O_CLOEXEC) != 0)
+        return -1;
+    n = tee(fd, copy[1], LOOK_SIZE, 0);
+    if (n > 0)
+        n = read(copy[0], start, n);
+    close(copy[0]);
+    close(copy[1]);
+    return n;
+}
+
+/* Whether a list comes through a pipe. Its first bytes may come one by one. */
+static bool is_list_in_pipe(int fd)
+{
+    const struct timespec pause = { .tv_nsec = 1000000 };
+    struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
+    unsigned char start[LOOK_SIZE];
+
+    for (;;) {
+        bool is_all = poll(&pfd, 1, 0) > 0; /* nobody writes any more */
+        ssize_t n = peek(fd, start);
+
+        if (n <= 0 || !list_may_be_list(start, n))
+            return false;
+        if (n == LOOK_SIZE || is_all)
+            return list_is_list(start, n);
+        nanosleep(&pause, NULL);
+    }
+}
+
+static bool is_list_in_file(int fd)
+{
+    unsigned char start[LOOK_SIZE];
+    ssize_t n = pread(fd, start, sizeof(start), lseek(fd, 0, SEEK_CUR));
+
+    return n == LOOK_SIZE && list_is_list(start, n);
+}
+
+/* Whether it is a list. A name that leads to a pipe can only be one: an image
+ * has to be a file. What cannot be opened is left to those who say why. */
+static bool is_list(const char *name)
+{
+    const char *path = path_of_name(name);
+    bool is_stdin = strcmp(name, "-") == 0;
+    int fd = STDIN_FILENO;
+    struct stat st;
+    bool answer;
+
+    if (!is_stdin && (path != name || stat(path, &st) != 0))
+        return false;
+    if (is_stdin && fstat(fd, &st) != 0)
+        return false;
+    if (is_stdin && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return is_list_in_pipe(fd);
+    if (S_ISFIFO(st.st_mode))
+        return true;
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return false;
+    if (!is_stdin)
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    answer = fd >= 0 && is_list_in_file(fd);
+    if (fd > STDIN_FILENO)
+        close(fd);
+    return answer;
+}
+
+int diff_side_open(struct diff_side *side, const struct options *o, char *name,
+                   struct error *error)
+{
+    int err;
+
+    *side = (struct diff_side){
+        .name = name,
+        .list = { .fd = -1 },
+        .is_list = is_list(name),
+    };
+    message_know_name(name);
+    if (!side->is_list)
+        return input_open(o, name, &side->input, error);
+    err = list_input_open(&side->list, o, name, error);
+    if (!err && list_reader_header(side->list.reader)->first_block)
+        err = error_set(error, EINVAL,
+                        "%s: has only a part of the disk; put the parts "
+                        "together first (--merge)",
+                        name);
+    return err;
+}
+
+void diff_side_close(struct diff_side *side)
+{
+    if (side->is_list)
+        list_input_close(&side->list);
+    else
+        image_close(side->input.image);
+}
+
+void diff_side_warn(struct diff_side *side, const struct options *o)
+{
+    side->warnings = input_warn(o, side->input.image, side->warnings);
+}
+
+bool diff_side_length(const struct diff_side *side, uint64_t *length)
+{
+    if (side->is_list)
+        *length = list_reader_header(side->list.reader)->length;
+    else
+        *length =
+            side->input.image ? side->input.image->size : LIST_LENGTH_UNKNOWN;
+    return *length != LIST_LENGTH_UNKNOWN;
+}

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Where an image and a digest list differ, or two lists."""
+
+import os
+import random
+import subprocess
+import threading
+
+import pytest
+
+from diff_oracle import change, difference_of_blocks, pad
+from list_oracle import UNKNOWN, write_list
+from oracle import random_spec, write_image
+from test_diff import diff, trouble  # noqa: F401 (fixtures)
+
+
+def contents(path, seed):
+    """Two disks, some of one size."""
+    rnd = random.Random(seed)
+    a = write_image(path, random_spec(rnd)) if rnd.randrange(8) else b""
+    b = change(a, seed, rnd.randrange(8))
+    cut = rnd.randrange(len(b) + 1) if rnd.randrange(2) else len(b)
+    return a, b[:cut] + rnd.choice([b"", b"", bytes(9000), rnd.randbytes(9000)])
+
+
+@pytest.mark.sanitizer(every=5)
+@pytest.mark.parametrize("seed", range(20))
+def test_images_and_lists(diff, tmp_path, seed):  # noqa: F811
+    """In any order, and as a pipe, too."""
+    rnd = random.Random(-seed)
+    a, b = contents(tmp_path / "a", seed)
+    block_size = rnd.choice([512, 4096, 65536, 66048])
+    digest = rnd.choice(["sha256", "sha1", "sha512"])
+    length = rnd.choice([None, UNKNOWN])
+    expected = difference_of_blocks(a, b, block_size)
+    for name, content in ("a", a), ("b", b):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / f"{name}.list").write_bytes(write_list(
+            pad(content), block_size=block_size, digest=digest, length=length))
+    assert diff("-f", "raw", tmp_path / "a", tmp_path / "b.list") == expected
+    assert diff("-f", "raw", "-t1", tmp_path / "a.list", tmp_path / "b") == expected
+    assert diff(tmp_path / "a.list", tmp_path / "b.list") == expected
+    assert diff("-f", "raw", "-", tmp_path / "b.list", input=a) == expected
+    assert diff("-f", "raw", tmp_path / "a", "-",
+                input=(tmp_path / "b.list").read_bytes()) == expected
+    assert diff(tmp_path / "a.list", "-",
+                input=(tmp_path / "b.list").read_bytes()) == expected
+    for name in "a", "b":
+        assert diff("-f", "raw", tmp_path / name, tmp_path / f"{name}.list") == []
+
+
+def test_lists_of_disksum(diff, disksum, servers, tmp_path):  # noqa: F811
+    """Made by --write-list of one format, compared with another and with an export."""
+    a = write_image(tmp_path / "a", "1M:A 1M:- 300k:B 200k:0 1000:A")
+    b = change(a, 1)
+    (tmp_path / "b").write_bytes(b)
+    disksum("--write-list", tmp_path / "a.list", tmp_path / "a")
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c",
+                    tmp_path / "b", tmp_path / "b.qcow2"], check=True)
+    expected = difference_of_blocks(a, b, 65536)
+    uri, _ = servers.nbdkit("file", tmp_path / "b")
+    assert diff(tmp_path / "a.list", tmp_path / "b.qcow2") == expected
+    assert diff(tmp_path / "a.list", uri) == expected
+    assert diff(tmp_path / "a.list", tmp_path / "a") == []
+    done = disksum("--diff", "-v", tmp_path / "a.list", tmp_path / "b", check=False)
+    assert f"{tmp_path}/a.list and {tmp_path}/b: compared" in done.stderr
+
+
+def test_names_of_pipes(diff, tmp_path):  # noqa: F811
+    """A list may come through a FIFO, in any pieces."""
+    a = write_image(tmp_path / "a", "300k:A")
+    data = write_list(a)
+    os.mkfifo(tmp_path / "fifo")
+
+    def write():
+        with open(tmp_path / "fifo", "wb", buffering=0) as f:
+            for start in range(0, len(data), 50):
+                f.write(data[start:start + 50])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert diff(tmp_path / "a", tmp_path / "fifo") == []
+    thread.join()
+
+
+@pytest.mark.parametrize("pieces", [[b"BLK", b"LIST\0"], [b"BLK"], [b"B", b"LK", b"L", b"x"],
+                                    [b""]], ids=repr)
+def test_few_bytes_in_a_pipe(build, tmp_path, pieces):
+    """What is in a pipe is known when there are enough bytes, or all."""
+    list_or_disk = write_list(b"") if pieces[-1] == b"LIST\0" else b""
+    disk = b"" if list_or_disk else b"".join(pieces)
+    (tmp_path / "list").write_bytes(write_list(pad(disk)))
+    with subprocess.Popen([build / "disksum", "-f", "raw", "--diff", "-",
+                           tmp_path / "list"], stdin=subprocess.PIPE, bufsize=0) as p:
+        for piece in pieces:
+            p.stdin.write(piece)
+        p.stdin.write(list_or_disk[8:])
+        p.stdin.close()
+        assert p.wait(timeout=60) == 0
+
+
+def test_quiet(disksum, tmp_path):
+    """The lengths in the headers are enough."""
+    a = write_image(tmp_path / "a", "9k:A")
+    (tmp_path / "same").write_bytes(write_list(a))
+    (tmp_path / "longer").write_bytes(write_list(a + bytes(512)))
+    (tmp_path / "other").write_bytes(write_list(a[1:] + b"x"))
+    for name, status in ("same", 0), ("longer", 1), ("other", 1):
+        done = disksum("-q", "--diff", tmp_path / "a", tmp_path / name, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+        done = disksum("-q", "--diff", tmp_path / name, tmp_path / "same", check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+
+
+# --- trouble ------------------------------------------------------------------
+
+def test_lists_that_cannot_be_compared(trouble, tmp_path):  # noqa: F811
+    disk = write_image(tmp_path / "disk", "300k:A")
+    for name, options in (("whole", {}), ("sha1", {"digest": "sha1"}),
+                          ("small", {"block_size": 4096}), ("end", {"first": 1}),
+                          ("start", {"count": 3})):
+        (tmp_path / name).write_bytes(write_list(disk, **options))
+    whole = tmp_path / "whole"
+    assert trouble(whole, tmp_path / "sha1") == (
+        f"{whole} has the digest sha256, and {tmp_path}/sha1 has sha1; they cannot be "
+        "compared")
+    assert trouble(tmp_path / "small", whole) == (
+        f"{tmp_path}/small has blocks of 4096 bytes, and {whole} of 65536; they cannot be "
+        "compared")
+    for part in "start", "end":
+        for other in "whole", "disk":
+            for names in (part, other), (other, part):
+                assert trouble(*(tmp_path / name for name in names)) == (
+                    f"{tmp_path}/{part}: has only a part of the disk; put the parts "
+                    "together first (--merge)")
+
+
+@pytest.mark.sanitizer
+def test_broken_lists(trouble, tmp_path):  # noqa: F811
+    """Nothing is printed for the blocks of a chunk that is broken."""
+    disk = write_image(tmp_path / "disk", "300k:A 1M:-")
+    data = bytearray(write_list(disk))
+    (tmp_path / "good").write_bytes(data)
+    for at in 9, 100, 200, len(data) - 3:
+        broken = data[:]
+        broken[at] ^= 1
+        (tmp_path / "broken").write_bytes(broken)
+        for other in "good", "disk":
+            for names in ("broken", other), (other, "broken"):
+                assert trouble(*(tmp_path / name for name in names)).startswith(
+                    f"{tmp_path}/broken: ")
+    (tmp_path / "broken").write_bytes(data[:-1])
+    assert trouble(tmp_path / "broken", tmp_path / "disk").startswith(
+        f"{tmp_path}/broken: ")
+
+
+def test_the_image_fails(trouble, build, tmp_path):  # noqa: F811
+    disk = write_image(tmp_path / "disk", "3M:A")
+    (tmp_path / "list").write_bytes(write_list(disk))
+    assert trouble(tmp_path / "list", tmp_path / "disk", env={
+        "LD_PRELOAD": str(build / "tests/read-error.so"), "DISKSUM_READS": "copy",
+        "READ_ERROR_OFFSET": "2000000"}).startswith(
+            f"{tmp_path}/disk: read error at offset 2000000")
