@@ -366,9 +366,6 @@ int list_writer_new(int fd, const char *name, const struct list_header *header,
     list_header_encode(header, w->buf);
     w->len = list_header_size(header);
     err = cut(w, error);
-    /* So a list that was begun has its header, whatever happens. */
-    if (!err)
-        err = sync_data(w, error);
     if (err)
         list_writer_free(w);
     else
