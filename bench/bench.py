@@ -21,6 +21,7 @@ import images
 import picture
 import report
 import rows_base  # noqa: F401 (adds its rows)
+import rows_diff  # noqa: F401 (adds its rows)
 import rows_formats  # noqa: F401 (adds its rows)
 import rows_lists  # noqa: F401 (adds its rows)
 import rows_nbd  # noqa: F401 (adds its rows)
