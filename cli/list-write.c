@@ -20,7 +20,7 @@
 
 struct list_write {
     struct whole_file file;
-    bool open;   /* the file; its part is ours to remove */
+    bool ours;   /* the part: we made it, or began it anew, or go on with it */
     bool whole;  /* it has its name */
     int part_fd; /* for reading it while it is written; -1: not open */
     struct list_header header;
@@ -57,7 +57,7 @@ int list_write_open(const struct options *o, struct list_write **list,
     l->part_fd = -1;
     catch_broken_pipe(l);
     err = whole_file_open(&l->file, o->digest_list.write, error);
-    l->open = !err;
+    l->ours = !err && !l->file.existed;
     if (!err && l->file.part)
         confine_except_renames(l->file.directory);
     *list = l;
@@ -100,11 +100,17 @@ static int find_digests(const struct list_write *l, bool *found,
 
 /* --- begin -------------------------------------------------------------- */
 
-static int refuse_input(const struct list_write *l, struct error *error)
+/* Check that a file of the input stays as it is. */
+static int check_file(const struct list_write *l, dev_t device, ino_t inode,
+                      struct error *error)
 {
-    return error_set(error, EINVAL,
-                     "%s: is the image that is hashed, or one of its files",
-                     l->file.name);
+    const char *name = whole_file_destroys(&l->file, device, inode);
+
+    return name ? error_set(error, EINVAL,
+                            "%s: is the image that is hashed, or one of its "
+                            "files",
+                            name)
+                : 0;
 }
 
 /* The list must not take the place of what is read. */
@@ -113,18 +119,17 @@ static int check_names(const struct list_write *l,
 {
     struct image_file file;
     struct stat st;
+    int err = 0;
 
     if (!input->image)
-        return fstat(input->fd, &st) == 0 &&
-                       whole_file_replaces(&l->file, st.st_dev, st.st_ino)
-                   ? refuse_input(l, error)
+        return fstat(input->fd, &st) == 0
+                   ? check_file(l, st.st_dev, st.st_ino, error)
                    : 0;
-    for (size_t i = 0; image_file(input->image, 0, i, &file); i++) {
-        if (file.state.kind != OBJECT_OTHER &&
-            whole_file_replaces(&l->file, file.id.device, file.id.inode))
-            return refuse_input(l, error);
+    for (size_t i = 0; !err && image_file(input->image, 0, i, &file); i++) {
+        if (file.state.kind != OBJECT_OTHER)
+            err = check_file(l, file.id.device, file.id.inode, error);
     }
-    return 0;
+    return err;
 }
 
 static int make_header(const struct options *o,
@@ -241,6 +246,7 @@ static int begin(struct list_write *l, const struct options *o,
                          "%s: was left by an interrupted run; go on with "
                          "--resume, or remove it",
                          l->file.part);
+    l->ours = true;
     if (o->digest_list.resume && o->verbose)
         message("%s: there is nothing to resume; beginning anew", l->file.part);
     if (l->file.existed)
@@ -291,11 +297,14 @@ int list_write_begin_merge(struct list_write *l, const struct options *o,
     int err;
 
     for (int i = 0; i < count; i++) {
-        if (fstat(parts[i].fd, &st) == 0 &&
-            whole_file_replaces(&l->file, st.st_dev, st.st_ino))
+        const char *name =
+            fstat(parts[i].fd, &st) == 0
+                ? whole_file_destroys(&l->file, st.st_dev, st.st_ino)
+                : NULL;
+
+        if (name)
             return error_set(error, EINVAL,
-                             "%s: is one of the lists that are merged",
-                             l->file.name);
+                             "%s: is one of the lists that are merged", name);
     }
     err = copy_header(header, &l->header, l->file.name, error);
     if (!err)
@@ -337,7 +346,7 @@ void list_write_free(struct list_write *l)
         return;
     list_writer_free(l->writer);
     free(l->header.source);
-    if (l->open && l->file.part && !l->whole)
+    if (l->ours && l->file.part && !l->whole)
         remove_useless(l);
     if (l->part_fd >= 0)
         close(l->part_fd);

@@ -157,7 +157,7 @@ static int lock_part(const struct whole_file *f, const struct stat *part,
 static int open_part(struct whole_file *f, struct error *error)
 {
     const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
-    struct stat st;
+    struct stat *st = &f->opened;
 
     f->fd = openat(f->directory, f->part_base, flags | O_CREAT | O_EXCL, 0666);
     if (f->fd < 0 && errno == EEXIST) {
@@ -165,13 +165,13 @@ static int open_part(struct whole_file *f, struct error *error)
         f->fd =
             openat(f->directory, f->part_base, flags | O_NONBLOCK | O_NOCTTY);
     }
-    if (f->fd < 0 || fstat(f->fd, &st) != 0)
+    if (f->fd < 0 || fstat(f->fd, st) != 0)
         return set_part_error(f, errno, error);
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st->st_mode))
         return error_set(error, EINVAL, "%s: is not a regular file", f->part);
-    if (f->existed && is_planted(f, &st))
+    if (f->existed && is_planted(f, st))
         return error_set(error, EPERM, "%s: belongs to another user", f->part);
-    return lock_part(f, &st, error);
+    return lock_part(f, st, error);
 }
 
 static int make_part(struct whole_file *f, struct error *error)
@@ -225,11 +225,17 @@ int whole_file_begin_anew(struct whole_file *f, struct error *error)
     return whole_file_rewind(f, error);
 }
 
-bool whole_file_replaces(const struct whole_file *f, dev_t device, ino_t inode)
+static bool is_file(const struct stat *st, dev_t device, ino_t inode)
 {
-    const struct stat *st = &f->replaced;
+    return st->st_dev == device && st->st_ino == inode;
+}
 
-    return f->exists && st->st_dev == device && st->st_ino == inode;
+const char *whole_file_destroys(const struct whole_file *f, dev_t device,
+                                ino_t inode)
+{
+    if (f->exists && is_file(&f->replaced, device, inode))
+        return f->name;
+    return f->part && is_file(&f->opened, device, inode) ? f->part : NULL;
 }
 
 int whole_file_commit(struct whole_file *f, struct error *error)

@@ -15,10 +15,11 @@
 
 struct whole_file {
     const char *name;
-    int fd;         /* for reading, too, if there is a part */
-    char *part;     /* NAME.part; NULL: written directly */
-    bool existed;   /* the part: it was there already */
-    bool is_stdout; /* written directly, to standard output */
+    int fd;             /* for reading, too, if there is a part */
+    char *part;         /* NAME.part; NULL: written directly */
+    bool existed;       /* the part: it was there already */
+    struct stat opened; /* the part */
+    bool is_stdout;     /* written directly, to standard output */
 
     int directory;         /* of the part */
     const char *base;      /* the name in it, */
@@ -43,8 +44,10 @@ int whole_file_reopen(const struct whole_file *f, int *fd, struct error *error);
 /* Forget what the part has. */
 int whole_file_begin_anew(struct whole_file *f, struct error *error);
 
-/* Whether writing would change or replace this file. */
-bool whole_file_replaces(const struct whole_file *f, dev_t device, ino_t inode);
+/* The name under which writing would change or replace this file; NULL: it
+ * would not. */
+const char *whole_file_destroys(const struct whole_file *f, dev_t device,
+                                ino_t inode);
 
 /* All is written: give the part its name. Its bytes were synced. */
 int whole_file_commit(struct whole_file *f, struct error *error);

@@ -319,6 +319,23 @@ def test_name_of_the_image(fails, tmp_path, image):
     assert (tmp_path / "disk").read_bytes() == content
 
 
+@pytest.mark.parametrize("options", [[], ["-f", "raw"]])
+@pytest.mark.parametrize("start", ["", "BLKLIST"])
+def test_part_that_is_the_image(fails, tmp_path, start, options):
+    """What it has may look like a list that has nothing yet: a guest chooses it."""
+    content = start.encode().ljust(65536 * bool(start), b"\0")
+    (tmp_path / "list.part").write_bytes(content)
+    fails("-q", "--write-list=list", *options, "list.part", cwd=tmp_path)
+    assert (tmp_path / "list.part").read_bytes() == content
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "list.part", "-F", "raw",
+                    "over"], cwd=tmp_path, check=True)
+    assert fails("-q", "--write-list=list", "over", cwd=tmp_path) == \
+        "list.part: is the image that is hashed, or one of its files"
+    assert fails("--write-list=list", "nosuch", cwd=tmp_path) == \
+        "nosuch: No such file or directory"
+    assert (tmp_path / "list.part").read_bytes() == content
+
+
 @pytest.mark.parametrize("name", ["qcow2", "qed"])
 @pytest.mark.sanitizer
 def test_name_of_a_backing_file(fails, tmp_path, image, name):
