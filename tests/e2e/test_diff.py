@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 
@@ -241,9 +242,10 @@ def repair_by_dd(directory):
     """As the manual says it."""
     page = (ROOT / "man/disksum.1.scd").read_text()
     [command] = [block for block in page.split("\n\n") if "conv=notrunc" in block]
-    command = command.lstrip("\t").replace("$ ", "", 1).replace("++\n> ", "\n")
-    subprocess.run(["sh", "-c", command.replace("\\", "")], cwd=directory, check=True,
-                   stderr=subprocess.DEVNULL)
+    command = re.sub(r"\+\+$", "", command.replace(r"\\", "\\"), flags=re.M)
+    command = re.sub(r"^[$>] ", "", command.lstrip("\t"), flags=re.M)
+    subprocess.run(["sh", "-c", command], cwd=directory, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("seed", range(3))
