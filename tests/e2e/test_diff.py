@@ -97,7 +97,6 @@ def test_same_answer_as_cmp_and_qemu(diff, tmp_path):
                            range(start // 512, (start + length) // 512)}
 
 
-@pytest.mark.sanitizer
 def test_two_windows_lose_pages(diff, build, tmp_path):
     """Both files are mapped, and pages of both are gone."""
     a = write_image(tmp_path / "a", "5M:A")
@@ -287,7 +286,6 @@ def test_other_errors(disksum, trouble, tmp_path):
     assert done.stderr == "disksum: write error: No space left on device\n"
 
 
-@pytest.mark.sanitizer
 def test_read_errors(trouble, build, tmp_path):
     """The file that cannot be read is named, and the place in it. The shim fails
     reads of both files, but what is zeros in both is not read."""
