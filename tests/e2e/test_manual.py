@@ -5,6 +5,7 @@ keys of --json are those that it has. (Its options: test_build.py.)"""
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import subprocess
 import pytest
 
 from conftest import sums
+from diff_oracle import change
 from nbd_server import free_port
 from oracle import checksum, write_image
 from qcow2_compare import convert
@@ -101,10 +103,12 @@ def desk(tmp_path, build, certificates):  # noqa: F811: the fixture
     run("xz", "-k", "disk.raw")
     shutil.copy(tmp_path / "disk.raw", tmp_path / "volume")
     os.truncate(tmp_path / "volume", 4 << 20)
+    (tmp_path / "migrated").write_bytes(change((tmp_path / "disk.raw").read_bytes(), 1, 5))
     shutil.copytree(certificates, tmp_path / "pki")
     (tmp_path / "bin").mkdir()
     os.symlink(build / "disksum", tmp_path / "bin/disksum")
-    (tmp_path / "bin/ssh").write_text('#!/bin/sh\nshift\nexec "$@"\n')
+    (tmp_path / "bin/ssh").write_text(
+        '#!/bin/sh\n[ "$1" != -n ] || shift\nshift\nexec sh -c "$*"\n')
     (tmp_path / "bin/ssh").chmod(0o755)
     return tmp_path
 
@@ -140,6 +144,8 @@ def test_examples(root, desk, servers):
     checked = 0
     for command in commands(root):
         local = command.replace("/dev/vg/volume", f"{desk}/volume") \
+            .replace("/dev/old/volume", "disk.raw") \
+            .replace("/dev/new/volume", "migrated") \
             .replace("/etc/pki/nbd", f"{desk}/pki") \
             .replace("host/", f"localhost:{port}/")
         if re.match("qemu-nbd|nbdkit", command):
@@ -147,7 +153,8 @@ def test_examples(root, desk, servers):
             start_server(servers, local, desk, port)
             continue
         done = run_in(desk, local)
-        assert done.returncode == 0, (command, done.stderr)
+        differs = command.endswith("> ranges")
+        assert done.returncode == differs, (command, done.stderr)
         out = done.stdout.decode()
         if "--check" in command:
             assert re.fullmatch("(disk.raw|-): OK\n", out)
@@ -159,6 +166,33 @@ def test_examples(root, desk, servers):
         checked += bool(out)
     assert checked >= 12
     assert disk in (desk / "SUM.tuesday").read_text()
+    assert (desk / "migrated").read_bytes() == (desk / "disk.raw").read_bytes()
+
+
+def test_running_machine(root, daemon, disksum, tmp_path, monkeypatch):
+    """The disk of one moment, by the commands of the manual, while the guest goes on."""
+    monkeypatch.chdir(tmp_path)
+    text = section(root, "EXAMPLES")
+    [block] = re.findall(r"```\n(.*?)```", text, re.S)
+    [create] = [one for one in commands(root) if "moment.qcow2" in one]
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "volume.qcow2", "4M"], check=True)
+    subprocess.run(["qemu-img", "bitmap", "--add", "volume.qcow2", "monday"], check=True)
+    disksum("--write-list=monday.blkhash", "volume.qcow2")
+    guest = daemon("volume.qcow2")
+    guest.write((1 << 20, 100000, "A"))
+    expected = sums(disksum(guest.uri).stdout)
+    subprocess.run(create.split(), check=True, stdout=subprocess.DEVNULL)
+    for command in map(json.loads, re.split(r"\n(?={)", block)):
+        if command["execute"] != "nbd-server-start":  # the daemon has one
+            guest.qmp(command["execute"], **command["arguments"])
+    guest.write((2 << 20, 1, "B"))
+    [command] = re.findall(r"^\t(disksum .*\+\+\n.*)", text, re.M)
+    words = shlex.split(command.replace("++", "").replace("\\\\\n", "")
+                        .replace("moment.sock", "guest"))
+    assert sums(disksum(*words[1:]).stdout) == expected
+    guest.quit()
+    assert "tuesday" in subprocess.run(["qemu-img", "info", "volume.qcow2"], check=True,
+                                       stdout=subprocess.PIPE, text=True).stdout
 
 
 def test_example_that_stops(root, desk):
