@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "format/layer.h"
 
 static bool make_room(unsigned char **buf, size_t *room, size_t size)
@@ -38,25 +39,77 @@ static int read_longer(struct cluster_decoder *d, const struct extent *e,
     return err;
 }
 
+/* The compressed bytes of a cluster, all of them. */
+static int get_input(struct cluster_decoder *d, const struct job *job,
+                     const struct job_cluster *cluster,
+                     const unsigned char **in, size_t *in_len,
+                     struct error *error)
+{
+    const struct extent *e = &cluster->extent;
+    const struct read *read = &job->reads[cluster->read];
+
+    *in = read->buf + (e->host_offset - read->offset);
+    *in_len = e->host_length;
+    return read_longer(d, e, in, in_len, error);
+}
+
+static bool is_same_cluster(const struct extent *a, const struct extent *b)
+{
+    return a->reader == b->reader && a->host_offset == b->host_offset &&
+           a->host_length == b->host_length &&
+           a->cluster_size == b->cluster_size && a->codec == b->codec;
+}
+
+/* Whether the part is in the cluster that was decoded last: blocks whose
+ * digests are known can leave many small parts of one cluster. */
+static bool is_decoded(const struct cluster_decoder *d, const struct extent *e)
+{
+    return d->decoded.length && is_same_cluster(&d->decoded, e) &&
+           e->skip + e->length <= d->decoded.length;
+}
+
+/* Decode a cluster of which a part is wanted: all of it, if it has all of it;
+ * QEMU needs no more than the part. */
+static int decode_part(struct cluster_decoder *d, const struct extent *e,
+                       const unsigned char *in, size_t in_len)
+{
+    const size_t needed[] = { e->cluster_size, (size_t)e->skip + e->length };
+    int err = EIO;
+
+    d->decoded.length = 0;
+    if (!make_room(&d->cluster, &d->cluster_room, e->cluster_size))
+        return ENOMEM;
+    for (size_t i = 0; err == EIO && i < ARRAY_SIZE(needed); i++) {
+        err = decode(d->decoder, e->codec, in, in_len, d->cluster,
+                     e->cluster_size, needed[i]);
+        if (!err) {
+            d->decoded = *e;
+            d->decoded.length = needed[i];
+        }
+    }
+    return err;
+}
+
 static int decode_to_buffer(struct cluster_decoder *d, struct job *job,
                             const struct job_cluster *cluster,
                             struct error *error)
 {
     const struct extent *e = &cluster->extent;
-    const struct read *read = &job->reads[cluster->read];
-    const unsigned char *in = read->buf + (e->host_offset - read->offset);
-    size_t in_len = e->host_length;
     unsigned char *out = job->buf + cluster->at;
     bool whole = e->length == e->cluster_size;
-    int err = read_longer(d, e, &in, &in_len, error);
+    const unsigned char *in;
+    size_t in_len;
+    int err = 0;
 
-    if (err)
-        return err;
-    if (!whole && !make_room(&d->cluster, &d->cluster_room, e->cluster_size))
-        return ENOMEM;
-    err = decode(d->decoder, e->codec, in, in_len, whole ? out : d->cluster,
-                 e->cluster_size, (size_t)e->skip + e->length);
-    if (!err && !whole)
+    if (whole || !is_decoded(d, e)) {
+        err = get_input(d, job, cluster, &in, &in_len, error);
+        if (!err && whole)
+            return decode(d->decoder, e->codec, in, in_len, out,
+                          e->cluster_size, e->cluster_size);
+        if (!err)
+            err = decode_part(d, e, in, in_len);
+    }
+    if (!err)
         memcpy(out, d->cluster + e->skip, e->length);
     return err;
 }

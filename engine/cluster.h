@@ -9,7 +9,8 @@ struct cluster_decoder {
     struct decoder *decoder;
     unsigned char *cluster; /* a whole one, of which a part is wanted */
     size_t cluster_room;
-    unsigned char *input; /* of one that is longer than its map says */
+    struct extent decoded; /* the one that is in there; length 0: none */
+    unsigned char *input;  /* of one that is longer than its map says */
     size_t input_room;
 };
 
