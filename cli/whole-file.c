@@ -139,16 +139,22 @@ static bool is_planted(const struct whole_file *f, const struct stat *part)
            part->st_uid != geteuid() && part->st_uid != directory.st_uid;
 }
 
-/* A process that has just finished may have renamed it before it was locked. */
-static int lock_part(const struct whole_file *f, const struct stat *part,
-                     struct error *error)
+/* Whether the part that was opened still has its name. */
+static bool has_its_name(const struct whole_file *f)
 {
     struct stat named;
 
+    return fstatat(f->directory, f->part_base, &named, AT_SYMLINK_NOFOLLOW) ==
+               0 &&
+           is_same_file(&f->opened, &named);
+}
+
+/* A process that has just finished may have renamed it before it was locked. */
+static int lock_part(const struct whole_file *f, struct error *error)
+{
     /* A file system without locks is not an error. */
     if ((flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) ||
-        fstatat(f->directory, f->part_base, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !is_same_file(part, &named))
+        !has_its_name(f))
         return error_set(error, EBUSY, "%s: another process is writing it",
                          f->part);
     return 0;
@@ -171,7 +177,7 @@ static int open_part(struct whole_file *f, struct error *error)
         return error_set(error, EINVAL, "%s: is not a regular file", f->part);
     if (f->existed && is_planted(f, st))
         return error_set(error, EPERM, "%s: belongs to another user", f->part);
-    return lock_part(f, st, error);
+    return lock_part(f, error);
 }
 
 static int make_part(struct whole_file *f, struct error *error)
@@ -242,6 +248,11 @@ int whole_file_commit(struct whole_file *f, struct error *error)
 {
     if (!f->part)
         return 0;
+    /* Another process may be writing a part of this name by now. */
+    if (!has_its_name(f))
+        return error_set(error, ENOENT,
+                         "%s: was removed or replaced while it was written",
+                         f->part);
     if (renameat(f->directory, f->part_base, f->directory, f->base) != 0)
         return error_set(error, errno, "%s: cannot rename it: %s", f->part,
                          strerror(errno));
@@ -254,7 +265,7 @@ int whole_file_commit(struct whole_file *f, struct error *error)
 
 void whole_file_remove(struct whole_file *f)
 {
-    if (f->part)
+    if (f->part && has_its_name(f))
         unlinkat(f->directory, f->part_base, 0);
 }
 

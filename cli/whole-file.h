@@ -49,10 +49,12 @@ int whole_file_begin_anew(struct whole_file *f, struct error *error);
 const char *whole_file_destroys(const struct whole_file *f, dev_t device,
                                 ino_t inode);
 
-/* All is written: give the part its name. Its bytes were synced. */
+/* All is written: give the part its name. Its bytes were synced. It is an error
+ * if it is not NAME.part any more, since another process may be writing that.
+ */
 int whole_file_commit(struct whole_file *f, struct error *error);
 
-/* Nothing in the part is worth keeping: remove it. */
+/* Nothing in the part is worth keeping: remove it, if it is still NAME.part. */
 void whole_file_remove(struct whole_file *f);
 
 void whole_file_close(struct whole_file *f);

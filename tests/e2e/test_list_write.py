@@ -309,6 +309,41 @@ def test_two_writers(disksum, fails, tmp_path, image):
     assert sums(out.decode()) == [checksum(b"x")]
 
 
+@pytest.mark.parametrize("removed", [True, False])
+def test_part_without_its_name(tmp_path, removed):
+    """Somebody has removed the part of a run that goes on, and may have begun another."""
+    with subprocess.Popen([BUILD / "disksum", "--write-list=list", "-"],
+                          cwd=tmp_path, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as first:
+        while not (tmp_path / "list.part").exists() or \
+                not (tmp_path / "list.part").stat().st_size:
+            assert first.poll() is None
+        (tmp_path / "list.part").unlink()
+        if not removed:
+            (tmp_path / "list.part").write_text("half")
+        assert first.communicate(b"x") == \
+            (b"", b"disksum: list.part: was removed or replaced while it was written\n")
+    assert first.returncode == 1
+    assert os.listdir(tmp_path) == ([] if removed else ["list.part"])
+    assert removed or (tmp_path / "list.part").read_text() == "half"
+
+
+def test_useless_part_without_its_name(tmp_path):
+    """Another file of that name is not removed."""
+    reader, writer = os.openpty()
+    with subprocess.Popen([BUILD / "disksum", "--write-list=list", "-"],
+                          cwd=tmp_path, stdin=writer, stderr=subprocess.DEVNULL) as first:
+        while not (tmp_path / "list.part").exists() or \
+                not (tmp_path / "list.part").stat().st_size:
+            assert first.poll() is None
+        (tmp_path / "list.part").unlink()
+        (tmp_path / "list.part").write_text("half")
+        os.close(writer)
+        os.close(reader)
+    assert first.returncode == 1
+    assert (tmp_path / "list.part").read_text() == "half"
+
+
 def test_name_of_the_image(fails, tmp_path, image):
     content = (tmp_path / "disk").read_bytes()
     (tmp_path / "link").symlink_to("disk")
