@@ -34,6 +34,9 @@ static int compare_headers(const char *name, const struct list_header *theirs,
     if (theirs->first_block != ours->first_block)
         return refuse_number(name, "first block", theirs->first_block,
                              ours->first_block, error);
+    if (theirs->length == LIST_LENGTH_UNKNOWN)
+        return error_set(error, EINVAL,
+                         "%s: cannot resume: it is the list of a pipe", name);
     if (theirs->length != ours->length)
         return refuse_number(name, "disk size", theirs->length, ours->length,
                              error);

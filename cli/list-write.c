@@ -234,6 +234,7 @@ static int begin(struct list_write *l, const struct options *o,
                  const struct engine_input *input, struct known **known,
                  struct error *error)
 {
+    bool can_resume = input && input->image;
     bool found = false;
     int err = l->file.existed ? find_digests(l, &found, error) : 0;
 
@@ -242,10 +243,9 @@ static int begin(struct list_write *l, const struct options *o,
     if (found && o->digest_list.resume)
         return resume(l, o, input, known, error);
     if (found)
-        return error_set(error, EEXIST,
-                         "%s: was left by an interrupted run; go on with "
-                         "--resume, or remove it",
-                         l->file.part);
+        return error_set(
+            error, EEXIST, "%s: was left by an interrupted run; %sremove it",
+            l->file.part, can_resume ? "go on with --resume, or " : "");
     l->ours = true;
     if (o->digest_list.resume && o->verbose)
         message("%s: there is nothing to resume; beginning anew", l->file.part);

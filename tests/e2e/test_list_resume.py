@@ -262,6 +262,18 @@ def test_pipe(fails, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_part_of_a_pipe(disksum, fails, tmp_path, case):
+    """Nobody knows of which disk it is, and a pipe cannot be read again."""
+    directory, _, _ = case
+    disksum("--write-list=list", BLOCK, "-", input="A" * 12000000, cwd=tmp_path)
+    os.truncate(tmp_path / "list", 1200000)
+    os.rename(tmp_path / "list", tmp_path / "list.part")
+    assert fails("--write-list=list", BLOCK, "--resume", directory / "disk", cwd=tmp_path) == \
+        "list.part: cannot resume: it is the list of a pipe"
+    assert fails("--write-list=list", BLOCK, "-", input="x", cwd=tmp_path) == \
+        "list.part: was left by an interrupted run; remove it"
+
+
 def test_list_in_a_pipe(fails, tmp_path, case):
     directory, _, _ = case
     assert fails("--write-list=/dev/null", "--resume", directory / "disk") == \
