@@ -45,7 +45,7 @@ static int base_end(struct known *known, struct error *error)
 {
     struct base *b = (struct base *)known;
     struct sink_end end;
-    int err = b->unchanged->end(b->unchanged, error);
+    int err = known_end(b->unchanged, error);
 
     if (err)
         return err;
@@ -195,7 +195,11 @@ int base_open(const struct options *o, const struct engine_input *input,
     b = calloc(1, sizeof(*b));
     if (!b)
         return error_no_memory(error, input->name);
-    b->known = (struct known){ base_next, base_end, base_free };
+    b->known = (struct known){
+        .next = base_next,
+        .end = base_end,
+        .free = base_free,
+    };
     err = fill(o, input, b, error);
     if (err)
         base_free(&b->known);

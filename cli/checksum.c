@@ -10,6 +10,12 @@
 #include "common/clock.h"
 #include "image/image.h"
 
+/* Whether digests were taken, but are not those of the image, or may not be. */
+static bool is_worthless(const struct checksum *c)
+{
+    return c->result.changed || (c->input.known && c->input.known->failed);
+}
+
 int checksum_begin(struct checksum *c, const struct options *o,
                    struct list_write *list, const char *name)
 {
@@ -33,6 +39,8 @@ int checksum_begin(struct checksum *c, const struct options *o,
         err = run_engine(o, &c->input, &c->result, &c->error);
     if (!err && list)
         err = list_write_end(list, &c->error);
+    if (err && list && is_worthless(c))
+        list_write_discard(list);
     input_warn(o, c->input.image, printed);
     c->seconds = clock_seconds() - start;
     if (!err && o->verbose && o->list.verbosity != VERBOSITY_QUIET)

@@ -324,6 +324,13 @@ int list_write_end(struct list_write *l, struct error *error)
     return err;
 }
 
+void list_write_discard(struct list_write *l)
+{
+    if (l->ours)
+        whole_file_remove(&l->file);
+    l->ours = false;
+}
+
 bool list_write_is_on_stdout(const struct list_write *l)
 {
     return l->file.is_stdout;

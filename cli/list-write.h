@@ -30,6 +30,10 @@ int list_write_begin_merge(struct list_write *list, const struct options *o,
 /* The engine has finished: the list gets its name. */
 int list_write_end(struct list_write *list, struct error *error);
 
+/* What the list has may not be what the image has: nothing can go on from it.
+ */
+void list_write_discard(struct list_write *list);
+
 /* Whether the list went to standard output, where nothing else belongs. */
 bool list_write_is_on_stdout(const struct list_write *list);
 

@@ -333,10 +333,11 @@ int engine_finish(struct engine *e, struct engine_result *result,
     }
     if (e->image) {
         err = image_check_unchanged(e->image, error);
+        result->changed = err != 0;
         if (!err && e->other)
             err = image_check_unchanged(e->other, error);
         if (!err && e->known)
-            err = e->known->end(e->known, error);
+            err = known_end(e->known, error);
         if (err)
             return err;
         assert(e->ring.done == e->source->size);

@@ -65,6 +65,7 @@ struct engine_result {
     const char *kernel;           /* what hashed the blocks, for people; NULL:
                                    * nothing was hashed */
     unsigned threads;             /* that hashed it */
+    bool changed;                 /* an error: the image, while it was hashed */
 };
 
 struct engine;

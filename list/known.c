@@ -154,7 +154,7 @@ int known_unchanged(struct list_reader *list, struct changes *changes,
     if (!k)
         return error_no_memory(error, list_reader_name(list));
     *k = (struct known_list){
-        .known = { list_next, list_end, list_free },
+        .known = { .next = list_next, .end = list_end, .free = list_free },
         .list = list,
         .block = header->first_block,
         .changes = changes,
@@ -209,9 +209,9 @@ static int either_next(struct known *known, uint64_t block, uint64_t max,
 static int either_end(struct known *known, struct error *error)
 {
     struct known_either *k = (struct known_either *)known;
-    int err = k->first->end(k->first, error);
+    int err = known_end(k->first, error);
 
-    return err ? err : k->second->end(k->second, error);
+    return err ? err : known_end(k->second, error);
 }
 
 static void either_free(struct known *known)
@@ -231,7 +231,9 @@ int known_either(struct known *first, struct known *second, const char *name,
     if (!k)
         return error_no_memory(error, name);
     *k = (struct known_either){
-        .known = { either_next, either_end, either_free },
+        .known = { .next = either_next,
+                   .end = either_end,
+                   .free = either_free },
         .first = first,
         .second = second,
     };

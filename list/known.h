@@ -42,6 +42,8 @@ struct known {
     int (*end)(struct known *known, struct error *error);
 
     void (*free)(struct known *known);
+
+    bool failed; /* what it answered before is not to be trusted */
 };
 
 static inline int known_next(struct known *known, uint64_t block, uint64_t max,
@@ -51,7 +53,16 @@ static inline int known_next(struct known *known, uint64_t block, uint64_t max,
 
     assert(max > 0);
     err = known->next(known, block, max, run, error);
+    known->failed |= err != 0;
     assert(err || (run->blocks > 0 && run->blocks <= max));
+    return err;
+}
+
+static inline int known_end(struct known *known, struct error *error)
+{
+    int err = known->end(known, error);
+
+    known->failed |= err != 0;
     return err;
 }
 

@@ -265,6 +265,19 @@ def test_resume(disksum, tmp_path):
     assert f"known from {old} and {new}.part\n" in done.stderr
 
 
+def test_no_part_of_a_bad_list(fails, tmp_path):
+    """What is wrong with a list may turn out at its end. Nobody can go on with what was
+    taken from it before, then."""
+    path, old = tmp_path / "disk", tmp_path / "old"
+    disk = bytes(write_image(path, "20M:A"))
+    old.write_bytes(list_oracle.write_list(disk[:-512], b"{}", 1024, "sha512",
+                                           length=list_oracle.UNKNOWN))
+    assert fails("--digest=sha512/1024", f"--write-list={tmp_path}/new", f"--base={old}",
+                 ranges(tmp_path / "ranges"), path) == \
+        f"{old}: is the list of a disk of 20971008 bytes, but this one has 20971520"
+    assert sorted(os.listdir(tmp_path)) == ["disk", "old", "ranges"]
+
+
 # --- together with --shard ---------------------------------------------------------
 
 @pytest.mark.sanitizer

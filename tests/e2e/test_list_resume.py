@@ -228,6 +228,17 @@ def test_other_backing_file(disksum, fails, tmp_path):
     assert "the list is of another image: the inode of 'one' was " in line
 
 
+def test_changed_while_it_was_read(fails, build, tmp_path):
+    """Nobody can go on with that: where a mapping changes no time, it would not be noticed."""
+    path = tmp_path / "disk"
+    write_image(path, SPEC)
+    assert fails(f"--write-list={tmp_path}/list", BLOCK, path, env={
+        "LD_PRELOAD": f"{build}/tests/change-file.so", "CHANGE_FILE": str(path),
+        "CHANGE_SIZE": str(path.stat().st_size), "CHANGE_AT": "open"}) == \
+        f"{path}: the file changed while it was read"
+    assert os.listdir(tmp_path) == ["disk"]
+
+
 # --- what cannot be compared ----------------------------------------------
 
 def test_export(disksum, servers, tmp_path, case):
