@@ -160,15 +160,21 @@ static int recognise(struct parser *p, const struct json_object *object,
 static int check_summary(struct parser *p, const struct json_object *object,
                          struct error *error)
 {
-    uint64_t different;
+    uint64_t compared, different;
 
-    if (!json_get_number(object, "different", &different))
+    if (!json_get_number(object, "compared", &compared) ||
+        !json_get_number(object, "different", &different))
         return set_bad_range(p, "not of disksum --diff", error);
     if (different != p->changed)
         return error_set(error, EINVAL,
                          "%s: has ranges of %" PRIu64
                          " bytes in all, but disksum --diff found %" PRIu64,
                          p->name, p->changed, different);
+    if (compared != p->size)
+        return error_set(error, EINVAL,
+                         "%s: is of disks of up to %" PRIu64
+                         " bytes, but this one has %" PRIu64,
+                         p->name, compared, p->size);
     p->summed_up = true;
     return 0;
 }

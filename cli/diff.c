@@ -186,7 +186,7 @@ static int compare(struct diff *d, struct error *error)
         err = differences_end(&d->differences, error);
     if (!err)
         diff_printer_end(&d->printer, &d->differences);
-    if (err == ECANCELED && d->differences.bytes) {
+    if (err == ECANCELED && d->differences.stop && d->differences.bytes) {
         error_clear(error);
         err = check_unchanged(d, error);
     }

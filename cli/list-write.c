@@ -46,6 +46,19 @@ static void catch_broken_pipe(struct list_write *l)
     sigaction(SIGPIPE, &action, &l->pipe_action);
 }
 
+/* A name in /dev/fd, or that of the file which standard output is, may be known
+ * only now. */
+static int check_standard_output(const struct list_write *l,
+                                 const struct options *o, struct error *error)
+{
+    if (!l->file.is_stdout || !o->list.json)
+        return 0;
+    return error_set(error, EINVAL,
+                     "%s: is standard output, where --json and the list cannot "
+                     "both go",
+                     l->file.name);
+}
+
 int list_write_open(const struct options *o, struct list_write **list,
                     struct error *error)
 {
@@ -57,6 +70,8 @@ int list_write_open(const struct options *o, struct list_write **list,
     l->part_fd = -1;
     catch_broken_pipe(l);
     err = whole_file_open(&l->file, o->digest_list.write, error);
+    if (!err)
+        err = check_standard_output(l, o, error);
     l->ours = !err && !l->file.existed;
     if (!err && l->file.part)
         confine_except_renames(l->file.directory);

@@ -90,7 +90,10 @@ static void write_tag(FILE *f, const struct sums_line *line)
 void sums_write(FILE *f, const struct list_options *o,
                 const struct sums_line *line)
 {
-    struct style style = { .escape = !o->zero && wants_escapes(line->name) };
+    struct style style = {
+        .escape = !o->zero && wants_escapes(line->name),
+        .safe = line->untrusted && isatty(fileno(f)),
+    };
 
     if (style.escape)
         putc('\\', f);

@@ -18,6 +18,8 @@ struct sums_line {
     size_t block_size;
     const unsigned char *md;
     unsigned md_len;
+    bool untrusted; /* the name: on a terminal, its control characters are
+                     * escaped */
 };
 
 /* Write "hex  name", or "BLKHASH-SHA256-64K (name) = hex" if the options ask
@@ -25,8 +27,7 @@ struct sums_line {
 void sums_write(FILE *f, const struct list_options *o,
                 const struct sums_line *line);
 
-/* "name: verdict". The name is from a list, which is not trusted: on a
- * terminal, its control characters are escaped. */
+/* "name: verdict". The name is from a list, so it is not trusted. */
 void sums_write_verdict(FILE *f, const char *name, const char *verdict);
 
 #endif

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import sums
+from conftest import BUILD, sums
 from list_oracle import read_list, write_list
 from oracle import checksum, write_image
 
@@ -244,6 +244,16 @@ def test_hostile_names(disksum, tmp_path):
             (b'{"filename": ""}', "{}  list\n"), (b'{"filename": 7}', "{}  list\n"), (b"", "{}  list\n")]:
         (tmp_path / "list").write_bytes(write_list(content, source))
         assert disksum("--merge", "list", cwd=tmp_path).stdout == name.format(checksum(content))
+
+
+@pytest.mark.sanitizer
+def test_hostile_name_on_a_terminal(tmp_path):
+    (tmp_path / "list").write_bytes(write_list(bytes(512), b'{"filename": "\\u001b[2Ja"}'))
+    ours, its = os.openpty()
+    subprocess.run([BUILD / "disksum", "--merge", "list"], cwd=tmp_path, stdout=its, check=True)
+    os.close(its)
+    assert os.read(ours, 1000).decode() == f"{checksum(bytes(512))}  \\033[2Ja\r\n"
+    os.close(ours)
 
 
 def test_max_size(fails, shards, tmp_path, image):

@@ -115,6 +115,16 @@ def test_file_of_standard_output(wrote, tmp_path, image):
     assert (tmp_path / "out").read_bytes() == wrote("disk", expected=image)
 
 
+@pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1", "out"])
+def test_json_on_the_same_output(tmp_path, image, name):
+    with open(tmp_path / "out", "wb") as f:
+        done = subprocess.run([BUILD / "disksum", "--json", "--write-list", name, "disk"],
+                              cwd=tmp_path, stdout=f, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr.decode()) == \
+        (1, f"disksum: {name}: is standard output, where --json and the list cannot both go\n")
+    assert (tmp_path / "out").read_bytes() == b""
+
+
 def test_descriptor(disksum, wrote, tmp_path, image):
     """From its offset on, as the shell's redirection."""
     with open(tmp_path / "other", "wb") as f:

@@ -158,6 +158,8 @@ static void test_disksum(void **state)
           "{\"start\": 2048, \"length\": 512, \"what\": \"zero in A\"}\n",
           "range 2: not of disksum --diff, but those before are");
     fails("{\"compared\": 4096}\n", "range 1: not of disksum --diff");
+    fails("{\"compared\": 2048, \"different\": 0}\n",
+          "is of disks of up to 2048 bytes, but this one has 4096");
     fails("{\"start\": 2048, \"length\": 512, \"what\": 1}\n",
           "range 1: does not say what differs");
 }
