@@ -240,7 +240,7 @@ def test_verbose_and_progress(disksum, tmp_path):
 def repair_by_dd(directory):
     """As the manual says it."""
     page = (ROOT / "man/disksum.1.scd").read_text()
-    [command] = [block for block in page.split("\n\n") if "conv=notrunc" in block]
+    [command] = [block for block in page.split("\n\n") if "of=copy.raw" in block]
     command = re.sub(r"\+\+$", "", command.replace(r"\\", "\\"), flags=re.M)
     command = re.sub(r"^[$>] ", "", command.lstrip("\t"), flags=re.M)
     subprocess.run(["sh", "-c", command], cwd=directory, check=True,
