@@ -36,8 +36,8 @@ static int base_next(struct known *known, uint64_t block, uint64_t max,
 static int refuse_part(const struct base *b, struct error *error)
 {
     return error_set(error, EINVAL,
-                     "%s: is the list of a part of a disk; --base takes the "
-                     "list of a whole one",
+                     "%s: is the list of a part of a disk; --base requires "
+                     "the list of a whole disk",
                      list_reader_name(b->list));
 }
 
@@ -85,7 +85,7 @@ static int check_header(const struct options *o, const struct image *image,
     if (header->length != LIST_LENGTH_UNKNOWN && header->length != image->size)
         return error_set(error, EINVAL,
                          "%s: is the list of a disk of %" PRIu64
-                         " bytes, but that of '%s' has %" PRIu64,
+                         " bytes, but the disk of '%s' has %" PRIu64,
                          name, header->length, image->name, image->size);
     return 0;
 }
@@ -190,7 +190,7 @@ int base_open(const struct options *o, const struct engine_input *input,
 
     if (!input->image)
         return error_set(error, EINVAL,
-                         "%s: is a pipe, which --base cannot be used with",
+                         "%s: is a pipe; --base cannot be used with pipes",
                          input->name);
     b = calloc(1, sizeof(*b));
     if (!b)

@@ -149,10 +149,11 @@ static int recognise(struct parser *p, const struct json_object *object,
         if (is_of(object, &programs[i]))
             return set_program(p, &programs[i], error);
     }
-    return set_bad_range(p,
-                         "not of nbdinfo --map, rbd diff, qemu-img map or "
-                         "disksum --diff",
-                         error);
+    return set_bad_range(
+        p,
+        "not the output of nbdinfo --map, rbd diff, qemu-img map or "
+        "disksum --diff",
+        error);
 }
 
 /* --- ranges ------------------------------------------------------------- */
@@ -164,7 +165,7 @@ static int check_summary(struct parser *p, const struct json_object *object,
 
     if (!json_get_number(object, "compared", &compared) ||
         !json_get_number(object, "different", &different))
-        return set_bad_range(p, "not of disksum --diff", error);
+        return set_bad_range(p, "not the output of disksum --diff", error);
     if (different != p->changed)
         return error_set(error, EINVAL,
                          "%s: has ranges of %" PRIu64
@@ -189,9 +190,9 @@ static int add_range(struct parser *p, const struct json_object *object,
         return set_bad_range(p, "has no valid start or length", error);
     if (start > p->size || length > p->size - start)
         return error_set(error, EINVAL,
-                         "%s: range %zu: at %" PRIu64 " with %" PRIu64
-                         " bytes, it ends after the disk, which has %" PRIu64,
-                         p->name, json_items_count(p->items), start, length,
+                         "%s: range %zu: %" PRIu64 " bytes at offset %" PRIu64
+                         " exceed the disk, which has %" PRIu64 " bytes",
+                         p->name, json_items_count(p->items), length, start,
                          p->size);
     change_map_add(p->map, start, length, changed);
     if (changed)
@@ -207,9 +208,10 @@ static int add_object(struct parser *p, const struct json_object *object,
     if (!p->program && recognise(p, object, error))
         return error->code;
     if (p->summed_up || !is_of(object, p->program))
-        return error_set(error, EINVAL,
-                         "%s: range %zu: not of %s, but those before are",
-                         p->name, json_items_count(p->items), p->program->name);
+        return error_set(
+            error, EINVAL,
+            "%s: range %zu: not the output of %s, unlike those before", p->name,
+            json_items_count(p->items), p->program->name);
     verdict = p->program->judge(object);
     if (verdict == UNKNOWN)
         return set_bad_range(p, p->program->why_unknown, error);

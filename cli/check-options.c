@@ -32,7 +32,7 @@ static const struct option_info options[] = {
     },
     {
         .name = "diff",
-        .brief = "two, A and B",
+        .brief = "find differences",
         .help = "print where two images or digest lists differ",
         .flag = offsetof(struct options, digest_list.diff),
     },

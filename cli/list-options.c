@@ -70,7 +70,8 @@ static enum options_result set_shard(struct options *o, char *argument)
     if (count && parse_number(count, '\0', &shard->count) &&
         shard->index >= 1 && shard->index <= shard->count)
         return OPTIONS_RUN;
-    usage_message("invalid shard '%s': must be I/N, I from 1 to N", argument);
+    usage_message("invalid shard '%s': must be I/N with I from 1 to N",
+                  argument);
     return OPTIONS_BAD;
 }
 
@@ -78,27 +79,27 @@ static const struct option_info options[] = {
     {
         .name = "write-list",
         .argument = "FILE",
-        .brief = "of all blocks",
+        .brief = "block digests",
         .help = "write the digests of all blocks to a file",
         .set = set_write,
     },
     {
         .name = "resume",
-        .brief = "one cut short",
+        .brief = "continue FILE",
         .help = "go on with a list that was interrupted",
         .flag = offsetof(struct options, digest_list.resume),
     },
     {
         .name = "base",
         .argument = "LIST",
-        .brief = "an older list",
+        .brief = "reuse digests",
         .help = "read only what has changed since a list was written",
         .set = set_base,
     },
     {
         .name = "base-image",
         .argument = "FILE",
-        .brief = "LIST is of FILE",
+        .brief = "changes above it",
         .help = "the file of the backing chain that the list is of",
         .set = set_base_image,
     },
@@ -106,14 +107,14 @@ static const struct option_info options[] = {
         .name = "bitmap",
         .argument = "NAME",
         .kind = "words",
-        .brief = "of its changes",
+        .brief = "dirty bitmap",
         .help = "the dirty bitmap that says what has changed",
         .set = set_bitmap,
     },
     {
         .name = "changes",
         .argument = "FILE",
-        .brief = "or JSON of them",
+        .brief = "changes as JSON",
         .help = "ranges that have changed, as JSON",
         .set = set_changes,
     },

@@ -66,7 +66,7 @@ static int write_line(const struct shown *s, const struct options *o,
 
     if (!s->end.md_len)
         return error_set(error, EINVAL,
-                         "%s: is a part of a disk, of %" PRIu64
+                         "%s: is the list of a part of a disk, %" PRIu64
                          " blocks from block %" PRIu64
                          " on; it has no checksum",
                          s->name, all_blocks(s), s->header->first_block);

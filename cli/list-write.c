@@ -260,10 +260,11 @@ static int begin(struct list_write *l, const struct options *o,
     if (found)
         return error_set(
             error, EEXIST, "%s: was left by an interrupted run; %sremove it",
-            l->file.part, can_resume ? "go on with --resume, or " : "");
+            l->file.part, can_resume ? "continue it with --resume, or " : "");
     l->ours = true;
     if (o->digest_list.resume && o->verbose)
-        message("%s: there is nothing to resume; beginning anew", l->file.part);
+        message("%s: nothing to resume; starting from the beginning",
+                l->file.part);
     if (l->file.existed)
         err = whole_file_begin_anew(&l->file, error);
     return err ? err

@@ -162,7 +162,7 @@ def test_another_size(refused, disk, tmp_path):
     other = tmp_path / "other.raw"
     write_image(other, "1000k:A")
     assert refused(disk[1], image=other) == \
-        f"{disk[1]}: is the list of a disk of 627200 bytes, but that of '{other}' has 1024000"
+        f"{disk[1]}: is the list of a disk of 627200 bytes, but the disk of '{other}' has 1024000"
 
 
 def test_list_of_a_pipe(disksum, refused, disk, tmp_path):
@@ -180,8 +180,8 @@ def test_part(refused, disk, tmp_path, first, count):
     part = tmp_path / "part"
     part.write_bytes(list_oracle.write_list(bytes(disk[2]) + bytes(-len(disk[2]) % 512),
                                             first=first, count=count))
-    assert refused(part) == f"{part}: is the list of a part of a disk; --base takes the " \
-        "list of a whole one"
+    assert refused(part) == f"{part}: is the list of a part of a disk; --base requires " \
+        "the list of a whole disk"
 
 
 def test_interrupted(refused, disk, tmp_path):
@@ -206,7 +206,7 @@ def test_one_bit(disksum, fails, disk, tmp_path, place):
 
 def test_pipe_as_image(fails, disk, tmp_path):
     message = fails(f"--base={disk[1]}", ranges(tmp_path / "ranges"), "-", input=b"x" * 626745)
-    assert message == "-: is a pipe, which --base cannot be used with"
+    assert message == "-: is a pipe; --base cannot be used with pipes"
 
 
 def test_standard_input(disksum, disk, tmp_path):

@@ -297,7 +297,7 @@ def test_part_without_resume(fails, tmp_path, case):
     directory, _, whole = case
     (tmp_path / "list.part").write_bytes(whole[:1200000])
     assert fails("--write-list=list", BLOCK, directory / "disk", cwd=tmp_path) == \
-        "list.part: was left by an interrupted run; go on with --resume, or remove it"
+        "list.part: was left by an interrupted run; continue it with --resume, or remove it"
     assert (tmp_path / "list.part").read_bytes() == whole[:1200000]
 
 
@@ -306,7 +306,7 @@ def test_no_part(disksum, tmp_path, case):
     result = disksum("--write-list=list", "--resume", BLOCK, "-v", directory / "disk",
                      cwd=tmp_path, check=False)
     assert sums(result.stdout) == [expected]
-    assert "disksum: list.part: there is nothing to resume; beginning anew\n" in \
+    assert "disksum: list.part: nothing to resume; starting from the beginning\n" in \
         result.stderr
     assert digests(tmp_path / "list") == digests(directory / "list")
 

@@ -129,7 +129,7 @@ def test_pipe(fails, tmp_path):
 def test_no_checksum_of_a_part(fails, disksum, shards, tmp_path, image):
     shards(3)
     assert fails("--show", "part-2", cwd=tmp_path) == \
-        "part-2: is a part of a disk, of 4 blocks from block 3 on; it has no checksum"
+        "part-2: is the list of a part of a disk, 4 blocks from block 3 on; it has no checksum"
     shown = json.loads(disksum("--show", "--json", "part-2", cwd=tmp_path).stdout)
     assert "checksum" not in shown
     assert (shown["first-block"], shown["blocks"], shown["virtual-size"]) == \
@@ -267,7 +267,7 @@ def test_bad_shard(disksum, shard):
     result = disksum(f"--shard={shard}", "--write-list=a", "disk", check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith(
-        f"disksum: invalid shard '{shard}': must be I/N, I from 1 to N\n")
+        f"disksum: invalid shard '{shard}': must be I/N with I from 1 to N\n")
 
 
 @pytest.mark.parametrize("args, message", [

@@ -156,8 +156,9 @@ static void test_disksum(void **state)
           "has ranges of 512 bytes in all, but disksum --diff found 1024");
     fails("{\"compared\": 4096, \"different\": 0}\n"
           "{\"start\": 2048, \"length\": 512, \"what\": \"zero in A\"}\n",
-          "range 2: not of disksum --diff, but those before are");
-    fails("{\"compared\": 4096}\n", "range 1: not of disksum --diff");
+          "range 2: not the output of disksum --diff, unlike those before");
+    fails("{\"compared\": 4096}\n",
+          "range 1: not the output of disksum --diff");
     fails("{\"compared\": 2048, \"different\": 0}\n",
           "is of disks of up to 2048 bytes, but this one has 4096");
     fails("{\"start\": 2048, \"length\": 512, \"what\": 1}\n",
@@ -182,15 +183,15 @@ static void test_ranges(void **state)
     (void)state;
     fails("[{\"offset\":0,\"length\":512,\"exists\":\"true\"},"
           "{\"offset\":3584,\"length\":513,\"exists\":\"true\"}]",
-          "range 2: at 3584 with 513 bytes, it ends after the disk, which has "
-          "4096");
+          "range 2: 513 bytes at offset 3584 exceed the disk, which has 4096 "
+          "bytes");
     fails("[{\"offset\":4097,\"length\":0,\"exists\":\"true\"}]",
-          "range 1: at 4097 with 0 bytes, it ends after the disk, which has "
-          "4096");
+          "range 1: 0 bytes at offset 4097 exceed the disk, which has 4096 "
+          "bytes");
     fails("[{\"offset\":512,\"length\":18446744073709551615,"
           "\"exists\":\"true\"}]",
-          "range 1: at 512 with 18446744073709551615 bytes, it ends after the "
-          "disk, which has 4096");
+          "range 1: 18446744073709551615 bytes at offset 512 exceed the disk, "
+          "which has 4096 bytes");
     fails("[{\"offset\":-512,\"length\":512,\"exists\":\"true\"}]",
           "range 1: has no valid start or length");
     fails("[{\"offset\":0,\"length\":5.5,\"exists\":\"true\"}]",
@@ -198,11 +199,11 @@ static void test_ranges(void **state)
     fails("[{\"start\":0,\"length\":512,\"exists\":\"true\"}]",
           "range 1: has no valid start or length");
     fails("[{\"offset\":0,\"length\":512}]",
-          "range 1: not of nbdinfo --map, rbd diff, qemu-img map or "
+          "range 1: not the output of nbdinfo --map, rbd diff, qemu-img map or "
           "disksum --diff");
     fails("[{\"offset\":0,\"length\":512,\"exists\":\"true\"},"
           "{\"start\":0,\"length\":512,\"depth\":0}]",
-          "range 2: not of rbd diff, but those before are");
+          "range 2: not the output of rbd diff, unlike those before");
 }
 
 static void test_broken(void **state)
