@@ -312,3 +312,20 @@ int identity_check_file(const struct identity_of *of, const char *list,
     json_free(theirs);
     return err;
 }
+
+bool identity_source_is_weak(const struct identity_source *source)
+{
+    struct json_object *object = NULL;
+    bool is_known = json_parse(source->text, source->len, &object) == 0;
+    size_t count = is_known ? json_get_length(object, "files") : 0;
+    bool weak = count == 0;
+
+    for (size_t i = 0; !weak && i < count; i++) {
+        const char *kind =
+            json_get_text(json_get_element(object, "files", i), "kind");
+
+        weak = !kind || strcmp(kind, "file") != 0;
+    }
+    json_free(object);
+    return weak;
+}

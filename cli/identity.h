@@ -77,4 +77,7 @@ int identity_compare(const struct identity_source *a,
  * files. */
 bool identity_is_weak(const struct identity_of *of);
 
+/* The same of the image in a list. */
+bool identity_source_is_weak(const struct identity_source *source);
+
 #endif

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "cli/identity.h"
+#include "cli/input.h"
 #include "cli/json-sum.h"
 #include "cli/list-input.h"
 #include "cli/message.h"
@@ -117,6 +118,21 @@ static int find_name(struct merge *m, struct error *error)
     return m->name ? 0 : error_no_memory(error, name);
 }
 
+/* The parts of an export may be those of several, or from different times. */
+static void warn_if_weak(const struct merge *m)
+{
+    const struct list_header *header = list_reader_header(m->parts[0]);
+    const struct identity_source source = { list_reader_name(m->parts[0]),
+                                            header->source,
+                                            header->source_len };
+
+    if (m->count > 1 && input_wants_warnings(m->o) &&
+        identity_source_is_weak(&source))
+        message("%s: warning: only its size and the options can be compared "
+                "in the lists",
+                m->name);
+}
+
 /* --- merging ------------------------------------------------------------ */
 
 static int make_root(struct merge *m, struct error *error)
@@ -156,7 +172,11 @@ static int merge(struct merge *m, struct list_write *list, char **names,
         err = find_name(m, error);
     if (!err)
         err = make_root(m, error);
-    return err ? err : run(m, list, error);
+    if (!err)
+        err = run(m, list, error);
+    if (!err)
+        warn_if_weak(m);
+    return err;
 }
 
 static bool print(const struct merge *m)

@@ -160,12 +160,19 @@ static int lock_part(const struct whole_file *f, struct error *error)
     return 0;
 }
 
+/* Who may not read what is replaced may not read what replaces it. */
+static mode_t mode_of_part(const struct whole_file *f)
+{
+    return f->exists ? (f->replaced.st_mode & 0666) | 0600 : 0666;
+}
+
 static int open_part(struct whole_file *f, struct error *error)
 {
     const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
     struct stat *st = &f->opened;
 
-    f->fd = openat(f->directory, f->part_base, flags | O_CREAT | O_EXCL, 0666);
+    f->fd = openat(f->directory, f->part_base, flags | O_CREAT | O_EXCL,
+                   mode_of_part(f));
     if (f->fd < 0 && errno == EEXIST) {
         f->existed = true;
         f->fd =
@@ -177,6 +184,10 @@ static int open_part(struct whole_file *f, struct error *error)
         return error_set(error, EINVAL, "%s: is not a regular file", f->part);
     if (f->existed && is_planted(f, st))
         return error_set(error, EPERM, "%s: belongs to another user", f->part);
+    if (f->existed && st->st_nlink > 1)
+        return error_set(error, EMLINK,
+                         "%s: has another name, too, so it may be another file",
+                         f->part);
     return lock_part(f, error);
 }
 
@@ -221,7 +232,9 @@ int whole_file_rewind(const struct whole_file *f, struct error *error)
 int whole_file_reopen(const struct whole_file *f, int *fd, struct error *error)
 {
     *fd = openat(f->directory, f->part_base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    return *fd < 0 ? set_part_error(f, errno, error) : 0;
+    if (*fd < 0)
+        return set_part_error(f, errno, error);
+    return has_its_name(f) ? 0 : set_part_error(f, ESTALE, error);
 }
 
 int whole_file_begin_anew(struct whole_file *f, struct error *error)

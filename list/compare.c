@@ -123,7 +123,7 @@ static int compare(struct list_compare *c, const unsigned char *mds,
         uint64_t n;
 
         if (c->run.blocks == 0)
-            err = list_reader_next(c->list, 0, &c->run, error);
+            err = list_reader_next(c->list, count, &c->run, error);
         if (err || c->run.blocks == 0) {
             c->list_ended = !err;
             break;

@@ -17,6 +17,10 @@
 
 #define BUFFERS 2
 
+/* The most blocks in a buffer. Zeros could be many more; to verify these takes
+ * some milliseconds. Then the sink may have found what it looks for. */
+#define MAX_RUN (256 * 1024)
+
 struct buffer {
     struct list_run run; /* 0 blocks: the end, or the error */
     unsigned char *mds;  /* room for those of the run */
@@ -71,7 +75,7 @@ static void *read_ahead(void *arg)
     while (more && (b = next_empty(f)) != NULL) {
         struct error error = ERROR_INIT;
 
-        if (list_reader_next(f->list, 0, &b->run, &error))
+        if (list_reader_next(f->list, MAX_RUN, &b->run, &error))
             b->run.blocks = 0;
         more = b->run.blocks > 0;
         if (more && b->run.mds)

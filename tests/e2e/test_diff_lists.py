@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where an image and a digest list differ, or two lists."""
 
+import hashlib
 import os
 import random
+import struct
 import subprocess
 import threading
 
 import pytest
 
 from diff_oracle import change, difference_of_blocks, pad
-from list_oracle import UNKNOWN, write_list
+from list_oracle import CHECK, DIGESTS, END, UNKNOWN, ZERO, word, write_list
 from oracle import random_spec, write_image
 from test_diff import diff, trouble  # noqa: F401 (fixtures)
 
@@ -161,3 +163,25 @@ def test_the_image_fails(trouble, build, tmp_path):  # noqa: F811
         "LD_PRELOAD": str(build / "tests/read-error.so"), "DISKSUM_READS": "copy",
         "READ_ERROR_OFFSET": "2000000"}).startswith(
             f"{tmp_path}/disk: read error at offset 2000000")
+
+
+def write_huge_list(path, content):
+    """A list of 2^62 bytes, all zeros but for the first block. Its checksum is wrong, as
+    nobody can wait for that."""
+    def cut(chunk, check=b""):
+        chunk += word(CHECK, 0)
+        return chunk + hashlib.sha256(check + chunk).digest()
+    blocks = 2**46
+    head = cut(b"BLKLIST\0" + struct.pack("<IIQQQ32s", 1, 74, 65536, 0, 2**62, b"sha256") + b"{}")
+    path.write_bytes(head + cut(
+        word(DIGESTS, 1) + hashlib.sha256(content).digest() + word(ZERO, blocks - 1) +
+        word(END, blocks) + struct.pack("<Q", 2**62) + bytes(32), head[-32:]))
+
+
+@pytest.mark.sanitizer
+def test_difference_before_exabytes_of_zeros(disksum, tmp_path):
+    """Found before all of them are verified."""
+    for name in "a", "b":
+        write_huge_list(tmp_path / name, name.encode())
+    done = disksum("-q", "--diff", tmp_path / "a", tmp_path / "b", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")

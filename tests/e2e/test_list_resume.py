@@ -128,7 +128,7 @@ def test_killed_twice(tmp_path, disksum, case):
                 [BUILD / "disksum", "--write-list=list", "--resume", BLOCK, "-t1", "large"],
                 cwd=tmp_path, stdout=subprocess.PIPE) as process:
             while process.poll() is None and \
-                    size_of(tmp_path / "list.part") < chunks << 20:
+                    size_of(tmp_path / "list.part") <= chunks << 20:
                 pass
             process.kill()
             if process.wait() == 0:

@@ -271,6 +271,22 @@ def test_list_is_replaced(wrote, disksum, tmp_path, image):
     assert (tmp_path / "list").stat().st_mode & 0o777 == 0o666 & ~umask
 
 
+def test_part_with_another_name(fails, tmp_path, image):
+    """Another user can make a link to any file."""
+    (tmp_path / "victim").touch()
+    os.link(tmp_path / "victim", tmp_path / "list.part")
+    assert fails("--write-list=list", "disk", cwd=tmp_path) == \
+        "list.part: has another name, too, so it may be another file"
+    assert (tmp_path / "victim").read_bytes() == b""
+
+
+def test_permissions(wrote, tmp_path, image):
+    """A list that only some may read does not become one for all."""
+    (tmp_path / "list").touch(0o440)
+    wrote("disk", expected=image)
+    assert (tmp_path / "list").stat().st_mode & 0o777 == 0o640
+
+
 @pytest.mark.parametrize("target", ["victim", "nowhere"])
 def test_link_to_follow(fails, tmp_path, image, target):
     (tmp_path / "victim").write_text("mine")
