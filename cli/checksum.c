@@ -10,10 +10,20 @@
 #include "common/clock.h"
 #include "image/image.h"
 
-/* Whether digests were taken, but are not those of the image, or may not be. */
-static bool is_worthless(const struct checksum *c)
+/* After an error: whether digests were taken, but are not those of the image,
+ * or may not be. base: an older list, of which the rest is verified, or NULL.
+ */
+static bool is_worthless(const struct checksum *c, struct known *base)
 {
-    return c->result.changed || (c->input.known && c->input.known->failed);
+    struct error error = ERROR_INIT;
+
+    if (c->result.changed || (c->input.known && c->input.known->failed))
+        return true;
+    if (!base)
+        return false;
+    known_end(base, &error);
+    error_clear(&error);
+    return base->failed;
 }
 
 int checksum_begin(struct checksum *c, const struct options *o,
@@ -21,6 +31,7 @@ int checksum_begin(struct checksum *c, const struct options *o,
 {
     double start = clock_seconds();
     struct read_method_figures before;
+    struct known *base = NULL;
     size_t printed;
     int err;
 
@@ -32,15 +43,17 @@ int checksum_begin(struct checksum *c, const struct options *o,
         return err;
     printed = input_warn(o, c->input.image, 0);
     if (o->digest_list.base)
-        err = base_open(o, &c->input, &c->input.known, &c->error);
+        err = base_open(o, &c->input, &base, &c->error);
+    c->input.known = base;
     if (!err && list)
         err = list_write_begin(list, o, &c->input, &c->error);
-    if (!err)
+    if (!err) {
         err = run_engine(o, &c->input, &c->result, &c->error);
+        if (err && list && is_worthless(c, base))
+            list_write_discard(list);
+    }
     if (!err && list)
         err = list_write_end(list, &c->error);
-    if (err && list && is_worthless(c))
-        list_write_discard(list);
     input_warn(o, c->input.image, printed);
     c->seconds = clock_seconds() - start;
     if (!err && o->verbose && o->list.verbosity != VERBOSITY_QUIET)

@@ -20,7 +20,8 @@
 
 struct list_write {
     struct whole_file file;
-    bool ours;   /* the part: we made it, or began it anew, or go on with it */
+    bool ours;   /* the part: we made it, or began it anew */
+    off_t old;   /* bytes that it has of the run that was interrupted */
     bool whole;  /* it has its name */
     int part_fd; /* for reading it while it is written; -1: not open */
     struct list_header header;
@@ -213,9 +214,12 @@ static int resume(struct list_write *l, const struct options *o,
 {
     int err = whole_file_reopen(&l->file, &l->part_fd, error);
 
-    return err ? err
-               : list_resume(&l->file, l->part_fd, o, input, &l->header,
-                             &l->writer, known, error);
+    if (!err)
+        err = list_resume(&l->file, l->part_fd, o, input, &l->header,
+                          &l->writer, known, error);
+    if (!err)
+        l->old = lseek(l->file.fd, 0, SEEK_CUR);
+    return err;
 }
 
 /* The first block of a part that is cut by length. */
@@ -342,7 +346,9 @@ int list_write_end(struct list_write *l, struct error *error)
 
 void list_write_discard(struct list_write *l)
 {
-    if (l->ours)
+    bool is_cut = l->old > 0 && ftruncate(l->file.fd, l->old) == 0;
+
+    if (l->ours || (l->old > 0 && !is_cut))
         whole_file_remove(&l->file);
     l->ours = false;
 }

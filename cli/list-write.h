@@ -30,8 +30,8 @@ int list_write_begin_merge(struct list_write *list, const struct options *o,
 /* The engine has finished: the list gets its name. */
 int list_write_end(struct list_write *list, struct error *error);
 
-/* What the list has may not be what the image has: nothing can go on from it.
- */
+/* What this run added to the list may not be what the image has: nothing can go
+ * on from it. */
 void list_write_discard(struct list_write *list);
 
 /* Whether the list went to standard output, where nothing else belongs. */

@@ -167,6 +167,46 @@ def test_with_an_older_list(disksum, tmp_path):
     assert read_list((tmp_path / "new").read_bytes()).mds == read_list(new).mds
 
 
+@pytest.fixture
+def bad_base(disksum, tmp_path):
+    """An image, and the options for a list that turns out to be that of another disk at
+    its end only; what has changed are the last 2 MiB."""
+    write_image(tmp_path / "disk", "24M:A")
+    disksum("--write-list=old", BLOCK, "-", input="B" * (25 << 20), cwd=tmp_path)
+    (tmp_path / "changes").write_text(
+        f'[{{"offset": {22 << 20}, "length": {2 << 20}, "exists": "true"}}]')
+    return ["--write-list=new", BLOCK, "--base=old", "--changes=changes", "-t1",
+            "--queue-depth=1"]
+
+
+def test_older_list_of_another_disk(disksum, fails, tmp_path, bad_base):
+    """None of its digests can be resumed."""
+    assert fails(*bad_base, "disk", cwd=tmp_path) == \
+        "old: is the list of a disk of 26214400 bytes, but this one has 25165824"
+    assert not (tmp_path / "new.part").exists()
+    disksum("--write-list=new", BLOCK, "disk", cwd=tmp_path)
+    part = (tmp_path / "new").read_bytes()[:1200000]
+    (tmp_path / "new.part").write_bytes(part)
+    fails(*bad_base, "--resume", "disk", cwd=tmp_path)
+    assert part.startswith((tmp_path / "new.part").read_bytes())
+    found = json.loads(disksum("--write-list=new", "--resume", "--json", BLOCK, "disk",
+                               cwd=tmp_path).stdout)
+    assert found["checksum"] == checksum(tmp_path / "disk", 512, "sha512")
+    assert found["known"] > 7 << 20
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_older_list_before_an_error(build, disksum, fails, tmp_path, bad_base, good):
+    """The rest of it is verified if the image cannot be read."""
+    if good:
+        disksum("--write-list=old", BLOCK, "disk", cwd=tmp_path)
+    line = fails(*bad_base, "disk", cwd=tmp_path, env={
+        "LD_PRELOAD": str(build / "tests/read-error.so"), "DISKSUM_READS": "copy",
+        "READ_ERROR_OFFSET": str(23 << 20)})
+    assert line == f"disk: read error at offset {23 << 20}: Input/output error"
+    assert (tmp_path / "new.part").exists() == good
+
+
 # --- another image --------------------------------------------------------
 
 @pytest.fixture
