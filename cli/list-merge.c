@@ -156,6 +156,8 @@ static int run(struct merge *m, struct list_write *list, struct error *error)
     if (!err)
         err = list_merge(m->parts, m->count, compare, sinks, count, &m->end,
                          error);
+    if (err && list)
+        list_write_discard(list);
     if (!err && list)
         err = list_write_end(list, error);
     return err;

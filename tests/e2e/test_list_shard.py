@@ -231,6 +231,19 @@ def test_standard_output(disksum, shards, tmp_path, image):
     assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+def test_no_part_of_bad_lists(disksum, fails, tmp_path):
+    """What was merged before a list turned out to be bad cannot be resumed."""
+    write_image(tmp_path / "disk", "20M:A")
+    for i in "1", "2":
+        disksum(f"--shard={i}/2", f"--write-list={i}", "--digest=sha512/512", "disk",
+                cwd=tmp_path)
+    bad = bytearray((tmp_path / "2").read_bytes())
+    bad[-100] ^= 1
+    (tmp_path / "2").write_bytes(bad)
+    fails("--merge", "--write-list=whole", "1", "2", cwd=tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["1", "2", "disk"]
+
+
 def test_name_of_a_part(fails, shards, tmp_path, image):
     names = shards(2)
     before = (tmp_path / "part-1").read_bytes()
