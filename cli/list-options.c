@@ -106,7 +106,7 @@ static const struct option_info options[] = {
     {
         .name = "bitmap",
         .argument = "NAME",
-        .kind = "words",
+        .kind = "bitmap",
         .brief = "dirty bitmap",
         .help = "the dirty bitmap that says what has changed",
         .set = set_bitmap,

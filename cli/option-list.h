@@ -16,6 +16,7 @@
  *     words       one of the words, if there are any
  *     digest      what --list-digests prints; after a slash, one of the words
  *     snapshot    a snapshot of an image on the command line
+ *     bitmap      a dirty bitmap, likewise
  *     object      one of the words; after "file=" or "dir=", a file name
  *     descriptor  the number of an open file
  *

@@ -19,19 +19,24 @@ _disksum_run()
     "$(_disksum_plain "${COMP_WORDS[0]}")" "$@" 2>/dev/null
 }
 
-# The ids and the names of the snapshots of all images on the line. With a
-# format there is no probing, and "info" opens no backing file.
-_disksum_snapshots()
+# The ids and the names of the snapshots, or the names of the bitmaps, of all
+# images on the line. With a format there is no probing, and "info" opens no
+# backing file.
+_disksum_names()
 {
-    local word
+    local script word
 
+    case $1 in
+    snapshot) script='s/^([^ ]+) +(.*[^ ]) +[0-9.]+ [KMGTPE]?i?B +[0-9-]{10} .*/\1\n\2/p' ;;
+    bitmap) script='s/^ {12}name: //p' ;;
+    esac
     for word in "${COMP_WORDS[@]:1}"; do
         word=$(_disksum_plain "$word")
         [[ -f $word ]] || continue
         [[ $word == /* ]] || word=./$word
         qemu-img info -U -f qcow2 "$word" 2>/dev/null
     done |
-    sed -nE 's/^([^ ]+) +(.*[^ ]) +[0-9.]+ [KMGTPE]?i?B +[0-9-]{10} .*/\1\n\2/p'
+    sed -nE "$script"
 }
 
 # The command in brackets, which begins at a word.
@@ -74,13 +79,13 @@ _disksum_argument()
         fi
         _disksum_words "$words"
         ;;
-    snapshot)
+    snapshot | bitmap)
         compopt +o default +o bashdefault 2>/dev/null
         compopt -o filenames 2>/dev/null # readline quotes them
         cur=$(_disksum_plain "$cur")
         while read -r name; do
             [[ $name == "$cur"* ]] && COMPREPLY+=("$before$name")
-        done < <(_disksum_snapshots)
+        done < <(_disksum_names "$kind")
         ;;
     descriptor)
         _disksum_words ""

@@ -28,16 +28,18 @@ function __disksum_digests
     end
 end
 
-# The ids and the names of the snapshots of all images on the line. With a
-# format there is no probing, and "info" opens no backing file.
-function __disksum_snapshots
+# The ids and the names of the snapshots, or the names of the bitmaps, of all
+# images on the line. With a format there is no probing, and "info" opens no
+# backing file.
+function __disksum_names
+    set -l script 's/^([^ ]+) +(.*[^ ]) +[0-9.]+ [KMGTPE]?i?B +[0-9-]{10} .*/\1\n\2/p'
+    test $argv[1] = bitmap; and set script 's/^ {12}name: //p'
     for word in (commandline -op)[2..-1]
         set word (string replace -r '^~/' "$HOME/" -- $word)
         test -f "$word"; or continue
         string match -q '/*' -- $word; or set word ./$word
         qemu-img info -U -f qcow2 $word 2>/dev/null
-    end |
-        sed -nE 's/^([^ ]+) +(.*[^ ]) +[0-9.]+ [KMGTPE]?i?B +[0-9-]{10} .*/\1\n\2/p'
+    end | sed -nE $script
 end
 
 # Complete the option of a line: name, letter, argument, kind, words, help.
@@ -54,7 +56,9 @@ function __disksum_option
         case '*digest'
             set -a option -x -a "(__disksum_digests $words)"
         case '*snapshot'
-            set -a option -x -a '(__disksum_snapshots)'
+            set -a option -x -a '(__disksum_names snapshot)'
+        case '*bitmap'
+            set -a option -x -a '(__disksum_names bitmap)'
         case '*descriptor'
             set -a option -x
         case '*object'

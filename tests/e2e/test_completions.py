@@ -100,7 +100,14 @@ def snapshots(directory):
                    check=True)
     for name in "first one", "second":
         subprocess.run(["qemu-img", "snapshot", "-c", name, path], check=True)
+        subprocess.run(["qemu-img", "bitmap", "--add", path, f"b {name}"], check=True)
     return {"1", "2", "first one", "second"}
+
+
+@pytest.fixture
+def bitmaps(snapshots):
+    """Those of the same image."""
+    return {"b first one", "b second"}
 
 
 # --- bash ----------------------------------------------------------------
@@ -181,6 +188,13 @@ def test_bash_snapshots(bash, snapshots):
     for name in "the\\ image.qcow2", "'the image.qcow2'":
         assert set(bash(name, "-l", "")) == snapshots
         assert bash(name, "--snapshot=f") == ["first one"]
+
+
+@needs_qemu_img
+def test_bash_bitmaps(bash, bitmaps):
+    assert bash("--bitmap", "") == bash("my disk.raw", "--bitmap=") == []
+    assert set(bash("the\\ image.qcow2", "--bitmap", "")) == bitmaps
+    assert bash("--base=x", "'the image.qcow2'", "--bitmap=b\\ f") == ["b first one"]
 
 
 def test_bash_runs_nothing_of_the_line(bash, directory):
@@ -330,6 +344,7 @@ def test_snapshots_at_a_terminal(typed, snapshots, shell):
         "-l fi\t": ["-l", "first one"],
         "--snapshot=fi\t": ["--snapshot=first one"],
         "-l 'fi\t": ["-l", "first one"],
+        "--bitmap='b f\t": ["--bitmap=b first one"],
     }
     assert typed(shell, [f"disksum the\t{line}" for line in cases]) == \
         [["the image.qcow2", *expected] for expected in cases.values()]
@@ -426,6 +441,12 @@ def test_fish_with_an_older_command(fish, other_command):
 @needs_qemu_img
 def test_fish_snapshots(fish, snapshots):
     assert fish("disksum 'the image.qcow2' -l ") == snapshots
+
+
+@needs("fish")
+@needs_qemu_img
+def test_fish_bitmaps(fish, bitmaps):
+    assert fish("disksum 'the image.qcow2' --bitmap ") == bitmaps
     assert fish("disksum 'my disk.raw' -l ") == set()
 
 

@@ -107,4 +107,5 @@ def test_long_options(disksum):
         assert kind != "-" or words == "-"
         assert re.fullmatch(r"[A-Za-z][A-Za-z0-9 ,;/-]+\w", help_text)
     assert {row[3] for row in rows} <= {
-        "-", "file", "words", "digest", "snapshot", "object", "descriptor"}
+        "-", "file", "words", "digest", "snapshot", "bitmap", "object",
+            "descriptor"}
