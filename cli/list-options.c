@@ -86,7 +86,7 @@ static const struct option_info options[] = {
     {
         .name = "resume",
         .brief = "continue FILE",
-        .help = "go on with a list that was interrupted",
+        .help = "continue a list that was interrupted",
         .flag = offsetof(struct options, digest_list.resume),
     },
     {
