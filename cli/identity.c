@@ -196,6 +196,48 @@ int identity_write(const struct identity_of *of, char **text, size_t *len,
     return *text ? 0 : error_no_memory(error, of->name);
 }
 
+/* --- times ---------------------------------------------------------------- */
+
+/* The kernel takes the time from a clock that ticks at least 100 times a
+ * second. Some file systems keep only the second, or every other one. */
+#define NS_PER_SECOND INT64_C(1000000000)
+#define TICK_NS (NS_PER_SECOND / 50)
+#define COARSE_TICK_NS (2 * NS_PER_SECOND)
+
+/* How long to wait after the last change of a file. */
+static int64_t time_to_settle(const struct object_state *state)
+{
+    bool coarse = !state->mtime.tv_nsec && !state->ctime.tv_nsec;
+    int64_t tick = coarse ? COARSE_TICK_NS : TICK_NS;
+    struct timespec now;
+    int64_t seconds, age;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    seconds = (int64_t)now.tv_sec - state->ctime.tv_sec;
+    if (seconds < -2 || seconds > 2)
+        return 0;
+    age = seconds * NS_PER_SECOND + now.tv_nsec - state->ctime.tv_nsec;
+    return age > -tick && age < tick ? tick - age : 0;
+}
+
+void identity_settle(const struct identity_of *of)
+{
+    struct image_file file;
+    int64_t wait = 0;
+
+    for (size_t i = 0; image_file(of->image, of->layer, i, &file); i++) {
+        int64_t ns =
+            file.state.kind == OBJECT_FILE ? time_to_settle(&file.state) : 0;
+
+        if (ns > wait)
+            wait = ns;
+    }
+    if (wait)
+        nanosleep(&(struct timespec){ .tv_sec = wait / NS_PER_SECOND,
+                                      .tv_nsec = wait % NS_PER_SECOND },
+                  NULL);
+}
+
 bool identity_is_weak(const struct identity_of *of)
 {
     bool weak = !of->image;

@@ -48,6 +48,11 @@ struct json_object *identity_make(const struct identity_of *of);
 int identity_write(const struct identity_of *of, char **text, size_t *len,
                    struct error *error);
 
+/* Wait until a file of the image, if it was changed just now, gets other times
+ * when it is changed again. Before that, an identity does not tell its states
+ * apart. What was read of the disk before does not count. */
+void identity_settle(const struct identity_of *of);
+
 /*
  * Check that a list is of this image. source is the text from its header, which
  * may be from anybody; list is the name of the list, for messages. ESTALE: the

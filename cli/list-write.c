@@ -171,6 +171,8 @@ static int make_header(const struct options *o,
                          digest);
     for (size_t i = 0; i < len; i++)
         header->digest[i] = tolower((unsigned char)digest[i]);
+    if (input->image)
+        identity_settle(&of);
     return identity_write(&of, &header->source, &header->source_len, error);
 }
 

@@ -132,6 +132,29 @@ static void test_keys(void **state)
     image_close(image);
 }
 
+/* Kernels before Linux 6.13 give a file that is changed twice within 10 ms the
+ * same times. */
+static void test_settle(void **state)
+{
+    int fd = open(NAME, O_WRONLY);
+    struct image *image;
+    struct timespec now;
+    struct stat changed;
+    int64_t ns;
+
+    (void)state;
+    assert_int_equal(pwrite(fd, "disk", 4, 0), 4);
+    assert_int_equal(fstat(fd, &changed), 0);
+    close(fd);
+    image = open_disk();
+    identity_settle(&(struct identity_of){ .name = NAME, .image = image });
+    image_close(image);
+    clock_gettime(CLOCK_REALTIME, &now);
+    ns = (now.tv_sec - changed.st_ctim.tv_sec) * INT64_C(1000000000) +
+         now.tv_nsec - changed.st_ctim.tv_nsec;
+    assert_true(ns >= 10000000);
+}
+
 static const struct {
     const char *key;
     const char *value;
@@ -497,7 +520,7 @@ int main(void)
         cmocka_unit_test(test_options), cmocka_unit_test(test_broken),
         cmocka_unit_test(test_export),  cmocka_unit_test(test_long_chain),
         cmocka_unit_test(test_layer),   cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_file),    cmocka_unit_test(test_settle),
     };
 
     return RUN_TESTS(tests, enter, leave);
