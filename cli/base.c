@@ -108,8 +108,8 @@ static int find_changes_above(const struct options *o,
     if (err)
         return err;
     if (identity_is_weak(&of) && input_wants_warnings(o))
-        message("%s: warning: of '%s', only the size can be compared with the "
-                "list",
+        message("%s: warning: cannot tell whether '%s' has changed since the "
+                "list was written, except in size",
                 input->name, o->digest_list.base_image);
     return image_changes_above(input->image, b->layer, &b->changes, error);
 }

@@ -128,9 +128,10 @@ static void warn_if_weak(const struct merge *m)
 
     if (m->count > 1 && input_wants_warnings(m->o) &&
         identity_source_is_weak(&source))
-        message("%s: warning: only its size and the options can be compared "
-                "in the lists",
-                m->name);
+        message(
+            "%s: warning: cannot tell whether it changed between the lists, "
+            "except in size",
+            m->name);
 }
 
 /* --- merging ------------------------------------------------------------ */

@@ -58,8 +58,8 @@ static int compare(const char *name, const struct list_header *theirs,
         err = identity_check(&of, name, theirs->source, theirs->source_len,
                              error);
     if (!err && identity_is_weak(&of) && input_wants_warnings(o))
-        message("%s: warning: only its size and the options can be compared "
-                "with those of the interrupted run",
+        message("%s: warning: cannot tell whether it has changed since the "
+                "interrupted run, except in size",
                 input->name);
     return err;
 }

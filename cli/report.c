@@ -23,10 +23,10 @@ static void print_known(const struct options *o, const struct checksum *c)
     const struct digest_list_options *l = &o->digest_list;
     char size[SIZE_TEXT];
 
-    message("%s: %s was not read: its digests were known from %s%s%s%s",
-            c->input.name, format_size(c->result.counts.known, size),
-            l->base ? l->base : "", l->base && l->resume ? " and " : "",
-            l->resume ? l->write : "", l->resume ? ".part" : "");
+    message("%s: %s was not read; its digests are from %s%s%s%s", c->input.name,
+            format_size(c->result.counts.known, size), l->base ? l->base : "",
+            l->base && l->resume ? " and " : "", l->resume ? l->write : "",
+            l->resume ? ".part" : "");
 }
 
 static void print_content(const struct options *o, const struct checksum *c)

@@ -123,7 +123,7 @@ def test_verbose(disksum, disk, tmp_path):
     done = disksum("-v", f"--base={old}", ranges(tmp_path / "ranges", (0, 1)), path,
                    check=False)
     assert done.returncode == 0
-    assert f"disksum: {path}: 548 KiB was not read: its digests were known from {old}\n" in done.stderr
+    assert f"disksum: {path}: 548 KiB was not read; its digests are from {old}\n" in done.stderr
 
 
 # --- lists that cannot be the base -----------------------------------------------
@@ -262,7 +262,7 @@ def test_resume(disksum, tmp_path):
     assert found["checksum"] == full["checksum"] == checksum(content, 512, "sha512")
     assert found["read"] == 1024 and found["known"] == (10 << 20) - 1024
     assert new.read_bytes() == whole
-    assert f"known from {old} and {new}.part\n" in done.stderr
+    assert f"its digests are from {old} and {new}.part\n" in done.stderr
 
 
 def test_no_part_of_a_bad_list(fails, tmp_path):
