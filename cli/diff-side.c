@@ -65,8 +65,9 @@ static bool is_list_in_file(int fd)
     return n == LOOK_SIZE && list_is_list(start, n);
 }
 
-/* Whether it is a list. A name that leads to a pipe can only be one: an image
- * has to be a file. What cannot be opened is left to those who say why. */
+/* Whether it is a list. A guest's raw disk is none, whatever the guest has
+ * written to it. A name that leads to a pipe can only be one: an image has to
+ * be a file. What cannot be opened is left to those who say why. */
 static bool is_list(const char *name)
 {
     const char *path = path_of_name(name);
@@ -79,11 +80,13 @@ static bool is_list(const char *name)
         return false;
     if (is_stdin && fstat(fd, &st) != 0)
         return false;
-    if (is_stdin && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+    if (S_ISBLK(st.st_mode) || (!is_stdin && image_is_for_raw_disks(path)))
+        return false;
+    if (is_stdin && !S_ISREG(st.st_mode))
         return is_list_in_pipe(fd);
     if (S_ISFIFO(st.st_mode))
         return true;
-    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+    if (!S_ISREG(st.st_mode))
         return false;
     if (!is_stdin)
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -150,4 +150,9 @@ int image_check_unchanged(struct image *image, struct error *error);
 /* NULL is accepted. */
 void image_close(struct image *image);
 
+/* Whether raw disks are found under such a path: that of a block device, or one
+ * that ends in .raw or .img. A guest that writes its raw disk can make it look
+ * like any format, and like a digest list. */
+bool image_is_for_raw_disks(const char *path);
+
 #endif

@@ -200,9 +200,7 @@ static bool ends_with(const char *text, const char *end)
     return len >= n && strcmp(text + len - n, end) == 0;
 }
 
-/* Whether raw disks are found under such a path. A guest that writes its raw
- * disk can make it look like any format. */
-static bool is_for_raw_disks(const char *path)
+bool image_is_for_raw_disks(const char *path)
 {
     struct stat st;
 
@@ -232,7 +230,7 @@ static int choose_format(struct chain_layer *layer,
         return 0;
     }
     layer->unpinned =
-        strcmp(*format, "raw") != 0 && is_for_raw_disks(source->path);
+        strcmp(*format, "raw") != 0 && image_is_for_raw_disks(source->path);
     return probe_check(&found, source->name, error);
 }
 

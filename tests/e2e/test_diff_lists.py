@@ -165,6 +165,24 @@ def test_the_image_fails(trouble, build, tmp_path):  # noqa: F811
             f"{tmp_path}/disk: read error at offset 2000000")
 
 
+def test_disk_that_looks_like_a_list(diff, trouble, loop_device, tmp_path):  # noqa: F811
+    """A guest has written a list of the other disk to its own."""
+    good = b"good".ljust(4096)
+    fake = write_list(good, source=bytes(4096 - len(write_list(good, source=b""))))
+    (tmp_path / "good.raw").write_bytes(good)
+    for name in "guest.raw", "guest.img":
+        (tmp_path / name).write_bytes(fake)
+        assert diff("-f", "raw", tmp_path / "good.raw", tmp_path / name)
+        assert "is a digest list, not an image" in trouble(tmp_path / "good.raw",
+                                                           tmp_path / name)
+    (tmp_path / "guest").write_bytes(fake)
+    assert diff(tmp_path / "good.raw", tmp_path / "guest") == []
+    device = loop_device(4096)
+    with open(device, "wb") as file:
+        file.write(fake)
+    assert diff("-f", "raw", tmp_path / "good.raw", device)
+
+
 def write_huge_list(path, content):
     """A list of 2^62 bytes, all zeros but for the first block. Its checksum is wrong, as
     nobody can wait for that."""
