@@ -12,9 +12,9 @@
 static void print(const struct diff_printer *printer,
                   const struct difference *d)
 {
-    const char *format = printer->json ? "{\"start\": %" PRIu64
-                                         ", \"length\": %" PRIu64
-                                         ", \"what\": \"%s\"}\n"
+    const char *format = printer->json ? "{\"start\":%" PRIu64
+                                         ",\"length\":%" PRIu64
+                                         ",\"what\":\"%s\"}\n"
                                        : "%" PRIu64 " %" PRIu64 " %s\n";
 
     printf(format, d->offset, d->length, difference_name(d->kind));
@@ -55,6 +55,6 @@ void diff_printer_end(const struct diff_printer *printer,
                       const struct differences *differences)
 {
     if (printer->json && !printer->quiet)
-        printf("{\"compared\": %" PRIu64 ", \"different\": %" PRIu64 "}\n",
+        printf("{\"compared\":%" PRIu64 ",\"different\":%" PRIu64 "}\n",
                differences->offset, differences->bytes);
 }

@@ -198,11 +198,11 @@ def test_lines(disksum, tmp_path):
     args = "--diff", tmp_path / "a", tmp_path / "b"
     assert disksum(*args, check=False).stdout == "512 512 differs\n131072 512 only in B\n"
     assert disksum("--json", *args, check=False).stdout.splitlines() == [
-        '{"start": 512, "length": 512, "what": "differs"}',
-        '{"start": 131072, "length": 512, "what": "only in B"}',
-        '{"compared": 131584, "different": 1024}']
+        '{"start":512,"length":512,"what":"differs"}',
+        '{"start":131072,"length":512,"what":"only in B"}',
+        '{"compared":131584,"different":1024}']
     assert disksum("--json", "--diff", tmp_path / "a", tmp_path / "a").stdout == \
-        '{"compared": 131072, "different": 0}\n'
+        '{"compared":131072,"different":0}\n'
     assert disksum("--json", "-q", *args, check=False).stdout == ""
 
 
