@@ -182,6 +182,8 @@ static int open_part(struct whole_file *f, struct error *error)
         return set_part_error(f, errno, error);
     if (!S_ISREG(st->st_mode))
         return error_set(error, EINVAL, "%s: is not a regular file", f->part);
+    if (is_standard_output(st))
+        return error_set(error, EINVAL, "%s: is standard output", f->part);
     if (f->existed && is_planted(f, st))
         return error_set(error, EPERM, "%s: belongs to another user", f->part);
     if (f->existed && st->st_nlink > 1)

@@ -370,6 +370,16 @@ def test_useless_part_without_its_name(tmp_path):
     assert (tmp_path / "list.part").read_text() == "half"
 
 
+def test_part_that_is_standard_output(disksum, tmp_path, image):
+    """The checksum would be written over the list."""
+    with open(tmp_path / "list.part", "wb") as out:
+        result = disksum("--write-list=list", "disk", cwd=tmp_path, stdout=out, check=False)
+    assert (result.returncode, result.stderr) == \
+        (1, "disksum: list.part: is standard output\n")
+    assert (tmp_path / "list.part").read_bytes() == b""
+    assert not (tmp_path / "list").exists()
+
+
 def test_name_of_the_image(fails, tmp_path, image):
     content = (tmp_path / "disk").read_bytes()
     (tmp_path / "link").symlink_to("disk")
