@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/list-merge.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -45,8 +46,10 @@ static int open_parts(struct merge *m, char **names, int count,
 
     m->inputs = calloc(count, sizeof(*m->inputs));
     m->parts = calloc(count, sizeof(*m->parts));
-    if (!m->inputs || !m->parts)
-        return error_no_memory(error, names[0]);
+    if (!m->inputs || !m->parts) {
+        error_no_memory(error, names[0]);
+        return ENOMEM;
+    }
     while (!err && m->count < count) {
         int n = m->count++;
 

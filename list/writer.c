@@ -318,51 +318,52 @@ static int writer_end(struct sink *sink, struct sink_end *end,
 
 /* --- begin and end of a writer ---------------------------------------- */
 
-static int writer_alloc(int fd, const char *name,
-                        const struct list_header *header,
-                        struct list_writer **writer, struct error *error)
+/* NULL: the error is set. */
+static struct list_writer *writer_alloc(int fd, const char *name,
+                                        const struct list_header *header,
+                                        struct error *error)
 {
     struct list_writer *w;
     struct stat st;
-    int err = list_header_check(header, name, error);
 
-    if (err)
-        return err;
+    if (list_header_check(header, name, error))
+        return NULL;
     w = calloc(1, sizeof(*w));
-    if (!w)
-        return error_no_memory(error, name);
-    *w = (struct list_writer){
-        .sink = { .zero = writer_zero,
-                  .digests = writer_digests,
-                  .end = writer_end },
-        .fd = fd,
-        .name = name,
-        .block_size = header->block_size,
-        .length = header->length,
-        .first_block = header->first_block,
-        .blocks_left = list_header_blocks_left(header),
-        .is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode),
-        .check_ms = clock_ms(),
-        .buf = malloc(BUFFER_SIZE),
+    if (w)
+        w->buf = malloc(BUFFER_SIZE);
+    if (!w || !w->buf) {
+        free(w);
+        error_no_memory(error, name);
+        return NULL;
+    }
+    w->sink = (struct sink){
+        .zero = writer_zero,
+        .digests = writer_digests,
+        .end = writer_end,
     };
-    w->sync_ms = w->check_ms;
-    err = w->buf ? list_check_init(&w->check, header, name, error)
-                 : error_no_memory(error, name);
-    if (err)
+    w->fd = fd;
+    w->name = name;
+    w->block_size = header->block_size;
+    w->length = header->length;
+    w->first_block = header->first_block;
+    w->blocks_left = list_header_blocks_left(header);
+    w->is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    w->check_ms = w->sync_ms = clock_ms();
+    if (list_check_init(&w->check, header, name, error)) {
         list_writer_free(w);
-    else
-        *writer = w;
-    return err;
+        return NULL;
+    }
+    return w;
 }
 
 int list_writer_new(int fd, const char *name, const struct list_header *header,
                     struct list_writer **writer, struct error *error)
 {
-    struct list_writer *w;
-    int err = writer_alloc(fd, name, header, &w, error);
+    struct list_writer *w = writer_alloc(fd, name, header, error);
+    int err;
 
-    if (err)
-        return err;
+    if (!w)
+        return error->code;
     list_header_encode(header, w->buf);
     w->len = list_header_size(header);
     err = cut(w, error);
@@ -378,11 +379,10 @@ int list_writer_resume(int fd, const char *name,
                        const struct list_point *point,
                        struct list_writer **writer, struct error *error)
 {
-    struct list_writer *w;
-    int err = writer_alloc(fd, name, header, &w, error);
+    struct list_writer *w = writer_alloc(fd, name, header, error);
 
-    if (err)
-        return err;
+    if (!w)
+        return error->code;
     w->start = w->len = w->check.md_size;
     memcpy(w->buf, point->check, w->len);
     w->skip = point->blocks;
@@ -390,9 +390,9 @@ int list_writer_resume(int fd, const char *name,
     w->end = point->end;
     if (ftruncate(fd, (off_t)point->offset) ||
         lseek(fd, (off_t)point->offset, SEEK_SET) < 0) {
-        err = write_error(w, errno, error);
+        write_error(w, errno, error);
         list_writer_free(w);
-        return err;
+        return error->code;
     }
     *writer = w;
     return 0;

@@ -162,9 +162,10 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
     struct nbd_client *c = calloc(1, sizeof(*c));
     int err;
 
-    if (c && bitmap)
-        c->bitmap = nbd_bitmap_context(bitmap);
-    if (!c || (bitmap && !c->bitmap)) {
+    if (!c)
+        return error_no_memory(error, target->name);
+    c->bitmap = bitmap ? nbd_bitmap_context(bitmap) : NULL;
+    if (bitmap && !c->bitmap) {
         free(c);
         return error_no_memory(error, target->name);
     }
