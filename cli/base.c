@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "cli/changes.h"
 #include "cli/digest-option.h"
@@ -65,6 +66,16 @@ static void base_free(struct known *known)
 
 /* --- the list ----------------------------------------------------------- */
 
+static int refuse_length(const struct base *b, const struct image *image,
+                         uint64_t length, struct error *error)
+{
+    return error_set(error, EINVAL,
+                     "%s: is the list of a disk of %" PRIu64
+                     " bytes, but the disk of '%s' has %" PRIu64,
+                     list_reader_name(b->list), length, image->name,
+                     image->size);
+}
+
 static int check_header(const struct options *o, const struct image *image,
                         const struct base *b, struct error *error)
 {
@@ -83,11 +94,41 @@ static int check_header(const struct options *o, const struct image *image,
     if (header->first_block)
         return refuse_part(b, error);
     if (header->length != LIST_LENGTH_UNKNOWN && header->length != image->size)
-        return error_set(error, EINVAL,
-                         "%s: is the list of a disk of %" PRIu64
-                         " bytes, but the disk of '%s' has %" PRIu64,
-                         name, header->length, image->name, image->size);
+        return refuse_length(b, image, header->length, error);
     return 0;
+}
+
+/*
+ * Verify a list to its end, then go back to its beginning. A run that is killed
+ * leaves digests of it in the part of the new list, and nobody would look at
+ * the rest of it any more.
+ */
+static int verify_first(const struct options *o, const struct image *image,
+                        struct base *b, struct error *error)
+{
+    struct list_run run;
+    struct sink_end end;
+    int err;
+
+    if (lseek(b->input.fd, 0, SEEK_CUR) < 0)
+        return error_set(error, errno,
+                         "%s: with --write-list, the --base option requires a "
+                         "list in a file, which is read twice",
+                         o->digest_list.base);
+    do
+        err = list_reader_next(b->input.reader, 0, &run, error);
+    while (!err && run.blocks);
+    if (err)
+        return err;
+    list_reader_end(b->input.reader, &end);
+    if (!end.md_len)
+        return refuse_part(b, error);
+    if (end.length != image->size)
+        return refuse_length(b, image, end.length, error);
+    b->list = NULL;
+    err = list_input_again(&b->input, o, o->digest_list.base, error);
+    b->list = b->input.reader;
+    return err;
 }
 
 /* --- what has changed --------------------------------------------------- */
@@ -177,6 +218,8 @@ static int fill(const struct options *o, const struct engine_input *input,
         return err;
     b->list = b->input.reader;
     err = check_header(o, input->image, b, error);
+    if (!err && o->digest_list.write)
+        err = verify_first(o, input->image, b, error);
     if (!err)
         err = find_changes(o, input, b, error);
     return err ? err : find_unchanged(input, b, error);

@@ -34,12 +34,19 @@ static int refuse_image(const struct list_input *in, const char *name,
                      name, format);
 }
 
-int list_input_open(struct list_input *in, const struct options *o,
-                    const char *name, struct error *error)
+static int read_header(struct list_input *in, const struct options *o,
+                       const char *name, struct error *error)
 {
     const struct list_reader_options options = {
         .max_size = o->image.max_size,
     };
+
+    return list_reader_new(in->fd, name, &options, &in->reader, error);
+}
+
+int list_input_open(struct list_input *in, const struct options *o,
+                    const char *name, struct error *error)
+{
     int err;
 
     *in = (struct list_input){ .fd = STDIN_FILENO };
@@ -50,7 +57,17 @@ int list_input_open(struct list_input *in, const struct options *o,
     err = refuse_image(in, name, error);
     if (err)
         return err;
-    return list_reader_new(in->fd, name, &options, &in->reader, error);
+    return read_header(in, o, name, error);
+}
+
+int list_input_again(struct list_input *in, const struct options *o,
+                     const char *name, struct error *error)
+{
+    list_reader_free(in->reader);
+    in->reader = NULL;
+    if (lseek(in->fd, 0, SEEK_SET) < 0)
+        return error_set(error, errno, "%s: %s", name, strerror(errno));
+    return read_header(in, o, name, error);
 }
 
 void list_input_close(struct list_input *in)

@@ -17,6 +17,11 @@ struct list_input {
  * in place. Close with list_input_close(), also after an error. */
 int list_input_open(struct list_input *in, const struct options *o,
                     const char *name, struct error *error);
+
+/* Read the list again from its beginning. Its file must be one that can be read
+ * twice. */
+int list_input_again(struct list_input *in, const struct options *o,
+                     const char *name, struct error *error);
 void list_input_close(struct list_input *in);
 
 #endif

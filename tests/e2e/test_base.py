@@ -274,8 +274,29 @@ def test_no_part_of_a_bad_list(fails, tmp_path):
                                            length=list_oracle.UNKNOWN))
     assert fails("--digest=sha512/1024", f"--write-list={tmp_path}/new", f"--base={old}",
                  ranges(tmp_path / "ranges"), path) == \
-        f"{old}: is the list of a disk of 20971008 bytes, but this one has 20971520"
+        f"{old}: is the list of a disk of 20971008 bytes, but the disk of '{path}' has 20971520"
     assert sorted(os.listdir(tmp_path)) == ["disk", "old", "ranges"]
+
+
+def test_list_is_verified_before_its_digests_are_written(disksum, fails, disk, tmp_path):
+    """A run that is killed cannot do so afterwards. So nothing of the image is read first, and
+    a list in a pipe cannot be the base of another that is written."""
+    path, old, content = disk
+    broken = bytearray(open(old, "rb").read())
+    broken[-1] ^= 1
+    (tmp_path / "broken").write_bytes(broken)
+    done = disksum(f"--write-list={tmp_path}/new", f"--base={tmp_path}/broken",
+                   ranges(tmp_path / "ranges", (0, len(content))), path, check=False,
+                   env={"DISKSUM_DEBUG": "map"})
+    assert done.returncode == 1 and "a wrong check" in done.stderr
+    assert "map:" not in done.stderr and not (tmp_path / "new.part").exists()
+
+    whole = open(old, "rb").read()
+    assert fails(f"--write-list={tmp_path}/new", "--base=-", ranges(tmp_path / "ranges"), path,
+                 input=whole) == "-: with --write-list, the --base option requires a list in a " \
+        "file, which is read twice"
+    assert disksum("--base=-", ranges(tmp_path / "ranges"), path, input=whole).stdout == \
+        disksum(path).stdout
 
 
 # --- together with --shard ---------------------------------------------------------
