@@ -33,26 +33,38 @@ bool is_zero(const void *buf, size_t len)
 
 /*
  * To hash a block of zeros takes longer than to open, read and hash a small
- * file. A thread that hashes many of them needs the same digest each time.
+ * file. A thread that hashes many of them needs the same digest each time; one
+ * that also writes a list, whose checks have another block size, needs two.
  */
-static __thread struct {
+#define REMEMBERED 2
+
+static __thread struct remembered {
     char name[32]; /* of the digest; empty: none is known */
     size_t len;
     unsigned char md[BLKHASH_MAX_MD_SIZE];
-} last;
+} remembered[REMEMBERED];
+static __thread unsigned oldest;
 
-static bool is_known(const char *name, size_t len)
+/* NULL: it is not known. */
+static const unsigned char *find(const char *name, size_t len)
 {
-    return last.len == len && strcmp(last.name, name) == 0;
+    for (unsigned i = 0; i < REMEMBERED; i++) {
+        if (remembered[i].len == len && strcmp(remembered[i].name, name) == 0)
+            return remembered[i].md;
+    }
+    return NULL;
 }
 
 static void remember(const char *name, size_t len, const unsigned char *md)
 {
-    if (strlen(name) >= sizeof(last.name))
+    struct remembered *r = &remembered[oldest];
+
+    if (strlen(name) >= sizeof(r->name))
         return;
-    strcpy(last.name, name);
-    last.len = len;
-    memcpy(last.md, md, sizeof(last.md));
+    oldest = (oldest + 1) % REMEMBERED;
+    strcpy(r->name, name);
+    r->len = len;
+    memcpy(r->md, md, sizeof(r->md));
 }
 
 static int compute(struct digest_ctx *ctx, size_t len, unsigned char *md)
@@ -72,10 +84,11 @@ static int compute(struct digest_ctx *ctx, size_t len, unsigned char *md)
 int zero_digest(struct digest_ctx *ctx, const char *name, size_t len,
                 unsigned char md[BLKHASH_MAX_MD_SIZE])
 {
+    const unsigned char *known = find(name, len);
     int err;
 
-    if (is_known(name, len)) {
-        memcpy(md, last.md, sizeof(last.md));
+    if (known) {
+        memcpy(md, known, BLKHASH_MAX_MD_SIZE);
         return 0;
     }
     memset(md, 0, BLKHASH_MAX_MD_SIZE);
