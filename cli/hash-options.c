@@ -94,6 +94,7 @@ static const struct option_info options[] = {
     {
         .name = "list-digests",
         .blksum_letter = 'l',
+        .brief = "print the names",
         .help = "print the names of the digests",
         .set = list_digests_option,
     },
@@ -126,7 +127,6 @@ static const struct option_info options[] = {
         .argument = "DEF",
         .kind = "object",
         .words = objects,
-        .brief = "secret, TLS keys",
         .help = "secret or TLS credentials for QEMU and NBD",
         .set = add_object,
     },

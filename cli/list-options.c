@@ -99,7 +99,7 @@ static const struct option_info options[] = {
     {
         .name = "base-image",
         .argument = "FILE",
-        .brief = "changes above it",
+        .brief = "layers above it",
         .help = "the file of the backing chain that the list is of",
         .set = set_base_image,
     },

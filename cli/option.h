@@ -28,8 +28,9 @@ struct option_info {
     const char *argument; /* the name of its argument; NULL: it takes none */
     bool optional;        /* the long option does not require its argument */
 
-    const char *brief; /* for --help: 16 characters at most; NULL: only the name
-                        * of the option is there */
+    const char *brief; /* for --help: 15 characters, or 16 in the right column;
+                        * NULL: only the name of the option is there. What has
+                        * another letter in blksum needs one. */
     const char *help;  /* for completions; NULL: the option is hidden */
 
     /* What completes the argument: see cli/option-list.h. */

@@ -84,6 +84,7 @@ static const struct option_info options[] = {
     {
         .name = "cache",
         .blksum_letter = 'c',
+        .brief = "-T writeback",
         .help = "read through the page cache",
         .set = set_buffered,
     },
