@@ -116,11 +116,12 @@ static int fill_sink(const struct ring *ring, struct sink *sink,
         const struct run *run = &slot->runs[i];
 
         err = sink->zero(sink, run->zero_blocks, error);
-        if (!err && run->known_blocks)
+        if (!err && run->known_blocks) {
             err = sink->digests(sink, known_mds, run->known_blocks, error);
+            known_mds += run->known_blocks * ring->md_size;
+        }
         if (!err)
             err = sink->digests(sink, mds, run->data_blocks, error);
-        known_mds += run->known_blocks * ring->md_size;
         mds += run->data_blocks * ring->md_size;
     }
     return err;

@@ -85,11 +85,11 @@ static void make_content(size_t size)
         at += n + random_number() % 100000;
     }
     for (int i = 0; i < 2; i++) {
-        for (size_t u = 0; u < UNITS; u++) {
+        memset(holes[i], 0, sizeof(holes[i]));
+        for (size_t u = 0; (u + 1) * units[i] <= size; u++) {
             const unsigned char *p = bytes[i] + u * units[i];
 
-            holes[i][u] = (u + 1) * units[i] <= size && p[0] == 0 &&
-                          memcmp(p, p + 1, units[i] - 1) == 0 &&
+            holes[i][u] = p[0] == 0 && memcmp(p, p + 1, units[i] - 1) == 0 &&
                           random_number() % 4;
         }
     }
