@@ -282,18 +282,30 @@ static uint64_t cpu_time(void)
     return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
 }
 
+/* One side of a pair may have no reads, and no list of them either. */
+static size_t reads_of_round(const struct job *side)
+{
+    return side->round_end - side->round;
+}
+
 /* Submit the reads of a round that are not finished. */
 static int submit_reads(struct worker *w, struct job *job, struct error *error)
 {
     for (struct job *side = job; side; side = side->second) {
-        if (queues_prepare(&w->queues, &side->reads[side->round],
-                           side->round_end - side->round, error))
+        size_t count = reads_of_round(side);
+
+        if (count &&
+            queues_prepare(&w->queues, &side->reads[side->round], count, error))
             return error->code;
     }
     job->reads_left = 0;
-    for (struct job *side = job; side; side = side->second)
-        job->reads_left += queues_submit(&w->queues, &side->reads[side->round],
-                                         side->round_end - side->round);
+    for (struct job *side = job; side; side = side->second) {
+        size_t count = reads_of_round(side);
+
+        if (count)
+            job->reads_left +=
+                queues_submit(&w->queues, &side->reads[side->round], count);
+    }
     w->in_flight++;
     return 0;
 }
