@@ -128,7 +128,8 @@ static int verify_first(const struct options *o, const struct image *image,
     b->list = NULL;
     err = list_input_again(&b->input, o, o->digest_list.base, error);
     b->list = b->input.reader;
-    return err;
+    /* Who can write to it may have replaced its header. */
+    return err ? err : check_header(o, image, b, error);
 }
 
 /* --- what has changed --------------------------------------------------- */

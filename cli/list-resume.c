@@ -132,7 +132,11 @@ int list_resume(const struct whole_file *file, int again,
     err = list_reader_new(again, file->part, &partial, &reader, error);
     if (err)
         return err;
-    err = known_of_part(reader, header->length, known, error);
+    /* Who can write to it may have replaced its header. */
+    err =
+        compare_headers(file->part, list_reader_header(reader), header, error);
+    if (!err)
+        err = known_of_part(reader, header->length, known, error);
     if (err)
         list_reader_free(reader);
     return err;
