@@ -103,8 +103,8 @@ static bool is_missing(const struct options *o, const struct checksum *c)
 static void compare(struct list *list, const struct sum *sum,
                     const struct engine_result *result)
 {
-    if (result->md_len == sum->md_len &&
-        memcmp(result->md, sum->md, sum->md_len) == 0) {
+    if (result->sums[0].md_len == sum->md_len &&
+        memcmp(result->sums[0].md, sum->md, sum->md_len) == 0) {
         list->matched++;
         if (list->o->list.verbosity != VERBOSITY_QUIET)
             verdict(list, sum, "OK");
@@ -166,9 +166,9 @@ static void limit_memory(struct engine_options *o)
 {
     uint64_t slots =
         ((uint64_t)o->threads * o->queue_depth * o->read_size + BLOCK_MEMORY) /
-        o->block_size;
+        o->hashes[0].block_size;
 
-    if (o->block_size <= o->read_size)
+    if (o->hashes[0].block_size <= o->read_size)
         return;
     if (slots < o->threads)
         o->threads = slots ? slots : 1;
@@ -196,14 +196,14 @@ static int check_line(struct list *list, char *line, size_t len)
     }
     if (!err) {
         if (*sum.digest)
-            o.engine.digest = sum.digest;
-        if (sum.block_size && sum.block_size != o.engine.block_size) {
-            o.engine.block_size = sum.block_size;
+            o.engine.hashes[0].digest = sum.digest;
+        if (sum.block_size && sum.block_size != o.engine.hashes[0].block_size) {
+            o.engine.hashes[0].block_size = sum.block_size;
             limit_memory(&o.engine);
         }
         if (!is_trusted_with_secrets(&o, sum.name))
             o.image.object_count = 0;
-        err = fits_digest(&sum, o.engine.digest, &why) ? 0 : EINVAL;
+        err = fits_digest(&sum, o.engine.hashes[0].digest, &why) ? 0 : EINVAL;
     }
     if (err == EINVAL) {
         list->foreign |= sum.foreign;

@@ -87,8 +87,8 @@ static int compare_image(struct diff *d, struct list_compare *compare,
     struct engine_input input = side->input;
     struct sink *sink = list_compare_sink(compare);
 
-    o.engine.block_size = header->block_size;
-    o.engine.digest = header->digest;
+    o.engine.hashes[0].block_size = header->block_size;
+    o.engine.hashes[0].digest = header->digest;
     input.sinks = &sink;
     input.sink_count = 1;
     return run_engine(&o, &input, &d->result, error);

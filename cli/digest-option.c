@@ -37,7 +37,7 @@ enum options_result block_size_option(struct options *o, char *argument)
                       argument, SECTOR_SIZE);
         return OPTIONS_BAD;
     }
-    o->engine.block_size = size;
+    o->engine.hashes[0].block_size = size;
     return OPTIONS_RUN;
 }
 
@@ -46,7 +46,7 @@ enum options_result digest_option(struct options *o, char *argument)
 {
     char *slash = strrchr(argument, '/');
 
-    o->engine.digest = argument;
+    o->engine.hashes[0].digest = argument;
     if (!slash || digest_exists(argument))
         return OPTIONS_RUN;
     *slash = 0;
@@ -127,16 +127,16 @@ enum options_result digest_option_check(const struct engine_options *engine)
 {
     const char *kernel = getenv("BLKHASH_SHA256");
 
-    if (digest_exists(engine->digest))
+    if (digest_exists(engine->hashes[0].digest))
         return OPTIONS_RUN;
     if (errno == ENOTSUP && !kernel_is_missing(kernel)) {
         usage_message("unknown digest '%s'; see --list-digests",
-                      engine->digest);
+                      engine->hashes[0].digest);
         return OPTIONS_BAD;
     }
     if (errno == ENOTSUP)
         missing_kernel_message(kernel);
     else
-        message("digest '%s': %s", engine->digest, strerror(errno));
+        message("digest '%s': %s", engine->hashes[0].digest, strerror(errno));
     return OPTIONS_FAILED;
 }

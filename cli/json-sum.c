@@ -78,9 +78,11 @@ static bool add_result(struct json_object *object, const struct options *o,
     return json_add_text(object, "format", image ? image->format : "raw") &&
            json_add_number(object, "virtual-size", r->length) &&
            json_add_text(object, "construction", CONSTRUCTION) &&
-           add_digest(object, o->engine.digest) &&
-           json_add_number(object, "block-size", o->engine.block_size) &&
-           add_checksum(object, r->md, r->md_len) && add_chain(object, image) &&
+           add_digest(object, o->engine.hashes[0].digest) &&
+           json_add_number(object, "block-size",
+                           o->engine.hashes[0].block_size) &&
+           add_checksum(object, r->sums[0].md, r->sums[0].md_len) &&
+           add_chain(object, image) &&
            (!o->digest_list.write ||
             json_add_name(object, "list", o->digest_list.write)) &&
            json_add_number(object, "data", r->counts.data) &&

@@ -157,11 +157,11 @@ static int make_header(const struct options *o,
         .image = input->image,
         .options = &o->image,
     };
-    const char *digest = digest_option_name(o->engine.digest);
+    const char *digest = digest_option_name(o->engine.hashes[0].digest);
     size_t len = strlen(digest);
 
     *header = (struct list_header){
-        .block_size = o->engine.block_size,
+        .block_size = o->engine.hashes[0].block_size,
         .first_block = input->first_block,
         .length = input->image ? input->image->size : LIST_LENGTH_UNKNOWN,
     };
@@ -241,7 +241,8 @@ static int choose_part(const struct options *o, struct engine_input *input,
                          "%s: is a pipe: it cannot be divided into parts",
                          input->name);
     size = input->image->size;
-    blocks = size / o->engine.block_size + (size % o->engine.block_size != 0);
+    blocks = size / o->engine.hashes[0].block_size +
+             (size % o->engine.hashes[0].block_size != 0);
     input->is_part = true;
     input->first_block = cut(blocks, shard->index - 1, shard->count);
     input->blocks =

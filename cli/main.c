@@ -59,10 +59,10 @@ static void write_line(const struct options *o, const struct checksum *c)
 {
     const struct sums_line line = {
         .name = c->name,
-        .digest = o->engine.digest,
-        .block_size = o->engine.block_size,
-        .md = c->result.md,
-        .md_len = c->result.md_len,
+        .digest = o->engine.hashes[0].digest,
+        .block_size = o->engine.hashes[0].block_size,
+        .md = c->result.sums[0].md,
+        .md_len = c->result.sums[0].md_len,
     };
 
     sums_write(stdout, &o->list, &line);

@@ -59,8 +59,8 @@ static void print_speed(const struct options *o, const struct checksum *c)
     message("%s: read %s in %.3f s, %s/s; %s in blocks of %zu bytes by %s, "
             "threads: %u",
             c->input.name, format_size(r->counts.read, read), c->seconds,
-            format_size(speed, rate), o->engine.digest, o->engine.block_size,
-            r->kernel, r->threads);
+            format_size(speed, rate), o->engine.hashes[0].digest,
+            o->engine.hashes[0].block_size, r->kernel, r->threads);
 }
 
 /* Whether a name of a digest is one of SHA-256, which has kernels. */
@@ -146,7 +146,7 @@ void report_print(const struct options *o, const struct checksum *c,
 
     print_content(o, c);
     print_speed(o, c);
-    if (is_sha256(o->engine.digest))
+    if (is_sha256(o->engine.hashes[0].digest))
         print_kernel(c->result.kernel);
     read_choice_figures(read_choice_shared(), &figures);
     print_read_method(c->input.name, &figures, before);

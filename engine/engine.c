@@ -64,8 +64,9 @@ void engine_default_options(struct engine_options *options)
         .threads = count < DEFAULT_MAX_THREADS ? count : DEFAULT_MAX_THREADS,
         .queue_depth = DEFAULT_QUEUE_DEPTH,
         .read_size = DEFAULT_READ_SIZE,
-        .block_size = BLKHASH_DEFAULT_BLOCK_SIZE,
-        .digest = BLKHASH_DEFAULT_DIGEST,
+        .hashes = { { .digest = BLKHASH_DEFAULT_DIGEST,
+                      .block_size = BLKHASH_DEFAULT_BLOCK_SIZE } },
+        .hash_count = 1,
     };
 }
 
@@ -95,7 +96,8 @@ static int make_sinks(struct engine *e, const struct engine_options *o,
     if (!e->sinks)
         return ENOMEM;
     if (!e->image || e->source->size == e->image->size) {
-        err = root_sink_new(o->block_size, o->digest, input->name, &e->root);
+        err = root_sink_new(o->hashes[0].block_size, o->hashes[0].digest,
+                            input->name, &e->root);
         if (err)
             return err;
         e->sinks[e->sink_count++] = e->root;
@@ -111,9 +113,9 @@ static int make_source(struct engine *e, const struct engine_options *o,
     if (e->other)
         return pair_source_new(e->image, e->other, &e->source);
     if (e->image)
-        return image_source_new(input, o->block_size, md_size(e),
+        return image_source_new(input, o->hashes[0].block_size, md_size(e),
                                 e->sizes.known_blocks, &e->source);
-    return pipe_source_new(input, o->block_size, &e->source);
+    return pipe_source_new(input, o->hashes[0].block_size, &e->source);
 }
 
 static int make_parts(struct engine *e, const struct engine_options *o,
@@ -123,7 +125,8 @@ static int make_parts(struct engine *e, const struct engine_options *o,
     int err;
 
     if (!e->other) {
-        e->leaf = blkhash_leaf_new(o->block_size, o->digest);
+        e->leaf =
+            blkhash_leaf_new(o->hashes[0].block_size, o->hashes[0].digest);
         if (!e->leaf)
             return errno;
     }
@@ -306,8 +309,8 @@ static int end_sinks(struct engine *e, struct engine_result *result,
 
     for (size_t i = 0; !err && i < e->sink_count; i++)
         err = e->sinks[i]->end(e->sinks[i], &end, error);
-    memcpy(result->md, end.md, end.md_len);
-    result->md_len = end.md_len;
+    memcpy(result->sums[0].md, end.md, end.md_len);
+    result->sums[0].md_len = end.md_len;
     return err;
 }
 

@@ -26,12 +26,20 @@
 #define ENGINE_MIN_READ_SIZE (4 * KiB)
 #define ENGINE_MAX_READ_SIZE (64 * MiB)
 
+/* A checksum to compute. */
+struct engine_hash {
+    const char *digest;
+    size_t block_size;
+};
+
+#define ENGINE_MAX_HASHES 16
+
 struct engine_options {
     unsigned threads;     /* workers; fewer for a small image */
     unsigned queue_depth; /* slots in flight for each worker */
     size_t read_size;     /* bytes of data in a slot, at least a block */
-    size_t block_size;
-    const char *digest;
+    struct engine_hash hashes[ENGINE_MAX_HASHES];
+    unsigned hash_count; /* 1 */
 };
 
 /* The defaults for this machine. */
@@ -56,10 +64,14 @@ struct false_hole {
     uint64_t offset;  /* of the first byte, in the object */
 };
 
-struct engine_result {
+struct engine_sum {
     unsigned char md[BLKHASH_MAX_MD_SIZE];
     unsigned md_len; /* 0: only a part was hashed */
-    uint64_t length; /* of the whole disk */
+};
+
+struct engine_result {
+    struct engine_sum sums[ENGINE_MAX_HASHES]; /* of the hashes */
+    uint64_t length;                           /* of the whole disk */
     struct engine_counts counts;
     struct false_hole false_hole; /* the first one of its object */
     const char *kernel;           /* what hashed the blocks, for people; NULL:

@@ -58,12 +58,13 @@ static size_t largest_cluster(const struct image *image)
 static size_t align_blocks(size_t blocks, size_t for_cluster,
                            const struct engine_options *o)
 {
-    size_t low_bit = o->block_size & -o->block_size;
+    size_t low_bit = o->hashes[0].block_size & -o->hashes[0].block_size;
     size_t step = low_bit < SLOT_ALIGNMENT ? SLOT_ALIGNMENT / low_bit : 1;
     size_t aligned = blocks - blocks % step;
 
     if (blocks < step)
-        return step * o->block_size <= 4 * o->read_size ? step : blocks;
+        return step * o->hashes[0].block_size <= 4 * o->read_size ? step
+                                                                  : blocks;
     return aligned >= for_cluster ? aligned : aligned + step;
 }
 
@@ -73,14 +74,17 @@ static size_t align_blocks(size_t blocks, size_t for_cluster,
 static size_t slot_blocks(const struct engine_options *o,
                           const struct image *image)
 {
-    size_t blocks = min_size(o->read_size / o->block_size, SLOT_MAX_BLOCKS);
+    size_t blocks =
+        min_size(o->read_size / o->hashes[0].block_size, SLOT_MAX_BLOCKS);
     size_t for_cluster =
-        (largest_cluster(image) + o->block_size - 1) / o->block_size;
+        (largest_cluster(image) + o->hashes[0].block_size - 1) /
+        o->hashes[0].block_size;
 
     blocks = max_size(blocks, max_size(for_cluster, 1));
     blocks = align_blocks(blocks, for_cluster, o);
-    if (image && image->size / o->block_size < blocks)
-        blocks = (image->size + o->block_size - 1) / o->block_size;
+    if (image && image->size / o->hashes[0].block_size < blocks)
+        blocks = (image->size + o->hashes[0].block_size - 1) /
+                 o->hashes[0].block_size;
     return max_size(blocks, 1);
 }
 
@@ -115,7 +119,7 @@ static size_t round_size(const struct sizes *s, const struct image *image)
 /* The size of a slot that the options ask for. */
 static size_t asked_size(const struct engine_options *o)
 {
-    return max_size(o->read_size, o->block_size);
+    return max_size(o->read_size, o->hashes[0].block_size);
 }
 
 /* The memory that a job may need beyond a slot of the size that was asked for.
@@ -125,7 +129,7 @@ static uint64_t extra_memory(const struct sizes *s,
                              const struct image *image)
 {
     size_t asked = asked_size(o);
-    uint64_t extra = job_list_size(o->block_size);
+    uint64_t extra = job_list_size(o->hashes[0].block_size);
 
     if (s->slot_size > asked)
         extra += s->slot_size - asked;
@@ -184,7 +188,7 @@ void sizes_choose(struct sizes *sizes, const struct engine_options *options,
 
     *sizes = (struct sizes){
         .slot_blocks = blocks,
-        .slot_size = blocks * options->block_size,
+        .slot_size = blocks * options->hashes[0].block_size,
         .queue_depth = options->queue_depth,
     };
     sizes->threads = thread_count(options, image, sizes->slot_size);
@@ -208,7 +212,7 @@ void sizes_choose_pair(struct sizes *sizes,
      * as many threads need that read half as much. */
     o.threads *= 2;
     o.read_size = max_size(o.read_size / 2, SECTOR_SIZE);
-    o.block_size = SECTOR_SIZE;
+    o.hashes[0].block_size = SECTOR_SIZE;
     sizes_choose(sizes, &o, &image);
     sizes->threads = max_size(sizes->threads / 2, 1);
 }

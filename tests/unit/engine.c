@@ -54,8 +54,8 @@ static int checksum_for(struct memory_reader *m, struct engine_options *options,
     test_case("size %llu, threads %u, depth %u, read size %zu, block size %zu, "
               "fail_read %llu, fail_extent %llu, end %llu",
               (unsigned long long)m->reader.size, options->threads,
-              options->queue_depth, options->read_size, options->block_size,
-              (unsigned long long)m->fail_read,
+              options->queue_depth, options->read_size,
+              options->hashes[0].block_size, (unsigned long long)m->fail_read,
               (unsigned long long)m->fail_extent, (unsigned long long)m->end);
     assert_int_equal(image_open_reader(
                          &m->reader, &(struct image_options){ .format = "raw" },
@@ -93,7 +93,7 @@ static struct engine_options random_options(void)
     options.threads = 1 + random_number() % 8;
     options.queue_depth = 1 + random_number() % 32;
     options.read_size = 4096 << random_number() % 9;
-    options.block_size = block_sizes[random_number() % 4];
+    options.hashes[0].block_size = block_sizes[random_number() % 4];
     return options;
 }
 
@@ -108,9 +108,10 @@ static void check(struct memory_reader *m, struct engine_options *options)
     assert_int_equal(checksum(m, options, &r, &error), 0);
     memcpy(padded, m->bytes, m->reader.size);
     memset(padded + m->reader.size, 0, size - m->reader.size);
-    oracle_checksum("sha256", options->block_size, padded, size, expected);
-    assert_int_equal(r.md_len, MD);
-    assert_memory_equal(r.md, expected, MD);
+    oracle_checksum("sha256", options->hashes[0].block_size, padded, size,
+                    expected);
+    assert_int_equal(r.sums[0].md_len, MD);
+    assert_memory_equal(r.sums[0].md, expected, MD);
     assert_int_equal(r.length, size);
     assert_int_equal(r.counts.data + r.counts.zero + r.counts.hole, size);
     assert_true(r.counts.read <= m->reader.size);
@@ -199,12 +200,12 @@ static void test_sinks(void **state)
         m.holes = holes;
         m.reverse = random_number() % 2;
         m.reader.cached = random_number() % 2;
-        second_root_init(&s, options.block_size);
+        second_root_init(&s, options.hashes[0].block_size);
         assert_int_equal(checksum_for(&m, &options, &s.sink, &r, &error), 0);
         assert_int_equal(s.end.length, r.length);
         assert_int_equal(s.end.md_len, MD);
-        assert_memory_equal(s.end.md, r.md, MD);
-        assert_memory_equal(s.md, r.md, MD);
+        assert_memory_equal(s.end.md, r.sums[0].md, MD);
+        assert_memory_equal(s.md, r.sums[0].md, MD);
         blkhash_root_free(s.root);
     }
 }
@@ -222,7 +223,7 @@ static void test_sink_errors(void **state)
 
         memory_reader_init(&m, bytes, SIZE);
         m.reader.cached = random_number() % 2;
-        second_root_init(&s, options.block_size);
+        second_root_init(&s, options.hashes[0].block_size);
         s.calls_left = random_number() % 3;
         assert_int_equal(checksum_for(&m, &options, &s.sink, &r, &error),
                          ENOSPC);
@@ -268,7 +269,7 @@ static void test_asks_once_per_extent(void **state)
     }
     engine_default_options(&options);
     options.read_size = 4096;
-    options.block_size = 512;
+    options.hashes[0].block_size = 512;
     memory_reader_init(&m, bytes, SIZE);
     m.unit = SECTOR_SIZE;
     m.holes = sectors;

@@ -169,7 +169,7 @@ static void check_answer(const struct run *r, const struct known_run *found,
                          uint64_t first, uint64_t i)
 {
     static const unsigned char zeros[1 << 18];
-    const uint64_t block_size = r->options.block_size;
+    const uint64_t block_size = r->options.hashes[0].block_size;
     const unsigned char *bytes = new + (first + i) * block_size;
     uint64_t left = r->memory.reader.size - (first + i) * block_size;
     uint64_t length = left < block_size ? left : block_size;
@@ -253,8 +253,8 @@ static bool is_unchanged_in_part(const struct run *r, uint64_t block)
 
 static uint64_t part_length(const struct run *r)
 {
-    uint64_t start = first_block * r->options.block_size;
-    uint64_t end = end_block * r->options.block_size;
+    uint64_t start = first_block * r->options.hashes[0].block_size;
+    uint64_t end = end_block * r->options.hashes[0].block_size;
     uint64_t size = r->memory.reader.size;
 
     return (end < size ? end : size) - (start < size ? start : size);
@@ -291,7 +291,7 @@ static void hash_part(struct run *r, int base, struct sink *root)
     r->memory.bytes = new;
     r->input.known = NULL;
     fd = write_list(r, false);
-    assert_int_equal(r->result.md_len, all ? MD : 0);
+    assert_int_equal(r->result.sums[0].md_len, all ? MD : 0);
     assert_int_equal(r->result.length, size);
     assert_int_equal(r->result.counts.known, 0);
     if (base >= 0) {
@@ -317,8 +317,9 @@ static void test_parts(void **state)
         changes_free(&make_changes(size)->changes);
         run_init(&r, old, size);
         base = write_list(&r, false);
-        assert_int_equal(
-            root_sink_new(r.options.block_size, "sha256", LIST_NAME, &root), 0);
+        assert_int_equal(root_sink_new(r.options.hashes[0].block_size, "sha256",
+                                       LIST_NAME, &root),
+                         0);
         end_block = 0;
         for (unsigned part = 1; part <= count; part++) {
             first_block = end_block;
@@ -326,7 +327,8 @@ static void test_parts(void **state)
             hash_part(&r, base, root);
         }
         assert_int_equal(root->end(root, &end, &r.error), 0);
-        oracle_checksum("sha256", r.options.block_size, new, size, expected);
+        oracle_checksum("sha256", r.options.hashes[0].block_size, new, size,
+                        expected);
         assert_memory_equal(end.md, expected, MD);
         root_sink_free(root);
         close(base);
@@ -438,8 +440,8 @@ static void test_first_fault(void **state)
         r.input.known = known;
         assert_int_equal(run(&r), EIO);
         /* What has changed is asked at the start of a block. */
-        rest = changes->fail % r.options.block_size;
-        rest = rest ? r.options.block_size - rest : 0;
+        rest = changes->fail % r.options.hashes[0].block_size;
+        rest = rest ? r.options.hashes[0].block_size - rest : 0;
         if (r.memory.fail_read < changes->fail + rest)
             snprintf(expected, sizeof(expected),
                      "memory: read error at offset %u: Input/output error",

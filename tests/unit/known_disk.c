@@ -130,7 +130,7 @@ void run_init(struct run *r, const unsigned char *bytes, uint64_t size)
     r->options.threads = 1 + random_number() % 4;
     r->options.queue_depth = 1 + random_number() % 16;
     r->options.read_size = 4096 << random_number() % 8;
-    r->options.block_size = block_sizes[random_number() % 5];
+    r->options.hashes[0].block_size = block_sizes[random_number() % 5];
     memory_reader_init(&r->memory, bytes, size);
     r->memory.unit = SECTOR_SIZE;
     r->memory.holes = random_number() % 2 ? holes : NULL;
@@ -141,7 +141,7 @@ void run_init(struct run *r, const unsigned char *bytes, uint64_t size)
 
 uint64_t run_blocks(const struct run *r)
 {
-    uint64_t block_size = r->options.block_size;
+    uint64_t block_size = r->options.hashes[0].block_size;
 
     return (r->memory.reader.size + block_size - 1) / block_size;
 }
@@ -158,7 +158,7 @@ int run(struct run *r)
               "part %d %llu+%llu",
               (unsigned long long)r->memory.reader.size, r->options.threads,
               r->options.queue_depth, r->options.read_size,
-              r->options.block_size, r->input.is_part,
+              r->options.hashes[0].block_size, r->input.is_part,
               (unsigned long long)r->input.first_block,
               (unsigned long long)r->input.blocks);
     assert_int_equal(
@@ -186,16 +186,16 @@ void assert_checksum(const struct run *r, const unsigned char *content)
 {
     unsigned char expected[MD];
 
-    oracle_checksum("sha256", r->options.block_size, content,
+    oracle_checksum("sha256", r->options.hashes[0].block_size, content,
                     r->memory.reader.size, expected);
-    assert_int_equal(r->result.md_len, MD);
-    assert_memory_equal(r->result.md, expected, MD);
+    assert_int_equal(r->result.sums[0].md_len, MD);
+    assert_memory_equal(r->result.sums[0].md, expected, MD);
 }
 
 int write_list(struct run *r, bool pipe)
 {
     struct list_header header = {
-        .block_size = r->options.block_size,
+        .block_size = r->options.hashes[0].block_size,
         .first_block = r->input.first_block,
         .length = pipe ? LIST_LENGTH_UNKNOWN : r->memory.reader.size,
         .digest = "sha256",
@@ -221,7 +221,7 @@ int write_list(struct run *r, bool pipe)
 uint64_t hide(const struct run *r,
               bool (*is_known)(const struct run *r, uint64_t block))
 {
-    uint64_t block_size = r->options.block_size, hidden = 0;
+    uint64_t block_size = r->options.hashes[0].block_size, hidden = 0;
 
     memcpy(shown, new, SIZE);
     for (uint64_t i = 0; i < run_blocks(r); i++) {
@@ -261,10 +261,11 @@ uint64_t random_size(void)
 
 bool is_unchanged(const struct run *r, uint64_t block)
 {
-    uint64_t start = block * r->options.block_size;
+    uint64_t start = block * r->options.hashes[0].block_size;
 
-    for (uint64_t i = 0;
-         i < r->options.block_size && start + i < r->memory.reader.size; i++) {
+    for (uint64_t i = 0; i < r->options.hashes[0].block_size &&
+                         start + i < r->memory.reader.size;
+         i++) {
         if (touched[start + i])
             return false;
     }

@@ -189,7 +189,7 @@ static void test_content(void **state)
         assert_int_equal(r.length, length);
         assert_int_equal(r.counts.data + r.counts.hole, length);
         assert_int_equal(d.offset, length);
-        assert_int_equal(r.md_len, 0);
+        assert_int_equal(r.sums[0].md_len, 0);
     }
 }
 

@@ -14,8 +14,8 @@ static const struct engine_options defaults = {
     .threads = 4,
     .queue_depth = 8,
     .read_size = MiB,
-    .block_size = 64 * KiB,
-    .digest = "sha256",
+    .hashes = { { .digest = "sha256", .block_size = 64 * KiB } },
+    .hash_count = 1,
 };
 
 static struct sizes choose(const struct engine_options *o, uint64_t size,
@@ -63,7 +63,7 @@ static void test_slots(void **state)
         struct sizes s;
 
         test_case("block of %zu bytes", blocks[i]);
-        o.block_size = blocks[i];
+        o.hashes[0].block_size = blocks[i];
         s = choose(&o, 100 * GiB, 2 * MiB);
         assert_true(s.slot_size >= 2 * MiB);
         assert_int_equal(s.slot_size, s.slot_blocks * blocks[i]);
@@ -81,7 +81,8 @@ static void test_memory(void **state)
             .threads = 1 + random_number() % ENGINE_MAX_THREADS,
             .queue_depth = 1 + random_number() % ENGINE_MAX_QUEUE_DEPTH,
             .read_size = ENGINE_MIN_READ_SIZE << random_number() % 15,
-            .block_size = (size_t)512 << random_number() % 16,
+            .hashes = { { .block_size = (size_t)512 << random_number() % 16 } },
+            .hash_count = 1,
         };
         uint32_t cluster =
             random_number() % 2 ? 512U << random_number() % 13 : 0;
@@ -89,17 +90,19 @@ static void test_memory(void **state)
         struct sizes s;
 
         test_case("threads %u, depth %u, read size %zu, block %zu, cluster %u",
-                  o.threads, o.queue_depth, o.read_size, o.block_size, cluster);
+                  o.threads, o.queue_depth, o.read_size, o.hashes[0].block_size,
+                  cluster);
         s = choose(&o, UINT64_C(1) << 50, cluster);
         assert_in_range(s.threads, 1, o.threads);
         assert_in_range(s.queue_depth, 1, o.queue_depth);
 
-        asked = o.read_size > o.block_size ? o.read_size : o.block_size;
+        asked = o.read_size > o.hashes[0].block_size ? o.read_size
+                                                     : o.hashes[0].block_size;
         asked *= (uint64_t)o.threads * o.queue_depth;
         jobs = (uint64_t)s.threads * s.queue_depth;
-        used =
-            jobs * (s.slot_size + s.round_size + job_list_size(o.block_size) +
-                    s.known_blocks * BLKHASH_MAX_MD_SIZE);
+        used = jobs * (s.slot_size + s.round_size +
+                       job_list_size(o.hashes[0].block_size) +
+                       s.known_blocks * BLKHASH_MAX_MD_SIZE);
         if (cluster)
             used += jobs * job_cluster_list_size(s.slot_size) +
                     (uint64_t)s.threads * cluster;
