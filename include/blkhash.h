@@ -12,12 +12,15 @@
  * of sha256sum. A block of zeros has a known digest, so a hole of any size is
  * hashed without its bytes.
  *
- * There are three interfaces. Each can be used alone:
+ * There are three interfaces to this checksum. Each can be used alone:
  *
  *   stream   Bytes and holes in order -> checksum. Start here.
  *   leaf     Blocks -> their digests. For programs that have threads of their
  *            own, and blocks in no particular order.
  *   root     Digests of blocks and runs of zero blocks, in order -> checksum.
+ *
+ * A fourth, the plain digest, gives the digest H of the content, as sha256sum
+ * does. It has to hash every byte, one after the other.
  *
  * COMPATIBILITY
  *
@@ -414,6 +417,66 @@ int blkhash_root_final(struct blkhash_root *r, uint64_t length,
 
 /* Free a root. NULL is accepted. */
 void blkhash_root_free(struct blkhash_root *r);
+
+/* --- plain digest ------------------------------------------------------- */
+
+/*
+ * The digest of bytes in one stream, in progress: what sha256sum, b3sum, b2sum
+ * or md5sum print for a file with these bytes.
+ *
+ * It is not the checksum of the other interfaces, and cannot be compared with
+ * it. It is for programs that have to compare a disk with a digest that was
+ * made with such a tool. Each byte is hashed, also those of holes, at the speed
+ * of one stream on one core; no thread is started.
+ *
+ * After a fork(2) the child has a copy of it, and can use it, if no thread was
+ * using it at the time of the fork.
+ */
+struct blkhash_digest;
+
+/*
+ * Make a plain digest. Free it with blkhash_digest_free(). digest_name is as
+ * for blkhash_new(). What b2sum computes is "blake2b512".
+ *
+ * Errors: EINVAL, ENOTSUP, ENOMEM, EIO.
+ */
+struct blkhash_digest *blkhash_digest_new(const char *digest_name);
+
+/* The size of the digest. Returns 0 for NULL. */
+size_t blkhash_digest_size(const struct blkhash_digest *d);
+
+/*
+ * Add the len bytes at buf. They are hashed before the call returns.
+ *
+ * Errors: EINVAL (also after blkhash_digest_final()), EOVERFLOW, EIO, ENOMEM.
+ * After EINVAL and EOVERFLOW nothing was added, and the digest can still be
+ * used. After EIO and ENOMEM it is useless: further calls return the same
+ * error. It must still be freed.
+ */
+int blkhash_digest_update(struct blkhash_digest *d, const void *buf,
+                          size_t len);
+
+/*
+ * Add len zero bytes, as an update with a buffer of zeros does, and no faster:
+ * each of them is hashed before the call returns. A program that wants to stop
+ * in between adds a long run in parts; the digest is the same.
+ *
+ * Errors: as in blkhash_digest_update().
+ */
+int blkhash_digest_zero(struct blkhash_digest *d, size_t len);
+
+/*
+ * Store the digest of everything that was added in md, which has room for
+ * blkhash_digest_size() bytes, and its length in *md_len, unless md_len is
+ * NULL. Nothing can be added afterwards.
+ *
+ * Errors: EINVAL (also for a second call), EIO, ENOMEM.
+ */
+int blkhash_digest_final(struct blkhash_digest *d, unsigned char *md,
+                         unsigned int *md_len);
+
+/* Free a plain digest, whether it is finished or not. NULL is accepted. */
+void blkhash_digest_free(struct blkhash_digest *d);
 
 #ifdef __cplusplus
 }

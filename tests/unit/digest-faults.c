@@ -197,6 +197,30 @@ static void test_root_fails(void **state)
     blkhash_root_free(root);
 }
 
+static void test_plain_digest_fails(void **state)
+{
+    unsigned char md[BLKHASH_MAX_MD_SIZE] = { 0 };
+
+    (void)state;
+    for (enum step step = UPDATE; step <= FINAL; step++) {
+        struct blkhash_digest *d = blkhash_digest_new("sha512");
+        int err = step == FINAL ? ENOMEM : EIO;
+
+        test_case("step %d fails", (int)step);
+        assert_int_equal(blkhash_digest_update(d, md, 1), 0);
+        failing = step;
+        if (step == UPDATE)
+            assert_int_equal(blkhash_digest_zero(d, 1 << 20), err);
+        else
+            assert_int_equal(blkhash_digest_final(d, md, NULL), err);
+        failing = NONE;
+        assert_int_equal(blkhash_digest_update(d, md, 1), err);
+        assert_int_equal(blkhash_digest_zero(d, 0), err);
+        assert_int_equal(blkhash_digest_final(d, md, NULL), err);
+        blkhash_digest_free(d);
+    }
+}
+
 static void test_new_fails(void **state)
 {
     (void)state;
@@ -207,6 +231,8 @@ static void test_new_fails(void **state)
     assert_null(blkhash_leaf_new(8192, "sha512"));
     assert_int_equal(errno, EIO);
     assert_null(blkhash_root_new(8192, "sha512"));
+    assert_int_equal(errno, EIO);
+    assert_null(blkhash_digest_new("sha512"));
     assert_int_equal(errno, EIO);
     failing = NONE;
 }
@@ -219,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_environment_is_read_once),
         cmocka_unit_test(test_stream_fails),
         cmocka_unit_test(test_root_fails),
+        cmocka_unit_test(test_plain_digest_fails),
         cmocka_unit_test(test_new_fails),
     };
 

@@ -232,6 +232,27 @@ static int hash_parallel(void)
     return hash_with_threads(3);
 }
 
+static int hash_plain(void)
+{
+    struct blkhash_digest *d = blkhash_digest_new("sha256");
+    unsigned char md[BLKHASH_MAX_MD_SIZE];
+    int err;
+
+    if (!d)
+        return errno;
+    err = blkhash_digest_zero(d, 1 << 20);
+    if (!err)
+        err = blkhash_digest_final(d, md, NULL);
+    blkhash_digest_free(d);
+    return err;
+}
+
+static void test_plain_digest(void **state)
+{
+    (void)state;
+    fail_each(hash_plain);
+}
+
 static void test_stream(void **state)
 {
     (void)state;
@@ -527,6 +548,7 @@ static void test_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain_digest),
         cmocka_unit_test(test_stream),
         cmocka_unit_test(test_stream_with_threads),
         cmocka_unit_test(test_engine_buffered),
