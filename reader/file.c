@@ -51,6 +51,7 @@ static int file_extent(struct reader *r, uint64_t offset, uint64_t length,
     *extent = (struct reader_extent){ .length = length };
     if (!S_ISREG(f->stat.st_mode))
         return 0;
+    runs_begin_at(&f->runs, r->begin);
     runs_get(&f->runs, f->base.fd, r->size, offset, length, extent, &ends);
     return ends ? change_watch_check_size(&f->watch, error) : 0;
 }

@@ -156,6 +156,8 @@ struct reader {
                          * up to READER_MAX_ALIGNMENT; 1: any */
     bool has_bitmap;    /* it was opened with the name of a bitmap */
     bool cached;        /* it reads through the page cache of this host */
+    uint64_t begin;     /* whoever has the reader asks for no extents before it,
+                         * which would take time to find; 0 at first */
     uint64_t allocated; /* an estimate of the bytes that are not holes; 0:
                          * unknown */
     struct object_id id;

@@ -126,6 +126,14 @@ void runs_get(struct runs *r, int fd, uint64_t size, uint64_t offset,
     set_extent(extent, known, offset, length);
 }
 
+void runs_begin_at(struct runs *r, uint64_t offset)
+{
+    if (r->last.end < offset) {
+        r->hole_start = offset;
+        r->last = (struct run){ offset, offset };
+    }
+}
+
 void runs_free(struct runs *r)
 {
     free(r->list);

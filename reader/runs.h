@@ -30,6 +30,9 @@ struct runs {
  * *ends: there is no data behind the hole, or the file is shorter by now. */
 void runs_get(struct runs *r, int fd, uint64_t size, uint64_t offset,
               uint64_t length, struct reader_extent *extent, bool *ends);
+
+/* Do not look for runs before offset: nobody will ask for them. */
+void runs_begin_at(struct runs *r, uint64_t offset);
 void runs_free(struct runs *r);
 
 #endif

@@ -125,6 +125,22 @@ static void test_forward(void **state)
     runs_free(&r);
 }
 
+/* Who reads a part does not wait for a walk over what is before it. */
+static void test_begin(void **state)
+{
+    struct runs r = { 0 };
+    const uint64_t begin = MAX_PAGES - 100;
+
+    (void)state;
+    make_file(MAX_PAGES, 50, 50);
+    for (uint64_t page = begin; page < pages; page++) {
+        runs_begin_at(&r, begin * PAGE);
+        check(&r, page * PAGE, (pages - page) * PAGE);
+    }
+    assert_in_range(walked, 1, 100);
+    runs_free(&r);
+}
+
 /* Each cluster is looked up, from the last to the first. */
 static void check_backward(void)
 {
@@ -177,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_order),
         cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_begin),
         cmocka_unit_test(test_backward),
         cmocka_unit_test(test_holes_are_not_reported),
     };
