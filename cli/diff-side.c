@@ -109,6 +109,11 @@ int diff_side_open(struct diff_side *side, const struct options *o, char *name,
     message_know_name(name);
     if (!side->is_list)
         return input_open(o, name, &side->input, error);
+    if (o->part_option)
+        return error_set(error, EINVAL,
+                         "%s: is the digest list of a whole disk; the %s "
+                         "option requires two images",
+                         name, o->part_option);
     err = list_input_open(&side->list, o, name, error);
     if (!err && list_reader_header(side->list.reader)->first_block)
         err = error_set(error, EINVAL,

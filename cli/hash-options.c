@@ -9,12 +9,14 @@
 #include "cli/option-value.h"
 #include "cli/option.h"
 #include "cli/options.h"
+#include "cli/part-options.h"
 #include "common/array.h"
 #include "format/format.h"
 
 static const char *const block_sizes[] = { "4k", "16k", "64k", "256k",
                                            "1M", "4M",  "16M", NULL };
 static const char *const disk_sizes[] = { "64G", "1T", "16T", NULL };
+static const char *const offsets[] = { "512", "1M", "1G", NULL };
 static const char *const objects[] = { "secret,id=", "tls-creds-x509,id=",
                                        "tls-creds-psk,id=", NULL };
 
@@ -116,6 +118,22 @@ static const struct option_info options[] = {
         .brief = "by name or ID",
         .help = "internal snapshot, by name or ID",
         .set = set_snapshot,
+    },
+    {
+        .name = "offset",
+        .argument = "SIZE",
+        .kind = "words",
+        .words = offsets,
+        .help = "where the part of the disk begins that is hashed",
+        .set = offset_option,
+    },
+    {
+        .name = "length",
+        .argument = "SIZE",
+        .kind = "words",
+        .words = disk_sizes,
+        .help = "length of the part of the disk that is hashed",
+        .set = length_option,
     },
     {
         .name = "image-opts",

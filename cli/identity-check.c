@@ -173,10 +173,12 @@ static int check_image(const struct pair *p, struct error *error)
 
 static int check_options(const struct pair *p, struct error *error)
 {
-    static const struct field snapshot[] = {
+    static const struct field parts[] = {
         { "snapshot", "snapshot" },
         { "snapshot-hex", "snapshot" },
         { "snapshot-" IDENTITY_DIGEST, "snapshot" },
+        { "offset", "offset" },
+        { "length", "length" },
     };
     static const struct field name[] = {
         { "filename", "description" },
@@ -187,7 +189,7 @@ static int check_options(const struct pair *p, struct error *error)
 
     options.theirs = json_get(p->theirs, "options");
     options.ours = json_get(p->ours, "options");
-    if (check_fields(&options, snapshot, ARRAY_SIZE(snapshot), error))
+    if (check_fields(&options, parts, ARRAY_SIZE(parts), error))
         return error->code;
     return p->name_counts ? check_fields(p, name, ARRAY_SIZE(name), error) : 0;
 }

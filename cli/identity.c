@@ -159,6 +159,13 @@ static bool add_files(struct json_object *object, const struct identity_of *of)
             json_add_hex(object, "more-files-" DIGEST, rest.md, rest.md_size));
 }
 
+/* Which part of the disk is hashed. */
+static bool add_part(struct json_object *options, const struct image_options *o)
+{
+    return (!o->offset || json_add_number(options, "offset", o->offset)) &&
+           (!o->has_length || json_add_number(options, "length", o->length));
+}
+
 static bool add_options(struct json_object *object,
                         const struct identity_of *of)
 {
@@ -167,6 +174,7 @@ static bool add_options(struct json_object *object,
 
     return options &&
            (!o || !o->snapshot || add_name(options, "snapshot", o->snapshot)) &&
+           (!o || add_part(options, o)) &&
            (!o || !o->image_opts || json_add_bool(options, "image-opts", true));
 }
 

@@ -84,6 +84,7 @@ static int open_stdin_pipe(const struct options *o, const char *what,
     input_take_stdin();
     input->probe = !format;
     input->max_size = o->image.max_size;
+    input->part = &o->image;
     return 0;
 }
 

@@ -69,13 +69,21 @@ static bool add_chain(struct json_object *object, const struct image *image)
     return true;
 }
 
+/* Which part of what the file has is the disk. */
+static bool add_part(struct json_object *object, const struct image_options *o)
+{
+    return (!o->offset || json_add_number(object, "offset", o->offset)) &&
+           (!o->has_length || json_add_number(object, "length", o->length));
+}
+
 static bool add_result(struct json_object *object, const struct options *o,
                        const struct checksum *c)
 {
     const struct image *image = c->input.image;
     const struct engine_result *r = &c->result;
 
-    return json_add_text(object, "format", image ? image->format : "raw") &&
+    return add_part(object, &o->image) &&
+           json_add_text(object, "format", image ? image->format : "raw") &&
            json_add_number(object, "virtual-size", r->length) &&
            json_add_text(object, "construction", CONSTRUCTION) &&
            add_digest(object, o->engine.hashes[0].digest) &&

@@ -12,6 +12,7 @@
 #include "cli/option-error.h"
 #include "cli/option-table.h"
 #include "cli/option-value.h"
+#include "cli/part-options.h"
 #include "qemu/tls-object.h"
 
 static bool is_blksum(const char *program)
@@ -67,7 +68,8 @@ static enum options_result check_all(const struct options *o)
         usage_message("--check takes lists, not a command");
         return OPTIONS_BAD;
     }
-    if (!check_options_verify(&o->list) || !list_options_verify(o))
+    if (!check_options_verify(&o->list) || !list_options_verify(o) ||
+        !part_options_verify(o))
         return OPTIONS_BAD;
     return digest_option_check(&o->engine);
 }

@@ -58,7 +58,8 @@ struct options {
     struct digest_list_options digest_list;
     struct progress_options progress;
     struct nbd_options nbd;
-    char **objects; /* for image.objects */
+    char **objects;          /* for image.objects */
+    const char *part_option; /* the last one that asks for a part, or NULL */
     bool verbose;
     char **images;      /* or lists, where an option says so */
     int image_count;    /* 0: standard input, or */

@@ -89,7 +89,9 @@ struct engine_input {
     int fd;
     bool probe;        /* fd: refuse other formats that are recognised */
     uint64_t max_size; /* fd: more bytes are an error; 0: no limit */
-    const char *name;  /* for messages */
+    const struct image_options *part; /* fd: hash only the part that these say;
+                                       * NULL: all */
+    const char *name;                 /* for messages */
 
     /* What takes the digests, beside the root. A worker calls them when it
      * commits. engine_finish() calls end(), if all went well: that of the root

@@ -16,24 +16,40 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/bytes.h"
 #include "common/debug.h"
 #include "format/probe.h"
+#include "image/disk-part.h"
 
 /* The capacity of the pipe, for fewer and larger reads. */
 #define PIPE_SIZE (1024 * 1024)
 
+/* The bytes by which a format is recognised. */
+#define PROBE_SIZE 512
+
 struct pipe_source {
     struct source source;
     int fd;
-    uint64_t offset;
+    uint64_t offset; /* bytes that were read */
     bool probe;
     uint64_t max_size;
     bool ended; /* do not read again: a terminal would go on after its end */
+
+    /* The part that is hashed. */
+    const struct image_options *part; /* NULL: all */
+    uint64_t start, stop;             /* where it is; UINT64_MAX: the end */
+    uint64_t limit; /* read no further: what follows is for others */
+    uint64_t done;  /* bytes of it that are planned */
 
     /* The rest of a packet that did not fit in the buffer. */
     unsigned char rest[PIPE_BUF];
     size_t rest_at, rest_end;
 };
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 static int read_some(struct pipe_source *s, unsigned char *buf, size_t len,
                      size_t *count, struct error *error)
@@ -71,7 +87,8 @@ static int read_packets(struct pipe_source *s, unsigned char *buf, size_t len,
         if (len >= PIPE_BUF)
             return read_some(s, buf, len, count, error);
         s->rest_at = s->rest_end = 0;
-        err = read_some(s, s->rest, PIPE_BUF, &s->rest_end, error);
+        err = read_some(s, s->rest, min(PIPE_BUF, s->limit - s->offset),
+                        &s->rest_end, error);
     }
     if (len > s->rest_end - s->rest_at)
         len = s->rest_end - s->rest_at;
@@ -113,43 +130,104 @@ static int check_format(const struct source *source, const struct job *job,
     return 0;
 }
 
+static int check_max_size(const struct pipe_source *s, struct error *error)
+{
+    uint64_t at = min(s->offset, s->stop);
+
+    if (at <= s->start || at - s->start <= s->max_size)
+        return 0;
+    return error_set(error, EFBIG,
+                     "%s: longer than the %" PRIu64
+                     " bytes that --max-size allows",
+                     s->source.name, s->max_size);
+}
+
+/* Whether nothing more is to be read. */
+static bool is_read(const struct pipe_source *s)
+{
+    return s->ended || s->offset >= s->limit;
+}
+
+/* Fill the buffer. */
+static int fill(struct pipe_source *s, struct job *job, struct error *error)
+{
+    int err = 0;
+
+    while (!err && job->len < job->capacity && !is_read(s)) {
+        size_t room = min(job->capacity - job->len, s->limit - s->offset);
+        size_t n = 0;
+
+        err = read_packets(s, job->buf + job->len, room, &n, error);
+        if (err)
+            break;
+        job->len += n;
+        s->offset += n;
+        s->ended = n == 0;
+        err = check_max_size(s, error);
+    }
+    return err;
+}
+
+/* Drop what is before the part, or behind it. */
+static void drop(const struct pipe_source *s, struct job *job)
+{
+    uint64_t at = s->offset - job->len;
+    size_t before = at < s->start ? min(s->start - at, job->len) : 0;
+
+    if (before) {
+        job->len -= before;
+        memmove(job->buf, job->buf + before, job->len);
+    }
+    if (s->offset > s->stop)
+        job->len -= min(s->offset - s->stop, job->len);
+}
+
+/* All is read: add the zeros that fill the last sector. The disk ends with a
+ * whole sector, and so does the part. */
+static int add_padding(const struct pipe_source *s, struct job *job,
+                       struct error *error)
+{
+    uint64_t size = round_up(s->offset, SECTOR_SIZE);
+    uint64_t end = s->stop;
+    size_t zeros;
+    int err = 0;
+
+    if (s->ended)
+        end = size;
+    if (s->ended && s->part)
+        err = disk_part_end(s->part, s->source.name, size, &end, error);
+    if (err)
+        return err;
+    zeros = min(round_up(end - s->start, SECTOR_SIZE) - s->done - job->len,
+                job->capacity - job->len);
+    memset(job->buf + job->len, 0, zeros);
+    job->len += zeros;
+    return 0;
+}
+
 static int pipe_next(struct source *source, struct slot *slot, struct job *job,
                      struct error *error)
 {
     struct pipe_source *s = (struct pipe_source *)source;
     bool first = s->offset == 0;
+    int err = first ? check_socket(s, error) : 0;
 
-    if (first && check_socket(s, error))
-        return error->code;
-    while (job->len < job->capacity && !s->ended) {
-        size_t n = 0;
-        int err = read_packets(s, job->buf + job->len, job->capacity - job->len,
-                               &n, error);
-
+    do {
+        if (!err)
+            err = fill(s, job, error);
+        if (!err && s->probe && first)
+            err = check_format(source, job, error);
         if (err)
             return err;
-        job->len += n;
-        s->offset += n;
-        s->ended = n == 0;
-        if (s->offset > s->max_size)
-            return error_set(error, EFBIG,
-                             "%s: longer than the %" PRIu64
-                             " bytes that --max-size allows",
-                             source->name, s->max_size);
-    }
-    if (s->probe && first) {
-        int err = check_format(source, job, error);
+        first = false;
+        drop(s, job);
+    } while (job->len < job->capacity && !is_read(s));
 
-        if (err)
-            return err;
-    }
-    if (s->ended) {
-        /* Fill the last sector. It fits: the buffer is whole sectors. */
-        size_t padding = -job->len % SECTOR_SIZE;
-
-        memset(job->buf + job->len, 0, padding);
-        job->len += padding;
-    }
+    if (is_read(s))
+        err = add_padding(s, job, error);
+    if (err)
+        return err;
+    s->done += job->len;
     slot->length = job->len;
     if (job->len)
         slot_add_data(slot,
@@ -160,6 +238,22 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
 static void pipe_free(struct source *source)
 {
     free(source);
+}
+
+static void choose_part(struct pipe_source *s, const struct image_options *part)
+{
+    s->stop = UINT64_MAX;
+    s->part = part;
+    if (part) {
+        s->start = part->offset;
+        if (part->has_length && part->length < UINT64_MAX - part->offset) {
+            s->stop = part->offset + part->length;
+            s->source.size = round_up(part->length, SECTOR_SIZE);
+        }
+    }
+    s->limit = s->stop;
+    if (s->probe && s->limit < PROBE_SIZE)
+        s->limit = PROBE_SIZE;
 }
 
 int pipe_source_new(const struct engine_input *input, size_t block_size,
@@ -178,6 +272,7 @@ int pipe_source_new(const struct engine_input *input, size_t block_size,
     s->fd = input->fd;
     s->probe = input->probe;
     s->max_size = input->max_size ? input->max_size : UINT64_MAX;
+    choose_part(s, input->part);
 #ifdef F_SETPIPE_SZ
     /* It may fail: for a socket, or beyond the limit of a user. */
     fcntl(s->fd, F_SETPIPE_SZ, PIPE_SIZE);

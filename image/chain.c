@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/path.h"
-#include "common/units.h"
+#include "image/disk-part.h"
 #include "image/open.h"
 #include "image/recorded.h"
 #include "image/warnings.h"
@@ -222,12 +222,12 @@ static int open_chain(struct image *image, const char *base_path,
 static int check_size(const struct image *image,
                       const struct image_options *options, struct error *error)
 {
-    if (!options->max_size || image->top->layer.size <= options->max_size)
+    if (!options->max_size || image->size <= options->max_size)
         return 0;
     return error_set(error, EFBIG,
                      "%s: the disk has %" PRIu64
                      " bytes, more than --max-size allows",
-                     image->name, image->top->layer.size);
+                     image->name, image->size);
 }
 
 static int check_bitmap(const struct layer_source *source,
@@ -281,6 +281,8 @@ static int open_source(struct reader *reader, const struct layer_source *source,
         err = warn_format(i, i->top, error);
     }
     if (!err)
+        err = disk_part_choose(i, options, error);
+    if (!err)
         err = check_size(i, options, error);
     if (!err)
         err = open_chain(i, source->base, options, error);
@@ -293,11 +295,8 @@ static int open_source(struct reader *reader, const struct layer_source *source,
 
     i->format = i->top->format;
     i->bitmap = options->bitmap;
-    i->size = i->top->layer.size;
     i->force_share = options->files.force_share;
     i->no_extents = options->no_extents;
-    i->padded =
-        i->size > i->top->layer.reader->size && strcmp(i->format, "raw") == 0;
     i->cached = true;
     for (struct chain_layer *l = i->top; l; l = l->backing) {
         if (l->layer.largest_cluster > i->largest_cluster)

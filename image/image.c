@@ -84,6 +84,36 @@ static int map(const struct image *image, uint64_t offset, uint64_t length,
     return 0;
 }
 
+/* Map a range of the image, which is a part of the disk. If the part begins
+ * within a sector, layers are asked from the start of a sector on: most formats
+ * have no smaller pieces. */
+static int map_part(const struct image *image, uint64_t offset, uint64_t length,
+                    struct extent *extent, struct error *error)
+{
+    uint64_t from = image->start + offset;
+    uint64_t at = image->start % SECTOR_SIZE ? from - from % SECTOR_SIZE : from;
+
+    if (from >= image->end) {
+        *extent = (struct extent){ .offset = offset, .length = length };
+        return 0;
+    }
+    if (length > image->end - from)
+        length = image->end - from;
+    for (;;) {
+        int err = map(image, at, from + length - at, extent, error);
+
+        if (err)
+            return err;
+        /* The end of a file may be in the sector, before what is wanted. */
+        if (at + extent->length > from)
+            break;
+        at += extent->length;
+    }
+    extent_advance(extent, from - at);
+    extent->offset = offset;
+    return 0;
+}
+
 /* The contract of extent.h, and what an image adds to it. */
 static void check_contract(const struct extent *e, uint64_t offset,
                            uint64_t length)
@@ -109,7 +139,7 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
 
     assert(length > 0);
     assert(offset < image->size && length <= image->size - offset);
-    err = map(image, offset, length, extent, error);
+    err = map_part(image, offset, length, extent, error);
     if (!err)
         check_contract(extent, offset, length);
     return err;
@@ -155,7 +185,9 @@ uint64_t image_allocated(const struct image *image)
 {
     uint64_t sum = 0;
 
-    if (image->largest_cluster || image->no_extents)
+    bool is_part = image->end - image->start < image->top->layer.size;
+
+    if (image->largest_cluster || image->no_extents || is_part)
         return 0;
     for (const struct chain_layer *l = image->top; l; l = l->backing) {
         if (!l->layer.reader->allocated)

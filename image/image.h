@@ -27,7 +27,9 @@ struct image {
     const char *name;
     const char *bitmap;       /* of the options */
     const char *format;       /* of the top layer, as in 'qemu-img -f' */
-    uint64_t size;            /* of the guest's disk: whole sectors */
+    uint64_t size;            /* of the guest's disk, or of the part of it that
+                               * the options ask for: whole sectors */
+    uint64_t start, end;      /* of the part, on the disk of the top layer */
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
     bool padded;              /* with zeros, to a whole sector */
     bool cached;              /* all of it is read through the page cache */
@@ -49,8 +51,13 @@ struct image_options {
     struct file_options files;
     bool standalone;   /* refuse an image that refers to another file */
     bool trust_names;  /* follow any name in an image */
-    uint64_t max_size; /* refuse a larger disk; 0: no limit */
+    uint64_t max_size; /* refuse a larger disk, or part of one; 0: no limit */
     bool no_extents;   /* read what the host reports as a hole */
+
+    /* A part of the guest's disk, which is then the disk of the image. */
+    uint64_t offset; /* where it begins */
+    bool has_length; /* false: it is the rest of the disk */
+    uint64_t length;
 };
 
 /*
@@ -139,8 +146,8 @@ int image_bitmap(struct image *image, struct changes **changes,
                  struct error *error);
 
 /* The number of bytes that are stored for the image, approximately, to estimate
- * how much there is to read. 0 if it is not known, or if there is
- * compression. */
+ * how much there is to read. 0 if it is not known, as of a part of a disk, or
+ * if there is compression. */
 uint64_t image_allocated(const struct image *image);
 
 /* Check that no file of the chain has changed since it was opened. A change is

@@ -33,7 +33,8 @@ static void make_chain(struct chain *c, const char *base, const char *middle,
     c->top.m.reader.name = top_name;
     c->image = (struct image){ .top = &c->top.link,
                                .name = top_name,
-                               .size = strlen(top) * UNIT };
+                               .size = strlen(top) * UNIT,
+                               .end = strlen(top) * UNIT };
 }
 
 /* Let a layer be in a file. */

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/array.h"
+#include "common/bytes.h"
+#include "common/units.h"
 #include "image/image.h"
 #include "scripted_layer.h"
 
@@ -11,7 +14,9 @@
  * limit), and check the contract of each extent. */
 static void check(struct scripted *top, uint64_t step, const char *expected)
 {
-    struct image image = { .top = &top->link, .size = top->link.layer.size };
+    struct image image = { .top = &top->link,
+                           .size = top->link.layer.size,
+                           .end = top->link.layer.size };
     struct error error = ERROR_INIT;
     char seen[UNITS + 1] = "";
 
@@ -89,11 +94,65 @@ static void test_host_holes_and_end(void **state)
     check(&top, 7, "dddzzddzddddzzzz");
 }
 
+/* A part may begin and end at any byte. Behind it there are zeros, whatever the
+ * disk has there. */
+static void check_part(struct scripted *top, uint64_t start, uint64_t end)
+{
+    struct image image = { .top = &top->link, .start = start, .end = end };
+    struct error error = ERROR_INIT;
+
+    image.size = round_up(end - start, SECTOR_SIZE);
+    test_case("%llu to %llu", (unsigned long long)start,
+              (unsigned long long)end);
+    for (uint64_t offset = 0, got; offset < image.size; offset += got) {
+        struct extent e;
+
+        assert_int_equal(
+            image_map(&image, offset, image.size - offset, &e, &error), 0);
+        assert_int_equal(e.offset, offset);
+        got = e.length;
+        if (start + offset >= end) {
+            assert_int_equal(e.kind, EXTENT_ZERO);
+            continue;
+        }
+        assert_true(start + offset + got <= end);
+        if (e.kind != EXTENT_ZERO)
+            assert_int_equal(e.host_offset + e.skip, start + offset);
+        for (uint64_t at = start + offset; at < start + offset + got; at++) {
+            char unit = top->units[at / UNIT];
+            bool is_zero =
+                unit == 'z' || (unit == 'd' && at >= top->m.reader.size);
+
+            assert_int_equal(e.kind == EXTENT_ZERO, is_zero);
+        }
+    }
+}
+
+static void test_parts(void **state)
+{
+    const uint64_t places[] = {
+        0,        1,        511,           UNIT - 1,       UNIT,
+        UNIT + 1, 2 * UNIT, 3 * UNIT + 99, 3 * UNIT + 101, 4 * UNIT,
+        5 * UNIT
+    };
+    struct scripted top;
+
+    (void)state;
+    script(&top, "dzcdz", NULL);
+    top.m.reader.size = 3 * UNIT + 100; /* the file ends within a sector */
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        for (size_t j = i; j < ARRAY_SIZE(places); j++)
+            check_part(&top, places[i], places[j]);
+    }
+}
+
 /* An error is reported where the guest sees it, not where a layer hides it. */
 static void test_errors(void **state)
 {
     struct scripted base, top;
-    struct image image = { .top = &top.link, .size = 4 * UNIT };
+    struct image image = { .top = &top.link,
+                           .size = 4 * UNIT,
+                           .end = 4 * UNIT };
     struct error error = ERROR_INIT;
     struct extent e;
 
@@ -117,6 +176,7 @@ int main(void)
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_asked_once),
         cmocka_unit_test(test_host_holes_and_end),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_errors),
     };
 
