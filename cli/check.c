@@ -23,6 +23,9 @@
  * hardly a list. */
 #define MAX_NAMED 20
 
+/* A name that may become one of a digest, which is the same for all disks. */
+#define NULL_DIGEST "null"
+
 struct list {
     const struct options *o;
     const char *path;
@@ -58,7 +61,7 @@ static void verdict(const struct list *list, const struct sum *sum,
 {
     if (list->o->list.verbosity == VERBOSITY_STATUS)
         return;
-    sums_write_verdict(stdout, sum->name, text);
+    sums_write_verdict(stdout, sum->name, &sum->part, text);
     output_flush();
 }
 
@@ -79,6 +82,9 @@ static bool fits_digest(const struct sum *sum, const char *digest,
         snprintf(last, sizeof(last), "%s", leaf ? digest : "");
         blkhash_leaf_free(leaf);
     }
+    *why = "this digest is for measurements, and verifies nothing";
+    if (strcasecmp(digest, NULL_DIGEST) == 0)
+        return false;
     *why = "the block size is not a multiple of 512";
     if (sum->block_size % SECTOR_SIZE)
         return false;
@@ -182,6 +188,54 @@ static bool is_own_stdin(const struct list *list, const struct sum *sum)
     return list->is_stdin && strcmp(sum->name, "-") == 0;
 }
 
+/* What the line says goes before what the options say. */
+static bool apply_part(const struct sum_part *part, struct image_options *o,
+                       const char **why)
+{
+    *why = "a member of an archive, which cannot be verified";
+    if (part->member)
+        return false;
+    if (part->snapshot)
+        o->snapshot = part->snapshot;
+    if (part->has_offset)
+        o->offset = part->offset;
+    if (part->has_length) {
+        o->has_length = true;
+        o->length = part->length;
+    }
+    return true;
+}
+
+static bool apply_hash(const struct sum *sum, struct engine_options *o,
+                       const char **why)
+{
+    struct engine_hash *hash = &o->hashes[0];
+
+    *why = "not a checksum of disksum";
+    if (sum->plain)
+        return false;
+    if (*sum->digest)
+        hash->digest = sum->digest;
+    if (sum->block_size && sum->block_size != hash->block_size) {
+        hash->block_size = sum->block_size;
+        limit_memory(o);
+    }
+    return fits_digest(sum, hash->digest, why);
+}
+
+/* Set the options for a line. False: it cannot be verified. */
+static bool apply(const struct list *list, const struct sum *sum,
+                  struct options *o, const char **why)
+{
+    *why = "standard input is the list";
+    if (is_own_stdin(list, sum))
+        return false;
+    if (!is_trusted_with_secrets(o, sum->name))
+        o->image.object_count = 0;
+    return apply_part(&sum->part, &o->image, why) &&
+           apply_hash(sum, &o->engine, why);
+}
+
 static int check_line(struct list *list, char *line, size_t len)
 {
     struct options o = *list->o;
@@ -190,23 +244,10 @@ static int check_line(struct list *list, char *line, size_t len)
     struct sum sum;
     int err = sum_parse(line, len, &after, &sum, &why);
 
-    if (!err && is_own_stdin(list, &sum)) {
-        why = "standard input is the list";
+    if (!err && !apply(list, &sum, &o, &why))
         err = EINVAL;
-    }
-    if (!err) {
-        if (*sum.digest)
-            o.engine.hashes[0].digest = sum.digest;
-        if (sum.block_size && sum.block_size != o.engine.hashes[0].block_size) {
-            o.engine.hashes[0].block_size = sum.block_size;
-            limit_memory(&o.engine);
-        }
-        if (!is_trusted_with_secrets(&o, sum.name))
-            o.image.object_count = 0;
-        err = fits_digest(&sum, o.engine.hashes[0].digest, &why) ? 0 : EINVAL;
-    }
     if (err == EINVAL) {
-        list->foreign |= sum.foreign;
+        list->foreign |= sum.foreign || sum.plain;
         malformed(list, why);
         err = 0;
     } else if (!err) {

@@ -61,6 +61,25 @@ int checksum_begin(struct checksum *c, const struct options *o,
     return err;
 }
 
+struct sums_line checksum_line(const struct checksum *c,
+                               const struct options *o, unsigned i)
+{
+    return (struct sums_line){
+        .name = c->name,
+        .part = {
+            .snapshot = o->image.snapshot,
+            .has_offset = o->image.offset != 0,
+            .offset = o->image.offset,
+            .has_length = o->image.has_length,
+            .length = o->image.length,
+        },
+        .digest = o->engine.hashes[i].digest,
+        .block_size = o->engine.hashes[i].block_size,
+        .md = c->result.sums[i].md,
+        .md_len = c->result.sums[i].md_len,
+    };
+}
+
 void checksum_end(struct checksum *c)
 {
     known_free(c->input.known);

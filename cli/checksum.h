@@ -4,6 +4,7 @@
 
 #include "cli/list-write.h"
 #include "cli/options.h"
+#include "cli/sums.h"
 
 /* The checksum of one image, and what else is known about it. */
 struct checksum {
@@ -18,6 +19,10 @@ struct checksum {
  * its digests go, or NULL. The caller prints the error. */
 int checksum_begin(struct checksum *c, const struct options *o,
                    struct list_write *list, const char *name);
+
+/* What is printed of it, for hash i of the options. */
+struct sums_line checksum_line(const struct checksum *c,
+                               const struct options *o, unsigned i);
 
 /* Close the image, and clear the error. */
 void checksum_end(struct checksum *c);

@@ -9,7 +9,9 @@
 #include "cli/json.h"
 #include "common/mask.h"
 
-#define CONSTRUCTION "blkhash"
+/* The digest of the digests of blocks, and that of all bytes in one stream. */
+#define BLKHASH "blkhash"
+#define PLAIN "plain"
 
 /* --- writing ------------------------------------------------------------ */
 
@@ -30,15 +32,35 @@ static bool add_checksum(struct json_object *object, const unsigned char *md,
     return md_len == 0 || json_add_hex(object, "checksum", md, md_len);
 }
 
+static bool add_part(struct json_object *object, const struct sum_part *part)
+{
+    return (!part->snapshot ||
+            json_add_bytes(object, "snapshot", part->snapshot)) &&
+           (!part->member || json_add_bytes(object, "member", part->member)) &&
+           (!part->has_offset ||
+            json_add_number(object, "offset", part->offset)) &&
+           (!part->has_length ||
+            json_add_number(object, "length", part->length));
+}
+
+/* What was computed, with which result. */
+static bool add_sum(struct json_object *object, const struct sums_line *line)
+{
+    bool plain = line->block_size == 0;
+
+    return json_add_text(object, "construction", plain ? PLAIN : BLKHASH) &&
+           add_digest(object, line->digest) &&
+           (plain || json_add_number(object, "block-size", line->block_size)) &&
+           add_checksum(object, line->md, line->md_len);
+}
+
 bool json_add_line(struct json_object *object, const struct sums_line *line,
                    uint64_t length)
 {
     return json_add_name(object, "filename", line->name) &&
+           add_part(object, &line->part) &&
            json_add_number(object, "virtual-size", length) &&
-           json_add_text(object, "construction", CONSTRUCTION) &&
-           add_digest(object, line->digest) &&
-           json_add_number(object, "block-size", line->block_size) &&
-           add_checksum(object, line->md, line->md_len);
+           add_sum(object, line);
 }
 
 bool json_write_line(FILE *f, const struct sums_line *line, uint64_t length)
@@ -69,28 +91,15 @@ static bool add_chain(struct json_object *object, const struct image *image)
     return true;
 }
 
-/* Which part of what the file has is the disk. */
-static bool add_part(struct json_object *object, const struct image_options *o)
-{
-    return (!o->offset || json_add_number(object, "offset", o->offset)) &&
-           (!o->has_length || json_add_number(object, "length", o->length));
-}
-
 static bool add_result(struct json_object *object, const struct options *o,
-                       const struct checksum *c)
+                       const struct checksum *c, const struct sums_line *line)
 {
     const struct image *image = c->input.image;
     const struct engine_result *r = &c->result;
 
-    return add_part(object, &o->image) &&
-           json_add_text(object, "format", image ? image->format : "raw") &&
+    return json_add_text(object, "format", image ? image->format : "raw") &&
            json_add_number(object, "virtual-size", r->length) &&
-           json_add_text(object, "construction", CONSTRUCTION) &&
-           add_digest(object, o->engine.hashes[0].digest) &&
-           json_add_number(object, "block-size",
-                           o->engine.hashes[0].block_size) &&
-           add_checksum(object, r->sums[0].md, r->sums[0].md_len) &&
-           add_chain(object, image) &&
+           add_sum(object, line) && add_chain(object, image) &&
            (!o->digest_list.write ||
             json_add_name(object, "list", o->digest_list.write)) &&
            json_add_number(object, "data", r->counts.data) &&
@@ -110,13 +119,15 @@ static bool add_error(struct json_object *object, const struct checksum *c)
     return ok;
 }
 
-bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c)
+bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c,
+                    const struct sums_line *line)
 {
     struct json_object *object = json_new();
-    bool ok =
-        object && json_add_name(object, "filename", c->name) &&
-        (c->error.code ? add_error(object, c) : add_result(object, o, c)) &&
-        json_write(f, object);
+    bool ok = object && json_add_name(object, "filename", c->name) &&
+              add_part(object, &line->part) &&
+              (c->error.code ? add_error(object, c)
+                             : add_result(object, o, c, line)) &&
+              json_write(f, object);
 
     json_free(object);
     return ok;
@@ -124,28 +135,76 @@ bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c)
 
 /* --- reading ------------------------------------------------------------ */
 
-static int get_name(struct json_object *object, struct sum *sum,
-                    const char **why)
+/* Get a text that may be of any bytes, as json_add_bytes() writes it. NULL: the
+ * object does not have it. EINVAL, ENOMEM. */
+static int get_bytes(struct json_object *object, const char *key, char **text)
 {
-    const char *hex = json_get_text(object, "filename-hex");
-    const char *name = json_get_text(object, "filename");
-    unsigned len = hex ? strlen(hex) / 2 : 0;
+    char hex_key[32];
+    const char *hex, *utf8 = json_get_text(object, key);
+    unsigned len;
 
-    *why = "no filename";
-    if (!json_has(object, "filename-hex") && name) {
-        sum->name = strdup(name);
-        return sum->name ? 0 : ENOMEM;
+    snprintf(hex_key, sizeof(hex_key), "%s-hex", key);
+    hex = json_get_text(object, hex_key);
+    len = hex ? strlen(hex) / 2 : 0;
+    *text = NULL;
+    if (!json_has(object, hex_key)) {
+        if (!utf8)
+            return json_has(object, key) ? EINVAL : 0;
+        *text = strdup(utf8);
+        return *text ? 0 : ENOMEM;
     }
     if (!len)
         return EINVAL;
-    sum->name = calloc(1, len + 1);
-    if (!sum->name)
+    *text = calloc(1, len + 1);
+    if (!*text)
         return ENOMEM;
-    *why = "invalid filename-hex";
-    if (sum_parse_hex(hex, (unsigned char *)sum->name, len) != len ||
-        strlen(sum->name) != len)
-        return EINVAL;
-    return 0;
+    return sum_parse_hex(hex, (unsigned char *)*text, len) == len &&
+                   strlen(*text) == len
+               ? 0
+               : EINVAL;
+}
+
+static int get_name(struct json_object *object, struct sum *sum,
+                    const char **why)
+{
+    int err = get_bytes(object, "filename", &sum->name);
+
+    *why = err && json_has(object, "filename-hex") ? "invalid filename-hex"
+                                                   : "no filename";
+    return err || sum->name ? err : EINVAL;
+}
+
+/* A text of a part is not empty. */
+static int get_part_text(struct json_object *object, const char *key,
+                         const char **text)
+{
+    char *bytes;
+    int err = get_bytes(object, key, &bytes);
+
+    *text = bytes;
+    return err || !bytes || *bytes ? err : EINVAL;
+}
+
+static bool get_part_number(struct json_object *object, const char *key,
+                            bool *has, uint64_t *n)
+{
+    *has = json_has(object, key);
+    return !*has || (json_get_number(object, key, n) && *n <= SUM_MAX_OFFSET);
+}
+
+static int get_part(struct json_object *object, struct sum_part *part,
+                    const char **why)
+{
+    int err = get_part_text(object, "snapshot", &part->snapshot);
+
+    *why = "invalid part of an image";
+    if (!err)
+        err = get_part_text(object, "member", &part->member);
+    if (!err &&
+        !(get_part_number(object, "offset", &part->has_offset, &part->offset) &&
+          get_part_number(object, "length", &part->has_length, &part->length)))
+        err = EINVAL;
+    return err;
 }
 
 static bool get_digest(struct json_object *object, struct sum *sum)
@@ -153,7 +212,7 @@ static bool get_digest(struct json_object *object, struct sum *sum)
     const char *digest = json_get_text(object, "algorithm");
 
     if (!digest)
-        return !json_has(object, "algorithm");
+        return !sum->plain && !json_has(object, "algorithm");
     if (!*digest || strlen(digest) >= sizeof(sum->digest))
         return false;
     for (size_t i = 0; digest[i]; i++)
@@ -167,28 +226,37 @@ static bool get_block_size(struct json_object *object, struct sum *sum)
 
     if (!json_has(object, "block-size"))
         return true;
-    if (!json_get_number(object, "block-size", &size) || size < 1 ||
-        size > BLKHASH_MAX_BLOCK_SIZE)
+    if (sum->plain || !json_get_number(object, "block-size", &size) ||
+        size < 1 || size > BLKHASH_MAX_BLOCK_SIZE)
         return false;
     sum->block_size = size;
     return true;
 }
 
+static bool get_construction(struct json_object *object, struct sum *sum)
+{
+    const char *text = json_get_text(object, "construction");
+
+    sum->plain = text && strcmp(text, PLAIN) == 0;
+    return sum->plain || !json_has(object, "construction") ||
+           (text && strcmp(text, BLKHASH) == 0);
+}
+
 static int get_sum(struct json_object *object, struct sum *sum,
                    const char **why)
 {
-    const char *construction = json_get_text(object, "construction");
     const char *checksum = json_get_text(object, "checksum");
     int err = get_name(object, sum, why);
 
+    if (!err)
+        err = get_part(object, &sum->part, why);
     if (err)
         return err;
     *why = "not in the format of --json";
     if (!checksum && json_get_text(object, "error"))
         return 0;
-    if (json_has(object, "construction") &&
-        (!construction || strcmp(construction, CONSTRUCTION) != 0))
-        *why = "not a checksum of disksum";
+    if (!get_construction(object, sum))
+        *why = "unknown construction";
     else if (checksum && get_digest(object, sum) && get_block_size(object, sum))
         sum->md_len = sum_parse_hex(checksum, sum->md, sizeof(sum->md));
     return sum->md_len ? 0 : EINVAL;

@@ -25,9 +25,10 @@ bool json_add_line(struct json_object *object, const struct sums_line *line,
 /* Write an object that has only these. False when out of memory. */
 bool json_write_line(FILE *f, const struct sums_line *line, uint64_t length);
 
-/* Write the object of an image: what was found, or its error. False when out of
- * memory. */
-bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c);
+/* Write the object of an image: what was found, or its error. The line is that
+ * of checksum_line(). False when out of memory. */
+bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c,
+                    const struct sums_line *line);
 
 /* Read such an object. See sum_parse(). */
 int json_parse_sum(const char *text, struct sum *sum, const char **why);

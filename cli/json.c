@@ -133,17 +133,25 @@ bool json_add_seconds(struct json_object *object, const char *key,
     return add(object, key, json_object_new_double_s(seconds, text));
 }
 
+bool json_add_bytes(struct json_object *object, const char *key,
+                    const char *text)
+{
+    char hex_key[32];
+
+    if (!json_add_text(object, key, text))
+        return false;
+    if (utf8_valid(text))
+        return true;
+    snprintf(hex_key, sizeof(hex_key), "%s-hex", key);
+    return json_add_hex(object, hex_key, text, strlen(text));
+}
+
 bool json_add_name(struct json_object *object, const char *key,
                    const char *name)
 {
     char *masked = mask_name(name);
-    char hex_key[32];
-    bool ok = masked && json_add_text(object, key, masked);
+    bool ok = masked && json_add_bytes(object, key, masked);
 
-    if (ok && !utf8_valid(masked)) {
-        snprintf(hex_key, sizeof(hex_key), "%s-hex", key);
-        ok = json_add_hex(object, hex_key, masked, strlen(masked));
-    }
     free(masked);
     return ok;
 }

@@ -46,8 +46,11 @@ bool json_add_bool(struct json_object *object, const char *key, bool value);
 bool json_add_seconds(struct json_object *object, const char *key,
                       double seconds);
 
-/* Add the name of a file, with its secrets masked. If it is not UTF-8,
- * "KEY-hex" has all of its bytes. */
+/* Add a text of any bytes. If they are not UTF-8, "KEY-hex" has all of them. */
+bool json_add_bytes(struct json_object *object, const char *key,
+                    const char *text);
+
+/* Add the name of a file likewise, with its secrets masked. */
 bool json_add_name(struct json_object *object, const char *key,
                    const char *name);
 

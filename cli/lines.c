@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/sum.h"
+#include "cli/parse-sum.h"
 #include "common/units.h"
 #include "format/probe.h"
 
@@ -64,7 +64,7 @@ static int refill(struct lines *l, struct error *error)
 static bool starts_sum(const char *text)
 {
     return strspn(text, "0123456789abcdefABCDEF") >= SHORTEST_HEX ||
-           strncmp(text, SUM_TAG, strlen(SUM_TAG)) == 0;
+           sum_is_tagged(text);
 }
 
 /* Whether the text before the first NUL has a whole line of a list. The buffer

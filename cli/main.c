@@ -55,19 +55,6 @@ static bool hide_secrets(int argc, char **argv)
     return true;
 }
 
-static void write_line(const struct options *o, const struct checksum *c)
-{
-    const struct sums_line line = {
-        .name = c->name,
-        .digest = o->engine.hashes[0].digest,
-        .block_size = o->engine.hashes[0].block_size,
-        .md = c->result.sums[0].md,
-        .md_len = c->result.sums[0].md_len,
-    };
-
-    sums_write(stdout, &o->list, &line);
-}
-
 /* Print the checksum of one image, or why there is none. list: where its
  * digests go, or NULL. */
 static bool print_checksum(const struct options *o, struct list_write *list,
@@ -75,14 +62,15 @@ static bool print_checksum(const struct options *o, struct list_write *list,
 {
     struct checksum c;
     bool ok = checksum_begin(&c, o, list, name) == 0;
+    const struct sums_line line = checksum_line(&c, o, 0);
 
     if (!ok)
         message("%s", error_message(&c.error));
     if (o->list.json)
-        ok = json_write_sum(stdout, o, &c) && ok;
+        ok = json_write_sum(stdout, o, &c, &line) && ok;
     else if (ok && !o->digest_list.shard.count &&
              !(list && list_write_is_on_stdout(list)))
-        write_line(o, &c);
+        sums_write(stdout, &o->list, &line);
     checksum_end(&c);
     output_flush();
     return ok;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/parse-sum.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #include "cli/json-sum.h"
-#include "cli/sum.h"
-#include "common/units.h"
+#include "cli/sum-tag.h"
 
 /* The bytes of a checksum of md5sum. */
 #define SHORTEST_MD 16
+
+#define HEX_DIGITS "0123456789abcdefABCDEF"
 
 static bool is_blank(char c)
 {
@@ -50,28 +50,8 @@ static int set_name(struct sum *sum, char *name, bool escaped, const char **why)
     return sum->name ? 0 : ENOMEM;
 }
 
-/* "SHA256-64K": the digest, and the block size after the last hyphen. */
-static bool parse_tag(const char *tag, struct sum *sum)
-{
-    const char *hyphen = strrchr(tag, '-');
-    uint64_t size;
-    size_t len;
-
-    if (!hyphen || hyphen == tag || parse_size(hyphen + 1, &size) != 0 ||
-        size == 0 || size > BLKHASH_MAX_BLOCK_SIZE)
-        return false;
-    len = hyphen - tag;
-    if (len >= sizeof(sum->digest))
-        return false;
-    for (size_t i = 0; i < len; i++)
-        sum->digest[i] = tolower((unsigned char)tag[i]);
-    sum->digest[len] = 0;
-    sum->block_size = size;
-    return true;
-}
-
-/* "SHA256-64K (name) = hex". There is no parenthesis after the name, so the
- * last one ends it, whatever the name has. */
+/* "TAG (name) = hex", and without blanks, as openssl has it. There is no
+ * parenthesis in a tag, nor after the name, whatever the name has. */
 static int parse_tagged(char *text, bool escaped, struct sum *sum,
                         const char **why)
 {
@@ -79,6 +59,7 @@ static int parse_tagged(char *text, bool escaped, struct sum *sum,
     char *close = strrchr(text, ')');
     char *tag_end = open;
     char *hex;
+    int err;
 
     *why = "not in the format of --tag";
     if (!open || !close || close < open)
@@ -89,19 +70,20 @@ static int parse_tagged(char *text, bool escaped, struct sum *sum,
     *close = 0;
     for (hex = close + 1; is_blank(*hex); hex++)
         ;
-    if (*hex++ != '=' || !parse_tag(text, sum))
+    if (*hex++ != '=')
         return EINVAL;
     while (is_blank(*hex))
         hex++;
     sum->md_len = sum_parse_hex(hex, sum->md, sizeof(sum->md));
     if (!sum->md_len)
         return EINVAL;
-    return set_name(sum, open + 1, escaped, why);
+    err = sum_tag_parse(text, sum, why);
+    return err ? err : set_name(sum, open + 1, escaped, why);
 }
 
 /* "hex  name", "hex *name", or BSD's "hex name". */
-static int parse_plain(char *text, bool escaped, struct sum_spacing *spacing,
-                       struct sum *sum, const char **why)
+static int parse_untagged(char *text, bool escaped, struct sum_spacing *spacing,
+                          struct sum *sum, const char **why)
 {
     char *rest = text + strcspn(text, " \t");
 
@@ -125,12 +107,20 @@ static int parse_plain(char *text, bool escaped, struct sum_spacing *spacing,
     return set_name(sum, rest, escaped, why);
 }
 
-/* The tags of sha256sum, md5sum and the like. */
-static bool is_foreign_tag(const char *text)
+bool sum_is_tagged(const char *text)
 {
-    size_t len = strcspn(text, " (");
+    size_t len = strcspn(text, "\n");
+    const char *open = memchr(text, '(', len);
+    const char *close = memrchr(text, ')', len);
 
-    return strncmp(text + len, " (", 2) == 0 && strstr(text + len, ") = ");
+    if (strncmp(text, SUM_TAG, strlen(SUM_TAG)) == 0)
+        return true;
+    if (!open || !close || close < open ||
+        strspn(text, HEX_DIGITS) == strcspn(text, " \t("))
+        return false;
+    for (close++; is_blank(*close); close++)
+        ;
+    return *close == '=';
 }
 
 int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
@@ -151,12 +141,7 @@ int sum_parse(char *line, size_t len, struct sum_spacing *spacing,
     escaped = *text == '\\';
     if (escaped)
         text++;
-    if (strncmp(text, SUM_TAG, strlen(SUM_TAG)) == 0)
-        return parse_tagged(text + strlen(SUM_TAG), escaped, sum, why);
-    if (is_foreign_tag(text)) {
-        sum->foreign = true;
-        *why = "not a checksum of disksum";
-        return EINVAL;
-    }
-    return parse_plain(text, escaped, spacing, sum, why);
+    return sum_is_tagged(text)
+               ? parse_tagged(text, escaped, sum, why)
+               : parse_untagged(text, escaped, spacing, sum, why);
 }

@@ -2,13 +2,15 @@
 /*
  * One line of a list of checksums:
  *
- *     hex  name                          plain, also "hex *name"; digest and
- *                                        block size are not in the line
- *     BLKHASH-SHA256-64K (name) = hex    written by --tag
- *     {"filename": "name", ...}          written by --json
+ *     hex  name                          also "hex *name"; what was computed is
+ *                                        not in the line
+ *     BLKHASH-SHA256-64K (name) = hex    written by --tag: sum-tag.h
+ *     SHA256 (name) = hex                by cksum and others, with or without
+ *                                        the blanks
+ *     {"filename": "name", ...}          by --json: json-sum.h
  *
- * The first two begin with a backslash if the name is escaped. A line is
- * accepted or rejected as by GNU's sha256sum.
+ * All but the last begin with a backslash if the name is escaped. A line is
+ * accepted or rejected as by GNU's cksum.
  */
 #ifndef CLI_PARSE_SUM_H
 #define CLI_PARSE_SUM_H
@@ -26,6 +28,10 @@ struct sum_spacing {
     bool one;
     bool two;
 };
+
+/* Whether a line, which ends in a newline or a NUL, has a tag, rightly written
+ * or not. */
+bool sum_is_tagged(const char *text);
 
 /*
  * Parse a line of len bytes, which ends in a NUL instead of a newline. EINVAL:

@@ -7,7 +7,10 @@
 void sum_clear(struct sum *sum)
 {
     free(sum->name);
+    free((char *)sum->part.snapshot);
+    free((char *)sum->part.member);
     sum->name = NULL;
+    sum->part = (struct sum_part){ .snapshot = NULL };
 }
 
 static int hex_value(char c)

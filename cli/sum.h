@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "blkhash.h"
 
@@ -16,11 +17,26 @@
 /* The longest name of a digest, and a NUL. */
 #define SUM_DIGEST_SIZE 64
 
+/* No part of a disk begins behind it, or is longer. */
+#define SUM_MAX_OFFSET INT64_MAX
+
+/* What was hashed of an image, where that is not its active disk as a whole. */
+struct sum_part {
+    const char *snapshot; /* as --snapshot has it; NULL: none */
+    const char *member;   /* of an archive, which is the image; NULL: none */
+    bool has_offset;
+    uint64_t offset;
+    bool has_length;
+    uint64_t length;
+};
+
 struct sum {
     char *name;                   /* of the image; freed by sum_clear() */
+    struct sum_part part;         /* its strings, too */
     bool foreign;                 /* sha256sum may have written it, too */
+    bool plain;                   /* the digest of all bytes in one stream */
     char digest[SUM_DIGEST_SIZE]; /* lower case; "": not in the line */
-    size_t block_size;            /* 0: not in the line */
+    size_t block_size;            /* 0: not in the line, or plain */
     unsigned char md[BLKHASH_MAX_MD_SIZE];
     unsigned md_len; /* 0: the line records a failure, as --json does */
 };

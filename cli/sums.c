@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/sums.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/safe-text.h"
-#include "cli/sum.h"
-#include "common/units.h"
+#include "cli/sum-tag.h"
 #include "common/mask.h"
 #include "common/secrets.h"
 
@@ -66,27 +64,6 @@ static void write_hex(FILE *f, const struct sums_line *line)
         fprintf(f, "%02x", line->md[i]);
 }
 
-/* Write the shortest exact text of a size: "64K", "1M", "512". */
-static void write_size(FILE *f, size_t size)
-{
-    if (size % MiB == 0)
-        fprintf(f, "%zuM", (size_t)(size / MiB));
-    else if (size % KiB == 0)
-        fprintf(f, "%zuK", (size_t)(size / KiB));
-    else
-        fprintf(f, "%zu", size);
-}
-
-/* Write "BLKHASH-SHA256-64K". */
-static void write_tag(FILE *f, const struct sums_line *line)
-{
-    fputs(SUM_TAG, f);
-    for (const char *p = line->digest; *p; p++)
-        putc(toupper((unsigned char)*p), f);
-    putc('-', f);
-    write_size(f, line->block_size);
-}
-
 void sums_write(FILE *f, const struct list_options *o,
                 const struct sums_line *line)
 {
@@ -98,7 +75,7 @@ void sums_write(FILE *f, const struct list_options *o,
     if (style.escape)
         putc('\\', f);
     if (o->tag) {
-        write_tag(f, line);
+        sum_tag_write(f, line->digest, line->block_size, &line->part);
         fputs(" (", f);
         write_name(f, line->name, style);
         fputs(") = ", f);
@@ -111,7 +88,8 @@ void sums_write(FILE *f, const struct list_options *o,
     putc(o->zero ? 0 : '\n', f);
 }
 
-void sums_write_verdict(FILE *f, const char *name, const char *verdict)
+void sums_write_verdict(FILE *f, const char *name, const struct sum_part *part,
+                        const char *verdict)
 {
     struct style style = {
         .escape = wants_escapes(name),
@@ -121,5 +99,7 @@ void sums_write_verdict(FILE *f, const char *name, const char *verdict)
     if (style.escape)
         putc('\\', f);
     write_name(f, name, style);
+    if (sum_tag_write_part(f, part, " ("))
+        putc(')', f);
     fprintf(f, ": %s\n", verdict);
 }

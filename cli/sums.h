@@ -11,23 +11,27 @@
 #include <stdio.h>
 
 #include "cli/options.h"
+#include "cli/sum.h"
 
 struct sums_line {
     const char *name;
+    struct sum_part part; /* in tags and JSON */
     const char *digest;
-    size_t block_size;
+    size_t block_size; /* 0: plain, the digest of all bytes in one stream */
     const unsigned char *md;
     unsigned md_len;
     bool untrusted; /* the name: on a terminal, its control characters are
                      * escaped */
 };
 
-/* Write "hex  name", or "BLKHASH-SHA256-64K (name) = hex" if the options ask
- * for tags. */
+/* Write "hex  name", or a line with a tag (sum-tag.h) if the options ask for
+ * it. */
 void sums_write(FILE *f, const struct list_options *o,
                 const struct sums_line *line);
 
-/* "name: verdict". The name is from a list, so it is not trusted. */
-void sums_write_verdict(FILE *f, const char *name, const char *verdict);
+/* "name: verdict", or "name (snapshot=s1): verdict". The name is from a list,
+ * so it is not trusted. */
+void sums_write_verdict(FILE *f, const char *name, const struct sum_part *part,
+                        const char *verdict);
 
 #endif

@@ -52,9 +52,12 @@ def test_json_keys(disksum, root, tmp_path):
     top, no_utf8, no = map(json.loads, out.splitlines())
     listed = json.loads(disksum("--json", "--write-list=list", "base\udcff",
                                 cwd=tmp_path).stdout)
-    assert {**dict(printed(top)), **dict(printed(no)), **dict(printed(listed))} == \
-        documented(root)
-    assert set(documented(root)) - set(top) == {"error", "list"}
+    subprocess.run(["qemu-img", "snapshot", "-c", "s", b"top\xff"], cwd=tmp_path,
+                   check=True)
+    part = json.loads(disksum("--json", "-l", "s", "top\udcff", cwd=tmp_path).stdout)
+    assert {key: value for line in (top, no, listed, part)
+            for key, value in printed(line)} == documented(root)
+    assert set(documented(root)) - set(top) == {"error", "list", "snapshot"}
     assert set(no_utf8) == {"filename", "filename-hex", "error"}
     assert set(no) == {"filename", "error"}
     assert sum(top[key] for key in ("data", "zero", "hole", "known")) == \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/parse-sum.h"
+#include "cli/sum-tag.h"
 #include "common/array.h"
 #include "test.h"
 
@@ -74,7 +75,24 @@ static const struct {
     { "BLKHASH-MD5-512 )disk( = " HEX, NULL, NULL, 0 },
     { "BLKHASH-MD5-512 (disk) = ", NULL, NULL, 0 },
     { "BLKHASH-", NULL, NULL, 0 },
-    { "SHA256 (disk) = " HEX, NULL, NULL, 0 },
+    { "BLKHASH-MD5-512  (disk) = " HEX, NULL, NULL, 0 },
+    { "BLKHASH-MD5-512 1 (disk) = " HEX, NULL, NULL, 0 },
+
+    { "SHA256 (disk) = " HEX, "disk", "sha256", 0 },
+    { "SHA2-256(disk)= " HEX, "disk", "sha2-256", 0 },
+    { "SHA512/256 (a (b) = c) = " HEX, "a (b) = c", "sha512-256", 0 },
+    { "\\BLAKE2b (a\\nb) = " HEX, "a\nb", "blake2b512", 0 },
+    { "BLAKE2b-512 (disk) = " HEX, "disk", "blake2b-512", 0 },
+    { "BLAKE2b-256 (disk) = " HEX, NULL, NULL, 0 },
+    { "HMAC-MD5(disk)= " HEX, "disk", "hmac-md5", 0 },
+    { "SHA_256 (disk) = " HEX, NULL, NULL, 0 },
+    { "SHA256 (disk) " HEX, NULL, NULL, 0 },
+    { "SHA256 (disk) = " HEX "0", NULL, NULL, 0 },
+    { "some text (disk) = " HEX, NULL, NULL, 0 },
+    { " (disk) = " HEX, NULL, NULL, 0 },
+    { "(disk) = " HEX, NULL, NULL, 0 },
+    { HEX "  (disk) = " HEX, "(disk) = " HEX, "", 0 },
+    { HEX " (disk) = " HEX, "(disk) = " HEX, "", 0 },
 
     { "{\"filename\":\"disk\",\"checksum\":\"" HEX "\"}", "disk", "", 0 },
     { " { \"algorithm\" : \"SHA256\", \"block-size\" : 4096, \"filename\" : "
@@ -99,6 +117,30 @@ static const struct {
     { "{\"filename\":\"d\",\"construction\":\"merkle\",\"checksum\":\"" HEX
       "\"}",
       NULL, NULL, 0 },
+    { "{\"filename\":\"d\",\"construction\":\"plain\",\"algorithm\":\"md5\","
+      "\"checksum\":\"" HEX "\"}",
+      "d", "md5", 0 },
+    { "{\"filename\":\"d\",\"construction\":\"plain\",\"checksum\":\"" HEX
+      "\"}",
+      NULL, NULL, 0 },
+    { "{\"filename\":\"d\",\"construction\":\"plain\",\"algorithm\":\"md5\","
+      "\"block-size\":512,\"checksum\":\"" HEX "\"}",
+      NULL, NULL, 0 },
+    { "{\"filename\":\"d\",\"snapshot\":7,\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
+    { "{\"filename\":\"d\",\"snapshot\":\"\",\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
+    { "{\"filename\":\"d\",\"snapshot-hex\":\"6100\",\"checksum\":\"" HEX "\"}",
+      NULL, NULL, 0 },
+    { "{\"filename\":\"d\",\"member\":null,\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
+    { "{\"filename\":\"d\",\"offset\":\"512\",\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
+    { "{\"filename\":\"d\",\"length\":9223372036854775808,\"checksum\":\"" HEX
+      "\"}",
+      NULL, NULL, 0 },
+    { "{\"filename\":\"d\",\"length\":-512,\"checksum\":\"" HEX "\"}", NULL,
+      NULL, 0 },
     { "{\"filename\":\"d\",\"block-size\":-1,\"checksum\":\"" HEX "\"}", NULL,
       NULL, 0 },
     { "{\"filename\":\"d\",\"block-size\":1.5,\"checksum\":\"" HEX "\"}", NULL,
@@ -127,7 +169,70 @@ static void test_lines(void **state)
             assert_string_equal(sum.name, lines[i].name);
             assert_string_equal(sum.digest, lines[i].digest);
             assert_int_equal(sum.block_size, lines[i].block_size);
+            assert_int_equal(sum.plain,
+                             *lines[i].digest && !lines[i].block_size);
             assert_hex(sum.md, sum.md_len, HEX);
+        }
+        sum_clear(&sum);
+    }
+}
+
+/* Tags of parts of an image; those that are rightly written come back as they
+ * were. */
+static const struct {
+    const char *tag;
+    bool valid;
+} tags[] = {
+    { "BLKHASH-SHA256-64K snapshot=s1", true },
+    { "BLKHASH-SHA256-64K snapshot=a%20b%28%29%3D%0A%C3%BC%25 member=x/y.vmdk "
+      "offset=1048576 length=512",
+      true },
+    { "SHA512 member=a:b@c+d-e_f offset=0", true },
+    { "BLAKE2b length=9223372036854775807", true },
+    { "SHA512/224 offset=1", true },
+    { "BLKHASH-MD5-512 offset=9223372036854775808", false },
+    { "BLKHASH-MD5-512 offset=18446744073709551616", false },
+    { "MD5 snapshot=", false },
+    { "MD5 snapshot", false },
+    { "MD5 snapshot=a=b", false },
+    { "MD5 snapshot=%", false },
+    { "MD5 snapshot=%4", false },
+    { "MD5 snapshot=%4g", false },
+    { "MD5 snapshot=a%00", false },
+    { "MD5 snapshot=\xc3\xbc", false },
+    { "MD5 snapshot=s snapshot=s", false },
+    { "MD5 offset=512 member=m", false },
+    { "MD5 Offset=512", false },
+    { "MD5 offset=512k", false },
+    { "MD5 offset=", false },
+    { "MD5 offset=-1", false },
+    { "MD5 offset=0x10", false },
+    { "MD5 length=512 shard=1", false },
+    { "MD5  length=512", false },
+    { "MD5 length=512 ", false },
+};
+
+static void test_parts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(tags); i++) {
+        struct sum_spacing spacing = { .one = false };
+        char line[256], *written;
+        struct sum sum;
+        size_t len;
+        FILE *f;
+
+        test_case("%s", tags[i].tag);
+        snprintf(line, sizeof(line), "%s (disk) = " HEX, tags[i].tag);
+        if (parse(line, 0, &spacing, &sum) != (tags[i].valid ? 0 : EINVAL))
+            fail();
+        if (tags[i].valid) {
+            f = open_memstream(&written, &len);
+            assert_non_null(f);
+            sum_tag_write(f, sum.digest, sum.block_size, &sum.part);
+            assert_int_equal(fclose(f), 0);
+            assert_string_equal(written, tags[i].tag);
+            free(written);
         }
         sum_clear(&sum);
     }
@@ -197,8 +302,15 @@ static void test_garbage(void **state)
         struct sum_spacing spacing = { .one = random_number() % 4 == 0 };
         char text[1024];
         struct sum sum;
-        size_t len = snprintf(text, sizeof(text), "%s",
-                              lines[random_number() % ARRAY_SIZE(lines)].text);
+        size_t len;
+
+        if (random_number() % 4)
+            snprintf(text, sizeof(text), "%s",
+                     lines[random_number() % ARRAY_SIZE(lines)].text);
+        else
+            snprintf(text, sizeof(text), "%s (disk) = " HEX,
+                     tags[random_number() % ARRAY_SIZE(tags)].tag);
+        len = strlen(text);
 
         for (unsigned j = random_number() % 4; j && len; j--)
             text[random_number() % len] = (char)random_number();
@@ -219,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_parts),
         cmocka_unit_test(test_case_of_hex),
         cmocka_unit_test(test_failed_image),
         cmocka_unit_test(test_nul),
