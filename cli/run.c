@@ -74,6 +74,18 @@ static void warn_false_hole(const struct options *o, const struct false_hole *h)
                 h->name, h->offset);
 }
 
+/* The user may mean another disk than what came through a pipe. */
+static void warn_lookalike(const struct options *o, const char *name,
+                           const struct lookalike *l)
+{
+    char text[LOOKALIKE_TEXT];
+
+    if (!lookalike_found(l) || !input_wants_warnings(o))
+        return;
+    lookalike_describe(l, true, text);
+    message("%s: warning: %s", name, text);
+}
+
 /* About how much there is to read; 0: unknown. */
 static uint64_t allocated(const struct engine_input *input)
 {
@@ -99,6 +111,7 @@ int run_engine(const struct options *o, const struct engine_input *input,
         engine_progress(e, &progress);
         progress_end(&progress, !err);
         warn_false_hole(o, &result->false_hole);
+        warn_lookalike(o, input->name, &result->lookalike);
     }
     engine_free(e);
     return err;

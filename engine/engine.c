@@ -328,6 +328,7 @@ int engine_finish(struct engine *e, struct engine_result *result,
         false_hole_merge(&result->false_hole, &e->threads[i].worker.false_hole);
     }
     e->started = 0;
+    result->lookalike = e->source->lookalike;
 
     if (e->ring.stopped) {
         err = e->ring.error.code;

@@ -16,6 +16,7 @@
 #include "blkhash.h"
 #include "common/error.h"
 #include "common/units.h"
+#include "format/lookalike.h"
 #include "image/image.h"
 #include "list/difference.h"
 #include "list/known.h"
@@ -78,6 +79,7 @@ struct engine_result {
                                    * nothing was hashed */
     unsigned threads;             /* that hashed it */
     bool changed;                 /* an error: the image, while it was hashed */
+    struct lookalike lookalike;   /* of a pipe */
 };
 
 struct engine;
@@ -87,7 +89,8 @@ struct engine;
 struct engine_input {
     struct image *image;
     int fd;
-    bool probe;        /* fd: refuse other formats that are recognised */
+    bool probe;        /* fd: refuse other formats that are recognised, and
+                        * find what it looks like */
     uint64_t max_size; /* fd: more bytes are an error; 0: no limit */
     const struct image_options *part; /* fd: hash only the part that these say;
                                        * NULL: all */

@@ -35,6 +35,9 @@ struct pipe_source {
     uint64_t max_size;
     bool ended; /* do not read again: a terminal would go on after its end */
 
+    /* The last bytes that were read. */
+    unsigned char tail[PROBE_END_SIZE];
+
     /* The part that is hashed. */
     const struct image_options *part; /* NULL: all */
     uint64_t start, stop;             /* where it is; UINT64_MAX: the end */
@@ -115,7 +118,7 @@ static int check_socket(const struct pipe_source *s, struct error *error)
 }
 
 /* Check that the first bytes are those of a raw image. */
-static int check_format(const struct source *source, const struct job *job,
+static int check_format(struct source *source, const struct job *job,
                         struct error *error)
 {
     const char *format = probe_start(job->buf, job->len);
@@ -127,6 +130,7 @@ static int check_format(const struct source *source, const struct job *job,
                          source->name, format);
     if (probe_is_list(job->buf, job->len))
         return probe_refuse_list(source->name, error);
+    probe_lookalike_start(job->buf, job->len, &source->lookalike);
     return 0;
 }
 
@@ -148,6 +152,15 @@ static bool is_read(const struct pipe_source *s)
     return s->ended || s->offset >= s->limit;
 }
 
+static void keep_tail(struct pipe_source *s, const unsigned char *buf,
+                      size_t len)
+{
+    size_t size = sizeof(s->tail), n = min(len, size);
+
+    memmove(s->tail, s->tail + n, size - n);
+    memcpy(s->tail + size - n, buf + len - n, n);
+}
+
 /* Fill the buffer. */
 static int fill(struct pipe_source *s, struct job *job, struct error *error)
 {
@@ -160,6 +173,7 @@ static int fill(struct pipe_source *s, struct job *job, struct error *error)
         err = read_packets(s, job->buf + job->len, room, &n, error);
         if (err)
             break;
+        keep_tail(s, job->buf + job->len, n);
         job->len += n;
         s->offset += n;
         s->ended = n == 0;
@@ -223,6 +237,9 @@ static int pipe_next(struct source *source, struct slot *slot, struct job *job,
         drop(s, job);
     } while (job->len < job->capacity && !is_read(s));
 
+    /* What the last bytes look like is known only at the end. */
+    if (s->probe && s->ended)
+        probe_lookalike_end(s->tail, s->offset, &source->lookalike);
     if (is_read(s))
         err = add_padding(s, job, error);
     if (err)

@@ -25,6 +25,8 @@ struct source {
     const char *name;
     size_t block_size;
     uint64_t size; /* of what is hashed; 0: unknown before the end */
+    struct lookalike lookalike; /* of a pipe that is probed, when it has been
+                                 * read */
 };
 
 /* known_room: how many known digests of md_size bytes a slot can have. */

@@ -22,6 +22,12 @@ struct magic {
     const char *bytes;
 };
 
+/* A string literal without its final NUL. */
+#define MAGIC(at, text)                                                        \
+    {                                                                          \
+        .offset = (at), .length = sizeof(text) - 1, .bytes = (text)            \
+    }
+
 /* Whether an image that begins with these bytes is in a format. */
 typedef bool format_probe(const unsigned char *start, size_t len);
 

@@ -15,12 +15,6 @@ bool magic_matches(const struct magic *m, const unsigned char *p, size_t len)
            memcmp(p + m->offset, m->bytes, m->length) == 0;
 }
 
-/* A string literal without its final NUL. */
-#define MAGIC(at, text)                                                        \
-    {                                                                          \
-        .offset = (at), .length = sizeof(text) - 1, .bytes = (text)            \
-    }
-
 /* The magic and the version. */
 static bool is_parallels(const unsigned char *start, size_t len)
 {

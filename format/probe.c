@@ -12,7 +12,7 @@
 #define START_SIZE 512
 
 /* Some formats have their header in so many bytes at the end. */
-#define END_SIZE 512
+#define END_SIZE PROBE_END_SIZE
 
 /* Find the first format from `from` on. NULL: there is none. */
 static const struct format *find_by_start(const struct format *from,
@@ -41,17 +41,39 @@ static const struct format *find_by_suffix(const char *path)
     return NULL;
 }
 
-static const char *find_lookalike(const unsigned char start[START_SIZE],
-                                  const unsigned char end[END_SIZE])
+void probe_lookalike_start(const void *start, size_t len,
+                           struct lookalike *lookalike)
 {
+    *lookalike = (struct lookalike){ .non_disk = NULL };
     for (size_t i = 0; i < format_count; i++) {
-        const struct format *f = &formats[i];
-
-        if (magic_matches(&f->lookalike_start, start, START_SIZE) ||
-            magic_matches(&f->lookalike_end, end, END_SIZE))
-            return f->name;
+        if (magic_matches(&formats[i].lookalike_start, start, len)) {
+            lookalike->format = formats[i].name;
+            return;
+        }
     }
-    return NULL;
+    lookalike->non_disk = non_disk_find(start, len);
+}
+
+/* By the first bytes of END_SIZE that may be the header at the end. */
+static void find_by_end(const unsigned char *end, struct lookalike *lookalike)
+{
+    for (size_t i = 0; !lookalike->format && i < format_count; i++) {
+        if (magic_matches(&formats[i].lookalike_end, end, END_SIZE))
+            *lookalike = (struct lookalike){ .format = formats[i].name };
+    }
+}
+
+void probe_lookalike_end(const void *end, uint64_t size,
+                         struct lookalike *lookalike)
+{
+    unsigned char last[END_SIZE] = { 0 };
+    size_t rest = size % END_SIZE;
+
+    if (size < END_SIZE || lookalike_found(lookalike))
+        return;
+    find_by_end(end, lookalike);
+    memcpy(last, (const unsigned char *)end + END_SIZE - rest, rest);
+    find_by_end(last, lookalike);
 }
 
 const char *probe_start(const void *start, size_t len)
@@ -93,28 +115,18 @@ static const struct format *find(const unsigned char start[START_SIZE],
     return format;
 }
 
-/* Find a format whose header is in the last bytes, or in the last sector, which
- * may be shorter. */
-static int find_at_end(struct reader *r, const unsigned char *start,
-                       const char **lookalike, struct error *error)
+/* Find a format whose header is in the last bytes. */
+static int find_at_end(struct reader *r, struct lookalike *lookalike,
+                       struct error *error)
 {
-    unsigned char end[END_SIZE] = { 0 };
-    const uint64_t places[] = {
-        r->size - END_SIZE,
-        round_up(r->size, END_SIZE) - END_SIZE,
-    };
-    int err = 0;
+    unsigned char end[END_SIZE];
+    int err;
 
-    *lookalike = find_lookalike(start, end);
-    if (r->size < END_SIZE)
+    if (r->size < END_SIZE || lookalike_found(lookalike))
         return 0;
-    for (size_t i = 0; !err && !*lookalike && i < ARRAY_SIZE(places); i++) {
-        if (i && places[i] == places[i - 1])
-            break;
-        err = metadata_read(r, places[i], end, sizeof(end), error);
-        if (!err)
-            *lookalike = find_lookalike(start, end);
-    }
+    err = metadata_read(r, r->size - END_SIZE, end, sizeof(end), error);
+    if (!err)
+        probe_lookalike_end(end, r->size, lookalike);
     return err;
 }
 
@@ -135,7 +147,8 @@ int probe_format(struct reader *r, const char *path, struct probe *found,
         found->rival = rival ? rival->name : NULL;
         return 0;
     }
-    return find_at_end(r, start, &found->lookalike, error);
+    probe_lookalike_start(start, sizeof(start), &found->lookalike);
+    return find_at_end(r, &found->lookalike, error);
 }
 
 int probe_check(const struct probe *found, const char *name,

@@ -3,15 +3,16 @@
 #define FORMAT_PROBE_H
 
 #include "common/error.h"
+#include "format/lookalike.h"
 #include "reader/reader.h"
 
 struct probe {
     const char *format; /* "raw" if no other is recognised */
     const char *rival; /* another that is recognised as well: which of them QEMU
                         * takes depends on how it was built; or NULL */
-    const char *lookalike; /* of what is raw: the format that the user may mean
-                            * nevertheless; or NULL */
-    bool is_list;          /* not an image, but the digest list of one */
+    struct lookalike lookalike; /* of what is raw: what the user may mean
+                                 * nevertheless */
+    bool is_list;               /* not an image, but the digest list of one */
 };
 
 /* Find the format of what a reader has, as QEMU does: by its first bytes, and
@@ -27,6 +28,17 @@ int probe_check(const struct probe *found, const char *name,
 /* The format of an image of which these are the first bytes. NULL: none is
  * recognised. */
 const char *probe_start(const void *start, size_t len);
+
+/* Find what something raw looks like, by its first bytes. */
+void probe_lookalike_start(const void *start, size_t len,
+                           struct lookalike *lookalike);
+
+#define PROBE_END_SIZE 512
+
+/* Find what else it looks like by its last PROBE_END_SIZE bytes, unless it was
+ * found before. size: of all of it; if that is less, nothing is found. */
+void probe_lookalike_end(const void *end, uint64_t size,
+                         struct lookalike *lookalike);
 
 /* Whether these are the first bytes of a digest list, which nobody means to
  * hash. */

@@ -98,12 +98,13 @@ static int warn_probed(struct image *image, const struct chain_layer *l,
 static int warn_format(struct image *image, const struct chain_layer *l,
                        struct error *error)
 {
-    if (l->lookalike)
-        return image_warn(image, error,
-                          "%s: warning: it looks like a %s image, but is read "
-                          "as raw; -f %s reads the disk in it, -f raw stops "
-                          "this warning",
-                          l->layer.reader->name, l->lookalike, l->lookalike);
+    char text[LOOKALIKE_TEXT];
+
+    if (lookalike_found(&l->lookalike)) {
+        lookalike_describe(&l->lookalike, false, text);
+        return image_warn(image, error, "%s: warning: %s",
+                          l->layer.reader->name, text);
+    }
     if (l->unpinned)
         return image_warn(
             image, error,

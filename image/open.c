@@ -225,7 +225,7 @@ static int choose_format(struct chain_layer *layer,
     layer->lookalike = found.lookalike;
     if (has_disks(source)) {
         if (strcmp(*format, "raw") != 0)
-            layer->lookalike = *format;
+            layer->lookalike = (struct lookalike){ .format = *format };
         *format = "raw";
         return 0;
     }

@@ -7,6 +7,7 @@
 #define IMAGE_OPEN_H
 
 #include "format/layer.h"
+#include "format/lookalike.h"
 #include "image/image.h"
 
 struct qemu_files;
@@ -22,8 +23,7 @@ struct chain_layer {
                                     * is open here, too; or NULL */
     struct qemu_files *qemu_files; /* what else QEMU has open; or NULL */
     bool networked;                /* QEMU reads it, perhaps from servers */
-    const char *lookalike;         /* read as raw, it may be in this format; or
-                                    * NULL */
+    struct lookalike lookalike;    /* of what is read as raw */
     bool unpinned;                 /* the format was probed, and a guest may
                                     * have made its disk look like it */
 };

@@ -115,7 +115,8 @@ static void check_probe(const unsigned char *bytes, size_t len,
     assert_int_equal(probe_format(&m.reader, path, &found, &error), 0);
     assert_string_equal(found.format, format);
     assert_name(found.rival, rival);
-    assert_name(found.lookalike, lookalike);
+    assert_name(found.lookalike.format, lookalike);
+    assert_null(found.lookalike.non_disk);
     assert_int_equal(probe_check(&found, "a", &error), rival ? EINVAL : 0);
     error_clear(&error);
 }
