@@ -247,6 +247,9 @@ static int get_size(struct file *f, struct error *error)
     if (ioctl(f->base.fd, BLKGETSIZE64, &f->base.reader.size) != 0)
         return error_set(error, errno, "%s: cannot get the size: %s",
                          f->base.reader.name, strerror(errno));
+    if (!f->base.reader.size)
+        f->base.reader.warning = "the device has size 0: it has no medium, or "
+                                 "nothing is attached to it";
     return 0;
 }
 

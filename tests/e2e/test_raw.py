@@ -178,3 +178,16 @@ def test_huge_hole_with_data(disksum, tmp_path):
         f.write(bytes(1 << 20))
         f.truncate(size)
     assert disksum("--block-size=1M", tmp_path / "disk").stdout == zero
+
+
+def test_device_of_size_0(disksum, loop_device, tmp_path):
+    """Such as a card reader without a card. A file may be empty."""
+    path = loop_device(0)
+    done = disksum(path, check=False)
+    assert (done.returncode, sums(done.stdout)) == (0, [checksum(b"")])
+    assert done.stderr == f"disksum: {path}: warning: the device has size 0: it has no " \
+        "medium, or nothing is attached to it\n"
+    assert sums(disksum("-q", path).stdout) == [checksum(b"")]
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert sums(disksum(empty).stdout) == [checksum(b"")]
