@@ -131,7 +131,7 @@ void compare_job(struct job *job, struct found *found)
     struct place a = { .job = job };
     struct place b = { .job = job->second };
 
-    *found = (struct found){ .zero_blocks = 0 };
+    *found = (struct found){ .zeros = 0 };
     assert(job->len == job->second->len && job->len % SECTOR_SIZE == 0);
     find_false_holes(job, found);
     find_false_holes(job->second, found);

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "engine/difference-sink.h"
+#include "engine/hashes.h"
 #include "engine/ring.h"
 #include "engine/sizes.h"
 #include "engine/worker.h"
-#include "list/root-sink.h"
 
 #define DEFAULT_MAX_THREADS 16
 #define DEFAULT_QUEUE_DEPTH 8
@@ -32,11 +32,9 @@ struct engine {
     struct known *known; /* NULL: nothing is known */
     struct image *other; /* compared with image; NULL: image is hashed */
     struct source *source;
-    struct blkhash_leaf *leaf;
-    struct sink *root;
+    struct hashes hashes;
     struct difference_sink differences;
-    struct sink **sinks; /* the root, and those of the caller */
-    size_t sink_count;
+    struct sink *difference_sink; /* of two images */
     struct ring ring;
     bool ring_ready;
     struct thread *threads;
@@ -70,74 +68,43 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
-/* What a slot has for each block: a digest, or for each sector of a pair what
- * kind of difference there is. */
-static size_t md_size(const struct engine *e)
+static int make_hashes(struct engine *e, const struct engine_options *o,
+                       const struct engine_input *input)
 {
-    return e->leaf ? blkhash_leaf_md_size(e->leaf) : 1;
-}
+    bool is_part =
+        e->image && !image_source_is_whole(input, hashes_block_size(o));
 
-/* A part of a disk has no checksum. */
-static int make_sinks(struct engine *e, const struct engine_options *o,
-                      const struct engine_input *input)
-{
-    int err;
-
-    if (e->other) {
-        difference_sink_init(&e->differences, input->differences);
-        e->sinks = malloc(sizeof(*e->sinks));
-        if (!e->sinks)
-            return ENOMEM;
-        e->sinks[e->sink_count++] = &e->differences.sink;
-        return 0;
-    }
-
-    e->sinks = calloc(1 + input->sink_count, sizeof(*e->sinks));
-    if (!e->sinks)
-        return ENOMEM;
-    if (!e->image || e->source->size == e->image->size) {
-        err = root_sink_new(o->hashes[0].block_size, o->hashes[0].digest,
-                            input->name, &e->root);
-        if (err)
-            return err;
-        e->sinks[e->sink_count++] = e->root;
-    }
-    for (size_t i = 0; i < input->sink_count; i++)
-        e->sinks[e->sink_count++] = input->sinks[i];
+    if (!e->other)
+        return hashes_init(&e->hashes, o, input, is_part, e->sizes.slot_blocks);
+    difference_sink_init(&e->differences, input->differences);
+    e->difference_sink = &e->differences.sink;
+    hashes_init_pair(&e->hashes, &e->difference_sink, e->sizes.slot_blocks);
     return 0;
 }
 
-static int make_source(struct engine *e, const struct engine_options *o,
-                       const struct engine_input *input)
+static int make_source(struct engine *e, const struct engine_input *input)
 {
     if (e->other)
         return pair_source_new(e->image, e->other, &e->source);
     if (e->image)
-        return image_source_new(input, o->hashes[0].block_size, md_size(e),
-                                e->sizes.known_blocks, &e->source);
-    return pipe_source_new(input, o->hashes[0].block_size, &e->source);
+        return image_source_new(input, &e->hashes, e->sizes.known_blocks,
+                                &e->source);
+    return pipe_source_new(input, e->hashes.block_size, &e->source);
 }
 
 static int make_parts(struct engine *e, const struct engine_options *o,
                       const struct engine_input *input)
 {
     const struct sizes *s = &e->sizes;
-    int err;
+    int err = make_hashes(e, o, input);
 
-    if (!e->other) {
-        e->leaf =
-            blkhash_leaf_new(o->hashes[0].block_size, o->hashes[0].digest);
-        if (!e->leaf)
-            return errno;
-    }
-    err = make_source(e, o, input);
     if (!err)
-        err = make_sinks(e, o, input);
+        err = make_source(e, input);
     if (err)
         return err;
 
     e->ring_ready = true;
-    err = ring_init(&e->ring, e->source, e->sinks, e->sink_count, md_size(e),
+    err = ring_init(&e->ring, e->source, &e->hashes,
                     s->threads * s->queue_depth, s->slot_blocks);
     if (err)
         return err;
@@ -149,8 +116,7 @@ static int make_parts(struct engine *e, const struct engine_options *o,
         struct thread *t = &e->threads[e->workers++];
 
         t->engine = e;
-        err = worker_init(&t->worker, &e->ring, e->leaf, e->source->block_size,
-                          s);
+        err = worker_init(&t->worker, &e->ring, e->other != NULL, s);
     }
     if (err || e->without_threads)
         return err;
@@ -301,19 +267,6 @@ static void add_counts(struct engine_counts *sum,
     sum->decoded += part->decoded;
 }
 
-static int end_sinks(struct engine *e, struct engine_result *result,
-                     struct error *error)
-{
-    struct sink_end end = { .length = result->length };
-    int err = 0;
-
-    for (size_t i = 0; !err && i < e->sink_count; i++)
-        err = e->sinks[i]->end(e->sinks[i], &end, error);
-    memcpy(result->sums[0].md, end.md, end.md_len);
-    result->sums[0].md_len = end.md_len;
-    return err;
-}
-
 int engine_finish(struct engine *e, struct engine_result *result,
                   struct error *error)
 {
@@ -350,8 +303,8 @@ int engine_finish(struct engine *e, struct engine_result *result,
         result->counts.read = e->ring.done;
         result->length = e->ring.done;
     }
-    result->kernel = e->leaf ? blkhash_leaf_kernel(e->leaf) : NULL;
-    return end_sinks(e, result, error);
+    result->kernel = blkhash_leaf_kernel(e->hashes.blocks[0].leaf);
+    return hashes_end(&e->hashes, result->length, result->sums, error);
 }
 
 void engine_free(struct engine *e)
@@ -365,9 +318,7 @@ void engine_free(struct engine *e)
         ring_free(&e->ring);
     if (e->source)
         e->source->free(e->source);
-    free(e->sinks);
-    root_sink_free(e->root);
-    blkhash_leaf_free(e->leaf);
+    hashes_free(&e->hashes);
     if (e->done_fd >= 0)
         close(e->done_fd);
     pthread_cond_destroy(&e->decided);

@@ -27,7 +27,7 @@
 #define ENGINE_MIN_READ_SIZE (4 * KiB)
 #define ENGINE_MAX_READ_SIZE (64 * MiB)
 
-/* A checksum to compute. */
+/* A checksum to compute. Of two block sizes, one must divide the other. */
 struct engine_hash {
     const char *digest;
     size_t block_size;
@@ -38,9 +38,10 @@ struct engine_hash {
 struct engine_options {
     unsigned threads;     /* workers; fewer for a small image */
     unsigned queue_depth; /* slots in flight for each worker */
-    size_t read_size;     /* bytes of data in a slot, at least a block */
+    size_t read_size;     /* bytes of data in a slot, at least the largest
+                           * block */
     struct engine_hash hashes[ENGINE_MAX_HASHES];
-    unsigned hash_count; /* 1 */
+    unsigned hash_count; /* at least 1 */
 };
 
 /* The defaults for this machine. */
@@ -96,19 +97,20 @@ struct engine_input {
                                        * NULL: all */
     const char *name;                 /* for messages */
 
-    /* What takes the digests, beside the root. A worker calls them when it
-     * commits. engine_finish() calls end(), if all went well: that of the root
-     * comes first. */
+    /* What takes the digests of the first hash, beside its root. Workers call
+     * them, one at a time. engine_finish() calls end(), if all went well: that
+     * of the root comes first. */
     struct sink *const *sinks;
     size_t sink_count;
 
     /* An image: blocks that are not read, as their digests are known. NULL:
-     * none. It is for the block size and the digest of the options. A worker
-     * calls it when it plans; engine_finish() calls end(). */
+     * none. It is for the only hash of the options. A worker calls it when it
+     * plans; engine_finish() calls end(). */
     struct known *known;
 
-    /* An image: only this part of it, up to the end of the disk at most. If
-     * that is not all of it, there is no checksum. Otherwise, these are 0. */
+    /* An image and one hash: only this part of it, up to the end of the disk
+     * at most. If that is not all of it, there is no checksum. Otherwise, these
+     * are 0. */
     bool is_part;
     uint64_t first_block, blocks;
 

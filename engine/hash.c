@@ -62,21 +62,37 @@ void find_false_holes(const struct job *job, struct found *found)
     }
 }
 
-int hash_job(struct blkhash_leaf *leaf, size_t block_size, struct job *job,
-             struct found *found)
+static int hash_blocks(const struct block_hash *h, struct job *job,
+                       size_t *zero_blocks)
 {
-    size_t whole = job->len / block_size;
-    size_t rest = job->len % block_size;
-    unsigned char *mds = job->slot->mds;
+    size_t whole = job->len / h->block_size;
+    size_t rest = job->len % h->block_size;
+    unsigned char *mds = job->slot->mds + h->at;
     int err;
 
-    *found = (struct found){ .zero_blocks = 0 };
-    find_false_holes(job, found);
-    place_blocks(job, block_size);
-    err = blkhash_leaf_hashv(leaf, (const void *const *)job->blocks, whole, mds,
-                             &found->zero_blocks);
+    place_blocks(job, h->block_size);
+    err = blkhash_leaf_hashv(h->leaf, (const void *const *)job->blocks, whole,
+                             mds, zero_blocks);
     if (!err && rest)
-        err = blkhash_leaf_hash(leaf, job->blocks[whole], rest,
-                                mds + whole * blkhash_leaf_md_size(leaf), NULL);
+        err = blkhash_leaf_hash(h->leaf, job->blocks[whole], rest,
+                                mds + whole * h->md_size, NULL);
+    return err;
+}
+
+int hash_job(const struct hashes *hashes, struct job *job, struct found *found)
+{
+    int err = 0;
+
+    *found = (struct found){ .zeros = 0 };
+    find_false_holes(job, found);
+    for (unsigned i = 0; !err && i < hashes->block_count; i++) {
+        const struct block_hash *h = &hashes->blocks[i];
+        size_t zero_blocks;
+
+        err = hash_blocks(h, job, &zero_blocks);
+        /* Holes are counted in blocks of this size, too. */
+        if (!err && h->block_size == hashes->block_size)
+            found->zeros = zero_blocks * h->block_size;
+    }
     return err;
 }

@@ -17,8 +17,9 @@
 #include "common/debug.h"
 #include "engine/cursor.h"
 
-/* The most hole, and the most zero blocks, in a slot. Their digests take some
- * milliseconds; then the progress moves on, and an error is noticed. */
+/* The most hole, and the most zero blocks of a hash, in a slot. Their digests
+ * take some milliseconds; then the progress moves on, and an error is noticed.
+ */
 #define SLOT_HOLE (16 * GiB)
 #define SLOT_ZERO_BLOCKS (256 * 1024)
 
@@ -224,6 +225,16 @@ static void image_source_free(struct source *source)
     free(source);
 }
 
+/* The most zero blocks in a slot, but at least one. */
+static uint64_t most_zero_blocks(const struct hashes *h)
+{
+    uint64_t most = (uint64_t)SLOT_ZERO_BLOCKS * h->smallest;
+
+    if (most > SLOT_HOLE)
+        most = SLOT_HOLE;
+    return most > h->block_size ? most / h->block_size : 1;
+}
+
 /* Find where a part of an image is. */
 static void find_part(const struct engine_input *input, uint64_t block_size,
                       uint64_t *start, uint64_t *end)
@@ -241,9 +252,19 @@ static void find_part(const struct engine_input *input, uint64_t block_size,
         *end = *start + input->blocks * block_size;
 }
 
-int image_source_new(const struct engine_input *input, size_t block_size,
-                     size_t md_size, size_t known_room, struct source **source)
+bool image_source_is_whole(const struct engine_input *input, size_t block_size)
 {
+    uint64_t start, end;
+
+    find_part(input, block_size, &start, &end);
+    return start == 0 && end == input->image->size;
+}
+
+int image_source_new(const struct engine_input *input,
+                     const struct hashes *hashes, size_t known_room,
+                     struct source **source)
+{
+    size_t block_size = hashes->block_size;
     struct image_source *s = calloc(1, sizeof(*s));
     uint64_t start;
 
@@ -261,11 +282,9 @@ int image_source_new(const struct engine_input *input, size_t block_size,
     s->cursor.offset = start;
     s->known = input->known;
     s->unknown_end = s->known ? start : s->end;
-    s->md_size = md_size;
+    s->md_size = hashes->blocks[0].md_size; /* with others, nothing is known */
     s->known_room = known_room;
-    s->zero_blocks = SLOT_HOLE / block_size;
-    if (s->zero_blocks > SLOT_ZERO_BLOCKS)
-        s->zero_blocks = SLOT_ZERO_BLOCKS;
+    s->zero_blocks = most_zero_blocks(hashes);
     *source = &s->source;
     return 0;
 }

@@ -16,11 +16,17 @@ static void check(const struct ring *ring)
     assert(ring->planned - ring->committed <= ring->count);
 }
 
+/* The place in the ring of the slot with a number. */
+static struct slot *slot_at(const struct ring *ring, uint64_t number)
+{
+    return &ring->slots[number % ring->count];
+}
+
 /* Whether a slot is in its place and not yet committed. The caller holds the
  * lock. */
 static bool is_planned(const struct ring *ring, const struct slot *slot)
 {
-    return slot == &ring->slots[slot->number % ring->count] &&
+    return slot == slot_at(ring, slot->number) &&
            slot->number >= ring->committed && slot->number < ring->planned;
 }
 
@@ -49,11 +55,11 @@ static void end(struct ring *ring)
 /* Plan the next slot. The caller holds the plan lock. */
 static enum ring_plan plan_next(struct ring *ring, struct job *job)
 {
-    struct slot *slot = &ring->slots[ring->planned % ring->count];
+    struct slot *slot = slot_at(ring, ring->planned);
     struct error error = ERROR_INIT;
 
     if (!slot->mds)
-        slot->mds = malloc(ring->slot_blocks * ring->md_size);
+        slot->mds = malloc(ring->hashes->mds_size);
     if (!slot->mds) {
         error_no_memory(&error, ring->source->name);
         ring_fail(ring, NULL, &error);
@@ -104,39 +110,6 @@ enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait)
     return answer;
 }
 
-/* Add the digests of a slot to a sink. */
-static int fill_sink(const struct ring *ring, struct sink *sink,
-                     const struct slot *slot, struct error *error)
-{
-    const unsigned char *mds = slot->mds;
-    const unsigned char *known_mds = slot->known_mds;
-    int err = 0;
-
-    for (unsigned i = 0; !err && i < slot->run_count; i++) {
-        const struct run *run = &slot->runs[i];
-
-        err = sink->zero(sink, run->zero_blocks, error);
-        if (!err && run->known_blocks) {
-            err = sink->digests(sink, known_mds, run->known_blocks, error);
-            known_mds += run->known_blocks * ring->md_size;
-        }
-        if (!err)
-            err = sink->digests(sink, mds, run->data_blocks, error);
-        mds += run->data_blocks * ring->md_size;
-    }
-    return err;
-}
-
-static int commit_slot(const struct ring *ring, const struct slot *slot,
-                       struct error *error)
-{
-    int err = 0;
-
-    for (size_t i = 0; !err && i < ring->sink_count; i++)
-        err = fill_sink(ring, ring->sinks[i], slot, error);
-    return err;
-}
-
 /* The caller holds the lock. */
 static void fail(struct ring *ring, uint64_t number, struct error *error)
 {
@@ -151,32 +124,56 @@ static void fail(struct ring *ring, uint64_t number, struct error *error)
     pthread_cond_broadcast(&ring->space);
 }
 
-/* Commit the hashed slots at the head. The caller holds the lock, which is
- * released meanwhile. */
-static void commit_hashed(struct ring *ring)
+/* Commit the slots that all lanes have taken. The caller holds the lock. */
+static void commit_taken(struct ring *ring)
 {
-    while (!ring->stopped && ring->committed < ring->planned) {
-        struct slot *head = &ring->slots[ring->committed % ring->count];
+    uint64_t taken = ring->planned;
+
+    for (unsigned i = 0; i < ring->hashes->count; i++) {
+        if (ring->hashes->lanes[i]->next < taken)
+            taken = ring->hashes->lanes[i]->next;
+    }
+    while (ring->committed < taken) {
+        const struct slot *head = slot_at(ring, ring->committed);
+
+        debug(DEBUG_RING, "slot %" PRIu64 ": committed", head->number);
+        ring->done += head->length;
+        ring->unread += head->hole + head->known;
+        ring->committed++;
+        check(ring);
+        pthread_cond_broadcast(&ring->space);
+    }
+}
+
+/* Whether a lane waits for a worker. The caller holds the lock. */
+static bool needs_worker(const struct ring *ring, const struct lane *lane)
+{
+    return !ring->stopped && !lane->busy && lane->next < ring->planned &&
+           slot_at(ring, lane->next)->hashed;
+}
+
+/* Carry on with a lane as far as slots are hashed. The caller holds the lock,
+ * which is released meanwhile. */
+static void carry_on(struct ring *ring, struct lane *lane)
+{
+    while (needs_worker(ring, lane)) {
+        const struct slot *slot = slot_at(ring, lane->next);
         struct error error = ERROR_INIT;
         int err;
 
-        if (!head->hashed)
-            break;
-        assert(head->number == ring->committed);
+        assert(slot->number == lane->next);
+        lane->busy = true;
         pthread_mutex_unlock(&ring->lock);
-        err = commit_slot(ring, head, &error);
+        err = lane->take(lane, slot, &error);
         pthread_mutex_lock(&ring->lock);
+        lane->busy = false;
         if (err) {
-            fail(ring, head->number, &error);
+            fail(ring, lane->next, &error);
             error_clear(&error);
             break;
         }
-        debug(DEBUG_RING, "slot %" PRIu64 ": committed", head->number);
-        ring->committed++;
-        check(ring);
-        ring->done += head->length;
-        ring->unread += head->hole + head->known;
-        pthread_cond_broadcast(&ring->space);
+        lane->next++;
+        commit_taken(ring);
     }
 }
 
@@ -185,11 +182,8 @@ void ring_commit(struct ring *ring, struct slot *slot)
     pthread_mutex_lock(&ring->lock);
     assert(is_planned(ring, slot) && !slot->hashed);
     slot->hashed = true;
-    if (!ring->committing) {
-        ring->committing = true;
-        commit_hashed(ring);
-        ring->committing = false;
-    }
+    for (unsigned i = 0; i < ring->hashes->count; i++)
+        carry_on(ring, ring->hashes->lanes[i]);
     pthread_mutex_unlock(&ring->lock);
 }
 
@@ -211,8 +205,7 @@ void ring_fail(struct ring *ring, const struct slot *slot, struct error *error)
     error_clear(error);
 }
 
-int ring_init(struct ring *ring, struct source *source,
-              struct sink *const *sinks, size_t sink_count, size_t md_size,
+int ring_init(struct ring *ring, struct source *source, struct hashes *hashes,
               unsigned slots, size_t slot_blocks)
 {
     memset(ring, 0, sizeof(*ring));
@@ -220,9 +213,7 @@ int ring_init(struct ring *ring, struct source *source,
     pthread_mutex_init(&ring->lock, NULL);
     pthread_cond_init(&ring->space, NULL);
     ring->source = source;
-    ring->sinks = sinks;
-    ring->sink_count = sink_count;
-    ring->md_size = md_size;
+    ring->hashes = hashes;
     ring->count = slots;
     ring->slot_blocks = slot_blocks;
     ring->slots = calloc(slots, sizeof(*ring->slots));

@@ -4,9 +4,11 @@
  *
  *     committed <= planned <= committed + slots
  *
- * Workers plan slots in order, one at a time, and finish them in any order.
- * Digests enter the sinks in order: the worker that finishes the slot at the
- * head of the ring commits it, and the finished slots after it.
+ * Workers plan slots in order, one at a time, and finish them in any order. The
+ * lanes take them in order: the worker that finishes the slot which a lane
+ * needs next carries on with this lane, through the finished slots after it.
+ * Lanes are independent of each other. A slot that all of them have taken is
+ * committed.
  *
  * An error stops planning and committing, and wakes all that wait. The slots
  * before that of the error are planned already. They are still read and
@@ -18,14 +20,12 @@
 
 #include <pthread.h>
 
+#include "engine/hashes.h"
 #include "engine/source.h"
-#include "list/sink.h"
 
 struct ring {
     struct source *source;
-    struct sink *const *sinks;
-    size_t sink_count;
-    size_t md_size;
+    struct hashes *hashes;
     size_t slot_blocks;
     struct slot *slots;
     unsigned count;
@@ -36,20 +36,18 @@ struct ring {
     pthread_cond_t
         space; /* signalled when a slot is committed, and at the end */
     uint64_t planned, committed;
-    bool committing; /* a worker commits slots */
-    bool ended;      /* the source has no more slots */
-    bool stopped;    /* by an error: */
+    bool ended;   /* the source has no more slots */
+    bool stopped; /* by an error: */
     struct error error;
     uint64_t error_slot; /* the number of its slot */
     uint64_t done;       /* bytes of the guest's disk that are committed */
     uint64_t unread;     /* the part of done that is holes, or was known */
 };
 
-/* The source and the sinks must outlive the ring. slots: how many there are;
+/* The source and the hashes must outlive the ring. slots: how many there are;
  * slot_blocks: blocks of data in each. Free with ring_free(), also after an
  * error. */
-int ring_init(struct ring *ring, struct source *source,
-              struct sink *const *sinks, size_t sink_count, size_t md_size,
+int ring_init(struct ring *ring, struct source *source, struct hashes *hashes,
               unsigned slots, size_t slot_blocks);
 void ring_free(struct ring *ring);
 
@@ -69,7 +67,9 @@ enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait);
 /* Whether a slot must still be read: no slot before it has failed. */
 bool ring_wants(struct ring *ring, const struct slot *slot);
 
-/* The digests of a slot are complete: commit it when its turn comes. */
+/* The digests of a slot are complete: the lanes can take it when its turn
+ * comes.
+ */
 void ring_commit(struct ring *ring, struct slot *slot);
 
 /* Stop because of an error of a slot; NULL: of the next that would be planned.

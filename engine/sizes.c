@@ -3,16 +3,19 @@
 
 #include <assert.h>
 
+#include "engine/hashes.h"
 #include "engine/job.h"
 
 /* For direct I/O: see reader/pread.h. */
 #define SLOT_ALIGNMENT 4096
 
-/* Bounds the memory for the digests of a slot where blocks are small. */
+/* Bounds the memory for the digests of a slot where blocks are small: of a
+ * hash, in a slot that is no larger than was asked. */
 #define SLOT_MAX_BLOCKS 4096
 
 /* Bounds the memory beyond what the options ask for, which is that of all
- * slots: for rounds of reads, for lists of them, and for larger slots. */
+ * slots: for digests, for rounds of reads, for lists of them, and for larger
+ * slots. */
 #define EXTRA_MEMORY (128 * MiB)
 
 /* The same with the smallest rounds of an image without compressed clusters. It
@@ -58,13 +61,13 @@ static size_t largest_cluster(const struct image *image)
 static size_t align_blocks(size_t blocks, size_t for_cluster,
                            const struct engine_options *o)
 {
-    size_t low_bit = o->hashes[0].block_size & -o->hashes[0].block_size;
+    size_t block_size = hashes_block_size(o);
+    size_t low_bit = block_size & -block_size;
     size_t step = low_bit < SLOT_ALIGNMENT ? SLOT_ALIGNMENT / low_bit : 1;
     size_t aligned = blocks - blocks % step;
 
     if (blocks < step)
-        return step * o->hashes[0].block_size <= 4 * o->read_size ? step
-                                                                  : blocks;
+        return step * block_size <= 4 * o->read_size ? step : blocks;
     return aligned >= for_cluster ? aligned : aligned + step;
 }
 
@@ -74,17 +77,15 @@ static size_t align_blocks(size_t blocks, size_t for_cluster,
 static size_t slot_blocks(const struct engine_options *o,
                           const struct image *image)
 {
-    size_t blocks =
-        min_size(o->read_size / o->hashes[0].block_size, SLOT_MAX_BLOCKS);
-    size_t for_cluster =
-        (largest_cluster(image) + o->hashes[0].block_size - 1) /
-        o->hashes[0].block_size;
+    size_t block_size = hashes_block_size(o);
+    size_t most = SLOT_MAX_BLOCKS * hashes_smallest(o) / block_size;
+    size_t blocks = min_size(o->read_size / block_size, most);
+    size_t for_cluster = (largest_cluster(image) + block_size - 1) / block_size;
 
     blocks = max_size(blocks, max_size(for_cluster, 1));
     blocks = align_blocks(blocks, for_cluster, o);
-    if (image && image->size / o->hashes[0].block_size < blocks)
-        blocks = (image->size + o->hashes[0].block_size - 1) /
-                 o->hashes[0].block_size;
+    if (image && image->size / block_size < blocks)
+        blocks = (image->size + block_size - 1) / block_size;
     return max_size(blocks, 1);
 }
 
@@ -119,7 +120,7 @@ static size_t round_size(const struct sizes *s, const struct image *image)
 /* The size of a slot that the options ask for. */
 static size_t asked_size(const struct engine_options *o)
 {
-    return max_size(o->read_size, o->hashes[0].block_size);
+    return max_size(o->read_size, hashes_block_size(o));
 }
 
 /* The memory that a job may need beyond a slot of the size that was asked for.
@@ -129,7 +130,8 @@ static uint64_t extra_memory(const struct sizes *s,
                              const struct image *image)
 {
     size_t asked = asked_size(o);
-    uint64_t extra = job_list_size(o->hashes[0].block_size);
+    uint64_t extra = job_list_size(hashes_block_size(o)) +
+                     s->slot_blocks * hashes_block_memory(o);
 
     if (s->slot_size > asked)
         extra += s->slot_size - asked;
@@ -188,7 +190,7 @@ void sizes_choose(struct sizes *sizes, const struct engine_options *options,
 
     *sizes = (struct sizes){
         .slot_blocks = blocks,
-        .slot_size = blocks * options->hashes[0].block_size,
+        .slot_size = blocks * hashes_block_size(options),
         .queue_depth = options->queue_depth,
     };
     sizes->threads = thread_count(options, image, sizes->slot_size);
@@ -213,6 +215,7 @@ void sizes_choose_pair(struct sizes *sizes,
     o.threads *= 2;
     o.read_size = max_size(o.read_size / 2, SECTOR_SIZE);
     o.hashes[0].block_size = SECTOR_SIZE;
+    o.hash_count = 1;
     sizes_choose(sizes, &o, &image);
     sizes->threads = max_size(sizes->threads / 2, 1);
 }

@@ -31,7 +31,8 @@ struct slot {
     uint64_t known;  /* the part whose digests are known, zeros or not */
     struct run runs[SLOT_RUNS];
     unsigned run_count;
-    unsigned char *mds;       /* of data; NULL before its first use */
+    unsigned char *mds;       /* of data, those of a block hash after those of
+                               * another; NULL before its first use */
     unsigned char *known_mds; /* likewise */
     size_t known_blocks;      /* digests in known_mds */
     bool hashed;              /* under the ring's lock */
@@ -57,7 +58,13 @@ void slot_add_zero(struct slot *slot, uint64_t blocks);
 int slot_add_known(struct slot *slot, const unsigned char *mds, size_t blocks,
                    size_t md_size, size_t room);
 
-/* Blocks of data, for each of which there is a digest. */
+/* Blocks of data. */
 size_t slot_data_blocks(const struct slot *slot);
+
+/* The same in bytes: the last block may be short. */
+static inline size_t slot_data_length(const struct slot *slot)
+{
+    return slot->length - slot->hole - slot->known;
+}
 
 #endif

@@ -9,6 +9,7 @@
 #define ENGINE_SOURCE_H
 
 #include "engine/engine.h"
+#include "engine/hashes.h"
 #include "engine/job.h"
 #include "engine/slot.h"
 
@@ -29,9 +30,14 @@ struct source {
                                  * read */
 };
 
-/* known_room: how many known digests of md_size bytes a slot can have. */
-int image_source_new(const struct engine_input *input, size_t block_size,
-                     size_t md_size, size_t known_room, struct source **source);
+/* Whether all of an image is hashed. */
+bool image_source_is_whole(const struct engine_input *input, size_t block_size);
+
+/* known_room: how many known digests a slot can have. The hashes need not stay
+ * in place. */
+int image_source_new(const struct engine_input *input,
+                     const struct hashes *hashes, size_t known_room,
+                     struct source **source);
 int pair_source_new(struct image *a, struct image *b, struct source **source);
 int pipe_source_new(const struct engine_input *input, size_t block_size,
                     struct source **source);

@@ -138,13 +138,10 @@ static void count_reads(struct worker *w, const struct job *job)
 static void count(struct worker *w, const struct job *job,
                   const struct found *found)
 {
-    uint64_t zero = (uint64_t)found->zero_blocks * w->block_size;
-
     w->counts.hole += job->slot->hole;
-    w->counts.zero += zero;
+    w->counts.zero += found->zeros;
     w->counts.known += job->slot->known;
-    w->counts.data +=
-        job->slot->length - job->slot->hole - job->slot->known - zero;
+    w->counts.data += slot_data_length(job->slot) - found->zeros;
     false_hole_merge(&w->false_hole, &found->false_hole);
     for (const struct job *side = job; side; side = side->second)
         count_reads(w, side);
@@ -171,7 +168,7 @@ static int process(struct worker *w, struct job *job, struct found *found,
         compare_job(job, found);
         return 0;
     }
-    err = hash_job(w->leaf, w->block_size, job, found);
+    err = hash_job(w->hashes, job, found);
     if (err)
         error_set(error, err, "%s: cannot compute digests: %s",
                   w->ring->source->name, strerror(err));
@@ -221,7 +218,7 @@ static void populate_buffer(struct job *job)
 /* To compare zeros, they need not be in memory. */
 static void clear(const struct worker *w, struct job *job, struct read *read)
 {
-    if (w->leaf) {
+    if (!w->pairs) {
         populate_buffer(job);
         memset(read->buf, 0, read->len);
     }
@@ -379,7 +376,7 @@ static void start_job(struct worker *w, struct job *job)
         if (shows_method(job))
             read_choice_note(w->choice, method,
                              measure ? cpu_time() - before : 0, job->len,
-                             found.zero_blocks * w->block_size);
+                             found.zeros);
     }
 }
 
@@ -423,7 +420,8 @@ static bool make_job(const struct worker *w, struct job *job,
         *second = (struct job){ .owner = job };
         return make_buffer(w, job) && make_buffer(w, second);
     }
-    job->blocks = calloc(w->slot_size / w->block_size, sizeof(*job->blocks));
+    job->blocks =
+        calloc(w->slot_size / w->hashes->smallest, sizeof(*job->blocks));
     return job->blocks && make_buffer(w, job);
 }
 
@@ -443,7 +441,7 @@ static struct job *free_job(struct worker *w)
     if (job || w->job_count == w->depth)
         return job;
     job = &w->jobs[w->job_count];
-    if (!make_job(w, job, w->leaf ? NULL : &w->seconds[w->job_count])) {
+    if (!make_job(w, job, w->pairs ? &w->seconds[w->job_count] : NULL)) {
         free_sides(job);
         return NULL;
     }
@@ -481,15 +479,15 @@ void worker_run(struct worker *w)
     }
 }
 
-int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
-                size_t block_size, const struct sizes *sizes)
+int worker_init(struct worker *w, struct ring *ring, bool pairs,
+                const struct sizes *sizes)
 {
     memset(w, 0, sizeof(*w));
     w->ring = ring;
-    w->leaf = leaf;
-    w->block_size = block_size;
+    w->hashes = ring->hashes;
+    w->pairs = pairs;
     w->depth = w->queues.depth = sizes->queue_depth;
-    if (!leaf) {
+    if (pairs) {
         w->queues.depth *= 2;
         w->seconds = calloc(w->depth, sizeof(*w->seconds));
         if (!w->seconds)

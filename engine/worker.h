@@ -15,8 +15,8 @@
  * them. Beside its own jobs it touches only the ring, through its functions. */
 struct worker {
     struct ring *ring;
-    struct blkhash_leaf *leaf; /* NULL: compare pairs */
-    size_t block_size;
+    const struct hashes *hashes;
+    bool pairs; /* compare them, instead of hashing */
     unsigned depth;
     size_t slot_size;
     size_t round_size;   /* memory for a round of reads */
@@ -33,10 +33,10 @@ struct worker {
     struct false_hole false_hole;
 };
 
-/* leaf: NULL to compare two images. Free with worker_free(), also after an
- * error (ENOMEM). */
-int worker_init(struct worker *w, struct ring *ring, struct blkhash_leaf *leaf,
-                size_t block_size, const struct sizes *sizes);
+/* pairs: compare two images. Free with worker_free(), also after an error
+ * (ENOMEM). */
+int worker_init(struct worker *w, struct ring *ring, bool pairs,
+                const struct sizes *sizes);
 void worker_free(struct worker *w);
 
 /* Work until nothing is left to do. Errors go to the ring. */

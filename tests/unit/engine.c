@@ -84,35 +84,51 @@ static int checksum(struct memory_reader *m, struct engine_options *options,
     return checksum_for(m, options, NULL, result, error);
 }
 
+/* One to three checksums; of two block sizes, one divides the other. */
 static struct engine_options random_options(void)
 {
-    static const size_t block_sizes[] = { 512, 4096, 65536, 1 << 20 };
+    static const char *const digests[] = { "sha256", "sha512", "blake2b512" };
+    size_t block_size = random_number() % 4 ? 512 : 3 * 512;
     struct engine_options options;
 
     engine_default_options(&options);
     options.threads = 1 + random_number() % 8;
     options.queue_depth = 1 + random_number() % 32;
     options.read_size = 4096 << random_number() % 9;
-    options.hashes[0].block_size = block_sizes[random_number() % 4];
+    options.hash_count = 1 + random_number() % 3;
+    for (unsigned i = 0; i < options.hash_count; i++) {
+        options.hashes[i].block_size = block_size << random_number() % 12;
+        options.hashes[i].digest = i ? digests[random_number() % 3] : "sha256";
+    }
     return options;
+}
+
+static void check_sums(const struct engine_options *options,
+                       const struct engine_result *r, const unsigned char *disk)
+{
+    for (unsigned i = 0; i < options->hash_count; i++) {
+        const struct engine_hash *h = &options->hashes[i];
+        unsigned char expected[BLKHASH_MAX_MD_SIZE];
+        unsigned len = oracle_checksum(h->digest, h->block_size, disk,
+                                       r->length, expected);
+
+        assert_int_equal(r->sums[i].md_len, len);
+        assert_memory_equal(r->sums[i].md, expected, len);
+    }
 }
 
 static void check(struct memory_reader *m, struct engine_options *options)
 {
     struct error error = ERROR_INIT;
     struct engine_result r;
-    unsigned char expected[MD];
     uint64_t size = m->reader.size + -m->reader.size % SECTOR_SIZE;
     static unsigned char padded[SIZE + SECTOR_SIZE];
 
     assert_int_equal(checksum(m, options, &r, &error), 0);
     memcpy(padded, m->bytes, m->reader.size);
     memset(padded + m->reader.size, 0, size - m->reader.size);
-    oracle_checksum("sha256", options->hashes[0].block_size, padded, size,
-                    expected);
-    assert_int_equal(r.sums[0].md_len, MD);
-    assert_memory_equal(r.sums[0].md, expected, MD);
     assert_int_equal(r.length, size);
+    check_sums(options, &r, padded);
     assert_int_equal(r.counts.data + r.counts.zero + r.counts.hole, size);
     assert_true(r.counts.read <= m->reader.size);
 }

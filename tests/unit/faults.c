@@ -305,6 +305,10 @@ static int run_engine(struct engine_input input, const int *pipe,
     engine_default_options(&options);
     options.threads = 2;
     options.queue_depth = 3;
+    if (!input.known) {
+        options.hashes[1] = (struct engine_hash){ "sha512", 512 };
+        options.hash_count = 2;
+    }
     input.name = path;
     if (pipe)
         input.fd = pipe[0];

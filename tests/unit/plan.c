@@ -42,9 +42,17 @@ static void note_slot(const struct slot *slot, const struct job *job,
         largest->reads = job->read_count;
 }
 
+/* Of two block sizes; the larger one is that of slots. */
+static struct hashes hashes_of(size_t block_size, size_t smallest)
+{
+    return (struct hashes){ .block_size = block_size,
+                            .smallest = smallest,
+                            .blocks = { { .md_size = MD } } };
+}
+
 /* Plan a disk, or its first slots. */
-static struct largest plan_known(struct memory_reader *m, struct known *known,
-                                 size_t block_size, unsigned slots)
+static struct largest plan_hashes(struct memory_reader *m, struct known *known,
+                                  const struct hashes *hashes, unsigned slots)
 {
     struct error error = ERROR_INIT;
     struct largest largest = { 0 };
@@ -59,8 +67,7 @@ static struct largest plan_known(struct memory_reader *m, struct known *known,
                          &m->reader, &(struct image_options){ .format = "raw" },
                          &input.image, &error),
                      0);
-    assert_int_equal(
-        image_source_new(&input, block_size, MD, KNOWN_ROOM, &source), 0);
+    assert_int_equal(image_source_new(&input, hashes, KNOWN_ROOM, &source), 0);
     while (slots-- && done < m->reader.size) {
         struct slot slot = { 0 };
         unsigned before = m->extent_calls;
@@ -79,6 +86,14 @@ static struct largest plan_known(struct memory_reader *m, struct known *known,
     free(job.reads);
     free(job.buf);
     return largest;
+}
+
+static struct largest plan_known(struct memory_reader *m, struct known *known,
+                                 size_t block_size, unsigned slots)
+{
+    const struct hashes hashes = hashes_of(block_size, block_size);
+
+    return plan_hashes(m, known, &hashes, slots);
 }
 
 static struct largest plan(struct memory_reader *m, size_t block_size,
@@ -104,6 +119,27 @@ static void test_exabytes_of_hole(void **state)
         l = plan(&m, block_sizes[i], 10);
         assert_true(l.length > 0 && l.length <= LARGEST_HOLE);
         assert_true(l.zero_blocks <= MOST_ZERO_BLOCKS);
+    }
+}
+
+/* The smallest blocks count: each root has to hash their digests. */
+static void test_exabytes_of_hole_with_two_block_sizes(void **state)
+{
+    static const size_t block_sizes[] = { 512, 65536, 16 * MiB };
+    static const bool hole[] = { true };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(block_sizes); i++) {
+        const struct hashes hashes = hashes_of(block_sizes[i], 512);
+        struct memory_reader m;
+        struct largest l;
+
+        test_case("block size %zu", block_sizes[i]);
+        memory_reader_init(&m, NULL, UINT64_C(4) << 60);
+        m.unit = m.reader.size;
+        m.holes = hole;
+        l = plan_hashes(&m, NULL, &hashes, 10);
+        assert_int_equal(l.length, 512 * MOST_ZERO_BLOCKS);
     }
 }
 
@@ -242,6 +278,7 @@ static void test_order_in_a_slot(void **state)
     struct engine_input input = { .known = &p.known };
     struct job job = { .capacity = SLOT_SIZE, .buf = malloc(SLOT_SIZE) };
     struct slot slot = { 0 };
+    const struct hashes hashes = hashes_of(4096, 4096);
     struct memory_reader m;
     struct source *source;
 
@@ -251,8 +288,7 @@ static void test_order_in_a_slot(void **state)
         image_open_reader(&m.reader, &(struct image_options){ .format = "raw" },
                           &input.image, &error),
         0);
-    assert_int_equal(image_source_new(&input, 4096, MD, KNOWN_ROOM, &source),
-                     0);
+    assert_int_equal(image_source_new(&input, &hashes, KNOWN_ROOM, &source), 0);
     assert_int_equal(source->next(source, &slot, &job, &error), 0);
     assert_int_equal(slot.length, m.reader.size);
     assert_int_equal(slot.known, slot.length - 4 * 4096);
@@ -294,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exabytes_of_hole),
+        cmocka_unit_test(test_exabytes_of_hole_with_two_block_sizes),
         cmocka_unit_test(test_holes_in_a_slot),
         cmocka_unit_test(test_small_parts_of_a_hole),
         cmocka_unit_test(test_bytes_that_take_turns),

@@ -72,36 +72,67 @@ static void test_slots(void **state)
     }
 }
 
+static struct engine_options random_options(void)
+{
+    struct engine_options o = {
+        .threads = 1 + random_number() % ENGINE_MAX_THREADS,
+        .queue_depth = 1 + random_number() % ENGINE_MAX_QUEUE_DEPTH,
+        .read_size = ENGINE_MIN_READ_SIZE << random_number() % 15,
+        .hash_count =
+            random_number() % 2 ? 1 : 1 + random_number() % ENGINE_MAX_HASHES,
+    };
+
+    for (unsigned i = 0; i < o.hash_count; i++)
+        o.hashes[i].block_size = (size_t)512 << random_number() % 16;
+    return o;
+}
+
+static size_t largest_block(const struct engine_options *o)
+{
+    size_t largest = 0;
+
+    for (unsigned i = 0; i < o->hash_count; i++) {
+        if (o->hashes[i].block_size > largest)
+            largest = o->hashes[i].block_size;
+    }
+    return largest;
+}
+
+static size_t digest_memory(const struct engine_options *o, size_t slot_size)
+{
+    size_t memory = 0;
+
+    for (unsigned i = 0; i < o->hash_count; i++)
+        memory += slot_size / o->hashes[i].block_size * BLKHASH_MAX_MD_SIZE;
+    return memory;
+}
+
 /* Whatever the options and the image, memory is bounded. */
 static void test_memory(void **state)
 {
     (void)state;
     for (int i = 0; i < 20000; i++) {
-        struct engine_options o = {
-            .threads = 1 + random_number() % ENGINE_MAX_THREADS,
-            .queue_depth = 1 + random_number() % ENGINE_MAX_QUEUE_DEPTH,
-            .read_size = ENGINE_MIN_READ_SIZE << random_number() % 15,
-            .hashes = { { .block_size = (size_t)512 << random_number() % 16 } },
-            .hash_count = 1,
-        };
+        struct engine_options o = random_options();
+        size_t block = largest_block(&o);
         uint32_t cluster =
             random_number() % 2 ? 512U << random_number() % 13 : 0;
         uint64_t asked, jobs, used;
         struct sizes s;
 
-        test_case("threads %u, depth %u, read size %zu, block %zu, cluster %u",
-                  o.threads, o.queue_depth, o.read_size, o.hashes[0].block_size,
+        test_case("threads %u, depth %u, read size %zu, hashes %u, block %zu, "
+                  "cluster %u",
+                  o.threads, o.queue_depth, o.read_size, o.hash_count, block,
                   cluster);
         s = choose(&o, UINT64_C(1) << 50, cluster);
         assert_in_range(s.threads, 1, o.threads);
         assert_in_range(s.queue_depth, 1, o.queue_depth);
+        assert_int_equal(s.slot_size, s.slot_blocks * block);
 
-        asked = o.read_size > o.hashes[0].block_size ? o.read_size
-                                                     : o.hashes[0].block_size;
+        asked = o.read_size > block ? o.read_size : block;
         asked *= (uint64_t)o.threads * o.queue_depth;
         jobs = (uint64_t)s.threads * s.queue_depth;
-        used = jobs * (s.slot_size + s.round_size +
-                       job_list_size(o.hashes[0].block_size) +
+        used = jobs * (s.slot_size + s.round_size + job_list_size(block) +
+                       digest_memory(&o, s.slot_size) +
                        s.known_blocks * BLKHASH_MAX_MD_SIZE);
         if (cluster)
             used += jobs * job_cluster_list_size(s.slot_size) +
