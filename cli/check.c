@@ -61,7 +61,7 @@ static void verdict(const struct list *list, const struct sum *sum,
 {
     if (list->o->list.verbosity == VERBOSITY_STATUS)
         return;
-    sums_write_verdict(stdout, sum->name, &sum->part, text);
+    sums_write_verdict(output(), sum->name, &sum->part, text);
     output_flush();
 }
 

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cli/output.h"
 #include "cli/progress.h"
 
 static void print(const struct diff_printer *printer,
@@ -17,7 +17,7 @@ static void print(const struct diff_printer *printer,
                                          ",\"what\":\"%s\"}\n"
                                        : "%" PRIu64 " %" PRIu64 " %s\n";
 
-    printf(format, d->offset, d->length, difference_name(d->kind));
+    fprintf(output(), format, d->offset, d->length, difference_name(d->kind));
 }
 
 static int take(void *arg, const struct difference *d, struct error *error)
@@ -28,10 +28,10 @@ static int take(void *arg, const struct difference *d, struct error *error)
         progress_hide();
     print(printer, d);
     if (printer->terminal) {
-        fflush(stdout);
+        fflush(output());
         progress_show();
     }
-    if (ferror(stdout))
+    if (ferror(output()))
         return error_set(error, EIO, "write error: %s", strerror(errno));
     return 0;
 }
@@ -42,7 +42,7 @@ void diff_printer_init(struct diff_printer *printer, const struct options *o,
     *printer = (struct diff_printer){
         .json = o->list.json,
         .quiet = o->list.verbosity == VERBOSITY_QUIET,
-        .terminal = isatty(STDOUT_FILENO),
+        .terminal = output_is_terminal(),
     };
     *differences = (struct differences){
         .take = take,
@@ -55,6 +55,7 @@ void diff_printer_end(const struct diff_printer *printer,
                       const struct differences *differences)
 {
     if (printer->json && !printer->quiet)
-        printf("{\"compared\":%" PRIu64 ",\"different\":%" PRIu64 "}\n",
-               differences->offset, differences->bytes);
+        fprintf(output(),
+                "{\"compared\":%" PRIu64 ",\"different\":%" PRIu64 "}\n",
+                differences->offset, differences->bytes);
 }

@@ -11,6 +11,7 @@
 #include "cli/message.h"
 #include "cli/option-value.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "common/units.h"
 
 /* Whether the library has a digest. If not, errno tells why: ENOTSUP. */
@@ -64,7 +65,7 @@ enum options_result list_digests_option(struct options *o, char *argument)
         return OPTIONS_FAILED;
     }
     while (*names)
-        puts(*names++);
+        fprintf(output(), "%s\n", *names++);
     return OPTIONS_DONE;
 }
 

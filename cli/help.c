@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/option-table.h"
+#include "cli/output.h"
 #include "common/array.h"
 
 /*
@@ -147,9 +148,9 @@ static void print_foot(bool blksum)
         if (!other_options.options[i].help)
             continue;
         append_names(names, &other_options.options[i], blksum);
-        width += printf(" %s ", names);
+        width += fprintf(output(), " %s ", names);
     }
-    printf("%*s" EXIT_STATUS "\n", LEFT_WIDTH - width, "");
+    fprintf(output(), "%*s" EXIT_STATUS "\n", LEFT_WIDTH - width, "");
 }
 
 void help_print(bool blksum)
@@ -159,12 +160,12 @@ void help_print(bool blksum)
 
     add_groups(&l, &left, blksum);
     add_groups(&r, &right, blksum);
-    fputs(head, stdout);
+    fputs(head, output());
     for (size_t n = 0; n < l.count || n < r.count; n++) {
         if (r.text[n][0])
-            printf("%-*s%s\n", LEFT_WIDTH, l.text[n], r.text[n]);
+            fprintf(output(), "%-*s%s\n", LEFT_WIDTH, l.text[n], r.text[n]);
         else
-            puts(l.text[n]);
+            fprintf(output(), "%s\n", l.text[n]);
     }
     print_foot(blksum);
 }

@@ -198,8 +198,8 @@ static bool print(const struct merge *m)
     };
 
     if (m->o->list.json)
-        return json_write_line(stdout, &line, m->end.length);
-    sums_write(stdout, &m->o->list, &line);
+        return json_write_line(output(), &line, m->end.length);
+    sums_write(output(), &m->o->list, &line);
     return true;
 }
 

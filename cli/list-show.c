@@ -70,7 +70,7 @@ static int write_line(const struct shown *s, const struct options *o,
                          " blocks from block %" PRIu64
                          " on; it has no checksum",
                          s->name, all_blocks(s), s->header->first_block);
-    sums_write(stdout, &o->list, &line);
+    sums_write(output(), &o->list, &line);
     return 0;
 }
 
@@ -138,10 +138,10 @@ static bool write_object(const struct shown *s, struct json_object *object)
 
     if (!text)
         return false;
-    fwrite(text, 1, len - 1, stdout);
-    fputs(",\"ranges\":[", stdout);
-    write_ranges(stdout, s);
-    fputs("]}\n", stdout);
+    fwrite(text, 1, len - 1, output());
+    fputs(",\"ranges\":[", output());
+    write_ranges(output(), s);
+    fputs("]}\n", output());
     free(text);
     return true;
 }

@@ -67,10 +67,10 @@ static bool print_checksum(const struct options *o, struct list_write *list,
     if (!ok)
         message("%s", error_message(&c.error));
     if (o->list.json)
-        ok = json_write_sum(stdout, o, &c, &line) && ok;
+        ok = json_write_sum(output(), o, &c, &line) && ok;
     else if (ok && !o->digest_list.shard.count &&
              !(list && list_write_is_on_stdout(list)))
-        sums_write(stdout, &o->list, &line);
+        sums_write(output(), &o->list, &line);
     checksum_end(&c);
     output_flush();
     return ok;

@@ -4,9 +4,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cli/safe-text.h"
 #include "common/mask.h"
+#include "common/write.h"
 
 static void (*clear_line)(void);
 
@@ -20,6 +23,11 @@ static const char *known_name;
 void message_know_name(const char *name)
 {
     known_name = name;
+}
+
+static void write_text(const char *text)
+{
+    write_all(STDERR_FILENO, text, strlen(text));
 }
 
 void message_line(const char *line)
@@ -37,9 +45,9 @@ void message_line(const char *line)
     }
     /* In one piece: others may write to the same file. */
     if (f && fclose(f) == 0)
-        fwrite(safe, 1, size, stderr);
+        write_all(STDERR_FILENO, safe, size);
     else
-        fputs(PROGRAM ": out of memory\n", stderr);
+        write_text(PROGRAM ": out of memory\n");
     free(safe);
     free(masked);
 }
@@ -72,5 +80,5 @@ void usage_message(const char *format, ...)
     va_start(args, format);
     print_line(format, args);
     va_end(args);
-    fputs("Try '" PROGRAM " --help' for more information.\n", stderr);
+    write_text("Try '" PROGRAM " --help' for more information.\n");
 }

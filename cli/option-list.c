@@ -4,14 +4,15 @@
 #include <stdio.h>
 
 #include "cli/option-table.h"
+#include "cli/output.h"
 
 static void print_argument(const struct option_info *info)
 {
     if (!info->argument)
-        fputs("-\t-", stdout);
+        fputs("-\t-", output());
     else
-        printf(info->optional ? "[%s]\t%s" : "%s\t%s", info->argument,
-               info->kind ? info->kind : "file");
+        fprintf(output(), info->optional ? "[%s]\t%s" : "%s\t%s",
+                info->argument, info->kind ? info->kind : "file");
 }
 
 static const char *word_at(const struct option_info *info, size_t n)
@@ -26,9 +27,9 @@ static void print_words(const struct option_info *info)
     const char *word;
 
     if (!word_at(info, 0))
-        putchar('-');
+        putc('-', output());
     for (size_t n = 0; (word = word_at(info, n)) != NULL; n++)
-        printf(n ? " %s" : "%s", word);
+        fprintf(output(), n ? " %s" : "%s", word);
 }
 
 void option_list_print(bool blksum)
@@ -40,13 +41,13 @@ void option_list_print(bool blksum)
 
         if (!info->help)
             continue;
-        printf("--%s\t-", info->name);
+        fprintf(output(), "--%s\t-", info->name);
         if (letter)
-            putchar(letter);
-        putchar('\t');
+            putc(letter, output());
+        putc('\t', output());
         print_argument(info);
-        putchar('\t');
+        putc('\t', output());
         print_words(info);
-        printf("\t%s\n", info->help);
+        fprintf(output(), "\t%s\n", info->help);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "cli/message.h"
 #include "cli/option.h"
+#include "cli/output.h"
 #include "common/array.h"
 
 static enum options_result ask_help(struct options *o, char *argument)
@@ -26,7 +27,7 @@ static enum options_result print_version(struct options *o, char *argument)
 {
     (void)o;
     (void)argument;
-    puts(PROGRAM " " VERSION);
+    fprintf(output(), "%s\n", PROGRAM " " VERSION);
     return OPTIONS_DONE;
 }
 

@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Standard output. Its descriptor may be non-blocking, since whoever has the
+ * other end can make it so, and stdio loses what it cannot write at once. So
+ * nothing is printed to stdout but through this stream, which waits.
+ */
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
-/* Flush stdout, so that each line appears when it is known. On a write error,
+/* The stream. On a terminal, it is flushed after each line. */
+FILE *output(void);
+
+/* Whether it leads to a terminal: the stream has no descriptor to ask. */
+bool output_is_terminal(void);
+
+/* Flush it, so that each line appears when it is known. On a write error,
  * print a message and exit: later writes would fail as well. */
 void output_flush(void);
 
-/* Close stdout at the end: a file may report its errors only then. False: a
+/* Close it at the end: a file may report its errors only then. False: a
  * message was printed. */
 bool output_close(void);
 

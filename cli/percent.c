@@ -12,6 +12,7 @@
 
 #include "cli/message.h"
 #include "common/units.h"
+#include "common/write.h"
 
 static struct {
     int fd;
@@ -58,7 +59,7 @@ static void write_line(const char *line)
     sigemptyset(&set);
     sigaddset(&set, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &set, &before);
-    if (write(percent.fd, line, strlen(line)) < 0)
+    if (write_all(percent.fd, line, strlen(line)))
         sigtimedwait(&set, NULL, &no_wait);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

@@ -2,6 +2,7 @@
 #include "cli/progress.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,7 @@
 #include "cli/message.h"
 #include "cli/percent.h"
 #include "common/clock.h"
+#include "common/write.h"
 
 #define INTERVAL_MS 200
 
@@ -110,6 +112,20 @@ static void draw_bar(const struct engine_progress *p, unsigned width,
 /* Held while the bar is drawn or wiped, and while it is hidden. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* In one piece, and all of it. */
+static void __attribute__((format(printf, 1, 2)))
+write_line(const char *format, ...)
+{
+    char text[LINE_SIZE + 8]; /* and what moves the cursor */
+    va_list args;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    write_all(STDERR_FILENO, text, len);
+}
+
 static void draw(const struct engine_progress *p)
 {
     /* Some terminals wrap after the last column. */
@@ -124,8 +140,7 @@ static void draw(const struct engine_progress *p)
         *text = 0;
     draw_bar(p, width, text, line);
     pthread_mutex_lock(&lock);
-    fprintf(stderr, bar.terminal ? "\r%s\033[K" : "%s\n", line);
-    fflush(stderr);
+    write_line(bar.terminal ? "\r%s\033[K" : "%s\n", line);
     bar.drawn = true;
     pthread_mutex_unlock(&lock);
 }
@@ -134,7 +149,7 @@ void progress_hide(void)
 {
     pthread_mutex_lock(&lock);
     if (bar.drawn && bar.terminal)
-        fputs("\r\033[K", stderr);
+        write_line("\r\033[K");
     bar.drawn = false;
 }
 
@@ -197,7 +212,7 @@ void progress_end(const struct engine_progress *progress, bool done)
     if (bar.always) {
         draw(progress);
         if (bar.terminal)
-            fputc('\n', stderr);
+            write_line("\n");
         bar.drawn = false;
     }
     if (bar.to_fd && done)

@@ -2,8 +2,8 @@
 #include "cli/sums.h"
 
 #include <string.h>
-#include <unistd.h>
 
+#include "cli/output.h"
 #include "cli/safe-text.h"
 #include "cli/sum-tag.h"
 #include "common/mask.h"
@@ -69,7 +69,7 @@ void sums_write(FILE *f, const struct list_options *o,
 {
     struct style style = {
         .escape = !o->zero && wants_escapes(line->name),
-        .safe = line->untrusted && isatty(fileno(f)),
+        .safe = line->untrusted && output_is_terminal(),
     };
 
     if (style.escape)
@@ -93,7 +93,7 @@ void sums_write_verdict(FILE *f, const char *name, const struct sum_part *part,
 {
     struct style style = {
         .escape = wants_escapes(name),
-        .safe = isatty(fileno(f)),
+        .safe = output_is_terminal(),
     };
 
     if (style.escape)

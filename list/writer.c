@@ -8,13 +8,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/write.h"
 #include "list/check.h"
 #include "list/record.h"
 
@@ -51,23 +51,12 @@ static int write_error(struct list_writer *w, int err, struct error *error)
     return error_set(error, err, "%s: write error: %s", w->name, strerror(err));
 }
 
-static int write_all(struct list_writer *w, const unsigned char *p, size_t len,
-                     struct error *error)
+static int write_bytes(struct list_writer *w, const unsigned char *p,
+                       size_t len, struct error *error)
 {
-    while (len > 0) {
-        ssize_t n = write(w->fd, p, len);
+    int err = write_all(w->fd, p, len);
 
-        if (n >= 0) {
-            p += n;
-            len -= (size_t)n;
-        } else if (errno == EAGAIN) {
-            /* A pipe or terminal that somebody else made non-blocking. */
-            poll(&(struct pollfd){ .fd = w->fd, .events = POLLOUT }, 1, -1);
-        } else if (errno != EINTR) {
-            return write_error(w, errno, error);
-        }
-    }
-    return 0;
+    return err ? write_error(w, err, error) : 0;
 }
 
 static int sync_data(struct list_writer *w, struct error *error)
@@ -94,7 +83,7 @@ static int cut(struct list_writer *w, struct error *error)
         return error_set(error, err, "%s: cannot compute a check: %s", w->name,
                          strerror(err));
     w->len += w->check.md_size;
-    err = write_all(w, w->buf + w->start, w->len - w->start, error);
+    err = write_bytes(w, w->buf + w->start, w->len - w->start, error);
     if (err)
         return err;
 

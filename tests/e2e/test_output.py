@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Lines as GNU's sha256sum writes them, for every name."""
 
+import fcntl
 import os
+import pathlib
 import re
+import select
 import subprocess
+import time
 
 import pytest
 
 from conftest import BUILD
-from oracle import checksum
+from oracle import checksum, write_image
 
 NAMES = ["plain", "two words", " leading", "trailing ", "-", "--help", "*",
          "back\\slash", "new\nline", "return\rhere", "all\\of\nthem\r",
@@ -49,6 +53,79 @@ def test_message_is_one_write(tmp_path):
         subprocess.run([BUILD / "disksum", "a\x1bb" * 50], cwd=tmp_path, stderr=writer)
         text = os.read(reader, 65536).decode()
     assert text == "disksum: " + "a\\033b" * 50 + ": No such file or directory\n"
+
+
+def has_to_wait(process):
+    """Whether it waits in its only thread, so for nothing that it reads."""
+    task = pathlib.Path(f"/proc/{process.pid}/task")
+    return len(list(task.iterdir())) == 1 and \
+        (task.parent / "stat").read_text().rsplit(")", 1)[1].split()[0] == "S"
+
+
+def read_full_pipe(command, stream, cwd):
+    """(status, what it prints to a non-blocking pipe that is full, and is read only
+    when it has to wait)"""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, False)
+    os.write(writer, bytes(4096))
+    process = subprocess.Popen(
+        command, cwd=cwd, stdin=subprocess.DEVNULL,
+        **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, stream: writer})
+    os.close(writer)
+    text = b""
+    while process.poll() is None:
+        if has_to_wait(process) and select.select([reader], [], [], 0)[0]:
+            text += os.read(reader, 4096)
+        else:
+            time.sleep(0.001)
+    with open(reader, "rb") as f:
+        text += f.read()
+    return process.returncode, text[4096:]
+
+
+FULL_PIPE = {
+    "lines": ["stdout", *["a"] * 60],
+    "json": ["stdout", "--json", *["a"] * 30],
+    "verdicts": ["stdout", "-c", "--block-size=512", "SUMS"],
+    "differences": ["stdout", "--diff", "a", "b"],
+    "ranges": ["stdout", "--show", "--json", "list"],
+    "list": ["stdout", "--write-list=-", "--block-size=512", "a"],
+    "help": ["stdout", "--help"],
+    "options": ["stdout", "--long-options"],
+    "messages": ["stderr", *["no"] * 200],
+    "usage": ["stderr", "--no-such-option"],
+}
+
+
+@pytest.mark.parametrize("arguments", FULL_PIPE.values(), ids=FULL_PIPE)
+def test_full_pipe_that_does_not_block(tmp_path, arguments):
+    """It is waited for, and nothing is lost."""
+    stream, *arguments = arguments
+    write_image(tmp_path / "a", "512:A 512:0 " * 300)
+    write_image(tmp_path / "b", "512:A 512:B " * 300)
+    command = [BUILD / "disksum", *arguments]
+    run = subprocess.run([command[0], "--block-size=512", "--write-list=list", "a"], cwd=tmp_path,
+                         stdout=subprocess.PIPE, check=True)
+    (tmp_path / "SUMS").write_bytes(run.stdout * 600)
+    run = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, check=False,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    status, text = read_full_pipe(command, stream, tmp_path)
+    assert status == run.returncode
+    # Times differ, and so does the number of their digits.
+    strip = re.compile(rb'"seconds":[\d.]+')
+    assert strip.sub(b"", text) == strip.sub(b"", getattr(run, stream))
+
+
+def test_every_line_goes_through_the_stream_that_waits(root):
+    """stdio's own loses what a full pipe does not take."""
+    for path in root.glob("cli/*.c"):
+        if path.name in ("output.c", "message.c"):
+            continue
+        found = re.findall(r"\b(?:stdout|stderr|printf|puts|putchar)\b",
+                           re.sub(r"/\*.*?\*/|\"(?:\\.|[^\"])*\"|format\(printf.*",
+                                  "", path.read_text(), flags=re.S))
+        assert not found, f"{path} uses {found}; see cli/output.h and cli/message.h"
 
 
 def test_help_and_version(disksum):
