@@ -20,7 +20,7 @@
  * open() sets all members. */
 struct digest {
     const struct digest_ops *ops;
-    size_t size;    /* of the digest: 1 to BLKHASH_MAX_MD_SIZE */
+    size_t size;    /* of the digest: to BLKHASH_MAX_MD_SIZE; 0: "null" */
     bool is_sha256; /* so the kernels of sha256.h can compute it */
 };
 
@@ -38,7 +38,8 @@ struct digest_ops {
     int (*open)(const char *name, struct digest **d);
     void (*close)(struct digest *d);
 
-    /* Add the names of all algorithms that open() finds. */
+    /* Add the names of all algorithms that open() finds and that have a
+     * size. */
     int (*list)(struct name_list *names);
 
     /* NULL when out of memory. */

@@ -24,6 +24,7 @@ struct digest_ctx;
 int digest_open(const char *name, struct digest **d);
 void digest_close(struct digest *d);
 
+/* 0: it is "null", which computes nothing. */
 size_t digest_size(const struct digest *d);
 bool digest_is_sha256(const struct digest *d);
 

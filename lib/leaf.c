@@ -92,13 +92,19 @@ static void group_put(struct group *group, const uint8_t *block,
     group->count++;
 }
 
+/* Whether a block has the digest of zeros. Nobody needs to know for "null". */
+static bool is_known(const struct blkhash_leaf *leaf, const uint8_t *block)
+{
+    return leaf->md_size && is_zero(block, leaf->block_size);
+}
+
 /* Add a whole block, unless it is all zeros. If the group is full, hash it. */
 static int group_add(struct group *group, const uint8_t *block,
                      unsigned char *md)
 {
     const struct blkhash_leaf *leaf = group->leaf;
 
-    if (is_zero(block, leaf->block_size)) {
+    if (is_known(leaf, block)) {
         memcpy(md, leaf->zero_md, leaf->md_size);
         group->zero_blocks++;
         return 0;

@@ -96,7 +96,8 @@ static uint64_t blocks_left(const struct blkhash_root *r)
 int blkhash_root_digests(struct blkhash_root *r, const unsigned char *mds,
                          size_t count)
 {
-    if (!r || r->finished || (count && !mds) || count > SIZE_MAX / r->md_size)
+    if (!r || r->finished || (count && !mds) ||
+        (r->md_size && count > SIZE_MAX / r->md_size))
         return EINVAL;
     if (count > blocks_left(r))
         return EOVERFLOW;
@@ -114,7 +115,8 @@ int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks)
     if (blocks > blocks_left(r))
         return EOVERFLOW;
     r->blocks += blocks;
-    while (blocks && !r->error) {
+    /* "null" has nothing to hash. */
+    while (r->md_size && blocks && !r->error) {
         size_t n = blocks < ZERO_MDS ? blocks : ZERO_MDS;
 
         r->error = digest_update(r->ctx, r->zero_mds, n * r->md_size);

@@ -13,6 +13,11 @@ static int leaf_new(const char *digest, size_t block_size, const char *name,
                     struct blkhash_leaf **leaf, struct error *error)
 {
     *leaf = blkhash_leaf_new(block_size, digest);
+    if (*leaf && blkhash_leaf_md_size(*leaf) == 0)
+        return error_set(error, EINVAL,
+                         "%s: the digest '%s' computes nothing, so no list can "
+                         "have it",
+                         name, digest);
     if (*leaf)
         return 0;
     if (errno == ENOTSUP)

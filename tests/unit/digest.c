@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 
@@ -85,7 +87,7 @@ static void test_published_vectors(void **state)
 
 static void test_unknown_digests(void **state)
 {
-    static const char *const names[] = { "",        "sha257", "null",
+    static const char *const names[] = { "",        "sha257", "UNDEF",
                                          "sha256 ", "shake",  "blake3x" };
     struct digest *d;
 
@@ -123,6 +125,74 @@ static void test_listed_digests_work(void **state)
     assert_true(sha256);
 }
 
+/* It is for measuring: nothing is computed, by any interface, and nobody finds
+ * it in the list. */
+static void test_null(void **state)
+{
+    const size_t hole = (size_t)1 << 60; /* other digests would take days */
+    static unsigned char buf[10000];
+    unsigned char md[1] = { 77 };
+    unsigned len = 5;
+    size_t zero_blocks = 5;
+    struct blkhash *h = blkhash_new(4096, "null");
+    struct blkhash_leaf *leaf = blkhash_leaf_new(4096, "NULL");
+    struct blkhash_root *root = blkhash_root_new(4096, "Null");
+    struct blkhash_digest *d = blkhash_digest_new("null");
+
+    (void)state;
+    assert_false(is_listed("null"));
+    assert_int_equal(blkhash_update(h, buf, sizeof(buf)), 0);
+    assert_int_equal(blkhash_zero(h, hole), 0);
+    assert_int_equal(blkhash_final(h, md, &len), 0);
+    assert_int_equal(len, 0);
+
+    assert_int_equal(blkhash_leaf_md_size(leaf), 0);
+    assert_int_equal(
+        blkhash_leaf_hash(leaf, buf, sizeof(buf), md, &zero_blocks), 0);
+    assert_int_equal(zero_blocks, 0);
+
+    len = 5;
+    assert_int_equal(blkhash_root_digests(root, md, 3), 0);
+    assert_int_equal(blkhash_root_zero(root, hole / 4096), 0);
+    assert_int_equal(blkhash_root_digests(root, md, SIZE_MAX), EOVERFLOW);
+    assert_int_equal(blkhash_root_final(root, hole, md, &len), EINVAL);
+    assert_int_equal(blkhash_root_final(root, hole + 8193, md, &len), 0);
+    assert_int_equal(len, 0);
+
+    len = 5;
+    assert_int_equal(blkhash_digest_size(d), 0);
+    assert_int_equal(blkhash_digest_update(d, buf, sizeof(buf)), 0);
+    assert_int_equal(blkhash_digest_zero(d, hole), 0);
+    assert_int_equal(blkhash_digest_zero(d, INT64_MAX - hole), EOVERFLOW);
+    assert_int_equal(blkhash_digest_final(d, md, &len), 0);
+    assert_int_equal(len, 0);
+
+    assert_int_equal(md[0], 77);
+    blkhash_free(h);
+    blkhash_leaf_free(leaf);
+    blkhash_root_free(root);
+    blkhash_digest_free(d);
+}
+
+/* Memory is looked at, so that a mapped file is read, or missed. */
+static void test_null_reads_pages(void **state)
+{
+    const size_t page = sysconf(_SC_PAGESIZE);
+    struct blkhash_leaf *leaf = blkhash_leaf_new(4 * page, "null");
+    unsigned char md[1], there[4];
+    unsigned char *p =
+        mmap(NULL, 4 * page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    (void)state;
+    assert_ptr_not_equal(p, MAP_FAILED);
+    assert_int_equal(blkhash_leaf_hash(leaf, p, 4 * page, md, NULL), 0);
+    assert_int_equal(mincore(p, 4 * page, there), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(there[i] & 1, 1);
+    munmap(p, 4 * page);
+    blkhash_leaf_free(leaf);
+}
+
 /* The program uses the queue of errors, too: SSL_get_error() reads it. */
 static void test_openssl_errors_stay_away(void **state)
 {
@@ -144,6 +214,8 @@ int main(void)
         cmocka_unit_test(test_published_vectors),
         cmocka_unit_test(test_unknown_digests),
         cmocka_unit_test(test_listed_digests_work),
+        cmocka_unit_test(test_null),
+        cmocka_unit_test(test_null_reads_pages),
         cmocka_unit_test(test_openssl_errors_stay_away),
     };
 

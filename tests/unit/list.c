@@ -480,6 +480,8 @@ static void test_bad_headers(void **state)
           "not a name" },
         { { .block_size = 512, .digest = "no-such" },
           "the digest 'no-such' is not available" },
+        { { .block_size = 512, .digest = "null" },
+          "the digest 'null' computes nothing" },
         { { .block_size = 512, .digest = "sha256", .source_len = 1 << 20 },
           "the header has 1048648 bytes" },
     };
