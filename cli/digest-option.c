@@ -9,6 +9,7 @@
 
 #include "blkhash.h"
 #include "cli/message.h"
+#include "cli/null-digest.h"
 #include "cli/option-value.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -93,6 +94,8 @@ const char *digest_option_name(const char *name)
         if (strcasecmp(names[i], name) == 0)
             return names[i];
     }
+    if (is_null_digest(name))
+        return "null";
     for (size_t i = 0; names && names[i]; i++) {
         if (same_digest(names[i], name))
             return names[i];

@@ -8,6 +8,7 @@
 #include "cli/digest-option.h"
 #include "cli/list-options.h"
 #include "cli/message.h"
+#include "cli/null-digest.h"
 #include "cli/operands.h"
 #include "cli/option-error.h"
 #include "cli/option-table.h"
@@ -70,6 +71,8 @@ static enum options_result check_all(const struct options *o)
     }
     if (!check_options_verify(&o->list) || !list_options_verify(o) ||
         !part_options_verify(o))
+        return OPTIONS_BAD;
+    if (!null_digest_verify(o))
         return OPTIONS_BAD;
     return digest_option_check(&o->engine);
 }

@@ -49,6 +49,47 @@ def test_json_of_every_digest(disksum, image):
     assert disksum("-c", input=text).stdout == f"{path}: OK\n" * len(names)
 
 
+# --- null ----------------------------------------------------------------
+
+def test_null(disksum, image):
+    """It is for measuring: the disk is read, and there is no checksum."""
+    path, content = image
+    assert disksum("-d", "null", path).stdout == f"  {path}\n"
+    assert disksum("-a", "NULL/4k", "--tag", path).stdout == f"BLKHASH-NULL-4K ({path}) = \n"
+    assert disksum("-d", "null", input=content).stdout == "  -\n"
+    assert "null" not in disksum("--list-digests").stdout
+    said = json.loads(disksum("-d", "null/512", "--json", path).stdout)
+    assert said["algorithm"] == "null" and "checksum" not in said
+    data = json.loads(disksum("-d", "sha256/512", "--json", path).stdout)
+    assert said["read"] == data["read"] and said["hole"] == data["hole"]
+    assert said["data"] == data["data"] + data["zero"] > data["data"]
+
+
+@pytest.mark.parametrize("line", [
+    "  {}", "00  {}", "BLKHASH-NULL-64K ({}) = ", "BLKHASH-NULL-64K ({}) = 00", "NULL ({}) = ",
+    "BLKHASH-NULL-64K ({}) = " + 64 * "0",
+    '{{"filename":"{}","algorithm":"null","block-size":65536}}',
+    '{{"filename":"{}","algorithm":"null","block-size":65536,"checksum":""}}',
+    '{{"filename":"{}","algorithm":"NULL","checksum":"00"}}'])
+def test_null_verifies_nothing(disksum, image, line):
+    path, _ = image
+    result = disksum("-c", input=line.format(path) + "\n", check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "no properly formatted checksum lines" in result.stderr
+
+
+@pytest.mark.parametrize("options", [
+    ["--check", "sums"], ["--write-list=list", "disk"], ["--diff", "disk", "disk"],
+    ["--write-list=new", "--base=list", "--changes=json", "disk"], ["--show", "list"],
+    ["--merge", "list"]])
+def test_null_is_refused(disksum, tmp_path, options):
+    result = disksum("-d", "null", *options, cwd=tmp_path, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "the digest null computes nothing, so it cannot be used with the --" in \
+        result.stderr.splitlines()[0]
+    assert not list(tmp_path.iterdir())
+
+
 def b3sum(data):
     return bytes.fromhex(subprocess.run(
         ["b3sum", "--no-names"], input=data, stdout=subprocess.PIPE,
