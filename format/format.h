@@ -60,10 +60,12 @@ struct format {
     struct magic lookalike_start;
     struct magic lookalike_end;
 
-    format_open *open;   /* NULL: QEMU reads the format */
-    format_names *names; /* NULL: an image records no names */
-    bool has_extents;    /* the names may be those of extents, which QEMU can
-                          * follow to servers */
+    format_open *open;      /* NULL: QEMU reads the format */
+    format_names *names;    /* NULL: an image records no names */
+    const char *descriptor; /* a file beside an image that names the others of
+                             * its disk, which QEMU leaves out; or NULL */
+    bool has_extents;       /* the names may be those of extents, which QEMU can
+                             * follow to servers */
 };
 
 /* All formats. */

@@ -55,6 +55,7 @@ const struct format formats[] = {
         .name = "parallels",
         .file_suffixes = { "hdd", "hds" },
         .probe = is_parallels,
+        .descriptor = "DiskDescriptor.xml",
     },
     {
         .name = "vdi",

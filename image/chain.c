@@ -94,6 +94,18 @@ static int warn_probed(struct image *image, const struct chain_layer *l,
                       l->backing->format);
 }
 
+/* A snapshot, or a part of a disk. */
+static int warn_alone(struct image *image, const struct chain_layer *l,
+                      struct error *error)
+{
+    if (!l->descriptor)
+        return 0;
+    return image_warn(image, error,
+                      "%s: warning: it is read alone, but %s beside it names "
+                      "several images of the disk; merge them first",
+                      l->layer.reader->name, l->descriptor);
+}
+
 /* The user may mean another disk than the one that is read. */
 static int warn_format(struct image *image, const struct chain_layer *l,
                        struct error *error)
@@ -184,6 +196,8 @@ static int open_backing(struct image *image, struct chain_layer *l, char **path,
         err = warn_probed(image, l, error);
     if (!err)
         err = warn_format(image, l->backing, error);
+    if (!err)
+        err = warn_alone(image, l->backing, error);
     return err;
 }
 
@@ -281,6 +295,8 @@ static int open_source(struct reader *reader, const struct layer_source *source,
         i->name = i->top->layer.reader->name;
         err = warn_format(i, i->top, error);
     }
+    if (!err)
+        err = warn_alone(i, i->top, error);
     if (!err)
         err = disk_part_choose(i, options, error);
     if (!err)

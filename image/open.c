@@ -12,6 +12,7 @@
 #include "common/path.h"
 #include "format/format.h"
 #include "format/probe.h"
+#include "image/beside.h"
 #include "image/description.h"
 #include "image/native.h"
 #include "image/open.h"
@@ -262,6 +263,17 @@ static int open_container(struct chain_layer *layer,
     return err;
 }
 
+/* QEMU opens an image alone, though others may have parts of its disk. */
+static void look_beside(struct chain_layer *layer,
+                        const struct layer_source *source)
+{
+    const struct format *format = format_find(layer->format);
+
+    if (format && format->descriptor && source->kind == SOURCE_FILE &&
+        beside_count(source->path, format->descriptor) > 1)
+        layer->descriptor = format->descriptor;
+}
+
 /* Open a layer whose reader is open. */
 static int open_format(struct chain_layer *layer,
                        const struct layer_source *source,
@@ -285,7 +297,11 @@ static int open_format(struct chain_layer *layer,
             "export; start the server first, and give its URI",
             source->name, format);
     err = check_standalone(source, options, error);
-    return err ? err : open_container(layer, source, format, options, error);
+    if (!err)
+        err = open_container(layer, source, format, options, error);
+    if (!err)
+        look_beside(layer, source);
+    return err;
 }
 
 /* --- the source --------------------------------------------------------- */

@@ -24,6 +24,8 @@ struct chain_layer {
     struct qemu_files *qemu_files; /* what else QEMU has open; or NULL */
     bool networked;                /* QEMU reads it, perhaps from servers */
     struct lookalike lookalike;    /* of what is read as raw */
+    const char *descriptor;        /* a file beside the image that names several
+                                    * images of its disk; or NULL */
     bool unpinned;                 /* the format was probed, and a guest may
                                     * have made its disk look like it */
 };

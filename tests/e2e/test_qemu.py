@@ -92,6 +92,32 @@ def test_format(disksum, raw, format, options):
             assert sums(disksum(stdin=f).stdout) == [right]
 
 
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("below", [False, True])
+def test_parallels_snapshot(disksum, tmp_path, below):
+    """The image does not say that it has a parent; the file beside it does."""
+    image, top = tmp_path / "disk.hds", tmp_path / "top"
+    qemu_img("create", "-q", "-f", "parallels", image, "1M")
+    qemu_img("create", "-q", "-f", "qcow2", "-b", image, "-F", "parallels", top)
+    args = [top if below else image]
+    right = [checksum(bytes(1 << 20))]
+    assert sums(disksum(*args).stdout) == right
+    one = "<Image><GUID>{5fbaabe3}</GUID><Type>Compressed</Type><File>disk.hds</File></Image>"
+    for images in 0, 1, 2, 300:
+        (tmp_path / "DiskDescriptor.xml").write_text(
+            f"<Parallels_disk_image><StorageData><Storage>{images * one}</Storage>"
+            "</StorageData></Parallels_disk_image>")
+        done = disksum(*args, check=False)
+        assert sums(done.stdout) == right
+        assert done.stderr == (
+            f"disksum: {image}: warning: it is read alone, but DiskDescriptor.xml beside it "
+            "names several images of the disk; merge them first\n" if images > 1 else "")
+    assert sums(disksum("-q", *args).stdout) == right
+    (tmp_path / "DiskDescriptor.xml").unlink()
+    os.mkfifo(tmp_path / "DiskDescriptor.xml")
+    assert sums(disksum(*args).stdout) == right
+
+
 def test_verbose_names_the_format(disksum, qed):
     result = disksum("-v", qed, check=False)
     assert result.stderr.startswith(f"disksum: {qed}: qed, ")
