@@ -43,6 +43,7 @@ static struct nbd_options nbd_options(const struct options *o)
 
     if (nbd.connections > o->engine.threads)
         nbd.connections = o->engine.threads;
+    nbd.no_extents = o->image.no_extents;
     return nbd;
 }
 

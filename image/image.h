@@ -52,7 +52,8 @@ struct image_options {
     bool standalone;   /* refuse an image that refers to another file */
     bool trust_names;  /* follow any name in an image */
     uint64_t max_size; /* refuse a larger disk, or part of one; 0: no limit */
-    bool no_extents;   /* read what the host reports as a hole */
+    bool no_extents;   /* read what the host reports as a hole; do not ask
+                        * servers for theirs */
 
     /* A part of the guest's disk, which is then the disk of the image. */
     uint64_t offset; /* where it begins */

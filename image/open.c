@@ -33,11 +33,13 @@ static struct nbd_options nbd_options(const struct layer_source *source,
     struct nbd_options nbd = options->nbd ? *options->nbd : defaults;
 
     nbd.bitmap = NULL;
+    nbd.no_extents = options->no_extents;
     if (!source->recorded)
         return nbd;
     return (struct nbd_options){
         .connections = nbd.connections,
         .timeout = nbd.timeout,
+        .no_extents = nbd.no_extents,
         .recorded = true,
     };
 }

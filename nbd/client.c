@@ -112,7 +112,8 @@ static int set_options(struct nbd_client *c)
         nbd_set_pread_initialize(nbd, false) == -1 ||
         nbd_set_strict_mode(nbd, nbd_get_strict_mode(nbd) &
                                      ~LIBNBD_STRICT_ALIGN) == -1 ||
-        nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1 ||
+        (!target->options->no_extents &&
+         nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1) ||
         (c->bitmap && nbd_add_meta_context(nbd, c->bitmap) == -1))
         return -1;
     if (nbd_set_uri_allow_tls(nbd, tls ? LIBNBD_TLS_REQUIRE

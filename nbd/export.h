@@ -18,7 +18,8 @@ struct nbd_export {
     uint32_t maximum;        /* length of a read, a multiple of the minimum */
     uint32_t preferred_read; /* the longest read that disksum sends; likewise */
 
-    bool has_extents; /* it reports its holes: base:allocation */
+    bool has_extents; /* it reports its holes: base:allocation. False, too,
+                       * if it was not asked to */
     bool multi_conn;  /* it allows several connections */
 };
 

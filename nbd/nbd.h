@@ -24,6 +24,10 @@ struct nbd_options {
      * servers may refuse long reads with this flag. */
     bool no_fragments;
 
+    /* Do not ask where the holes are: all is data. Some servers do not know, or
+     * take long to find out. */
+    bool no_extents;
+
     /* The bitmap that the export must have, to be read by reader_ops.bitmap;
      * NULL: none. qemu-nbd exports those that -B names. */
     const char *bitmap;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""--no-extents: ranges that are reported as holes are read, and must be zeros."""
+"""--no-extents: what file systems report as holes is read, and must be zeros. Servers
+are not asked for theirs."""
 
 import json
 import re
@@ -8,6 +9,7 @@ import subprocess
 import pytest
 
 from conftest import sums
+from hostile_images import SIZE, hostile
 from oracle import checksum, write_image
 
 SPEC = "300k:A 1M:- 64k:0 5000:B 200k:- 3M:C 7M:- 512:D 1M:E 3M:-"
@@ -50,42 +52,97 @@ def test_an_unallocated_cluster_has_nothing_to_read(disksum, tmp_path):
     assert counts(disksum, "--no-extents", image)["hole"] == 4 * MiB
 
 
-def lie(servers, content, hole):
-    """An export of this content that reports a range of it as a hole."""
-    image = servers.directory / "content"
-    image.write_bytes(content)
-    start, end = hole
-    return servers.nbdkit(
-        "eval", f"get_size=echo {len(content)}",
-        f"pread=dd if={image} iflag=skip_bytes,count_bytes skip=$4 count=$3 bs=64k 2>/dev/null",
-        "can_extents=exit 0",
-        f"extents=echo 0 {start}; echo {start} {end - start} hole,zero; "
-        f"echo {end} {len(content) - end}")[0]
-
-
 def with_data(start):
     return bytes(start) + b"A" * 1000 + bytes(4 * MiB - start - 1000)
 
 
+@pytest.fixture
+def lies(disksum, build):
+    """Run disksum where the file system reports a hole from 1 to 2 MiB."""
+    def run(*args):
+        return disksum(*args, check=False, env={
+            "LD_PRELOAD": f"{build}/tests/false-hole.so", "FALSE_HOLE": str(MiB),
+            "HOLE_LENGTH": str(MiB)})
+    return run
+
+
 @pytest.mark.parametrize("start", [MiB, MiB + 1, MiB + 70001, 2 * MiB - 1])
-def test_data_in_a_hole(disksum, servers, start):
+def test_data_in_a_hole(lies, tmp_path, start):
     content = with_data(start)
-    uri = lie(servers, content, (MiB, 2 * MiB))
+    path = tmp_path / "disk"
+    path.write_bytes(content)
     told = content[:MiB] + bytes(MiB) + content[2 * MiB:]
 
-    assert sums(disksum(uri).stdout) == [checksum(told)]
-    result = disksum("--no-extents", uri, check=False)
+    assert sums(lies(path).stdout) == [checksum(told)]
+    result = lies("--no-extents", path)
     assert result.returncode == 0
     assert sums(result.stdout) == [checksum(content)]
-    assert re.fullmatch(rf"disksum: .*: warning: found data at offset {start}, "
-                        r"which was reported as a hole\n", result.stderr)
-    disksum("--no-extents", "-q", uri)
+    assert result.stderr == f"disksum: {path}: warning: found data at offset {start}, " \
+        "which was reported as a hole\n"
+    assert lies("--no-extents", "-q", path).stderr == ""
 
 
-def test_data_beside_a_hole(disksum, servers):
-    content = with_data(2 * MiB)
-    uri = lie(servers, content, (MiB, 2 * MiB))
-    assert sums(disksum("--no-extents", uri).stdout) == [checksum(content)]
+def test_data_beside_a_hole(lies, tmp_path):
+    path = tmp_path / "disk"
+    path.write_bytes(with_data(2 * MiB))
+    result = lies("--no-extents", path)
+    assert (sums(result.stdout), result.stderr) == ([checksum(path)], "")
+
+
+# What a server is asked.
+ASKED = re.compile("block status|base:allocation|qemu:dirty-bitmap:b0$", re.MULTILINE)
+
+
+def asked(disksum, *args):
+    done = disksum(*args, check=False, env={"DISKSUM_DEBUG": "nbd"})
+    assert done.returncode == 0
+    return done, set(ASKED.findall(done.stderr))
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("way", ["uri", "command", "backing file", "qemu", "diff"])
+def test_no_status_is_asked(disksum, servers, tmp_path, way):
+    """A server may not know where its holes are, or take long to find out. This one would
+    say that all is a hole."""
+    content = with_data(MiB)
+    path = servers.directory / "content"
+    path.write_bytes(content)
+    command = [
+        "eval", f"get_size=echo {len(content)}",
+        f"pread=dd if={path} iflag=skip_bytes,count_bytes skip=$4 count=$3 bs=64k 2>/dev/null",
+        "can_extents=exit 0", f"extents=echo 0 {len(content)} hole,zero"]
+    args = ["--", "[", "nbdkit", *command, "]"]
+    if way != "command":
+        uri, _ = servers.nbdkit(*command)
+        args = [uri]
+    if way == "backing file":
+        args = ["--trust-names", "-q", hostile(tmp_path / "top", uri)]
+        content = content[:SIZE]
+    elif way == "qemu":
+        args = [tmp_path / "image.qed"]
+        subprocess.run(["qemu-img", "convert", "-O", "qed", path, *args], check=True)
+    elif way == "diff":
+        args = ["--diff", uri, path]
+    done, seen = asked(disksum, "--no-extents", *args)
+    assert not seen
+    assert done.stdout == "" if way == "diff" else sums(done.stdout) == [checksum(content)]
+
+
+def test_no_status_but_of_the_bitmap(disksum, servers, tmp_path):
+    """--bitmap cannot do without."""
+    image, listed = tmp_path / "image", tmp_path / "list"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "4M"], check=True)
+    subprocess.run(["qemu-img", "bitmap", "--add", image, "b0"], check=True)
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 1 1M 1M", image], check=True,
+                   stdout=subprocess.DEVNULL)
+    uri, _ = servers.qemu_nbd(image, "-B", "b0", format="qcow2")
+    before = tmp_path / "before"
+    before.write_bytes(bytes(4 * MiB))
+    disksum(f"--write-list={listed}", before)
+    done, seen = asked(disksum, "--no-extents", f"--base={listed}", "--bitmap=b0",
+                       f"--write-list={tmp_path}/new", uri)
+    assert sums(done.stdout) == [checksum(bytes(MiB) + b"\1" * MiB + bytes(2 * MiB))]
+    assert seen == {"block status", "qemu:dirty-bitmap:b0"}
 
 
 def test_through_qemu(disksum, tmp_path):
