@@ -236,13 +236,13 @@ static bool apply(const struct list *list, const struct sum *sum,
            apply_hash(sum, &o->engine, why);
 }
 
-static int check_line(struct list *list, char *line, size_t len)
+static int check_line(struct list *list, const struct line *line)
 {
     struct options o = *list->o;
     struct sum_spacing after = spacing;
     const char *why = NULL;
     struct sum sum;
-    int err = sum_parse(line, len, &after, &sum, &why);
+    int err = sum_parse(line->text, line->len, &after, &sum, &why);
 
     if (!err && !apply(list, &sum, &o, &why))
         err = EINVAL;
@@ -302,8 +302,7 @@ static void summarize(const struct list *list)
 static int check_lines(struct list *list, struct error *error)
 {
     struct lines *lines;
-    char *line;
-    size_t len;
+    struct line line;
     int err = lines_open(strcmp(list->path, "-") ? list->path : NULL,
                          list->name, &lines, error);
 
@@ -312,11 +311,12 @@ static int check_lines(struct list *list, struct error *error)
     list->is_stdin = lines_are_stdin(lines);
     if (list->is_stdin)
         input_take_stdin();
-    while ((err = lines_next(lines, &line, &len, error)) == 0 && line) {
-        list->line++;
-        if (*line == '#' || len == 0)
-            continue;
-        err = check_line(list, line, len);
+    while ((err = lines_next(lines, &line, error)) == 0 && line.text) {
+        list->line = line.number;
+        if (line.why)
+            malformed(list, line.why);
+        else if (*line.text != '#' && line.len)
+            err = check_line(list, &line);
         if (err) {
             error_set(error, err, "%s: %s", list->name, strerror(err));
             break;

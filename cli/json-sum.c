@@ -269,7 +269,7 @@ int json_parse_sum(const char *text, struct sum *sum, const char **why)
 
     *why = "not in the format of --json";
     if (err == ENODATA) {
-        *why = "the JSON object does not end on this line";
+        *why = "the JSON object does not end";
         return EINVAL;
     }
     if (err)

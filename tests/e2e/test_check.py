@@ -559,13 +559,6 @@ def test_block_size_that_is_no_sector(disksum, tmp_path):
         assert ": 1: improperly formatted checksum line: " in result.stderr
 
 
-def test_json_of_several_lines(disksum, tmp_path):
-    """As jq prints it, unless it is asked not to."""
-    result = disksum("-cw", input='{\n  "filename": "a"\n}\n', check=False)
-    assert "1: improperly formatted checksum line: the JSON object does not " \
-        "end on this line" in result.stderr
-
-
 @pytest.mark.parametrize("options, message", [
     (["-c", "--tag"], "the --tag option is meaningless when verifying"),
     (["-c", "-z"], "the --zero option is not supported when verifying"),

@@ -4,6 +4,8 @@
 import json
 import os
 import random
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -166,3 +168,106 @@ def test_malformed(disksum, text):
     result = disksum("-c", input=text + "\n", check=False)
     assert result.returncode == 1 and not result.stdout
     assert "no properly formatted checksum lines found" in result.stderr
+
+
+# --- rewritten by other programs ---------------------------------------------
+
+def jq(*arguments):
+    def rewrite(text):
+        if not shutil.which("jq"):
+            pytest.skip("no jq")
+        return subprocess.run(["jq", *arguments], input=text.encode(), check=True,
+                              stdout=subprocess.PIPE).stdout.decode()
+    return rewrite
+
+
+def python(**options):
+    """A value, of a list of the objects."""
+    def rewrite(text):
+        value = options.pop("value", lambda o: o)(
+            [json.loads(line) for line in text.splitlines()])
+        return json.dumps(value, **options)
+    return rewrite
+
+
+REWRITTEN = {
+    "jq .": jq("."), "jq -s .": jq("-s", "."), "jq -cs .": jq("-cs", "."),
+    "jq --tab -s [.]": jq("--tab", "-s", "[., []]"),
+    "python": python(indent=2), "python, one line": python(),
+    "nested": python(indent=1, value=lambda o: [o[:1], [], o[1:]]),
+    "without newlines": lambda text: text.replace("\n", ""),
+    "comma first": lambda text: "[" + "\n,".join(text.splitlines()) + "\n]",
+    "in crlf": lambda text: python(indent=2)(text).replace("\n", "\r\n"),
+    "among others": lambda text: "# of today\n" + python(indent=2)(text) +
+    f"\n{checksum(b'x')}  x\n" + text,
+}
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("rewrite", REWRITTEN.values(), ids=REWRITTEN)
+def test_rewritten(disksum, tmp_path, rewrite):
+    """Objects over several lines, several in a line, and in arrays."""
+    names = ["x", "two words", "[{", '}]"', "\\", "new\nline", "\udcff"]
+    for name in names:
+        with open(os.fsencode(tmp_path) + b"/" + os.fsencode(name), "wb") as f:
+            f.write(b"x")
+    text = rewrite(disksum("--json", "--", *names, cwd=tmp_path).stdout)
+    verdicts = disksum("-c", "--strict", input=text, cwd=tmp_path).stdout
+    expected = [*names[:4], "\\\\", "new\\nline", "\udcff"]
+    assert set(verdicts.splitlines()) == {
+        "\\" * ("\\" in name) + f"{name}: OK" for name in expected}
+    bad = disksum("-c", input=text.replace(checksum(b"x"), "0" * 64),
+                  cwd=tmp_path, check=False).stdout
+    assert bad == verdicts.replace("OK", "FAILED")
+
+
+OK = '{"filename":"a","checksum":"%s"}' % checksum(b"a")
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("text, good, bad", [
+    (f"{OK} x\n{OK}", 2, [1]), (f"{OK},{OK}\n{OK}", 2, [1]),
+    ("{\n" + OK, 1, [1]), ('{"a":\n' + OK, 1, [1]),
+    ('{"filename":"a",\n\n' + f"{OK}\n{OK}", 2, [1]),
+    ('{"backing-chain":[\n' + f"{OK}\n{OK}\nx", 2, [1, 4]),
+    ('{"filename":"a\n' + OK, 1, [1]), (f'{{"a":"}}\n{OK}\n"', 1, [1, 3]),
+    (f"[\n{OK},\n{OK}", 2, [1]), (f"[\n[{OK},\n{OK}]\n", 2, [1]),
+    (f"[\n{OK},\nx\n{OK}\n]", 2, [3]), (f"[1,\n{OK}\n", 1, [1]),
+    (f"[{OK},1]\n{OK}", 2, [1, 1]), (f"]\n{OK}]\n,{OK}", 1, [1, 2, 3]),
+    (f"[[[{OK}]]]\n{OK}", 1, [1, 1]), (f"[section]\n{OK}", 1, [1]),
+    (f"[{OK},\n\"\n{OK}]", 2, [2]), (f"{OK}\n {{}}\n{OK}", 2, [2]),
+    (f"[\n\n\n {{\n\n}},\n{OK}]", 1, [4]), (f"[{OK}", 1, [1]),
+    (f"[\n{checksum(b'a')}  a\n{OK}\n[]]x", 2, [4]),
+    (f"{OK}\n[[{OK}\0]]\n{OK}", 3, [2, 2]),
+    ('{"a":[' * 40 + f"\n{OK}" * 2, 2, [1]),
+], ids=lambda value: ascii(value)[:50])
+def test_what_is_no_object(disksum, tmp_path, text, good, bad):
+    """It is named by its line, and spoils nothing else."""
+    (tmp_path / "a").write_bytes(b"a")
+    result = disksum("-cw", input=text, cwd=tmp_path, check=False)
+    assert result.stdout == "a: OK\n" * good
+    named = re.findall(r"input': (\d+): improperly", result.stderr)
+    assert sorted(map(int, named)) == bad
+
+
+def test_objects_without_an_end(disksum, tmp_path):
+    """Each is looked at anew, which must not take time for each of the others;
+    and an array may have any length."""
+    (tmp_path / "a").write_bytes(b"a")
+    text = '{"a":[\n' * 50000 + "{\n" * 50000 + "[" + f"{OK},\n" * 20000 + "]"
+    result = disksum("-c", input=text, cwd=tmp_path, check=False)
+    assert result.stdout == "a: OK\n" * 20000
+    assert "100000 lines are improperly formatted" in result.stderr
+
+
+def test_one_object_at_a_time(build, tmp_path):
+    """Whoever writes them may wait for the verdict."""
+    (tmp_path / "a").write_bytes(b"a")
+    with subprocess.Popen([build / "disksum", "-c"], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, cwd=tmp_path) as process:
+        process.stdin.write(b"[\n")
+        for _ in range(3):
+            process.stdin.write(OK.replace(",", ",\n").encode())
+            process.stdin.flush()
+            assert process.stdout.readline() == b"a: OK\n"
+            process.stdin.write(b",")
