@@ -8,13 +8,13 @@ import random
 SECTOR = 512
 
 
-def checksum(content, block_size=65536, digest="sha256"):
+def checksum(content, block_size=65536, digest="sha256", sector=SECTOR):
     """The checksum of bytes, or of the file at a path, as the command prints
-    it: a disk is padded to whole sectors."""
+    it: a disk is padded to whole sectors. The library does not: sector=1."""
     if not isinstance(content, (bytes, bytearray)):
         with open(content, "rb") as f:
             content = f.read()
-    content = bytes(content) + bytes(-len(content) % SECTOR)
+    content = bytes(content) + bytes(-len(content) % sector)
     root = hashlib.new(digest)
     for start in range(0, len(content), block_size):
         block = content[start:start + block_size]

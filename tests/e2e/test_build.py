@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import kernels, sums
-from oracle import write_image
+from oracle import checksum, write_image
 
 
 def run(*command, **kwargs):
@@ -290,6 +290,19 @@ def test_examples_outside_of_the_tree(disksum, installed, root, tmp_path):
     env = {**outside(installed), "CFLAGS": "-Werror"}
     run("make", "-C", tmp_path, env=env)
     check_examples(disksum, tmp_path, tmp_path, env)
+
+
+def test_example_of_the_manual(installed, root, tmp_path):
+    """It compiles and runs as it stands."""
+    page = (root / "man/blkhash.3.scd").read_text()
+    [example] = re.findall(r"^# EXAMPLES\n.*?^```\n(.*?)^```\n", page, re.M | re.S)
+    (tmp_path / "example.c").write_text(example)
+    env = outside(installed)
+    flags = run("pkg-config", "--cflags", "--libs", "blkhash", env=env).split()
+    run("cc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-o", tmp_path / "example",
+        tmp_path / "example.c", *flags, env=env)
+    assert run(tmp_path / "example", env=env) == \
+        checksum(b"hello" + bytes(16 << 20), sector=1) + "\n"
 
 
 # --- manual pages --------------------------------------------------------
