@@ -121,6 +121,15 @@ def test_make_install(root, tmp_path):
         prefix / library_directory() / "pkgconfig/blkhash.pc").read_text(), re.M)
     assert [p.replace("\\", "") for p in prefixes] == [str(prefix)]
 
+    # A program that uses it there, by the README.
+    [commands] = re.findall(r"^```sh\n(make install .*?)```", (root / "README.md").read_text(),
+                            re.M | re.S)
+    run("sh", "-e", "-c", commands, cwd=root, stderr=subprocess.STDOUT,
+        env={**os.environ, "HOME": str(tmp_path), "MAKEFLAGS": f"BUILD={tmp_path}/build",
+             "PKG_CONFIG_PATH": ""})
+    out = run(tmp_path / "blkhash/bin/blkhash-sum", root / "demo/disk.raw")
+    assert out.startswith("731f1e2f")
+
 
 def outside(installed):
     """The environment of a program that is built against what is installed."""
