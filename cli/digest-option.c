@@ -26,7 +26,8 @@ static bool digest_exists(const char *name)
 }
 
 /* A block is whole sectors, as a disk is. */
-enum options_result block_size_option(struct options *o, char *argument)
+static enum options_result parse_block_size(const char *argument,
+                                            size_t *block_size)
 {
     uint64_t size;
     enum options_result result = option_size(
@@ -39,20 +40,31 @@ enum options_result block_size_option(struct options *o, char *argument)
                       argument, SECTOR_SIZE);
         return OPTIONS_BAD;
     }
-    o->engine.hashes[0].block_size = size;
+    *block_size = size;
     return OPTIONS_RUN;
+}
+
+enum options_result block_size_option(struct options *o, char *argument)
+{
+    return parse_block_size(argument, &o->digests.block_size);
 }
 
 /* Some names of OpenSSL have a slash, too: "SHA2-512/256". */
 enum options_result digest_option(struct options *o, char *argument)
 {
+    struct digest_options *d = &o->digests;
     char *slash = strrchr(argument, '/');
+    struct digest_choice *choice;
 
-    o->engine.hashes[0].digest = argument;
+    /* In blksum, the last one counts. */
+    if (o->blksum)
+        d->choice_count = 0;
+    choice = &d->choices[d->choice_count++];
+    *choice = (struct digest_choice){ .digest = argument };
     if (!slash || digest_exists(argument))
         return OPTIONS_RUN;
     *slash = 0;
-    return block_size_option(o, slash + 1);
+    return parse_block_size(slash + 1, &choice->block_size);
 }
 
 enum options_result list_digests_option(struct options *o, char *argument)
@@ -84,6 +96,11 @@ static bool same_digest(const char *a, const char *b)
     blkhash_leaf_free(x);
     blkhash_leaf_free(y);
     return same;
+}
+
+bool digest_option_same(const char *a, const char *b)
+{
+    return strcasecmp(a, b) == 0 || same_digest(a, b);
 }
 
 const char *digest_option_name(const char *name)
@@ -127,20 +144,19 @@ static void missing_kernel_message(const char *name)
     message("BLKHASH_SHA256: no kernel '%s'; this machine has %s", name, list);
 }
 
-enum options_result digest_option_check(const struct engine_options *engine)
+enum options_result digest_option_check(const char *name)
 {
     const char *kernel = getenv("BLKHASH_SHA256");
 
-    if (digest_exists(engine->hashes[0].digest))
+    if (digest_exists(name))
         return OPTIONS_RUN;
     if (errno == ENOTSUP && !kernel_is_missing(kernel)) {
-        usage_message("unknown digest '%s'; see --list-digests",
-                      engine->hashes[0].digest);
+        usage_message("unknown digest '%s'; see --list-digests", name);
         return OPTIONS_BAD;
     }
     if (errno == ENOTSUP)
         missing_kernel_message(kernel);
     else
-        message("digest '%s': %s", engine->hashes[0].digest, strerror(errno));
+        message("digest '%s': %s", name, strerror(errno));
     return OPTIONS_FAILED;
 }

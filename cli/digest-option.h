@@ -5,8 +5,9 @@
 #ifndef CLI_DIGEST_OPTION_H
 #define CLI_DIGEST_OPTION_H
 
+#include <stdbool.h>
+
 #include "cli/option.h"
-#include "engine/engine.h"
 
 /* NAME, or NAME/SIZE; the argument is changed. */
 enum options_result digest_option(struct options *o, char *argument);
@@ -19,7 +20,10 @@ enum options_result list_digests_option(struct options *o, char *argument);
  * is none, the name that is given. */
 const char *digest_option_name(const char *name);
 
-/* Check that the library has the digest, before the first image is opened. */
-enum options_result digest_option_check(const struct engine_options *engine);
+/* Whether two names are those of the same digest. */
+bool digest_option_same(const char *a, const char *b);
+
+/* Check that the library has a digest, before the first image is opened. */
+enum options_result digest_option_check(const char *name);
 
 #endif

@@ -100,7 +100,7 @@ static bool add_result(struct json_object *object, const struct options *o,
     return json_add_text(object, "format", image ? image->format : "raw") &&
            json_add_number(object, "virtual-size", r->length) &&
            add_sum(object, line) && add_chain(object, image) &&
-           (!o->digest_list.write ||
+           (!o->digest_list.write || line->hash > 0 ||
             json_add_name(object, "list", o->digest_list.write)) &&
            json_add_number(object, "data", r->counts.data) &&
            json_add_number(object, "zero", r->counts.zero) &&

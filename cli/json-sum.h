@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * JSON lines: one object for each image, whether it has a checksum or failed.
+ * JSON lines: an object for each checksum of an image, or one if that failed.
  * The keys are those of "qemu-img info --output=json" where it has them.
  *
  * If a name is not UTF-8, "filename" has U+FFFD for each byte that is not, and
@@ -25,8 +25,8 @@ bool json_add_line(struct json_object *object, const struct sums_line *line,
 /* Write an object that has only these. False when out of memory. */
 bool json_write_line(FILE *f, const struct sums_line *line, uint64_t length);
 
-/* Write the object of an image: what was found, or its error. The line is that
- * of checksum_line(). False when out of memory. */
+/* Write the object of a checksum: what was found, or why there is none. The
+ * line is that of checksum_line(). False when out of memory. */
 bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c,
                     const struct sums_line *line);
 

@@ -186,6 +186,11 @@ static bool verify_write(const struct options *o)
         usage_message("--json and the list cannot both go to standard output");
         return false;
     }
+    if (o->engine.hash_count > 1 && is_standard_output(o->digest_list.write)) {
+        usage_message("the checksums of several digests and the list cannot "
+                      "both go to standard output");
+        return false;
+    }
     if (o->image_count > 1 && !o->digest_list.merge) {
         usage_message("--write-list takes one image");
         return false;

@@ -52,12 +52,16 @@ static void catch_broken_pipe(struct list_write *l)
 static int check_standard_output(const struct list_write *l,
                                  const struct options *o, struct error *error)
 {
-    if (!l->file.is_stdout || !o->list.json)
+    bool several = o->engine.hash_count > 1;
+
+    if (!l->file.is_stdout || (!o->list.json && !several))
         return 0;
     return error_set(error, EINVAL,
-                     "%s: is standard output, where --json and the list cannot "
+                     "%s: is standard output, where %s and the list cannot "
                      "both go",
-                     l->file.name);
+                     l->file.name,
+                     o->list.json ? "--json"
+                                  : "the checksums of several digests");
 }
 
 int list_write_open(const struct options *o, struct list_write **list,

@@ -55,22 +55,36 @@ static bool hide_secrets(int argc, char **argv)
     return true;
 }
 
-/* Print the checksum of one image, or why there is none. list: where its
+/* Write a line or an object for each digest of an image, or an object for all
+ * of them if it failed. False when out of memory. */
+static bool write_sums(const struct options *o, const struct checksum *c)
+{
+    unsigned count = c->error.code ? 1 : o->engine.hash_count;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct sums_line line = checksum_line(c, o, i);
+
+        if (!o->list.json)
+            sums_write(output(), &o->list, &line);
+        else if (!json_write_sum(output(), o, c, &line))
+            return false;
+    }
+    return true;
+}
+
+/* Print the checksums of one image, or why there is none. list: where its
  * digests go, or NULL. */
-static bool print_checksum(const struct options *o, struct list_write *list,
-                           const char *name)
+static bool print_checksums(const struct options *o, struct list_write *list,
+                            const char *name)
 {
     struct checksum c;
     bool ok = checksum_begin(&c, o, list, name) == 0;
-    const struct sums_line line = checksum_line(&c, o, 0);
 
     if (!ok)
         message("%s", error_message(&c.error));
-    if (o->list.json)
-        ok = json_write_sum(output(), o, &c, &line) && ok;
-    else if (ok && !o->digest_list.shard.count &&
-             !(list && list_write_is_on_stdout(list)))
-        sums_write(output(), &o->list, &line);
+    if (o->list.json || (ok && !o->digest_list.shard.count &&
+                         !(list && list_write_is_on_stdout(list))))
+        ok = write_sums(o, &c) && ok;
     checksum_end(&c);
     output_flush();
     return ok;
@@ -83,7 +97,7 @@ static bool do_one(const struct options *o, struct list_write *list,
         return check_list(o, name);
     if (o->digest_list.show)
         return list_show(o, name);
-    return print_checksum(o, list, name);
+    return print_checksums(o, list, name);
 }
 
 static int do_all(const struct options *o, struct list_write *list)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cli/check-options.h"
-#include "cli/digest-option.h"
+#include "cli/digests.h"
 #include "cli/list-options.h"
 #include "cli/message.h"
 #include "cli/null-digest.h"
@@ -58,8 +58,12 @@ static enum options_result parse_all(struct options *o, int argc, char **argv)
 }
 
 /* Check the options against each other, and against what the library has. */
-static enum options_result check_all(const struct options *o)
+static enum options_result check_all(struct options *o)
 {
+    enum options_result result = digests_choose(o);
+
+    if (result != OPTIONS_RUN)
+        return result;
     if (o->image.standalone && o->image.trust_names) {
         usage_message("the --standalone and --trust-names options are mutually "
                       "exclusive");
@@ -74,7 +78,10 @@ static enum options_result check_all(const struct options *o)
         return OPTIONS_BAD;
     if (!null_digest_verify(o))
         return OPTIONS_BAD;
-    return digest_option_check(&o->engine);
+    /* Without tags, nobody could tell which line is which. */
+    if (o->engine.hash_count > 1 && !o->list.json)
+        o->list.tag = true;
+    return OPTIONS_RUN;
 }
 
 enum options_result options_parse(struct options *o, int argc, char **argv)
@@ -92,7 +99,8 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
     if (!operands_skip_subcommand(&argc, &argv))
         return OPTIONS_BAD;
     o->objects = calloc(argc, sizeof(*o->objects));
-    if (!o->objects)
+    o->digests.choices = calloc(argc, sizeof(*o->digests.choices));
+    if (!o->objects || !o->digests.choices)
         return option_no_memory();
     o->image.objects = o->objects;
     command = operands_have_command(argc, argv);
@@ -110,5 +118,6 @@ void options_free(struct options *o)
 {
     free(o->command_name);
     free(o->objects);
+    free(o->digests.choices);
     tls_objects_free(&o->nbd);
 }

@@ -19,6 +19,20 @@ enum verbosity {
     VERBOSITY_WARN,
 };
 
+/* A checksum that the user asks for. */
+struct digest_choice {
+    const char *digest;
+    size_t block_size; /* 0: none is given with it */
+};
+
+/* What is computed of an image: cli/digests.h makes the hashes of the engine of
+ * it. */
+struct digest_options {
+    struct digest_choice *choices; /* in the order of the command line */
+    unsigned choice_count;
+    size_t block_size; /* of those that have none of their own */
+};
+
 /* How checksums are written, and how lists are checked. */
 struct list_options {
     bool check;
@@ -53,6 +67,7 @@ struct digest_list_options {
 struct options {
     bool blksum; /* called by that name: some letters and defaults differ */
     struct engine_options engine;
+    struct digest_options digests;
     struct image_options image;
     struct list_options list;
     struct digest_list_options digest_list;

@@ -15,6 +15,9 @@
 /* Enough for the figures of all kernels. */
 #define FIGURES_SIZE 256
 
+/* Enough for all digests. */
+#define HASHES_SIZE (ENGINE_MAX_HASHES * 128)
+
 #define GB 1e9
 
 /* Where the digests come from that cost no read. */
@@ -50,17 +53,42 @@ static void print_content(const struct options *o, const struct checksum *c)
                 format_size(counts->decoded, data));
 }
 
+/* What hashes the blocks, for people. */
+static const char *kernel_of(const struct engine_hash *hash)
+{
+    struct blkhash_leaf *leaf =
+        blkhash_leaf_new(hash->block_size, hash->digest);
+    const char *kernel = leaf ? blkhash_leaf_kernel(leaf) : "";
+
+    blkhash_leaf_free(leaf);
+    return kernel;
+}
+
+/* Write "sha256 in blocks of 65536 bytes by shani, ". */
+static void list_hashes(const struct engine_options *o, char text[HASHES_SIZE])
+{
+    size_t n = 0;
+
+    text[0] = 0;
+    for (unsigned i = 0; i < o->hash_count && n < HASHES_SIZE; i++) {
+        const struct engine_hash *h = &o->hashes[i];
+
+        n += snprintf(text + n, HASHES_SIZE - n,
+                      "%s in blocks of %zu bytes by %s, ", h->digest,
+                      h->block_size, kernel_of(h));
+    }
+}
+
 static void print_speed(const struct options *o, const struct checksum *c)
 {
-    char read[SIZE_TEXT], rate[SIZE_TEXT];
+    char read[SIZE_TEXT], rate[SIZE_TEXT], hashes[HASHES_SIZE];
     const struct engine_result *r = &c->result;
     double speed = c->seconds > 0 ? r->counts.read / c->seconds : 0;
 
-    message("%s: read %s in %.3f s, %s/s; %s in blocks of %zu bytes by %s, "
-            "threads: %u",
-            c->input.name, format_size(r->counts.read, read), c->seconds,
-            format_size(speed, rate), o->engine.hashes[0].digest,
-            o->engine.hashes[0].block_size, r->kernel, r->threads);
+    list_hashes(&o->engine, hashes);
+    message("%s: read %s in %.3f s, %s/s; %sthreads: %u", c->input.name,
+            format_size(r->counts.read, read), c->seconds,
+            format_size(speed, rate), hashes, r->threads);
 }
 
 /* Whether a name of a digest is one of SHA-256, which has kernels. */
@@ -113,6 +141,14 @@ static void print_kernel(const char *kernel)
             kernel, speed / GB, others);
 }
 
+static void print_kernels(const struct engine_options *o)
+{
+    for (unsigned i = 0; i < o->hash_count; i++) {
+        if (is_sha256(o->hashes[i].digest))
+            print_kernel(kernel_of(&o->hashes[i]));
+    }
+}
+
 static void print_read_method(const char *name,
                               const struct read_method_figures *f,
                               const struct read_method_figures *before)
@@ -146,8 +182,7 @@ void report_print(const struct options *o, const struct checksum *c,
 
     print_content(o, c);
     print_speed(o, c);
-    if (is_sha256(o->engine.hashes[0].digest))
-        print_kernel(c->result.kernel);
+    print_kernels(&o->engine);
     read_choice_figures(read_choice_shared(), &figures);
     print_read_method(c->input.name, &figures, before);
 }

@@ -17,6 +17,7 @@ struct sums_line {
     const char *name;
     struct sum_part part; /* in tags and JSON */
     const char *digest;
+    unsigned hash;     /* its number among those of the image */
     size_t block_size; /* 0: plain, the digest of all bytes in one stream */
     const unsigned char *md;
     unsigned md_len;

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The digests that are computed of an image, in one pass: what the options ask
+ * for, without what is asked for twice.
+ */
+#ifndef CLI_DIGESTS_H
+#define CLI_DIGESTS_H
+
+#include "cli/option.h"
+
+/* Set the hashes of the engine, and check that they go together, with each
+ * other and with the other options. Call it when all options are read. If not
+ * OPTIONS_RUN, a message was printed. */
+enum options_result digests_choose(struct options *o);
+
+#endif
