@@ -12,6 +12,7 @@
 #include "cli/input.h"
 #include "cli/lines.h"
 #include "cli/message.h"
+#include "cli/null-digest.h"
 #include "cli/output.h"
 #include "cli/parse-sum.h"
 #include "cli/sums.h"
@@ -22,9 +23,6 @@
 /* How many lines --warn names while none is properly formatted: the file is
  * hardly a list. */
 #define MAX_NAMED 20
-
-/* A name that may become one of a digest, which is the same for all disks. */
-#define NULL_DIGEST "null"
 
 struct list {
     const struct options *o;
@@ -83,7 +81,7 @@ static bool fits_digest(const struct sum *sum, const char *digest,
         blkhash_leaf_free(leaf);
     }
     *why = "this digest is for measurements, and verifies nothing";
-    if (strcasecmp(digest, NULL_DIGEST) == 0)
+    if (is_null_digest(digest))
         return false;
     *why = "the block size is not a multiple of 512";
     if (sum->block_size % SECTOR_SIZE)
