@@ -53,7 +53,7 @@ struct job {
     size_t input_room;
 
     struct error fault; /* why it could not be planned further, if any */
-    struct job *next;   /* free in a worker */
+    struct job *next;   /* free, in a pool */
 
     /* Two images are compared by pairs of jobs: the second image's bytes of the
      * slot, with the same packing. The fault of a pair is in the first job. */

@@ -10,16 +10,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/array.h"
 #include "common/memory.h"
 #include "engine/fault.h"
-
-/* For direct I/O. */
-#define BUFFER_ALIGNMENT 4096
 
 /* The window of a side of a pair, or of a job that is none. */
 static struct window *window_of(struct worker *w, const struct job *side)
@@ -147,14 +143,6 @@ static void count(struct worker *w, const struct job *job,
         count_reads(w, side);
 }
 
-/* Make a job free. None of its reads is in flight. */
-static void release(struct worker *w, struct job *job)
-{
-    error_clear(&job->fault);
-    job->next = w->free;
-    w->free = job;
-}
-
 /* Hash a job, or compare a pair. */
 static int process(struct worker *w, struct job *job, struct found *found,
                    struct error *error)
@@ -202,7 +190,7 @@ static bool finish_job(struct worker *w, struct job *job, struct found *found)
         count(w, job, found);
         ring_commit(w->ring, job->slot);
     }
-    release(w, job);
+    job_pool_put(&w->pool, job);
     return !err;
 }
 
@@ -342,7 +330,7 @@ static bool continue_job(struct worker *w, struct job *job, struct found *found)
     if (err)
         ring_fail(w->ring, job->slot, &error);
     if (err || ready)
-        release(w, job);
+        job_pool_put(&w->pool, job);
     return false;
 }
 
@@ -371,7 +359,7 @@ static void start_job(struct worker *w, struct job *job)
 
     if (begin_round(w, job, method, &ready, &error)) {
         ring_fail(w->ring, job->slot, &error);
-        release(w, job);
+        job_pool_put(&w->pool, job);
     } else if (ready && continue_job(w, job, &found)) {
         if (shows_method(job))
             read_choice_note(w->choice, method,
@@ -399,57 +387,6 @@ static void reap(struct worker *w, bool wait)
     }
 }
 
-/* The buffer of a job, or of a side of a pair. */
-static bool make_buffer(const struct worker *w, struct job *job)
-{
-    void *buf;
-
-    if (posix_memalign(&buf, BUFFER_ALIGNMENT, w->slot_size))
-        return false;
-    job->buf = buf;
-    job->capacity = w->slot_size;
-    return true;
-}
-
-/* A job to hash, or a pair. */
-static bool make_job(const struct worker *w, struct job *job,
-                     struct job *second)
-{
-    *job = (struct job){ .owner = job, .second = second };
-    if (second) {
-        *second = (struct job){ .owner = job };
-        return make_buffer(w, job) && make_buffer(w, second);
-    }
-    job->blocks =
-        calloc(w->slot_size / w->hashes->smallest, sizeof(*job->blocks));
-    return job->blocks && make_buffer(w, job);
-}
-
-static void free_sides(struct job *job)
-{
-    for (struct job *side = job; side; side = side->second)
-        job_free(side);
-}
-
-/* The free job that was used last. Where all are in flight, make one; so bytes
- * in the page cache, and small images, need only one. NULL: there are `depth`
- * of them, or no memory. */
-static struct job *free_job(struct worker *w)
-{
-    struct job *job = w->free;
-
-    if (job || w->job_count == w->depth)
-        return job;
-    job = &w->jobs[w->job_count];
-    if (!make_job(w, job, w->pairs ? &w->seconds[w->job_count] : NULL)) {
-        free_sides(job);
-        return NULL;
-    }
-    w->job_count++;
-    w->free = job;
-    return job;
-}
-
 static void fail_memory(struct worker *w)
 {
     struct error error = ERROR_INIT;
@@ -458,24 +395,36 @@ static void fail_memory(struct worker *w)
     ring_fail(w->ring, NULL, &error);
 }
 
+/* Plan and start the next job. Returns whether there was one. *ended: nothing
+ * is left to plan. */
+static bool start_next(struct worker *w, bool *ended)
+{
+    struct job *job = job_pool_get(&w->pool);
+    enum ring_plan plan;
+
+    if (!job) {
+        *ended = w->in_flight == 0;
+        if (*ended)
+            fail_memory(w);
+        return false;
+    }
+    plan = ring_plan(w->ring, job, w->in_flight == 0);
+    *ended = plan == RING_END;
+    if (plan == RING_PLANNED)
+        start_job(w, job);
+    else
+        job_pool_put(&w->pool, job);
+    return plan == RING_PLANNED;
+}
+
 void worker_run(struct worker *w)
 {
-    for (;;) {
-        enum ring_plan plan = RING_BUSY;
-        struct job *job = free_job(w);
+    bool ended = false;
 
-        if (job)
-            plan = ring_plan(w->ring, job, w->in_flight == 0);
-        else if (w->in_flight == 0)
-            fail_memory(w);
+    while (!ended || w->in_flight) {
+        bool started = start_next(w, &ended);
 
-        if (plan == RING_PLANNED) {
-            w->free = job->next;
-            start_job(w, job);
-        } else if (w->in_flight == 0) {
-            break;
-        }
-        reap(w, plan != RING_PLANNED);
+        reap(w, !started);
     }
 }
 
@@ -486,27 +435,17 @@ int worker_init(struct worker *w, struct ring *ring, bool pairs,
     w->ring = ring;
     w->hashes = ring->hashes;
     w->pairs = pairs;
-    w->depth = w->queues.depth = sizes->queue_depth;
-    if (pairs) {
-        w->queues.depth *= 2;
-        w->seconds = calloc(w->depth, sizeof(*w->seconds));
-        if (!w->seconds)
-            return ENOMEM;
-    }
-    w->slot_size = sizes->slot_size;
+    w->queues.depth = pairs ? 2 * sizes->queue_depth : sizes->queue_depth;
     w->round_size = sizes->round_size;
     w->choice = read_choice_shared();
-    w->jobs = calloc(w->depth, sizeof(*w->jobs));
-    return w->jobs ? 0 : ENOMEM;
+    return job_pool_init(&w->pool, sizes->queue_depth, pairs, sizes->slot_size,
+                         sizes->slot_size / w->hashes->smallest);
 }
 
 void worker_free(struct worker *w)
 {
     queues_free(&w->queues);
-    for (unsigned i = 0; i < w->job_count; i++)
-        free_sides(&w->jobs[i]);
-    free(w->jobs);
-    free(w->seconds);
+    job_pool_free(&w->pool);
     cluster_decoder_free(&w->decoder);
     for (size_t i = 0; i < ARRAY_SIZE(w->windows); i++)
         window_close(&w->windows[i]);

@@ -5,6 +5,7 @@
 #include "engine/cluster.h"
 #include "engine/compare.h"
 #include "engine/hash.h"
+#include "engine/job-pool.h"
 #include "engine/queues.h"
 #include "engine/read-method.h"
 #include "engine/ring.h"
@@ -16,14 +17,9 @@
 struct worker {
     struct ring *ring;
     const struct hashes *hashes;
-    bool pairs; /* compare them, instead of hashing */
-    unsigned depth;
-    size_t slot_size;
-    size_t round_size;   /* memory for a round of reads */
-    struct job *jobs;    /* room for depth of them, */
-    struct job *seconds; /* and for the second ones, of pairs */
-    unsigned job_count;
-    struct job *free;   /* the one that was used last comes first */
+    bool pairs;        /* compare them, instead of hashing */
+    size_t round_size; /* memory for a round of reads */
+    struct job_pool pool;
     unsigned in_flight; /* jobs */
     struct window windows[2];
     struct read_choice *choice; /* of the process */
