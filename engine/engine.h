@@ -30,7 +30,7 @@
 /* A checksum to compute. Of two block sizes, one must divide the other. */
 struct engine_hash {
     const char *digest;
-    size_t block_size;
+    size_t block_size; /* 0: the digest of all bytes in one stream */
 };
 
 #define ENGINE_MAX_HASHES 16
@@ -77,7 +77,7 @@ struct engine_result {
     struct engine_counts counts;
     struct false_hole false_hole; /* the first one of its object */
     const char *kernel;           /* what hashed the blocks, for people; NULL:
-                                   * nothing was hashed */
+                                   * no blocks were hashed */
     unsigned threads;             /* that hashed it */
     bool changed;                 /* an error: the image, while it was hashed */
     struct lookalike lookalike;   /* of a pipe */
@@ -97,20 +97,20 @@ struct engine_input {
                                        * NULL: all */
     const char *name;                 /* for messages */
 
-    /* What takes the digests of the first hash, beside its root. Workers call
-     * them, one at a time. engine_finish() calls end(), if all went well: that
-     * of the root comes first. */
+    /* What takes the digests of the first hash, which has blocks, beside its
+     * root. Workers call them, one at a time. engine_finish() calls end(), if
+     * all went well: that of the root comes first. */
     struct sink *const *sinks;
     size_t sink_count;
 
     /* An image: blocks that are not read, as their digests are known. NULL:
-     * none. It is for the only hash of the options. A worker calls it when it
-     * plans; engine_finish() calls end(). */
+     * none. It is for the only hash of the options, which has blocks. A worker
+     * calls it when it plans; engine_finish() calls end(). */
     struct known *known;
 
-    /* An image and one hash: only this part of it, up to the end of the disk
-     * at most. If that is not all of it, there is no checksum. Otherwise, these
-     * are 0. */
+    /* An image and one hash of blocks: only this part of it, up to the end of
+     * the disk at most. If that is not all of it, there is no checksum.
+     * Otherwise, these are 0. */
     bool is_part;
     uint64_t first_block, blocks;
 
@@ -139,7 +139,8 @@ int engine_done_fd(const struct engine *e);
 struct engine_progress {
     uint64_t done;
     uint64_t size;   /* 0: unknown, of a pipe */
-    uint64_t unread; /* the part of done that cost no read */
+    uint64_t unread; /* the part of done that cost no read; 0 where each byte of
+                      * the disk is hashed, so all cost alike */
 };
 
 void engine_progress(struct engine *e, struct engine_progress *progress);

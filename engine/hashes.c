@@ -5,6 +5,11 @@
 
 #include "common/units.h"
 
+static bool is_plain(const struct engine_hash *hash)
+{
+    return hash->block_size == 0;
+}
+
 size_t hashes_block_size(const struct engine_options *options)
 {
     size_t largest = 0;
@@ -13,7 +18,7 @@ size_t hashes_block_size(const struct engine_options *options)
         if (options->hashes[i].block_size > largest)
             largest = options->hashes[i].block_size;
     }
-    return largest;
+    return largest ? largest : BLKHASH_DEFAULT_BLOCK_SIZE;
 }
 
 size_t hashes_smallest(const struct engine_options *options)
@@ -21,8 +26,10 @@ size_t hashes_smallest(const struct engine_options *options)
     size_t smallest = hashes_block_size(options);
 
     for (unsigned i = 0; i < options->hash_count; i++) {
-        if (options->hashes[i].block_size < smallest)
-            smallest = options->hashes[i].block_size;
+        const struct engine_hash *hash = &options->hashes[i];
+
+        if (!is_plain(hash) && hash->block_size < smallest)
+            smallest = hash->block_size;
     }
     return smallest;
 }
@@ -34,9 +41,12 @@ size_t hashes_block_memory(const struct engine_options *options)
     size_t memory =
         block_size / hashes_smallest(options) * sizeof(unsigned char *);
 
-    for (unsigned i = 0; i < options->hash_count; i++)
-        memory +=
-            block_size / options->hashes[i].block_size * BLKHASH_MAX_MD_SIZE;
+    for (unsigned i = 0; i < options->hash_count; i++) {
+        const struct engine_hash *hash = &options->hashes[i];
+
+        if (!is_plain(hash))
+            memory += block_size / hash->block_size * BLKHASH_MAX_MD_SIZE;
+    }
     return memory;
 }
 
@@ -51,25 +61,44 @@ static void add_block_hash(struct hashes *h, struct block_hash *b,
     h->lanes[h->count++] = &b->lane;
 }
 
+/* What the caller gives is for the first checksum, which has blocks then. Known
+ * digests are those of one checksum only, and a part has no other. */
+static void check_input(const struct engine_options *options,
+                        const struct engine_input *input)
+{
+    assert(options->hash_count > 0);
+    assert(options->hash_count <= ENGINE_MAX_HASHES);
+    assert(input->sink_count == 0 || !is_plain(&options->hashes[0]));
+    if (input->known || input->is_part)
+        assert(options->hash_count == 1 && !is_plain(&options->hashes[0]));
+}
+
 int hashes_init(struct hashes *h, const struct engine_options *options,
                 const struct engine_input *input, bool is_part,
                 size_t slot_blocks)
 {
     int err = 0;
 
+    check_input(options, input);
     *h = (struct hashes){
         .block_size = hashes_block_size(options),
         .smallest = hashes_smallest(options),
     };
-    assert(options->hash_count > 0);
-    assert(options->hash_count <= ENGINE_MAX_HASHES);
-    assert(options->hash_count == 1 || !(input->known || input->is_part));
     for (unsigned i = 0; !err && i < options->hash_count; i++) {
-        struct block_hash *b = &h->blocks[h->block_count++];
+        const struct engine_hash *hash = &options->hashes[i];
 
-        err = block_hash_init(b, &options->hashes[i], is_part, input->name);
-        if (!err)
+        if (is_plain(hash)) {
+            struct plain_hash *p = &h->plains[h->plain_count++];
+
+            err = plain_hash_init(p, hash->digest, h->block_size, input->name);
+            h->takes_bytes = true;
+            h->lanes[h->count++] = &p->lane;
+        } else {
+            struct block_hash *b = &h->blocks[h->block_count++];
+
+            err = block_hash_init(b, hash, is_part, input->name);
             add_block_hash(h, b, slot_blocks);
+        }
     }
     h->blocks[0].sinks = input->sinks;
     h->blocks[0].sink_count = input->sink_count;
@@ -92,6 +121,8 @@ void hashes_free(struct hashes *h)
 {
     for (unsigned i = 0; i < h->block_count; i++)
         block_hash_free(&h->blocks[i]);
+    for (unsigned i = 0; i < h->plain_count; i++)
+        plain_hash_free(&h->plains[i]);
 }
 
 int hashes_end(struct hashes *h, uint64_t length, struct engine_sum *sums,

@@ -7,19 +7,24 @@
 
 #include "engine/block-hash.h"
 #include "engine/engine.h"
+#include "engine/plain-hash.h"
 
 struct hashes {
-    size_t block_size; /* of slots: the largest */
-    size_t smallest;   /* block size of a hash */
+    size_t block_size; /* of slots: the largest one of a block hash */
+    size_t smallest;   /* that of a block hash */
     size_t mds_size;   /* of the digests of a slot, of all block hashes */
+    bool takes_bytes;  /* a lane does */
 
     struct lane *lanes[ENGINE_MAX_HASHES]; /* in the order of the options */
     unsigned count;
     struct block_hash blocks[ENGINE_MAX_HASHES];
     unsigned block_count;
+    struct plain_hash plains[ENGINE_MAX_HASHES];
+    unsigned plain_count;
 };
 
-/* The block size of slots, and the smallest one of a hash. */
+/* The block size of slots, and the smallest one of a block hash. Without block
+ * hashes, both are the default of the library. */
 size_t hashes_block_size(const struct engine_options *options);
 size_t hashes_smallest(const struct engine_options *options);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/job-pool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,40 @@ void job_pool_put(struct job_pool *p, struct job *job)
     error_clear(&job->fault);
     job->next = p->free;
     p->free = job;
+}
+
+void job_pool_hold(struct job_pool *p, struct job *job)
+{
+    job->next = p->held;
+    p->held = job;
+}
+
+void job_pool_release(struct job_pool *p, uint64_t committed)
+{
+    struct job **place = &p->held;
+
+    while (*place) {
+        struct job *job = *place;
+
+        if (job->number < committed) {
+            *place = job->next;
+            job_pool_put(p, job);
+        } else {
+            place = &job->next;
+        }
+    }
+}
+
+uint64_t job_pool_first_held(const struct job_pool *p)
+{
+    uint64_t first = UINT64_MAX;
+
+    assert(p->held);
+    for (const struct job *job = p->held; job; job = job->next) {
+        if (job->number < first)
+            first = job->number;
+    }
+    return first;
 }
 
 int job_pool_init(struct job_pool *p, unsigned room, bool pairs,

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "engine/job.h"
 
@@ -18,6 +19,7 @@ struct job_pool {
     struct job *seconds; /* and for the second ones, of pairs */
     unsigned room, count;
     struct job *free; /* the one that was used last comes first */
+    struct job *held; /* their slots are hashed, but not committed */
 };
 
 /* A pool of up to `room` jobs, or pairs, for slots of this size, in so many
@@ -33,5 +35,15 @@ struct job *job_pool_get(struct job_pool *p);
 
 /* Give a job back. None of its reads is in flight. */
 void job_pool_put(struct job_pool *p, struct job *job);
+
+/* Give a job back when its slot is committed: until then, a lane needs its
+ * bytes. */
+void job_pool_hold(struct job_pool *p, struct job *job);
+
+/* Free the jobs that were held for slots with smaller numbers. */
+void job_pool_release(struct job_pool *p, uint64_t committed);
+
+/* The number of the first slot that a job is held for. */
+uint64_t job_pool_first_held(const struct job_pool *p);
 
 #endif

@@ -11,8 +11,10 @@
 
 void job_begin(struct job *job, struct slot *slot)
 {
+    slot->data = job->buf;
     for (struct job *side = job; side; side = side->second) {
         side->slot = slot;
+        side->number = slot->number;
         side->len = 0;
         side->read_count = side->round = side->round_end = 0;
         side->cluster_count = side->clusters_done = 0;

@@ -34,6 +34,7 @@ struct job_cluster {
 
 struct job {
     struct slot *slot;
+    uint64_t number; /* of the slot, which has another one once committed */
 
     unsigned char *buf;
     size_t capacity;  /* whole blocks */
@@ -53,7 +54,7 @@ struct job {
     size_t input_room;
 
     struct error fault; /* why it could not be planned further, if any */
-    struct job *next;   /* free, in a pool */
+    struct job *next;   /* free or held, in a pool */
 
     /* Two images are compared by pairs of jobs: the second image's bytes of the
      * slot, with the same packing. The fault of a pair is in the first job. */

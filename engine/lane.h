@@ -27,6 +27,10 @@ struct lane {
     int (*end)(struct lane *lane, uint64_t length, struct engine_sum *sum,
                struct error *error);
 
+    /* It takes the bytes of a slot, not only digests. So it is slow, and needs
+     * the buffer until it has taken the slot. */
+    bool takes_bytes;
+
     uint64_t next; /* the number of the next slot; under the ring's lock */
     bool busy;     /* a worker carries on with it; under the ring's lock */
 };

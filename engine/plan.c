@@ -23,6 +23,9 @@
 #define SLOT_HOLE (16 * GiB)
 #define SLOT_ZERO_BLOCKS (256 * 1024)
 
+/* The same with a plain hash, which hashes each byte of a hole. */
+#define SLOT_PLAIN_HOLE (64 * MiB)
+
 struct image_source {
     struct source source;
     struct cursor cursor;
@@ -232,6 +235,8 @@ static uint64_t most_zero_blocks(const struct hashes *h)
 
     if (most > SLOT_HOLE)
         most = SLOT_HOLE;
+    if (h->plain_count && most > SLOT_PLAIN_HOLE)
+        most = SLOT_PLAIN_HOLE;
     return most > h->block_size ? most / h->block_size : 1;
 }
 

@@ -30,6 +30,171 @@ static bool is_planned(const struct ring *ring, const struct slot *slot)
            slot->number >= ring->committed && slot->number < ring->planned;
 }
 
+/* --- workers that wait ---------------------------------------------------- */
+
+/* A worker that has nothing to do. It lives on the worker's stack. */
+struct ring_waiter {
+    struct ring_waiter *next;
+    pthread_cond_t woken;
+    bool is_woken;
+    uint64_t number;   /* it waits until this slot is committed */
+    struct lane *lane; /* that it is to carry on with; NULL: none */
+};
+
+/* The caller holds the lock. */
+static void wake(struct ring_waiter **place)
+{
+    struct ring_waiter *w = *place;
+
+    *place = w->next;
+    w->is_woken = true;
+    pthread_cond_signal(&w->woken);
+}
+
+/* Wake those that wait for slots with smaller numbers. The caller holds the
+ * lock. */
+static void wake_before(struct ring *ring, uint64_t number)
+{
+    struct ring_waiter **place = &ring->waiters;
+
+    while (*place) {
+        if ((*place)->number < number)
+            wake(place);
+        else
+            place = &(*place)->next;
+    }
+}
+
+static void wake_all(struct ring *ring)
+{
+    while (ring->waiters)
+        wake(&ring->waiters);
+}
+
+/* --- lanes ---------------------------------------------------------------- */
+
+/* The caller holds the lock. */
+static void fail(struct ring *ring, uint64_t number, struct error *error)
+{
+    debug(DEBUG_RING, "slot %" PRIu64 ": failed: %s", number,
+          error_message(error));
+    if (!ring->stopped || number < ring->error_slot) {
+        error_clear(&ring->error);
+        error_move(&ring->error, error);
+        ring->error_slot = number;
+    }
+    ring->stopped = true;
+    wake_all(ring);
+}
+
+/* Commit the slots that all lanes have taken. The caller holds the lock. */
+static void commit_taken(struct ring *ring)
+{
+    uint64_t taken = ring->planned;
+
+    for (unsigned i = 0; i < ring->hashes->count; i++) {
+        if (ring->hashes->lanes[i]->next < taken)
+            taken = ring->hashes->lanes[i]->next;
+    }
+    while (ring->committed < taken) {
+        const struct slot *head = slot_at(ring, ring->committed);
+
+        debug(DEBUG_RING, "slot %" PRIu64 ": committed", head->number);
+        ring->done += head->length;
+        if (!ring->hashes->takes_bytes)
+            ring->unread += head->hole + head->known;
+        ring->committed++;
+        check(ring);
+    }
+    wake_before(ring, ring->committed);
+}
+
+/* Whether a lane waits for a worker. The caller holds the lock. */
+static bool needs_worker(const struct ring *ring, const struct lane *lane)
+{
+    return !ring->stopped && !lane->busy && lane->next < ring->planned &&
+           slot_at(ring, lane->next)->hashed;
+}
+
+/* Carry on with a lane as far as slots are hashed. The caller holds the lock,
+ * which is released meanwhile. */
+static void carry_on(struct ring *ring, struct lane *lane)
+{
+    while (needs_worker(ring, lane)) {
+        const struct slot *slot = slot_at(ring, lane->next);
+        struct error error = ERROR_INIT;
+        int err;
+
+        assert(slot->number == lane->next);
+        lane->busy = true;
+        pthread_mutex_unlock(&ring->lock);
+        err = lane->take(lane, slot, &error);
+        pthread_mutex_lock(&ring->lock);
+        lane->busy = false;
+        if (err) {
+            fail(ring, lane->next, &error);
+            error_clear(&error);
+            break;
+        }
+        lane->next++;
+        commit_taken(ring);
+    }
+}
+
+/* Carry on with all lanes that wait for a worker. Returns whether any did. The
+ * caller holds the lock, which is released meanwhile. */
+static bool carry_on_all(struct ring *ring)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < ring->hashes->count; i++) {
+        struct lane *lane = ring->hashes->lanes[i];
+
+        if (needs_worker(ring, lane)) {
+            carry_on(ring, lane);
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* Give the lanes that wait for a worker, and would keep it for long, to workers
+ * that have nothing to do. The caller holds the lock. */
+static void give_lanes(struct ring *ring)
+{
+    for (unsigned i = 0; i < ring->hashes->count && ring->waiters; i++) {
+        struct lane *lane = ring->hashes->lanes[i];
+
+        if (lane->takes_bytes && needs_worker(ring, lane)) {
+            lane->busy = true;
+            ring->waiters->lane = lane;
+            wake(&ring->waiters);
+        }
+    }
+}
+
+/* Wait until the slot with this number is committed, or there was something
+ * else to do. The caller holds the lock, which is released meanwhile. */
+static void wait_for(struct ring *ring, uint64_t number)
+{
+    struct ring_waiter w = { .number = number };
+
+    if (carry_on_all(ring))
+        return;
+    pthread_cond_init(&w.woken, NULL);
+    w.next = ring->waiters;
+    ring->waiters = &w;
+    while (!w.is_woken)
+        pthread_cond_wait(&w.woken, &ring->lock);
+    pthread_cond_destroy(&w.woken);
+    if (w.lane) {
+        w.lane->busy = false;
+        carry_on(ring, w.lane);
+    }
+}
+
+/* --- plan ----------------------------------------------------------------- */
+
 /* Wait until a slot is free. The caller holds the lock. */
 static enum ring_plan wait_for_space(struct ring *ring, bool wait)
 {
@@ -40,7 +205,7 @@ static enum ring_plan wait_for_space(struct ring *ring, bool wait)
             return RING_PLANNED;
         if (!wait)
             return RING_BUSY;
-        pthread_cond_wait(&ring->space, &ring->lock);
+        wait_for(ring, ring->planned - ring->count);
     }
 }
 
@@ -48,7 +213,7 @@ static void end(struct ring *ring)
 {
     pthread_mutex_lock(&ring->lock);
     ring->ended = true;
-    pthread_cond_broadcast(&ring->space);
+    wake_all(ring);
     pthread_mutex_unlock(&ring->lock);
 }
 
@@ -58,9 +223,9 @@ static enum ring_plan plan_next(struct ring *ring, struct job *job)
     struct slot *slot = slot_at(ring, ring->planned);
     struct error error = ERROR_INIT;
 
-    if (!slot->mds)
+    if (!slot->mds && ring->hashes->mds_size)
         slot->mds = malloc(ring->hashes->mds_size);
-    if (!slot->mds) {
+    if (!slot->mds && ring->hashes->mds_size) {
         error_no_memory(&error, ring->source->name);
         ring_fail(ring, NULL, &error);
         return RING_END;
@@ -110,80 +275,45 @@ enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait)
     return answer;
 }
 
-/* The caller holds the lock. */
-static void fail(struct ring *ring, uint64_t number, struct error *error)
-{
-    debug(DEBUG_RING, "slot %" PRIu64 ": failed: %s", number,
-          error_message(error));
-    if (!ring->stopped || number < ring->error_slot) {
-        error_clear(&ring->error);
-        error_move(&ring->error, error);
-        ring->error_slot = number;
-    }
-    ring->stopped = true;
-    pthread_cond_broadcast(&ring->space);
-}
-
-/* Commit the slots that all lanes have taken. The caller holds the lock. */
-static void commit_taken(struct ring *ring)
-{
-    uint64_t taken = ring->planned;
-
-    for (unsigned i = 0; i < ring->hashes->count; i++) {
-        if (ring->hashes->lanes[i]->next < taken)
-            taken = ring->hashes->lanes[i]->next;
-    }
-    while (ring->committed < taken) {
-        const struct slot *head = slot_at(ring, ring->committed);
-
-        debug(DEBUG_RING, "slot %" PRIu64 ": committed", head->number);
-        ring->done += head->length;
-        ring->unread += head->hole + head->known;
-        ring->committed++;
-        check(ring);
-        pthread_cond_broadcast(&ring->space);
-    }
-}
-
-/* Whether a lane waits for a worker. The caller holds the lock. */
-static bool needs_worker(const struct ring *ring, const struct lane *lane)
-{
-    return !ring->stopped && !lane->busy && lane->next < ring->planned &&
-           slot_at(ring, lane->next)->hashed;
-}
-
-/* Carry on with a lane as far as slots are hashed. The caller holds the lock,
- * which is released meanwhile. */
-static void carry_on(struct ring *ring, struct lane *lane)
-{
-    while (needs_worker(ring, lane)) {
-        const struct slot *slot = slot_at(ring, lane->next);
-        struct error error = ERROR_INIT;
-        int err;
-
-        assert(slot->number == lane->next);
-        lane->busy = true;
-        pthread_mutex_unlock(&ring->lock);
-        err = lane->take(lane, slot, &error);
-        pthread_mutex_lock(&ring->lock);
-        lane->busy = false;
-        if (err) {
-            fail(ring, lane->next, &error);
-            error_clear(&error);
-            break;
-        }
-        lane->next++;
-        commit_taken(ring);
-    }
-}
+/* --- finished slots ------------------------------------------------------- */
 
 void ring_commit(struct ring *ring, struct slot *slot)
 {
     pthread_mutex_lock(&ring->lock);
     assert(is_planned(ring, slot) && !slot->hashed);
     slot->hashed = true;
-    for (unsigned i = 0; i < ring->hashes->count; i++)
-        carry_on(ring, ring->hashes->lanes[i]);
+    give_lanes(ring);
+    carry_on_all(ring);
+    pthread_mutex_unlock(&ring->lock);
+}
+
+uint64_t ring_committed(struct ring *ring)
+{
+    uint64_t committed;
+
+    pthread_mutex_lock(&ring->lock);
+    committed = ring->committed;
+    pthread_mutex_unlock(&ring->lock);
+    return committed;
+}
+
+bool ring_wait(struct ring *ring, uint64_t number)
+{
+    bool stopped;
+
+    pthread_mutex_lock(&ring->lock);
+    while (!ring->stopped && ring->committed <= number)
+        wait_for(ring, number);
+    stopped = ring->stopped;
+    pthread_mutex_unlock(&ring->lock);
+    return !stopped;
+}
+
+void ring_drain(struct ring *ring)
+{
+    pthread_mutex_lock(&ring->lock);
+    while (!ring->stopped && ring->committed < ring->planned)
+        wait_for(ring, ring->planned - 1);
     pthread_mutex_unlock(&ring->lock);
 }
 
@@ -211,7 +341,6 @@ int ring_init(struct ring *ring, struct source *source, struct hashes *hashes,
     memset(ring, 0, sizeof(*ring));
     pthread_mutex_init(&ring->plan_lock, NULL);
     pthread_mutex_init(&ring->lock, NULL);
-    pthread_cond_init(&ring->space, NULL);
     ring->source = source;
     ring->hashes = hashes;
     ring->count = slots;
@@ -226,7 +355,6 @@ void ring_free(struct ring *ring)
         slot_free(&ring->slots[i]);
     free(ring->slots);
     error_clear(&ring->error);
-    pthread_cond_destroy(&ring->space);
     pthread_mutex_destroy(&ring->lock);
     pthread_mutex_destroy(&ring->plan_lock);
 }

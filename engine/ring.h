@@ -10,6 +10,11 @@
  * Lanes are independent of each other. A slot that all of them have taken is
  * committed.
  *
+ * No lane is left alone while it has a slot to take: who finishes a slot looks
+ * at every lane, and so does who waits, before it waits. A lane that takes
+ * bytes keeps a core busy for long, so an idle worker, if there is one, gets
+ * it.
+ *
  * An error stops planning and committing, and wakes all that wait. The slots
  * before that of the error are planned already. They are still read and
  * decoded, for one of them may fail, too: of several errors, that of the first
@@ -32,16 +37,16 @@ struct ring {
 
     pthread_mutex_t plan_lock; /* for the source; taken before `lock` */
 
-    pthread_mutex_t lock; /* for all below */
-    pthread_cond_t
-        space; /* signalled when a slot is committed, and at the end */
+    pthread_mutex_t lock;        /* for all below */
+    struct ring_waiter *waiters; /* workers that have nothing to do */
     uint64_t planned, committed;
     bool ended;   /* the source has no more slots */
     bool stopped; /* by an error: */
     struct error error;
     uint64_t error_slot; /* the number of its slot */
     uint64_t done;       /* bytes of the guest's disk that are committed */
-    uint64_t unread;     /* the part of done that is holes, or was known */
+    uint64_t unread;     /* the part of done that cost little: holes, unless a
+                          * lane takes bytes, and what was known */
 };
 
 /* The source and the hashes must outlive the ring. slots: how many there are;
@@ -63,6 +68,17 @@ enum ring_plan {
  * may be the head, for which all others wait.
  */
 enum ring_plan ring_plan(struct ring *ring, struct job *job, bool wait);
+
+/* Slots with smaller numbers are committed. */
+uint64_t ring_committed(struct ring *ring);
+
+/* Wait until the slot with this number is committed, for a worker without slots
+ * in flight. Returns false if an error stopped the ring. */
+bool ring_wait(struct ring *ring, uint64_t number);
+
+/* Wait until all slots are committed that are planned, or an error stops the
+ * ring: lanes may need the worker. */
+void ring_drain(struct ring *ring);
 
 /* Whether a slot must still be read: no slot before it has failed. */
 bool ring_wants(struct ring *ring, const struct slot *slot);

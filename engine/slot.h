@@ -31,11 +31,13 @@ struct slot {
     uint64_t known;  /* the part whose digests are known, zeros or not */
     struct run runs[SLOT_RUNS];
     unsigned run_count;
-    unsigned char *mds;       /* of data, those of a block hash after those of
-                               * another; NULL before its first use */
-    unsigned char *known_mds; /* likewise */
-    size_t known_blocks;      /* digests in known_mds */
-    bool hashed;              /* under the ring's lock */
+    unsigned char *mds;        /* of data, those of a block hash after those of
+                                * another; NULL before its first use */
+    unsigned char *known_mds;  /* likewise */
+    size_t known_blocks;       /* digests in known_mds */
+    const unsigned char *data; /* packed, in the buffer of a job; only lanes
+                                * that take bytes look there */
+    bool hashed;               /* under the ring's lock */
 };
 
 /* Make a slot empty, for a new place in the order. Its room for digests stays.

@@ -190,7 +190,10 @@ static bool finish_job(struct worker *w, struct job *job, struct found *found)
         count(w, job, found);
         ring_commit(w->ring, job->slot);
     }
-    job_pool_put(&w->pool, job);
+    if (!err && w->hashes->takes_bytes)
+        job_pool_hold(&w->pool, job);
+    else
+        job_pool_put(&w->pool, job);
     return !err;
 }
 
@@ -334,10 +337,22 @@ static bool continue_job(struct worker *w, struct job *job, struct found *found)
     return false;
 }
 
-/* Whether the time of a job says something about a method: not that of
- * decoding; nor of a pair that is read in part only. */
-static bool shows_method(const struct job *job)
+/* A lane that takes bytes needs them when the window has moved on. */
+static enum read_method choose_method(const struct worker *w,
+                                      const struct job *job, bool *measure)
 {
+    *measure = false;
+    if (w->hashes->takes_bytes)
+        return READ_METHOD_COPY;
+    return read_choice_next(w->choice, job->len, measure);
+}
+
+/* Whether the time of a job says something about a method: not where there was
+ * no choice; nor that of decoding; nor of a pair that is read in part only. */
+static bool shows_method(const struct worker *w, const struct job *job)
+{
+    if (w->hashes->takes_bytes)
+        return false;
     for (const struct job *side = job; side; side = side->second) {
         if (side->cluster_count || side->round)
             return false;
@@ -353,7 +368,7 @@ static void start_job(struct worker *w, struct job *job)
 {
     struct error error = ERROR_INIT;
     bool measure, ready;
-    enum read_method method = read_choice_next(w->choice, job->len, &measure);
+    enum read_method method = choose_method(w, job, &measure);
     uint64_t before = measure ? cpu_time() : 0;
     struct found found;
 
@@ -361,7 +376,7 @@ static void start_job(struct worker *w, struct job *job)
         ring_fail(w->ring, job->slot, &error);
         job_pool_put(&w->pool, job);
     } else if (ready && continue_job(w, job, &found)) {
-        if (shows_method(job))
+        if (shows_method(w, job))
             read_choice_note(w->choice, method,
                              measure ? cpu_time() - before : 0, job->len,
                              found.zeros);
@@ -395,16 +410,32 @@ static void fail_memory(struct worker *w)
     ring_fail(w->ring, NULL, &error);
 }
 
+/* Take a job that is free. If lanes hold all of them, wait until one of them
+ * does not. NULL: others are in flight, there is no memory, or an error stopped
+ * the ring. */
+static struct job *get_job(struct worker *w)
+{
+    struct job *job;
+
+    do {
+        if (w->pool.held)
+            job_pool_release(&w->pool, ring_committed(w->ring));
+        job = job_pool_get(&w->pool);
+    } while (!job && w->in_flight == 0 && w->pool.held &&
+             ring_wait(w->ring, job_pool_first_held(&w->pool)));
+    return job;
+}
+
 /* Plan and start the next job. Returns whether there was one. *ended: nothing
  * is left to plan. */
 static bool start_next(struct worker *w, bool *ended)
 {
-    struct job *job = job_pool_get(&w->pool);
+    struct job *job = get_job(w);
     enum ring_plan plan;
 
     if (!job) {
         *ended = w->in_flight == 0;
-        if (*ended)
+        if (*ended && !w->pool.held)
             fail_memory(w);
         return false;
     }
@@ -426,6 +457,8 @@ void worker_run(struct worker *w)
 
         reap(w, !started);
     }
+    if (w->hashes->takes_bytes)
+        ring_drain(w->ring);
 }
 
 int worker_init(struct worker *w, struct ring *ring, bool pairs,

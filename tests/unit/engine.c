@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,10 +52,10 @@ static int checksum_for(struct memory_reader *m, struct engine_options *options,
     int err;
 
     alarm(120);
-    test_case("size %llu, threads %u, depth %u, read size %zu, block size %zu, "
-              "fail_read %llu, fail_extent %llu, end %llu",
+    test_case("size %llu, threads %u, depth %u, read size %zu, hashes %u, "
+              "block size %zu, fail_read %llu, fail_extent %llu, end %llu",
               (unsigned long long)m->reader.size, options->threads,
-              options->queue_depth, options->read_size,
+              options->queue_depth, options->read_size, options->hash_count,
               options->hashes[0].block_size, (unsigned long long)m->fail_read,
               (unsigned long long)m->fail_extent, (unsigned long long)m->end);
     assert_int_equal(image_open_reader(
@@ -84,7 +85,8 @@ static int checksum(struct memory_reader *m, struct engine_options *options,
     return checksum_for(m, options, NULL, result, error);
 }
 
-/* One to three checksums; of two block sizes, one divides the other. */
+/* One to three checksums; of two block sizes, one divides the other. All but
+ * the first can be plain. */
 static struct engine_options random_options(void)
 {
     static const char *const digests[] = { "sha256", "sha512", "blake2b512" };
@@ -99,6 +101,8 @@ static struct engine_options random_options(void)
     for (unsigned i = 0; i < options.hash_count; i++) {
         options.hashes[i].block_size = block_size << random_number() % 12;
         options.hashes[i].digest = i ? digests[random_number() % 3] : "sha256";
+        if (i && random_number() % 2)
+            options.hashes[i].block_size = 0;
     }
     return options;
 }
@@ -109,8 +113,10 @@ static void check_sums(const struct engine_options *options,
     for (unsigned i = 0; i < options->hash_count; i++) {
         const struct engine_hash *h = &options->hashes[i];
         unsigned char expected[BLKHASH_MAX_MD_SIZE];
-        unsigned len = oracle_checksum(h->digest, h->block_size, disk,
-                                       r->length, expected);
+        unsigned len =
+            h->block_size ? oracle_checksum(h->digest, h->block_size, disk,
+                                            r->length, expected)
+                          : oracle_digest(h->digest, disk, r->length, expected);
 
         assert_int_equal(r->sums[i].md_len, len);
         assert_memory_equal(r->sums[i].md, expected, len);
@@ -146,6 +152,8 @@ static void test_orders(void **state)
         m.reverse = random_number() % 2;
         m.partial = random_number() % 2;
         m.reader.cached = random_number() % 2;
+        if (i % 4 == 0)
+            options.hashes[0].block_size = 0;
         check(&m, &options);
     }
 }
@@ -416,6 +424,60 @@ static void test_extent_errors(void **state)
     }
 }
 
+/* --- pipes ---------------------------------------------------------------- */
+
+static void *write_pipe(void *arg)
+{
+    const int *pipe = arg;
+    size_t done = 0;
+
+    while (done < (size_t)pipe[2]) {
+        ssize_t n = write(pipe[1], bytes + done, pipe[2] - done);
+
+        assert_true(n > 0);
+        done += n;
+    }
+    close(pipe[1]);
+    return NULL;
+}
+
+/* Where a worker waits for the writer of a pipe, others carry on with what was
+ * read. */
+static void test_pipe(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        struct engine_options options = random_options();
+        int pipe_and_size[3] = { -1, -1, 1 + random_number() % SIZE };
+        static unsigned char padded[SIZE + SECTOR_SIZE];
+        struct error error = ERROR_INIT;
+        struct engine_input from = { .name = "pipe" };
+        struct engine_result r;
+        struct engine *e;
+        pthread_t writer;
+
+        test_case("run %d, size %d", i, pipe_and_size[2]);
+        if (i % 4 == 0)
+            options.hashes[0].block_size = 0;
+        alarm(120);
+        assert_int_equal(pipe(pipe_and_size), 0);
+        from.fd = pipe_and_size[0];
+        pthread_create(&writer, NULL, write_pipe, pipe_and_size);
+        assert_int_equal(engine_new(&options, &from, &e, &error), 0);
+        assert_int_equal(engine_start(e, &error), 0);
+        assert_int_equal(engine_finish(e, &r, &error), 0);
+        engine_free(e);
+        pthread_join(writer, NULL);
+        close(pipe_and_size[0]);
+        alarm(0);
+        memset(padded, 0, sizeof(padded));
+        memcpy(padded, bytes, pipe_and_size[2]);
+        assert_int_equal(r.length / SECTOR_SIZE,
+                         (pipe_and_size[2] + SECTOR_SIZE - 1) / SECTOR_SIZE);
+        check_sums(&options, &r, padded);
+    }
+}
+
 static void test_change(void **state)
 {
     struct memory_reader m;
@@ -445,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_one_slot),
         cmocka_unit_test(test_extent_errors),
         cmocka_unit_test(test_change),
+        cmocka_unit_test(test_pipe),
     };
 
     return RUN_TESTS(tests, make_content, NULL);

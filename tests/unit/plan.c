@@ -143,6 +143,26 @@ static void test_exabytes_of_hole_with_two_block_sizes(void **state)
     }
 }
 
+/* A plain hash hashes each byte of a hole. */
+static void test_exabytes_of_hole_for_a_plain_hash(void **state)
+{
+    static const bool hole[] = { true };
+
+    (void)state;
+    for (unsigned plain = 0; plain < 2; plain++) {
+        struct hashes hashes = hashes_of(16 * MiB, 16 * MiB);
+        struct memory_reader m;
+        struct largest l;
+
+        hashes.plain_count = plain;
+        memory_reader_init(&m, NULL, UINT64_C(4) << 60);
+        m.unit = m.reader.size;
+        m.holes = hole;
+        l = plan_hashes(&m, NULL, &hashes, 10);
+        assert_int_equal(l.length, plain ? 64 * MiB : LARGEST_HOLE);
+    }
+}
+
 /* Two holes are smaller than the limit, but not together. */
 static void test_holes_in_a_slot(void **state)
 {
@@ -331,6 +351,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exabytes_of_hole),
         cmocka_unit_test(test_exabytes_of_hole_with_two_block_sizes),
+        cmocka_unit_test(test_exabytes_of_hole_for_a_plain_hash),
         cmocka_unit_test(test_holes_in_a_slot),
         cmocka_unit_test(test_small_parts_of_a_hole),
         cmocka_unit_test(test_bytes_that_take_turns),
