@@ -74,6 +74,7 @@ static const struct option_info options[] = {
         .brief = "default sha256",
         .help = "digest, or digest/block size",
         .set = digest_option,
+        .hash_only = true,
     },
     {
         .name = "algorithm",
@@ -83,6 +84,7 @@ static const struct option_info options[] = {
         .words = block_sizes,
         .help = "the same as --digest",
         .set = digest_option,
+        .hash_only = true,
     },
     {
         .name = "block-size",
@@ -92,6 +94,7 @@ static const struct option_info options[] = {
         .brief = "default 64k",
         .help = "size of a block",
         .set = block_size_option,
+        .hash_only = true,
     },
     {
         .name = "list-digests",
@@ -109,6 +112,7 @@ static const struct option_info options[] = {
         .brief = "default: probe",
         .help = "format of the images",
         .set = set_format,
+        .image_only = true,
     },
     {
         .name = "snapshot",
@@ -118,6 +122,7 @@ static const struct option_info options[] = {
         .brief = "by name or ID",
         .help = "internal snapshot, by name or ID",
         .set = set_snapshot,
+        .image_only = true,
     },
     {
         .name = "offset",
@@ -139,6 +144,7 @@ static const struct option_info options[] = {
         .name = "image-opts",
         .help = "images are QEMU option strings",
         .flag = offsetof(struct options, image.image_opts),
+        .image_only = true,
     },
     {
         .name = "object",

@@ -296,17 +296,30 @@ static bool verify_merge(const struct digest_list_options *l)
     return !l->base || refuse_pair("--merge", "--base");
 }
 
+/* Whether an option would do nothing. The digest is that of a list, or the
+ * bytes of two images are compared. */
+static bool verify_meaning(const struct options *o)
+{
+    const struct digest_list_options *l = &o->digest_list;
+    const char *lists = l->show ? "show" : l->merge ? "merge" : NULL;
+    const char *option = lists ? o->image_only : NULL;
+
+    if (!option && (lists || l->diff))
+        option = o->hash_only;
+    if (option)
+        usage_message("the --%s and --%s options are mutually exclusive",
+                      lists ? lists : "diff", option);
+    return !option;
+}
+
 bool list_options_verify(const struct options *o)
 {
     const struct digest_list_options *l = &o->digest_list;
 
     if (!verify_mode(o))
         return false;
-    if ((l->show || l->merge) && o->command) {
-        usage_message("--%s takes lists, not a command",
-                      l->show ? "show" : "merge");
+    if (!verify_meaning(o))
         return false;
-    }
     if (l->merge && !verify_merge(l))
         return false;
     if (!verify_needs(l->resume, "--resume", l->write) ||

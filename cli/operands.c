@@ -45,6 +45,25 @@ bool operands_have_command(int argc, char **argv)
     return i + 1 < argc && strcmp(argv[i + 1], "[") == 0;
 }
 
+/* The option that makes the operands lists, or NULL. */
+static const char *option_for_lists(const struct options *o)
+{
+    return o->list.check          ? "--check"
+           : o->digest_list.show  ? "--show"
+           : o->digest_list.merge ? "--merge"
+                                  : NULL;
+}
+
+static enum options_result refuse_command(const char *lists)
+{
+    if (lists)
+        usage_message("%s takes lists, not a command", lists);
+    else
+        usage_message("an image and a command cannot both be given; use ./[ "
+                      "for a file");
+    return OPTIONS_BAD;
+}
+
 enum options_result operands_parse(struct options *o, int argc, char **argv,
                                    int first, bool command)
 {
@@ -52,13 +71,10 @@ enum options_result operands_parse(struct options *o, int argc, char **argv,
     bool dashes = strcmp(argv[first - 1], "--") == 0;
     bool opens = first <= last && strcmp(argv[first], "[") == 0;
     bool closes = first < last && strcmp(argv[last], "]") == 0;
+    const char *lists = option_for_lists(o);
 
-    if (!opens && dashes && command) {
-        usage_message(
-            "an image and a command cannot both be given; use ./[ for "
-            "a file");
-        return OPTIONS_BAD;
-    }
+    if ((!opens && dashes && command) || (lists && opens && closes))
+        return refuse_command(lists);
     if (!opens || (!dashes && !closes)) {
         o->images = argv + first;
         o->image_count = argc - first;

@@ -42,6 +42,8 @@ struct option_info {
     enum options_result (*set)(struct options *o, char *argument);
     size_t flag;     /* instead: the offset of a bool in struct options */
     bool check_only; /* an error without --check */
+    bool image_only; /* an error with --show and --merge, which read lists */
+    bool hash_only;  /* and with --diff, as well: nothing is hashed by it */
 };
 
 struct option_group {

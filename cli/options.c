@@ -29,6 +29,10 @@ static enum options_result set_option(struct options *o,
 {
     if (info->check_only)
         o->list.check_only = info->name;
+    if (info->image_only)
+        o->image_only = info->name;
+    if (info->hash_only)
+        o->hash_only = info->name;
     if (info->set)
         return info->set(o, argument);
     *(bool *)((char *)o + info->flag) = true;
@@ -69,14 +73,17 @@ static enum options_result check_all(struct options *o)
                       "exclusive");
         return OPTIONS_BAD;
     }
-    if (o->command && o->list.check) {
-        usage_message("--check takes lists, not a command");
+    if (o->image.image_opts && o->image.format) {
+        usage_message("the --image-opts and --format options are mutually "
+                      "exclusive");
         return OPTIONS_BAD;
     }
-    if (!check_options_verify(&o->list) || !list_options_verify(o) ||
-        !part_options_verify(o))
+    if (o->command && o->image.image_opts) {
+        usage_message("--image-opts takes option strings, not a command");
         return OPTIONS_BAD;
-    if (!null_digest_verify(o))
+    }
+    if (!null_digest_verify(o) || !check_options_verify(&o->list) ||
+        !list_options_verify(o) || !part_options_verify(o))
         return OPTIONS_BAD;
     /* Without tags, nobody could tell which line is which. */
     if (o->engine.hash_count > 1 && !o->list.json)

@@ -75,6 +75,8 @@ struct options {
     struct nbd_options nbd;
     char **objects;          /* for image.objects */
     const char *part_option; /* the last one that asks for a part, or NULL */
+    const char *image_only;  /* the last one that is for images, or NULL */
+    const char *hash_only;   /* likewise, for what is hashed */
     bool verbose;
     char **images;      /* or lists, where an option says so */
     int image_count;    /* 0: standard input, or */

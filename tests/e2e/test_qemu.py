@@ -182,14 +182,12 @@ def test_json(disksum, raw, qed):
         assert sums(disksum(*options, image).stdout) == [checksum(raw)]
 
 
-def test_image_opts(disksum, fails, raw, qed):
+def test_image_opts(disksum, raw):
     image = f"driver=raw,offset=65536,size=131072,file.filename={raw}"
     content = raw.read_bytes()[65536:65536 + 131072]
     for options in [], ["-U"]:
         assert sums(disksum("--image-opts", *options, image).stdout) == \
             [checksum(content)]
-    assert "--image-opts and -f are mutually exclusive" in \
-        fails("--image-opts", "-f", "qed", f"file.filename={qed}")
 
 
 def test_snapshot(disksum, raw):

@@ -52,6 +52,39 @@ def test_words_of_getopt(disksum, build, argument, message):
         "Try 'disksum --help' for more information.\n"
 
 
+COMMAND = ["--", "[", "nbdkit", "null", "]"]
+LISTS = ["--show", "--merge"]
+IMAGE_OPTIONS = ["--format=raw", "--snapshot=1", "--image-opts"]
+HASH_OPTIONS = ["--digest=sha1", "--algorithm=sha1", "--block-size=4k"]
+
+
+@pytest.mark.parametrize("arguments, message", [
+    *[(["-f", word, "--image-opts", "driver=raw,file.filename=disk"],
+       "the --image-opts and --format options are mutually exclusive")
+      for word in ("raw", "qcow2", "nosuch")],
+    (["-c", "-f", "raw", "--image-opts", "SUMS"],
+     "the --image-opts and --format options are mutually exclusive"),
+    (["--image-opts", *COMMAND], "--image-opts takes option strings, not a command"),
+    *[([mode, *lists, *COMMAND], f"{mode} takes lists, not a command")
+      for mode in ("--check", *LISTS) for lists in ([], ["SUMS"])],
+    (["-c", "[", "nbdkit", "null", "]"], "--check takes lists, not a command"),
+    *[(["--diff", *COMMAND, "disk"][:n], None) for n in (6, 7)],
+    *[([mode, option, "list"],
+       f"the {mode} and {option.split('=')[0]} options are mutually exclusive")
+      for mode in LISTS for option in IMAGE_OPTIONS + HASH_OPTIONS],
+    *[(["--diff", option, "disk", "disk"],
+       f"the --diff and {option.split('=')[0]} options are mutually exclusive")
+      for option in HASH_OPTIONS],
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_options_that_do_not_go_together(disksum, tmp_path, arguments, message):
+    """One of them would do nothing. Nothing is read, or started."""
+    result = disksum(*arguments, check=False, cwd=tmp_path, input="")
+    assert (result.returncode, result.stdout) == (2, "")
+    line, hint = result.stderr.splitlines()
+    assert hint == "Try 'disksum --help' for more information."
+    assert line == f"disksum: {message}" or not message
+
+
 def test_abbreviated_options(disksum, tmp_path):
     content = write_image(tmp_path / "disk", "9k:A")
     out = disksum("--dig", "sha1", "--block=4k", "--thr=2", "--ta", "disk",
