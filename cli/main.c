@@ -169,6 +169,8 @@ int main(int argc, char **argv)
     debug_start(getenv("DISKSUM_DEBUG"), message_line);
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
+        if (options.blksum)
+            run_tell_of_termination();
         status = run(&options);
         break;
     case OPTIONS_HELP:

@@ -61,7 +61,9 @@ void option_names_make(struct option_names *names, bool blksum)
     for (size_t n = 0; (info = option_at(n)) != NULL; n++) {
         char letter = option_letter(info, blksum);
 
-        assert(n < OPTION_LIMIT);
+        if (info->blksum_only && !blksum)
+            continue;
+        assert(option < names->names + OPTION_LIMIT);
         *option++ = (struct option){ .name = info->name,
                                      .has_arg = argument_of(info),
                                      .val = LONG_OPTION + (int)n };

@@ -40,10 +40,11 @@ struct option_info {
 
     /* Set the value. The argument is NULL if there is none. */
     enum options_result (*set)(struct options *o, char *argument);
-    size_t flag;     /* instead: the offset of a bool in struct options */
-    bool check_only; /* an error without --check */
-    bool image_only; /* an error with --show and --merge, which read lists */
-    bool hash_only;  /* and with --diff, as well: nothing is hashed by it */
+    size_t flag;      /* instead: the offset of a bool in struct options */
+    bool blksum_only; /* unknown unless the program is called as blksum */
+    bool check_only;  /* an error without --check */
+    bool image_only;  /* an error with --show and --merge, which read lists */
+    bool hash_only;   /* and with --diff, as well: nothing is hashed by it */
 };
 
 struct option_group {

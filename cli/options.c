@@ -61,6 +61,19 @@ static enum options_result parse_all(struct options *o, int argc, char **argv)
     return result;
 }
 
+/* The reads of a thread that a queue has room for. */
+static void fit_queue(struct options *o)
+{
+    uint64_t depth = o->queue_size / o->engine.read_size;
+
+    if (!o->queue_size)
+        return;
+    o->engine.queue_depth = depth < 1 ? 1
+                            : depth > ENGINE_MAX_QUEUE_DEPTH
+                                ? ENGINE_MAX_QUEUE_DEPTH
+                                : depth;
+}
+
 /* Check the options against each other, and against what the library has. */
 static enum options_result check_all(struct options *o)
 {
@@ -116,6 +129,7 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
         return result;
     if (tls_objects_parse(o->objects, o->image.object_count, &o->nbd))
         return option_no_memory();
+    fit_queue(o);
     o->progress.never = o->list.verbosity == VERBOSITY_QUIET;
     result = operands_parse(o, argc, argv, optind, command);
     return result == OPTIONS_RUN ? check_all(o) : result;

@@ -66,6 +66,8 @@ struct digest_list_options {
 
 struct options {
     bool blksum; /* called by that name: some letters and defaults differ */
+    uint64_t
+        queue_size; /* for blksum: what a thread reads at once; 0: engine's */
     struct engine_options engine;
     struct digest_options digests;
     struct image_options image;

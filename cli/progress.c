@@ -2,6 +2,7 @@
 #include "cli/progress.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,9 @@
 #define TEXT_SIZE 128
 #define SHORTEST_BAR 10
 
+/* Go to the start of the line, and clear it. */
+#define WIPE "\r\033[K"
+
 /* There is one terminal, and one image at a time. */
 static struct {
     const char *name;
@@ -33,8 +37,8 @@ static struct {
     bool never;
     bool to_fd;
     bool terminal;
-    bool drawn;
-    double start; /* in seconds */
+    volatile sig_atomic_t drawn; /* there is something to wipe */
+    double start;                /* in seconds */
 } bar;
 
 static double elapsed(void)
@@ -145,11 +149,17 @@ static void draw(const struct engine_progress *p)
     pthread_mutex_unlock(&lock);
 }
 
+void progress_wipe_in_handler(void)
+{
+    if (bar.drawn && bar.terminal)
+        write_all(STDERR_FILENO, WIPE, strlen(WIPE));
+}
+
 void progress_hide(void)
 {
     pthread_mutex_lock(&lock);
     if (bar.drawn && bar.terminal)
-        write_line("\r\033[K");
+        write_line(WIPE);
     bar.drawn = false;
 }
 

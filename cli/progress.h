@@ -35,6 +35,9 @@ void progress_update(const struct engine_progress *progress);
 void progress_hide(void);
 void progress_show(void);
 
+/* Wipe the bar in a signal handler that ends the process. */
+void progress_wipe_in_handler(void);
+
 /* Print one line, for SIGUSR1. */
 void progress_report(const struct engine_progress *progress);
 

@@ -10,6 +10,8 @@
 /* A day, in seconds. */
 #define MAX_TIMEOUT 86400
 
+#define MAX_QUEUE_SIZE (ENGINE_MAX_QUEUE_DEPTH * ENGINE_MAX_READ_SIZE)
+
 /* Cache modes of qemu-img. The first ones are direct. */
 static const char *const cache_modes[] = {
     "none", "off", "directsync", "writeback", "writethrough", "unsafe", NULL
@@ -44,8 +46,17 @@ static enum options_result set_threads(struct options *o, char *argument)
 
 static enum options_result set_queue_depth(struct options *o, char *argument)
 {
+    o->queue_size = 0;
     return option_number("queue depth", argument, 1, ENGINE_MAX_QUEUE_DEPTH,
                          &o->engine.queue_depth);
+}
+
+/* blksum had this before --queue-depth: the bytes that a thread has in flight.
+ */
+static enum options_result set_queue_size(struct options *o, char *argument)
+{
+    return option_size("queue size", argument, 1, MAX_QUEUE_SIZE,
+                       &o->queue_size);
 }
 
 static enum options_result set_read_size(struct options *o, char *argument)
@@ -115,6 +126,12 @@ static const struct option_info options[] = {
         .kind = "words",
         .help = "reads in flight for each thread",
         .set = set_queue_depth,
+    },
+    {
+        .name = "queue-size",
+        .argument = "SIZE",
+        .blksum_only = true,
+        .set = set_queue_size,
     },
     {
         .name = "read-size",

@@ -4,10 +4,14 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cli/input.h"
 #include "cli/message.h"
 #include "cli/progress.h"
+#include "common/signals.h"
+#include "common/write.h"
 #include "image/image.h"
 
 static volatile sig_atomic_t report_wanted;
@@ -28,6 +32,25 @@ void run_catch_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void tell_and_end(int signal)
+{
+    static const char line[] = PROGRAM ": Terminated by signal 15\n";
+
+    progress_wipe_in_handler();
+    write_all(STDERR_FILENO, line, strlen(line));
+    signal_end_by(signal);
+}
+
+void run_tell_of_termination(void)
+{
+    const struct sigaction action = { .sa_handler = tell_and_end };
+    struct sigaction before;
+
+    _Static_assert(SIGTERM == 15, "the message is wrong");
+    if (sigaction(SIGTERM, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(SIGTERM, &action, NULL);
 }
 
 static bool is_report_pending(void)

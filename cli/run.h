@@ -8,6 +8,9 @@
  * any thread starts. */
 void run_catch_signals(void);
 
+/* Print a message on SIGTERM, as blksum does, before it ends the process. */
+void run_tell_of_termination(void);
+
 /* Run an engine to its end, and show progress. */
 int run_engine(const struct options *o, const struct engine_input *input,
                struct engine_result *result, struct error *error);

@@ -2,7 +2,10 @@
 """The names under which the program is called, as which it has the habits of
 others, and -q."""
 
+import itertools
 import os
+import re
+import signal
 import subprocess
 
 import pytest
@@ -78,6 +81,69 @@ def test_cache_of_blksum(blksum, disksum, fails, build, tmp_path):
     assert (result.stdout.decode(), result.stderr) == (expected, b"")
     assert fails("-T", "none", "disk", env=no_direct, cwd=tmp_path) == \
         "disk: the file system does not support direct I/O: Invalid argument"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("name", ["blksum", "disksum"])
+def test_signal(build, tmp_path, name, number):
+    """It dies of the signal; blksum tells of SIGTERM before."""
+    os.symlink(build / "disksum", tmp_path / name)
+    process = subprocess.Popen([tmp_path / name], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(bytes(8 << 20))  # when it is gone, the reader has begun
+    process.stdin.flush()
+    process.send_signal(number)
+    out, err = process.communicate()
+    told = name == "blksum" and number == signal.SIGTERM
+    assert (out, err) == (b"", b"disksum: Terminated by signal 15\n" if told else b"")
+    assert process.returncode == -number
+
+
+def test_ignored_sigterm(build, tmp_path):
+    """It stays ignored, as for a child of a shell that traps it."""
+    os.symlink(build / "disksum", tmp_path / "blksum")
+    process = subprocess.Popen(
+        [tmp_path / "blksum"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+    process.stdin.write(bytes(8 << 20))
+    process.stdin.flush()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate()
+    assert (out.decode(), err) == (f"{checksum(bytes(8 << 20))}  -\n", b"")
+
+
+def most_in_flight(result):
+    """The most slots at a time that were planned and not done."""
+    assert result.returncode == 0
+    steps = [1 if what == b"planned" else -1 for what in
+             re.findall(rb"slot \d+: (planned|committed)", result.stderr)]
+    return max(itertools.accumulate(steps))
+
+
+@pytest.mark.parametrize("size, options, depth", [
+    ("256k", ["--read-size=256k"], 1), ("768k", ["--read-size=256k"], 3),
+    ("2097152", [], 2), ("4096", [], 1), ("8m", ["--queue-depth=2"], 2)])
+def test_queue_size(blksum, tmp_path, size, options, depth):
+    """What older versions had in place of --queue-depth: the bytes that a thread has
+    in flight."""
+    content = write_image(tmp_path / "disk", "16M:A")
+    for queue in [f"--queue-size={size}"], ["--queue-size", size]:
+        result = blksum("-t1", *queue, *options, "disk", env={"DISKSUM_DEBUG": "ring"})
+        assert result.stdout.decode() == f"{checksum(content)}  disk\n"
+        assert most_in_flight(result) <= depth
+
+
+def test_bad_queue_size(blksum, disksum):
+    for size in "", "x", "0", "-1", "1E":
+        result = blksum(f"--queue-size={size}")
+        assert (result.returncode, result.stdout) == (2, b"")
+        assert f"invalid queue size '{size}'".encode() in result.stderr
+    result = disksum("--queue-size=1M", check=False)
+    assert (result.returncode, result.stderr.splitlines()[0]) == \
+        (2, "disksum: unrecognized option '--queue-size=1M'")
+    assert b"queue-size" not in blksum("--help").stdout
+    assert b"queue-size" not in blksum("--long-options").stdout
 
 
 def test_only_that_name(build, disksum, tmp_path):
