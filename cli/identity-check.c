@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "cli/json.h"
+#include "cli/sum-part.h"
 #include "common/array.h"
 
 /* As much of a value as a message has. */
@@ -330,4 +331,20 @@ bool identity_source_is_weak(const struct identity_source *source)
     }
     json_free(object);
     return weak;
+}
+
+int identity_source_part(const struct identity_source *source,
+                         struct sum_part *part)
+{
+    struct json_object *object;
+    int err = json_parse(source->text, source->len, &object);
+
+    *part = (struct sum_part){ .snapshot = NULL };
+    if (!err) {
+        err = sum_part_get(json_get(object, "options"), part);
+        json_free(object);
+    }
+    if (err && err != ENOMEM)
+        sum_part_clear(part);
+    return err == ENOMEM ? err : 0;
 }

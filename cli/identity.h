@@ -18,6 +18,7 @@
 #include "image/image.h"
 
 struct json_object;
+struct sum_part;
 
 /* More than an identity has, however long the chain and its names are. */
 #define IDENTITY_MAX_SIZE (960 * 1024)
@@ -84,5 +85,10 @@ bool identity_is_weak(const struct identity_of *of);
 
 /* The same of the image in a list. */
 bool identity_source_is_weak(const struct identity_source *source);
+
+/* Which part of the image is in a list, for sum_part_clear(), also after an
+ * error. A text that is not an identity is of the whole image. ENOMEM. */
+int identity_source_part(const struct identity_source *source,
+                         struct sum_part *part);
 
 #endif

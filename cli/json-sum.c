@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "common/hex.h"
 #include "common/mask.h"
 
 /* The digest of the digests of blocks, and that of all bytes in one stream. */
@@ -32,17 +33,6 @@ static bool add_checksum(struct json_object *object, const unsigned char *md,
     return md_len == 0 || json_add_hex(object, "checksum", md, md_len);
 }
 
-static bool add_part(struct json_object *object, const struct sum_part *part)
-{
-    return (!part->snapshot ||
-            json_add_bytes(object, "snapshot", part->snapshot)) &&
-           (!part->member || json_add_bytes(object, "member", part->member)) &&
-           (!part->has_offset ||
-            json_add_number(object, "offset", part->offset)) &&
-           (!part->has_length ||
-            json_add_number(object, "length", part->length));
-}
-
 /* What was computed, with which result. */
 static bool add_sum(struct json_object *object, const struct sums_line *line)
 {
@@ -58,7 +48,7 @@ bool json_add_line(struct json_object *object, const struct sums_line *line,
                    uint64_t length)
 {
     return json_add_name(object, "filename", line->name) &&
-           add_part(object, &line->part) &&
+           sum_part_add(object, &line->part) &&
            json_add_number(object, "virtual-size", length) &&
            add_sum(object, line);
 }
@@ -124,7 +114,7 @@ bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c,
 {
     struct json_object *object = json_new();
     bool ok = object && json_add_name(object, "filename", c->name) &&
-              add_part(object, &line->part) &&
+              sum_part_add(object, &line->part) &&
               (c->error.code ? add_error(object, c)
                              : add_result(object, o, c, line)) &&
               json_write(f, object);
@@ -135,76 +125,14 @@ bool json_write_sum(FILE *f, const struct options *o, const struct checksum *c,
 
 /* --- reading ------------------------------------------------------------ */
 
-/* Get a text that may be of any bytes, as json_add_bytes() writes it. NULL: the
- * object does not have it. EINVAL, ENOMEM. */
-static int get_bytes(struct json_object *object, const char *key, char **text)
-{
-    char hex_key[32];
-    const char *hex, *utf8 = json_get_text(object, key);
-    unsigned len;
-
-    snprintf(hex_key, sizeof(hex_key), "%s-hex", key);
-    hex = json_get_text(object, hex_key);
-    len = hex ? strlen(hex) / 2 : 0;
-    *text = NULL;
-    if (!json_has(object, hex_key)) {
-        if (!utf8)
-            return json_has(object, key) ? EINVAL : 0;
-        *text = strdup(utf8);
-        return *text ? 0 : ENOMEM;
-    }
-    if (!len)
-        return EINVAL;
-    *text = calloc(1, len + 1);
-    if (!*text)
-        return ENOMEM;
-    return sum_parse_hex(hex, (unsigned char *)*text, len) == len &&
-                   strlen(*text) == len
-               ? 0
-               : EINVAL;
-}
-
 static int get_name(struct json_object *object, struct sum *sum,
                     const char **why)
 {
-    int err = get_bytes(object, "filename", &sum->name);
+    int err = json_get_bytes(object, "filename", &sum->name);
 
     *why = err && json_has(object, "filename-hex") ? "invalid filename-hex"
                                                    : "no filename";
     return err || sum->name ? err : EINVAL;
-}
-
-/* A text of a part is not empty. */
-static int get_part_text(struct json_object *object, const char *key,
-                         const char **text)
-{
-    char *bytes;
-    int err = get_bytes(object, key, &bytes);
-
-    *text = bytes;
-    return err || !bytes || *bytes ? err : EINVAL;
-}
-
-static bool get_part_number(struct json_object *object, const char *key,
-                            bool *has, uint64_t *n)
-{
-    *has = json_has(object, key);
-    return !*has || (json_get_number(object, key, n) && *n <= SUM_MAX_OFFSET);
-}
-
-static int get_part(struct json_object *object, struct sum_part *part,
-                    const char **why)
-{
-    int err = get_part_text(object, "snapshot", &part->snapshot);
-
-    *why = "invalid part of an image";
-    if (!err)
-        err = get_part_text(object, "member", &part->member);
-    if (!err &&
-        !(get_part_number(object, "offset", &part->has_offset, &part->offset) &&
-          get_part_number(object, "length", &part->has_length, &part->length)))
-        err = EINVAL;
-    return err;
 }
 
 static bool get_digest(struct json_object *object, struct sum *sum)
@@ -248,8 +176,10 @@ static int get_sum(struct json_object *object, struct sum *sum,
     const char *checksum = json_get_text(object, "checksum");
     int err = get_name(object, sum, why);
 
-    if (!err)
-        err = get_part(object, &sum->part, why);
+    if (err)
+        return err;
+    *why = "invalid part of an image";
+    err = sum_part_get(object, &sum->part);
     if (err)
         return err;
     *why = "not in the format of --json";
@@ -258,7 +188,7 @@ static int get_sum(struct json_object *object, struct sum *sum,
     if (!get_construction(object, sum))
         *why = "unknown construction";
     else if (checksum && get_digest(object, sum) && get_block_size(object, sum))
-        sum->md_len = sum_parse_hex(checksum, sum->md, sizeof(sum->md));
+        sum->md_len = hex_parse(checksum, sum->md, sizeof(sum->md));
     return sum->md_len ? 0 : EINVAL;
 }
 

@@ -9,6 +9,7 @@
 
 #include "cli/safe-text.h"
 #include "cli/utf8.h"
+#include "common/hex.h"
 #include "common/mask.h"
 
 /* Deeper than the objects that disksum writes, but not so deep that a hostile
@@ -270,6 +271,41 @@ const char *json_get_text(const struct json_object *object, const char *key)
     text = json_object_get_string(value);
     return strlen(text) == (size_t)json_object_get_string_len(value) ? text
                                                                      : NULL;
+}
+
+static int decode_hex(const char *hex, char **text)
+{
+    unsigned len = strlen(hex) / 2;
+
+    if (!len)
+        return EINVAL;
+    *text = calloc(1, len + 1);
+    if (!*text)
+        return ENOMEM;
+    return hex_parse(hex, (unsigned char *)*text, len) == len &&
+                   strlen(*text) == len
+               ? 0
+               : EINVAL;
+}
+
+int json_get_bytes(const struct json_object *object, const char *key,
+                   char **text)
+{
+    const char *hex, *utf8 = json_get_text(object, key);
+    char hex_key[32];
+
+    snprintf(hex_key, sizeof(hex_key), "%s-hex", key);
+    hex = json_get_text(object, hex_key);
+    *text = NULL;
+    if (hex)
+        return decode_hex(hex, text);
+    if (json_has(object, hex_key) || (!utf8 && json_has(object, key)))
+        return EINVAL;
+    if (utf8) {
+        *text = strdup(utf8);
+        return *text ? 0 : ENOMEM;
+    }
+    return 0;
 }
 
 bool json_get_number(const struct json_object *object, const char *key,

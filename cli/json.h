@@ -82,6 +82,12 @@ bool json_has(const struct json_object *object, const char *key);
  * is none. */
 const char *json_get_text(const struct json_object *object, const char *key);
 
+/* Get a text of any bytes, as json_add_bytes() adds it. *text is for free(),
+ * also after an error; NULL: there is none. EINVAL: it is not a text, or has a
+ * NUL byte. ENOMEM. */
+int json_get_bytes(const struct json_object *object, const char *key,
+                   char **text);
+
 /* The number of a key. False: it has no whole number from 0. */
 bool json_get_number(const struct json_object *object, const char *key,
                      uint64_t *n);

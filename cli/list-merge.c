@@ -24,7 +24,8 @@ struct merge {
     int count;
     struct sink *root;
     struct sink_end end;
-    char *name; /* of the image */
+    char *name;                 /* of the image */
+    struct sum_part image_part; /* which part of it was hashed */
 };
 
 /* Each part is a file that is open: there may be more than a shell allows. */
@@ -61,73 +62,60 @@ static int open_parts(struct merge *m, char **names, int count,
 
 /* --- what the lists say of the image ------------------------------------ */
 
+static struct identity_source source_of(const struct list_reader *list)
+{
+    const struct list_header *header = list_reader_header(list);
+
+    return (struct identity_source){ list_reader_name(list), header->source,
+                                     header->source_len };
+}
+
 static int compare(const struct list_reader *a, const struct list_reader *b,
                    struct error *error)
 {
-    const struct list_header *x = list_reader_header(a);
-    const struct list_header *y = list_reader_header(b);
-    const struct identity_source one = { list_reader_name(a), x->source,
-                                         x->source_len };
-    const struct identity_source other = { list_reader_name(b), y->source,
-                                           y->source_len };
+    const struct identity_source one = source_of(a), other = source_of(b);
 
     return identity_compare(&one, &other, error);
-}
-
-/* A name that is not UTF-8 is in hex, too. */
-static char *decode_name(const char *hex)
-{
-    size_t len = strlen(hex) / 2;
-    char *name = calloc(1, len + 1);
-
-    if (name && len && strlen(hex) == 2 * len &&
-        sum_parse_hex(hex, (unsigned char *)name, len) == len &&
-        strlen(name) == len)
-        return name;
-    free(name);
-    return NULL;
 }
 
 /* The name of the image of which a list is; NULL: there is none, or out of
  * memory. */
 static char *name_in_list(const struct list_reader *list)
 {
-    const struct list_header *header = list_reader_header(list);
+    const struct identity_source source = source_of(list);
     struct json_object *object;
-    const char *hex, *text;
     char *name = NULL;
 
-    if (json_parse(header->source, header->source_len, &object))
+    if (json_parse(source.text, source.len, &object))
         return NULL;
-    hex = json_get_text(object, "filename-hex");
-    text = json_get_text(object, "filename");
-    if (hex)
-        name = decode_name(hex);
-    else if (text && *text)
-        name = strdup(text);
+    if (json_get_bytes(object, "filename", &name) || (name && !*name)) {
+        free(name);
+        name = NULL;
+    }
     json_free(object);
     return name;
 }
 
-/* The name of the image in the first list. If that does not say it, the name of
- * the list. */
+/* The name of the image in the first list, and which part of it was hashed. If
+ * that does not say it, the name of the list. */
 static int find_name(struct merge *m, struct error *error)
 {
     const char *name = list_reader_name(m->parts[0]);
 
+    const struct identity_source source = source_of(m->parts[0]);
+
     m->name = name_in_list(m->parts[0]);
     if (!m->name)
         m->name = strdup(name);
-    return m->name ? 0 : error_no_memory(error, name);
+    if (!m->name || identity_source_part(&source, &m->image_part))
+        return error_no_memory(error, name);
+    return 0;
 }
 
 /* The parts of an export may be those of several, or from different times. */
 static void warn_if_weak(const struct merge *m)
 {
-    const struct list_header *header = list_reader_header(m->parts[0]);
-    const struct identity_source source = { list_reader_name(m->parts[0]),
-                                            header->source,
-                                            header->source_len };
+    const struct identity_source source = source_of(m->parts[0]);
 
     if (m->count > 1 && input_wants_warnings(m->o) &&
         identity_source_is_weak(&source))
@@ -191,6 +179,7 @@ static bool print(const struct merge *m)
     const struct sums_line line = {
         .name = m->name,
         .untrusted = true, /* it is from a list */
+        .part = m->image_part,
         .digest = header->digest,
         .block_size = header->block_size,
         .md = m->end.md,
@@ -211,6 +200,7 @@ static void end(struct merge *m)
     free(m->parts);
     root_sink_free(m->root);
     free(m->name);
+    sum_part_clear(&m->image_part);
 }
 
 bool list_merge_parts(const struct options *o, struct list_write *list,

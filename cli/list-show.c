@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "cli/identity.h"
 #include "cli/json-sum.h"
 #include "cli/json.h"
 #include "cli/list-input.h"
@@ -20,7 +21,18 @@ struct shown {
     const struct list_header *header;
     struct sink_end end;
     struct list_ranges ranges;
+    struct sum_part part; /* of the image that was hashed */
 };
+
+static int read_part(struct shown *s, struct error *error)
+{
+    const struct identity_source source = { s->name, s->header->source,
+                                            s->header->source_len };
+
+    return identity_source_part(&source, &s->part)
+               ? error_no_memory(error, s->name)
+               : 0;
+}
 
 static int read_all(struct shown *s, const struct options *o,
                     struct error *error)
@@ -36,9 +48,10 @@ static int read_all(struct shown *s, const struct options *o,
         if (!list_ranges_add(&s->ranges, run.mds, run.blocks))
             return error_no_memory(error, s->name);
     }
-    if (!err)
-        list_reader_end(s->input.reader, &s->end);
-    return err;
+    if (err)
+        return err;
+    list_reader_end(s->input.reader, &s->end);
+    return read_part(s, error);
 }
 
 static uint64_t all_blocks(const struct shown *s)
@@ -50,6 +63,7 @@ static struct sums_line line_of(const struct shown *s)
 {
     return (struct sums_line){
         .name = s->name,
+        .part = s->part,
         .digest = s->header->digest,
         .block_size = s->header->block_size,
         .md = s->end.md,
@@ -169,6 +183,7 @@ bool list_show(const struct options *o, const char *name)
         message("%s", error_message(&error));
     error_clear(&error);
     list_ranges_free(&s.ranges);
+    sum_part_clear(&s.part);
     list_input_close(&s.input);
     output_flush();
     return !err;

@@ -6,6 +6,7 @@
 
 #include "cli/json-sum.h"
 #include "cli/sum-tag.h"
+#include "common/hex.h"
 
 /* The bytes of a checksum of md5sum. */
 #define SHORTEST_MD 16
@@ -74,7 +75,7 @@ static int parse_tagged(char *text, bool escaped, struct sum *sum,
         return EINVAL;
     while (is_blank(*hex))
         hex++;
-    sum->md_len = sum_parse_hex(hex, sum->md, sizeof(sum->md));
+    sum->md_len = hex_parse(hex, sum->md, sizeof(sum->md));
     if (!sum->md_len)
         return EINVAL;
     err = sum_tag_parse(text, sum, why);
@@ -91,7 +92,7 @@ static int parse_untagged(char *text, bool escaped, struct sum_spacing *spacing,
     if (!*rest || !rest[1])
         return EINVAL;
     *rest++ = 0;
-    sum->md_len = sum_parse_hex(text, sum->md, sizeof(sum->md));
+    sum->md_len = hex_parse(text, sum->md, sizeof(sum->md));
     if (!sum->md_len)
         return EINVAL;
     sum->foreign = sum->md_len >= SHORTEST_MD;

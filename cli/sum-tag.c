@@ -3,13 +3,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
 #include "common/array.h"
 #include "common/units.h"
-#include "common/url.h"
 
 /* What other programs call a digest, if the library has another name for it.
  * The first tag of a digest is the one that is written. */
@@ -55,53 +53,6 @@ static void write_plain(FILE *f, const char *digest)
     write_upper(f, digest);
 }
 
-static bool is_bare(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c >= '0' && c <= '9') || (c && strchr("._/:@+-", c));
-}
-
-static void write_text(FILE *f, const char *text)
-{
-    for (; *text; text++) {
-        if (is_bare(*text))
-            putc(*text, f);
-        else
-            fprintf(f, "%%%02X", (unsigned char)*text);
-    }
-}
-
-/* Write "KEY=", and before that what separates it. */
-static void write_key(FILE *f, const char *key, const char **before)
-{
-    fprintf(f, "%s%s=", *before, key);
-    *before = " ";
-}
-
-bool sum_tag_write_part(FILE *f, const struct sum_part *part,
-                        const char *before)
-{
-    const char *separator = before;
-
-    if (part->snapshot) {
-        write_key(f, "snapshot", &separator);
-        write_text(f, part->snapshot);
-    }
-    if (part->member) {
-        write_key(f, "member", &separator);
-        write_text(f, part->member);
-    }
-    if (part->has_offset) {
-        write_key(f, "offset", &separator);
-        fprintf(f, "%" PRIu64, part->offset);
-    }
-    if (part->has_length) {
-        write_key(f, "length", &separator);
-        fprintf(f, "%" PRIu64, part->length);
-    }
-    return separator != before;
-}
-
 void sum_tag_write(FILE *f, const char *digest, size_t block_size,
                    const struct sum_part *part)
 {
@@ -113,7 +64,7 @@ void sum_tag_write(FILE *f, const char *digest, size_t block_size,
     } else {
         write_plain(f, digest);
     }
-    sum_tag_write_part(f, part, " ");
+    sum_part_write(f, part, " ");
 }
 
 /* --- reading ------------------------------------------------------------ */
@@ -164,70 +115,6 @@ static bool parse_plain(const char *tag, struct sum *sum, const char **why)
     return set_digest(sum, tag, strlen(tag));
 }
 
-/* The rest of a text after "KEY=". NULL: it is something else. */
-static const char *value_of(const char *text, const char *key)
-{
-    size_t len = strlen(key);
-
-    return strncmp(text, key, len) == 0 && text[len] == '=' ? text + len + 1
-                                                            : NULL;
-}
-
-static bool is_encoded(const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '%' && isxdigit((unsigned char)text[1]) &&
-            isxdigit((unsigned char)text[2]))
-            text += 2;
-        else if (!is_bare(*text))
-            return false;
-    }
-    return true;
-}
-
-static int parse_text(const char *value, const char **text)
-{
-    const struct span span = { .start = value, .len = strlen(value) };
-
-    if (!span.len || !is_encoded(value))
-        return EINVAL;
-    *text = url_decode(span);
-    return *text ? 0 : errno;
-}
-
-/* Digits alone: a unit would be another text for the same part. */
-static int parse_number(const char *value, bool *has, uint64_t *n)
-{
-    if (!*value || value[strspn(value, "0123456789")])
-        return EINVAL;
-    *has = true;
-    return parse_size(value, n) || *n > SUM_MAX_OFFSET ? EINVAL : 0;
-}
-
-/* Read "KEY=VALUE". stage: how many of the keys may no longer come. */
-static int parse_part(const char *text, unsigned *stage, struct sum_part *part)
-{
-    static const char *const keys[] = { "snapshot", "member", "offset",
-                                        "length" };
-    const char *value = NULL;
-    unsigned i;
-
-    for (i = *stage; i < ARRAY_SIZE(keys); i++) {
-        value = value_of(text, keys[i]);
-        if (value)
-            break;
-    }
-    *stage = i + 1;
-    if (!value)
-        return EINVAL;
-    if (i == 0)
-        return parse_text(value, &part->snapshot);
-    if (i == 1)
-        return parse_text(value, &part->member);
-    return i == 2 ? parse_number(value, &part->has_offset, &part->offset)
-                  : parse_number(value, &part->has_length, &part->length);
-}
-
 int sum_tag_parse(char *text, struct sum *sum, const char **why)
 {
     char *word = text, *next = strchr(text, ' ');
@@ -247,7 +134,7 @@ int sum_tag_parse(char *text, struct sum *sum, const char **why)
         if (next)
             *next++ = 0;
         *why = "unknown part of an image in the tag";
-        err = parse_part(word, &stage, &sum->part);
+        err = sum_part_parse(word, &stage, &sum->part);
         if (err)
             return err;
     }

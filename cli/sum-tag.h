@@ -22,11 +22,6 @@
 void sum_tag_write(FILE *f, const char *digest, size_t block_size,
                    const struct sum_part *part);
 
-/* Write what part it is, "snapshot=s1 offset=512", and `before` before that.
- * False: it is none, and nothing was written. */
-bool sum_tag_write_part(FILE *f, const struct sum_part *part,
-                        const char *before);
-
 /*
  * Read a tag, which is changed. The digest may be one that the library does not
  * have. EINVAL: it is not a tag, and *why is the reason. ENOMEM. The sum is for

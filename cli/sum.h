@@ -7,28 +7,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "blkhash.h"
+#include "cli/sum-part.h"
 
 /* The tags of --tag begin with this. */
 #define SUM_TAG "BLKHASH-"
 
 /* The longest name of a digest, and a NUL. */
 #define SUM_DIGEST_SIZE 64
-
-/* No part of a disk begins behind it, or is longer. */
-#define SUM_MAX_OFFSET INT64_MAX
-
-/* What was hashed of an image, where that is not its active disk as a whole. */
-struct sum_part {
-    const char *snapshot; /* as --snapshot has it; NULL: none */
-    const char *member;   /* of an archive, which is the image; NULL: none */
-    bool has_offset;
-    uint64_t offset;
-    bool has_length;
-    uint64_t length;
-};
 
 struct sum {
     char *name;                   /* of the image; freed by sum_clear() */
@@ -43,9 +30,5 @@ struct sum {
 
 /* Also after an error. */
 void sum_clear(struct sum *sum);
-
-/* Read hex digits to the end of the text, at most max bytes of them. Returns
- * the number of bytes; 0: the text is something else. */
-unsigned sum_parse_hex(const char *text, unsigned char *bytes, unsigned max);
 
 #endif

@@ -99,7 +99,7 @@ void sums_write_verdict(FILE *f, const char *name, const struct sum_part *part,
     if (style.escape)
         putc('\\', f);
     write_name(f, name, style);
-    if (sum_tag_write_part(f, part, " ("))
+    if (sum_part_write(f, part, " ("))
         putc(')', f);
     fprintf(f, ": %s\n", verdict);
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/hex.h"
+
 #define DIGITS "0123456789"
 #define MAX_PORT 65535
 #define MAX_HOST 255
@@ -102,14 +104,6 @@ bool url_parse(const char *text, struct url *url)
     }
     url->host = span_between(p, p + strlen(p));
     return true;
-}
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = tolower((unsigned char)c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 char *url_decode(struct span part)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
+
 /* QEMU allows fewer levels of JSON. */
 #define MAX_DEPTH 1100
 
@@ -136,14 +138,6 @@ static void copy_blanks(struct rewriting *r, const char **text)
 {
     while (**text && strchr(" \t\r\n", **text))
         putc(*(*text)++, r->f);
-}
-
-static int hex_value(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *digit = c ? strchr(digits, c) : NULL;
-
-    return digit ? (digit - digits) % 16 : -1;
 }
 
 /* Read the four digits of "\uXXXX". */

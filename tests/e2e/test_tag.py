@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """--tag and --zero."""
 
+import json
 import os
 import subprocess
 
@@ -8,6 +9,7 @@ import pytest
 
 from lists import NAMES
 from oracle import checksum
+from qcow2_image import Image
 
 CONTENT = b"x" * 700
 
@@ -64,6 +66,32 @@ def test_digest_with_a_slash_in_its_name(disksum, tmp_path):
 def test_bad_digests(disksum, digest, message):
     result = disksum("-d", digest, check=False)
     assert result.returncode == 2 and message in result.stderr
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("style", ["--tag", "--json"])
+def test_digest_list_of_a_part(disksum, tmp_path, style):
+    """What --show and --merge print says which part of the image it is of, so
+    that --check can verify the line of --merge, which names the image."""
+    image = Image(64 << 10, cluster_bits=12)
+    image.snapshot(b"1", b"a) \xff", 64 << 10).data(1, b"old")
+    image.write(tmp_path / "disk")
+    part = ["--snapshot=a) \udcff", "--offset=4k", "--length=20000"]
+    for i in "12":
+        disksum(*part, f"--shard={i}/2", "--block-size=512", f"--write-list={i}", "disk",
+                cwd=tmp_path)
+    line = disksum(style, "--merge", "--write-list=all", "1", "2", cwd=tmp_path).stdout
+    assert disksum("-c", input=line, cwd=tmp_path).stdout == \
+        "disk (snapshot=a%29%20%FF offset=4096 length=20000): OK\n"
+    shown = disksum(style, "--show", "all", cwd=tmp_path).stdout
+    if style == "--tag":
+        assert line == "BLKHASH-SHA256-512 snapshot=a%29%20%FF offset=4096 " \
+            f"length=20000 (disk) = {line[-65:]}"
+        assert shown == line.replace("(disk)", "(all)")
+    else:
+        keys = ["snapshot", "snapshot-hex", "offset", "length", "checksum"]
+        assert [json.loads(shown)[key] for key in keys] == \
+            [json.loads(line)[key] for key in keys]
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
