@@ -33,10 +33,10 @@ bool is_zero(const void *buf, size_t len)
 
 /*
  * To hash a block of zeros takes longer than to open, read and hash a small
- * file. A thread that hashes many of them needs the same digest each time; one
- * that also writes a list, whose checks have another block size, needs two.
+ * file. A thread that hashes many of them needs the same digests each time: one
+ * for each checksum, and one for the checks of a list.
  */
-#define REMEMBERED 2
+#define REMEMBERED 8
 
 static __thread struct remembered {
     char name[32]; /* of the digest; empty: none is known */
