@@ -161,6 +161,8 @@ struct reader {
     uint64_t allocated; /* an estimate of the bytes that are not holes; 0:
                          * unknown */
     struct object_id id;
+    uint64_t base; /* where the first byte is in the object: not 0 if the reader
+                    * has only a slice of it */
     const char *warning; /* for the user, or NULL; whoever prints it clears
                           * it */
 
@@ -169,12 +171,13 @@ struct reader {
     const void *queue_group;
 };
 
-/* Whether two readers are known to read the same object. */
+/* Whether two readers are known to read the same object, or the same slice of
+ * it. */
 static inline bool reader_same_object(const struct reader *a,
                                       const struct reader *b)
 {
     return (a->id.device || a->id.inode) && a->id.device == b->id.device &&
-           a->id.inode == b->id.inode;
+           a->id.inode == b->id.inode && a->base == b->base;
 }
 
 struct read_queue_ops {
