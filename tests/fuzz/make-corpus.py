@@ -2,9 +2,11 @@
 """Make the images and clusters that the fuzzer begins with: small ones, and
 between them every feature of the format."""
 
+import io
 import pathlib
 import struct
 import sys
+import tarfile
 import zlib
 
 HERE = pathlib.Path(__file__).parent
@@ -309,6 +311,18 @@ def main():
           change=extensions)
     image("data-file", data_file=b"data.raw", data_file_raw=True,
           change=extensions)
+
+    directory = HERE / "corpus/tar"
+    directory.mkdir(parents=True, exist_ok=True)
+    for form in tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT:
+        with tarfile.open(directory / f"format-{form}", "w", format=form,
+                          pax_headers={"comment": "all"}) as tar:
+            for name, kind in (("x.ovf", tarfile.REGTYPE), ("d/" * 48 + "e" * 40, tarfile.REGTYPE),
+                               ("b", tarfile.REGTYPE), ("link", tarfile.SYMTYPE),
+                               ("sparse", tarfile.GNUTYPE_SPARSE)):
+                info = tarfile.TarInfo(name)
+                info.type, info.size, info.mtime = kind, 9, 0.5
+                tar.addfile(info, io.BytesIO(b"QFI\xfbbytes"))
 
     directory = HERE / "corpus/decode"
     directory.mkdir(parents=True, exist_ok=True)
