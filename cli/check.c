@@ -187,12 +187,10 @@ static bool is_own_stdin(const struct list *list, const struct sum *sum)
 }
 
 /* What the line says goes before what the options say. */
-static bool apply_part(const struct sum_part *part, struct image_options *o,
-                       const char **why)
+static void apply_part(const struct sum_part *part, struct image_options *o)
 {
-    *why = "a member of an archive, which cannot be verified";
     if (part->member)
-        return false;
+        o->member = part->member;
     if (part->snapshot)
         o->snapshot = part->snapshot;
     if (part->has_offset)
@@ -201,7 +199,6 @@ static bool apply_part(const struct sum_part *part, struct image_options *o,
         o->has_length = true;
         o->length = part->length;
     }
-    return true;
 }
 
 static bool apply_hash(const struct sum *sum, struct engine_options *o,
@@ -230,8 +227,8 @@ static bool apply(const struct list *list, const struct sum *sum,
         return false;
     if (!is_trusted_with_secrets(o, sum->name))
         o->image.object_count = 0;
-    return apply_part(&sum->part, &o->image, why) &&
-           apply_hash(sum, &o->engine, why);
+    apply_part(&sum->part, &o->image);
+    return apply_hash(sum, &o->engine, why);
 }
 
 static int check_line(struct list *list, const struct line *line)

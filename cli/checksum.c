@@ -68,6 +68,7 @@ struct sums_line checksum_line(const struct checksum *c,
         .name = c->name,
         .part = {
             .snapshot = o->image.snapshot,
+            .member = o->image.member,
             .has_offset = o->image.offset != 0,
             .offset = o->image.offset,
             .has_length = o->image.has_length,

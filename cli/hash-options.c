@@ -125,6 +125,13 @@ static const struct option_info options[] = {
         .image_only = true,
     },
     {
+        .name = "member",
+        .argument = "NAME",
+        .kind = "words",
+        .help = "the image in a tar archive, such as an OVA",
+        .set = member_option,
+    },
+    {
         .name = "offset",
         .argument = "SIZE",
         .kind = "words",
@@ -156,7 +163,6 @@ static const struct option_info options[] = {
     },
     {
         .name = "standalone",
-        .brief = "no other files",
         .help = "refuse an image that refers to another file",
         .flag = offsetof(struct options, image.standalone),
     },

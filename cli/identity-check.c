@@ -178,6 +178,9 @@ static int check_options(const struct pair *p, struct error *error)
         { "snapshot", "snapshot" },
         { "snapshot-hex", "snapshot" },
         { "snapshot-" IDENTITY_DIGEST, "snapshot" },
+        { "member", "member" },
+        { "member-hex", "member" },
+        { "member-" IDENTITY_DIGEST, "member" },
         { "offset", "offset" },
         { "length", "length" },
     };

@@ -159,10 +159,11 @@ static bool add_files(struct json_object *object, const struct identity_of *of)
             json_add_hex(object, "more-files-" DIGEST, rest.md, rest.md_size));
 }
 
-/* Which part of the disk is hashed. */
+/* Which part of what the files have is hashed. */
 static bool add_part(struct json_object *options, const struct image_options *o)
 {
-    return (!o->offset || json_add_number(options, "offset", o->offset)) &&
+    return (!o->member || add_name(options, "member", o->member)) &&
+           (!o->offset || json_add_number(options, "offset", o->offset)) &&
            (!o->has_length || json_add_number(options, "length", o->length));
 }
 

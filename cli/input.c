@@ -78,6 +78,11 @@ static int open_stdin_pipe(const struct options *o, const char *what,
         return error_set(error, EINVAL,
                          "%s: %s can only be read as a raw image", input->name,
                          what);
+    if (o->image.member)
+        return error_set(error, EINVAL,
+                         "%s: %s cannot be read as an archive; --member "
+                         "requires a file",
+                         input->name, what);
     if (stdin_taken)
         return error_set(error, EINVAL,
                          "%s: standard input has already been read",

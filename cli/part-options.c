@@ -20,6 +20,13 @@ enum options_result length_option(struct options *o, char *argument)
     return option_size("length", argument, 0, INT64_MAX, &o->image.length);
 }
 
+enum options_result member_option(struct options *o, char *argument)
+{
+    o->part_option = "--member";
+    o->image.member = argument;
+    return OPTIONS_RUN;
+}
+
 /* A list is that of a whole disk, and what has changed in it has offsets on
  * that disk. */
 bool part_options_verify(const struct options *o)
@@ -39,6 +46,11 @@ bool part_options_verify(const struct options *o)
                           o->part_option, others[i].name);
             return false;
         }
+    }
+    if (o->image.member && o->image.image_opts) {
+        usage_message("the --member and --image-opts options are mutually "
+                      "exclusive");
+        return false;
     }
     return true;
 }

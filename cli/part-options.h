@@ -10,6 +10,7 @@
 /* The set() of these options. */
 enum options_result offset_option(struct options *o, char *argument);
 enum options_result length_option(struct options *o, char *argument);
+enum options_result member_option(struct options *o, char *argument);
 
 /* Check that no option is given with which a part has no meaning. If one is, a
  * usage message is printed. */

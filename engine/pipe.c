@@ -19,6 +19,7 @@
 #include "common/bytes.h"
 #include "common/debug.h"
 #include "format/probe.h"
+#include "format/tar.h"
 #include "image/disk-part.h"
 
 /* The capacity of the pipe, for fewer and larger reads. */
@@ -128,6 +129,12 @@ static int check_format(struct source *source, const struct job *job,
                          "%s: is a %s image; from a pipe only a raw image can "
                          "be read ('-f raw' hashes the bytes as they are)",
                          source->name, format);
+    if (tar_is_ova(job->buf, job->len))
+        return error_set(error, ENOTSUP,
+                         "%s: is an OVA archive; its disks can only be read "
+                         "from a file, with --member ('-f raw' hashes the "
+                         "bytes as they are)",
+                         source->name);
     if (probe_is_list(job->buf, job->len))
         return probe_refuse_list(source->name, error);
     probe_lookalike_start(job->buf, job->len, &source->lookalike);

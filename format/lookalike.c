@@ -7,6 +7,7 @@
 
 #include "common/array.h"
 #include "format/format.h"
+#include "format/tar.h"
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
@@ -94,6 +95,9 @@ struct recognised {
         .advice = "extract the disk with '" command "' first",                 \
     }
 
+/* For what is not compressed. */
+#define MEMBER "--member=NAME reads a disk in it"
+
 #define EVIDENCE(name)                                                         \
     .is = {                                                                    \
         .what = name " image",                                                 \
@@ -125,6 +129,8 @@ static const struct recognised table[] = {
     { COMPRESSED("an lzma", "xz -d"), .probe = is_lzma },
     { COMPRESSED("an lzop", "lzop -d"), MAGIC(0, "\x89LZO\0\r\n\x1a\n") },
 
+    { .is = { "an OVA archive", MEMBER }, .probe = tar_is_ova },
+    { .is = { "a tar archive", MEMBER }, .probe = tar_probe },
     { ARCHIVE("a zip", "unzip"), MAGIC(0, "PK\3\4") },
     { ARCHIVE("a zip", "unzip"), MAGIC(0, "PK\7\10PK\3\4") },
     { ARCHIVE("a 7z", "7z x"), MAGIC(0, "7z\xbc\xaf\x27\x1c") },

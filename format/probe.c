@@ -7,6 +7,7 @@
 #include "common/array.h"
 #include "common/bytes.h"
 #include "format/format.h"
+#include "format/tar.h"
 
 /* The bytes at the start that are looked at. */
 #define START_SIZE 512
@@ -147,6 +148,7 @@ int probe_format(struct reader *r, const char *path, struct probe *found,
         found->rival = rival ? rival->name : NULL;
         return 0;
     }
+    found->is_ova = tar_is_ova(start, sizeof(start));
     probe_lookalike_start(start, sizeof(start), &found->lookalike);
     return find_at_end(r, &found->lookalike, error);
 }

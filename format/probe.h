@@ -12,6 +12,7 @@ struct probe {
                         * takes depends on how it was built; or NULL */
     struct lookalike lookalike; /* of what is raw: what the user may mean
                                  * nevertheless */
+    bool is_ova;                /* an archive of disks; raw */
     bool is_list;               /* not an image, but the digest list of one */
 };
 

@@ -302,7 +302,8 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     if (!err)
         err = check_size(i, options, error);
     if (!err)
-        err = open_chain(i, source->base, options, error);
+        err = open_chain(i, options->member ? NULL : source->base, options,
+                         error);
     if (!err)
         err = image_collect_warnings(i, error);
     if (err) {

@@ -41,6 +41,7 @@ struct image {
 
 struct image_options {
     const char *format;   /* as in 'qemu-img -f'; NULL: probe */
+    const char *member;   /* of a tar archive; NULL: the file is the image */
     const char *snapshot; /* an internal snapshot; NULL: the active disk */
     const char *bitmap; /* for image_bitmap(), as long as the image; NULL: that
                          * is not called */

@@ -14,6 +14,7 @@
 #include "format/probe.h"
 #include "image/beside.h"
 #include "image/description.h"
+#include "image/member.h"
 #include "image/native.h"
 #include "image/open.h"
 #include "image/walk.h"
@@ -67,7 +68,7 @@ static bool has_disks(const struct layer_source *source)
                                          "ssh:",  "nfs:",   "gluster" };
 
     if (source->kind != SOURCE_SERVER)
-        return source->kind != SOURCE_FILE;
+        return source->kind != SOURCE_FILE && source->kind != SOURCE_MEMBER;
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
         if (strncmp(source->path, files[i], strlen(files[i])) == 0)
             return false;
@@ -203,11 +204,16 @@ static bool ends_with(const char *text, const char *end)
     return len >= n && strcmp(text + len - n, end) == 0;
 }
 
+static bool is_name_of_raw_disk(const char *path)
+{
+    return ends_with(path, ".raw") || ends_with(path, ".img");
+}
+
 bool image_is_for_raw_disks(const char *path)
 {
     struct stat st;
 
-    return ends_with(path, ".raw") || ends_with(path, ".img") ||
+    return is_name_of_raw_disk(path) ||
            (stat(path, &st) == 0 && S_ISBLK(st.st_mode));
 }
 
@@ -220,6 +226,7 @@ static int choose_format(struct chain_layer *layer,
                          struct error *error)
 {
     struct probe found;
+    bool for_raw_disks;
     int err = probe_format(layer->layer.reader, source->path, &found, error);
 
     if (err)
@@ -232,8 +239,12 @@ static int choose_format(struct chain_layer *layer,
         *format = "raw";
         return 0;
     }
-    layer->unpinned =
-        strcmp(*format, "raw") != 0 && image_is_for_raw_disks(source->path);
+    for_raw_disks = source->kind == SOURCE_MEMBER
+                        ? is_name_of_raw_disk(source->path)
+                        : image_is_for_raw_disks(source->path);
+    layer->unpinned = strcmp(*format, "raw") != 0 && for_raw_disks;
+    if (found.is_ova && !for_raw_disks)
+        return member_refuse_ova(layer->layer.reader, source->name, error);
     return probe_check(&found, source->name, error);
 }
 
@@ -292,6 +303,11 @@ static int open_format(struct chain_layer *layer,
         return err;
     if (format_is_native(format) && !foreign)
         return native_open(layer, source, format, options, error);
+    if (source->kind == SOURCE_MEMBER)
+        return error_set(error, ENOTSUP,
+                         "%s: QEMU reads images in the format '%s', but not in "
+                         "an archive; extract it first",
+                         source->name, format);
     if (source->kind == SOURCE_READER)
         return error_set(
             error, ENOTSUP,
@@ -307,6 +323,28 @@ static int open_format(struct chain_layer *layer,
 }
 
 /* --- the source --------------------------------------------------------- */
+
+/* Open the image in an archive whose reader is open. */
+static int open_member(struct chain_layer *layer,
+                       const struct layer_source *source,
+                       const struct image_options *options, struct error *error)
+{
+    struct layer_source member = {
+        .kind = SOURCE_MEMBER,
+        .format = source->format,
+        .snapshot = source->snapshot,
+    };
+    char *name;
+    int err = member_open(&layer->layer.reader, options->member, &name, error);
+
+    if (err)
+        return err;
+    member.path = name;
+    member.name = layer->layer.reader->name;
+    err = open_format(layer, &member, options, error);
+    free(name);
+    return err;
+}
 
 /* An image that an option string or a json: name describes. The user's own
  * credentials may be for any part of it. */
@@ -389,10 +427,12 @@ static int open_source(struct chain_layer *layer,
                        const struct image_options *options, struct error *error)
 {
     struct nbd_options nbd = nbd_options(source, options);
+    bool is_archive = options->member && !source->recorded;
     int err = 0;
 
     switch (source->kind) {
     case SOURCE_READER:
+    case SOURCE_MEMBER:
         break;
     case SOURCE_FILE:
         if (!layer->layer.reader)
@@ -400,7 +440,7 @@ static int open_source(struct chain_layer *layer,
                             &layer->layer.reader, error);
         break;
     case SOURCE_EXPORT:
-        if (source->format && !format_is_native(source->format))
+        if (source->format && !is_archive && !format_is_native(source->format))
             return open_foreign_export(layer, source, options, error);
         if (!source->recorded)
             nbd.bitmap = image_export_bitmap(options);
@@ -416,9 +456,16 @@ static int open_source(struct chain_layer *layer,
         break;
     case SOURCE_JSON:
     case SOURCE_OPTIONS:
+        if (is_archive)
+            return error_set(error, ENOTSUP,
+                             "%s: --member requires a plain name of the "
+                             "archive, not a description for QEMU",
+                             source->name);
         err = check_standalone(source, options, error);
         return err ? err : open_description(layer, source, options, error);
     }
+    if (!err && is_archive)
+        return open_member(layer, source, options, error);
     return err ? err : open_format(layer, source, options, error);
 }
 

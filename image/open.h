@@ -38,6 +38,7 @@ enum source_kind {
     SOURCE_JSON,    /* a name that begins with json: and an option string: */
     SOURCE_OPTIONS, /* whatever they describe, QEMU opens it */
     SOURCE_READER,  /* an open reader of something that has no name */
+    SOURCE_MEMBER,  /* a member of an archive, by its name there */
 };
 
 /* What a name of an image is, unless it is an option string. */

@@ -55,9 +55,14 @@ def test_json_keys(disksum, root, tmp_path):
     subprocess.run(["qemu-img", "snapshot", "-c", "s", b"top\xff"], cwd=tmp_path,
                    check=True)
     part = json.loads(disksum("--json", "-l", "s", "top\udcff", cwd=tmp_path).stdout)
-    assert {key: value for line in (top, no, listed, part)
+    subprocess.run(["tar", "-cf", "tar", b"base\xff"], cwd=tmp_path, check=True)
+    member = json.loads(disksum("--json", "--member=base\udcff", "tar", cwd=tmp_path).stdout)
+    assert member["member-hex"] == b"base\xff".hex()
+    del member["member-hex"]
+    assert {key: value for line in (top, no, listed, part, member)
             for key, value in printed(line)} == documented(root)
-    assert set(documented(root)) - set(top) == {"error", "list", "snapshot"}
+    assert set(documented(root)) - set(top) == {"error", "list", "snapshot",
+                                                 "member"}
     assert set(no_utf8) == {"filename", "filename-hex", "error"}
     assert set(no) == {"filename", "error"}
     assert sum(top[key] for key in ("data", "zero", "hole", "known")) == \

@@ -153,6 +153,18 @@ def test_http(ask, raw, qed):
             assert sums(ask(*args)) == [checksum(raw)]
 
 
+def test_http_member(ask, raw):
+    """QEMU reads the archive; what is in it is read here."""
+    subprocess.run(["qemu-img", "convert", "-c", "-O", "qcow2", "-f", "raw", "disk.raw",
+                    "disk.qcow2"], cwd=raw.parent, check=True)
+    subprocess.run(["tar", "-cf", "x.ova", "disk.raw", "disk.qcow2"], cwd=raw.parent, check=True)
+    with web_server(raw.parent) as url:
+        for name in "disk.raw", "disk.qcow2":
+            assert sums(ask(f"--member={name}", f"{url}/x.ova")) == [checksum(raw)]
+        assert ask("--member=x", f"{url}/x.ova") == \
+            f"{url}/x.ova: no member 'x'; its disks: 'disk.raw' and 'disk.qcow2'"
+
+
 def test_token_in_the_query(ask, raw):
     """QEMU needs it."""
     raw.rename(raw.with_name("disk?sig=swordfish"))
