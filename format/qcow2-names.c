@@ -60,8 +60,11 @@ static int read_extensions(struct reader *r, uint64_t offset, uint64_t end,
     return 0;
 }
 
-static int find_names(struct reader *r, struct names *names,
-                      struct error *error)
+/* Not inline: a walk from image to image keeps the caller's part of the stack
+ * at each step, but not the header. */
+__attribute__((noinline)) static int find_names(struct reader *r,
+                                                struct names *names,
+                                                struct error *error)
 {
     unsigned char h[112];
     int err = metadata_read(r, 0, h, sizeof(h), error);
