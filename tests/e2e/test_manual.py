@@ -209,3 +209,9 @@ def test_example_that_stops(root, desk):
     for image, status in (("backup.qcow2", 0), ("monday.qcow2", 1), ("no", 1)):
         done = run_in(desk, command.replace("backup.qcow2", image))
         assert done.returncode == status
+
+
+def test_certificates(root):
+    """Where they come from is said in one place, of which this is the name."""
+    tls = section(root, "NBD").split("## TLS")[1]
+    assert re.findall(r"\*([a-z-]+)\*\(\d\)", tls) == ["nbdkit-tls"]
