@@ -148,10 +148,16 @@ static int open_stdin(const struct options *o, struct engine_input *input,
 int input_open(const struct options *o, const char *name,
                struct engine_input *input, struct error *error)
 {
+    int err;
+
     *input = (struct engine_input){ .name = name, .fd = STDIN_FILENO };
     if (strcmp(name, "-") == 0)
-        return open_stdin(o, input, error);
-    return open_image(o, name, &input->image, error);
+        err = open_stdin(o, input, error);
+    else
+        err = open_image(o, name, &input->image, error);
+    if (err)
+        error_name_image(error, name);
+    return err;
 }
 
 bool input_wants_warnings(const struct options *o)

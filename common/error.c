@@ -28,6 +28,21 @@ int error_no_memory(struct error *error, const char *name)
     return error_set(error, ENOMEM, "%s: out of memory", name);
 }
 
+void error_name_image(struct error *error, const char *name)
+{
+    const char *message = error_message(error);
+    size_t n = strlen(name);
+    char *text;
+
+    if (strncmp(message, name, n) == 0 && message[n] == ':')
+        return;
+    /* Without memory, the message is still right. */
+    if (asprintf(&text, "%s: %s", name, message) < 0)
+        return;
+    free(error->message);
+    error->message = text;
+}
+
 const char *error_message(const struct error *error)
 {
     return error->message ? error->message : strerror(error->code);

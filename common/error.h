@@ -23,6 +23,11 @@ int error_set(struct error *error, int code, const char *format, ...)
 /* Set the error ENOMEM. name is that of the image, list or file concerned. */
 int error_no_memory(struct error *error, const char *name);
 
+/* Name the image that the user asked for, if the error, which is set, is that
+ * of another file: "NAME: MESSAGE". A message that begins with the name
+ * stays. */
+void error_name_image(struct error *error, const char *name);
+
 /* The message, never NULL. It is valid until the error is set, moved or
  * cleared. */
 const char *error_message(const struct error *error);

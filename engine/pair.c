@@ -184,6 +184,7 @@ int pair_source_new(struct image *a, struct image *b, struct source **source)
         .next = pair_next,
         .free = pair_free,
         .name = a->name,
+        .second_name = b->name,
         .block_size = SECTOR_SIZE,
         .size = min(a->size, b->size),
     };

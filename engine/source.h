@@ -23,7 +23,8 @@ struct source {
     int (*next)(struct source *source, struct slot *slot, struct job *job,
                 struct error *error);
     void (*free)(struct source *source);
-    const char *name;
+    const char *name;        /* for messages: that of the image */
+    const char *second_name; /* of a pair: that of the second image */
     size_t block_size;
     uint64_t size; /* of what is hashed; 0: unknown before the end */
     struct lookalike lookalike; /* of a pipe that is probed, when it has been

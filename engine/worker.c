@@ -106,6 +106,15 @@ static bool is_last_round(const struct job *job)
            (!job->second || job_is_last_round(job->second));
 }
 
+/* The image that a job, or the second one of it, is for. */
+static const char *side_name(const struct worker *w, const struct job *job,
+                             const struct job *side)
+{
+    const struct source *source = w->ring->source;
+
+    return side == job ? source->name : source->second_name;
+}
+
 /* A fault of the planning comes last: it follows all that was planned. */
 static int complete_round(struct worker *w, struct job *job,
                           struct error *error)
@@ -113,8 +122,10 @@ static int complete_round(struct worker *w, struct job *job,
     for (struct job *side = job; side; side = side->second) {
         int err = complete_side(w, side, error);
 
-        if (err)
+        if (err) {
+            error_name_image(error, side_name(w, job, side));
             return err;
+        }
     }
     if (is_last_round(job) && job->fault.code)
         error_move(error, &job->fault);
@@ -282,9 +293,11 @@ static int submit_reads(struct worker *w, struct job *job, struct error *error)
     for (struct job *side = job; side; side = side->second) {
         size_t count = reads_of_round(side);
 
-        if (count &&
-            queues_prepare(&w->queues, &side->reads[side->round], count, error))
+        if (count && queues_prepare(&w->queues, &side->reads[side->round],
+                                    count, error)) {
+            error_name_image(error, side_name(w, job, side));
             return error->code;
+        }
     }
     job->reads_left = 0;
     for (struct job *side = job; side; side = side->second) {

@@ -168,8 +168,10 @@ static int above_next(struct changes *changes, uint64_t offset, uint64_t length,
         if (change->length > size - offset)
             change->length = size - offset;
         err = layer_map(l, offset, change->length, &extent, error);
-        if (err)
+        if (err) {
+            error_name_image(error, a->image->name);
             return err;
+        }
         change->length = extent.length;
         change->changed = extent.kind != EXTENT_UNALLOCATED;
         if (change->changed)

@@ -140,7 +140,9 @@ int image_map(struct image *image, uint64_t offset, uint64_t length,
     assert(length > 0);
     assert(offset < image->size && length <= image->size - offset);
     err = map_part(image, offset, length, extent, error);
-    if (!err)
+    if (err)
+        error_name_image(error, image->name);
+    else
         check_contract(extent, offset, length);
     return err;
 }

@@ -119,5 +119,9 @@ int image_collect_warnings(struct image *image, struct error *error)
 
 int image_check_unchanged(struct image *image, struct error *error)
 {
-    return visit_all(image, check_unchanged, error);
+    int err = visit_all(image, check_unchanged, error);
+
+    if (err)
+        error_name_image(error, image->name);
+    return err;
 }

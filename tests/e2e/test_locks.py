@@ -114,7 +114,7 @@ def test_server(disksum, fails, raw, read_only):
     ("top.qcow2", "{top}: Failed"),
     ("data.raw", "{top}: cannot open its data file: {file}: Failed"),
     ("mid.qcow2", "{top}: cannot open its backing file: {file}: Failed"),
-    ("base.raw", "{mid}: cannot open its backing file: {file}: Failed"),
+    ("base.raw", "{top}: {mid}: cannot open its backing file: {file}: Failed"),
 ])
 def test_every_file_of_a_chain(disksum, fails, chain, writes, says):
     expected = sums(disksum(chain).stdout)

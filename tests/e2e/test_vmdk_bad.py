@@ -203,7 +203,8 @@ def test_extent_that_changes(fails, build, tmp_path):
     path = tmp_path / "image"
     path.write_text(descriptor('RW 8192 FLAT "flat" 0'))
     env = changed(build, tmp_path / "flat", 5 * MiB, "map") | NO_QEMU
-    assert fails(path, env=env) == f"{tmp_path}/flat: the file changed while it was read"
+    assert fails(path, env=env) == \
+        f"{path}: {tmp_path}/flat: the file changed while it was read"
 
 
 def test_little_stack_for_a_long_chain(fails, tmp_path):
@@ -213,4 +214,4 @@ def test_little_stack_for_a_long_chain(fails, tmp_path):
     hostile_vmdk_parent(tmp_path / "100", "nothing")
     top = hostile_qed(tmp_path / "0", str(tmp_path / "1"))
     line = fails(top, wrapper=["prlimit", f"--stack={128 << 10}:", "--"])
-    assert line.startswith(f"{tmp_path}/100: cannot open its parent ")
+    assert line.startswith(f"{top}: {tmp_path}/100: cannot open its parent ")

@@ -213,7 +213,7 @@ static void test_error_of_a_layer(void **state)
     assert_int_equal(changes_next(changes, 0, 4 * UNIT, &change, &error), 0);
     assert_int_equal(change.length, UNIT);
     assert_int_equal(changes_next(changes, UNIT, UNIT, &change, &error), EIO);
-    assert_string_equal(error_message(&error), "broken");
+    assert_string_equal(error_message(&error), "top: broken");
     error_clear(&error);
     changes_free(changes);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/error.h"
 
 static void test_first_message_stays(void **state)
@@ -45,12 +46,45 @@ static void test_code_alone(void **state)
     assert_string_equal(error_message(&error), strerror(ENOSPC));
 }
 
+/* The image that was asked for is named, and only once. */
+static void test_image(void **state)
+{
+    static const struct {
+        const char *message;
+        const char *expected;
+    } cases[] = {
+        { "base: cannot be read", "top: base: cannot be read" },
+        { "top: cannot be read", "top: cannot be read" },
+        { "top2: cannot be read", "top: top2: cannot be read" },
+        { "top", "top: top" },
+        { "", "top: " },
+    };
+    struct error code = { .code = ENOSPC };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error error = ERROR_INIT;
+
+        test_case("%s", cases[i].message);
+        error_set(&error, EIO, "%s", cases[i].message);
+        error_name_image(&error, "top");
+        assert_int_equal(error.code, EIO);
+        assert_string_equal(error_message(&error), cases[i].expected);
+        error_clear(&error);
+    }
+    error_name_image(&code, "top");
+    assert_int_equal(code.code, ENOSPC);
+    assert_string_equal(error_message(&code), "top: No space left on device");
+    error_clear(&code);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_message_stays),
         cmocka_unit_test(test_move),
         cmocka_unit_test(test_code_alone),
+        cmocka_unit_test(test_image),
     };
 
     return RUN_TESTS(tests, NULL, NULL);

@@ -150,9 +150,9 @@ static void test_parts(void **state)
 static void test_errors(void **state)
 {
     struct scripted base, top;
-    struct image image = { .top = &top.link,
-                           .size = 4 * UNIT,
-                           .end = 4 * UNIT };
+    struct image image = {
+        .top = &top.link, .name = "top", .size = 4 * UNIT, .end = 4 * UNIT
+    };
     struct error error = ERROR_INIT;
     struct extent e;
 
@@ -163,7 +163,7 @@ static void test_errors(void **state)
     assert_int_equal(image_map(&image, UNIT, 3 * UNIT, &e, &error), 0);
     assert_int_equal(image_map(&image, 2 * UNIT, 2 * UNIT, &e, &error), 0);
     assert_int_equal(image_map(&image, 3 * UNIT, UNIT, &e, &error), EIO);
-    assert_string_equal(error_message(&error), "broken");
+    assert_string_equal(error_message(&error), "top: broken");
     error_clear(&error);
     /* The same question has the same answer. */
     assert_int_equal(image_map(&image, 3 * UNIT, UNIT, &e, &error), EIO);
