@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/parse-sum.h"
 #include "cli/sums.h"
+#include "cli/workload.h"
 #include "common/mask.h"
 #include "common/path.h"
 #include "common/units.h"
@@ -239,6 +240,8 @@ static int check_line(struct list *list, const struct line *line)
     struct sum sum;
     int err = sum_parse(line->text, line->len, &after, &sum, &why);
 
+    if (!err)
+        workload_next(list->o, sum.name);
     if (!err && !apply(list, &sum, &o, &why))
         err = EINVAL;
     if (err == EINVAL) {

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "cli/output.h"
-#include "cli/progress.h"
 
 static void print(const struct diff_printer *printer,
                   const struct difference *d)
@@ -24,13 +23,7 @@ static int take(void *arg, const struct difference *d, struct error *error)
 {
     const struct diff_printer *printer = arg;
 
-    if (printer->terminal)
-        progress_hide();
     print(printer, d);
-    if (printer->terminal) {
-        fflush(output());
-        progress_show();
-    }
     if (ferror(output()))
         return error_set(error, EIO, "write error: %s", strerror(errno));
     return 0;
@@ -42,7 +35,6 @@ void diff_printer_init(struct diff_printer *printer, const struct options *o,
     *printer = (struct diff_printer){
         .json = o->list.json,
         .quiet = o->list.verbosity == VERBOSITY_QUIET,
-        .terminal = output_is_terminal(),
     };
     *differences = (struct differences){
         .take = take,

@@ -10,8 +10,7 @@
 
 struct diff_printer {
     bool json;
-    bool quiet;    /* print nothing, and stop at the first difference */
-    bool terminal; /* a bar may be drawn on the same one */
+    bool quiet; /* print nothing, and stop at the first difference */
 };
 
 /* Set up both: the differences are given to the printer. */

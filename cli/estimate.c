@@ -5,7 +5,7 @@
  * hole are 32 bytes to hash. */
 #define HOLE_BYTES 2048.0
 
-static double cost(uint64_t read, uint64_t hole)
+double estimate_cost(uint64_t read, uint64_t hole)
 {
     return read + hole / HOLE_BYTES;
 }
@@ -34,6 +34,6 @@ double estimate_left(const struct engine_progress *p, uint64_t allocated,
     if (p->done == 0 || p->done > p->size)
         return -1;
     to_read = bytes_to_read(p, allocated);
-    return seconds * cost(to_read, p->size - p->done - to_read) /
-           cost(p->done - p->unread, p->unread);
+    return seconds * estimate_cost(to_read, p->size - p->done - to_read) /
+           estimate_cost(p->done - p->unread, p->unread);
 }

@@ -4,6 +4,10 @@
 
 #include "engine/engine.h"
 
+/* How long it takes to hash so many bytes, some of which are in holes, in bytes
+ * that are read. */
+double estimate_cost(uint64_t read, uint64_t hole);
+
 /*
  * Estimate the seconds that are left, after some seconds of work, by the bytes
  * that are still to be read: a hole takes almost no time. allocated: about how

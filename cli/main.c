@@ -20,6 +20,7 @@
 #include "cli/output.h"
 #include "cli/run.h"
 #include "cli/sums.h"
+#include "cli/workload.h"
 #include "common/debug.h"
 #include "common/path.h"
 #include "common/mask.h"
@@ -78,7 +79,10 @@ static bool print_checksums(const struct options *o, struct list_write *list,
                             const char *name)
 {
     struct checksum c;
-    bool ok = checksum_begin(&c, o, list, name) == 0;
+    bool ok;
+
+    workload_next(o, name);
+    ok = checksum_begin(&c, o, list, name) == 0;
 
     if (!ok)
         message("%s", error_message(&c.error));
@@ -111,10 +115,13 @@ static int do_all(const struct options *o, struct list_write *list)
     if (o->digest_list.merge)
         return list_merge_parts(o, list, names, count) ? EXIT_SUCCESS
                                                        : EXIT_FAILURE;
+    if (!o->digest_list.show)
+        workload_count(o, names, count);
     for (int i = 0; i < count; i++) {
         if (!do_one(o, list, names[i]))
             status = EXIT_FAILURE;
     }
+    progress_finish();
     return status;
 }
 

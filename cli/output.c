@@ -9,11 +9,25 @@
 #include "cli/message.h"
 #include "common/write.h"
 
+static void (*call_before)(void);
+static void (*call_after)(void);
+
+void output_surround(void (*before)(void), void (*after)(void))
+{
+    call_before = before;
+    call_after = after;
+}
+
 static ssize_t write_bytes(void *cookie, const char *bytes, size_t len)
 {
-    int err = write_all(STDOUT_FILENO, bytes, len);
+    int err;
 
     (void)cookie;
+    if (call_before)
+        call_before();
+    err = write_all(STDOUT_FILENO, bytes, len);
+    if (call_after)
+        call_after();
     if (!err)
         return (ssize_t)len;
     errno = err;

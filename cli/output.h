@@ -16,6 +16,10 @@ FILE *output(void);
 /* Whether it leads to a terminal: the stream has no descriptor to ask. */
 bool output_is_terminal(void);
 
+/* Call one function before something is written, and the other one after it: a
+ * bar on the same terminal must not be in the way. */
+void output_surround(void (*before)(void), void (*after)(void));
+
 /* Flush it, so that each line appears when it is known. On a write error,
  * print a message and exit: later writes would fail as well. */
 void output_flush(void);

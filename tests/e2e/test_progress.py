@@ -26,13 +26,15 @@ def resize(terminal, columns):
                 struct.pack("HHHH", 24, columns, 0, 0))
 
 
-def on_terminal(command, columns=80, then=None):
+def on_terminal(command, columns=80, then=None, term="xterm", status=0, cwd=None):
     """Run with stderr on a terminal: (stdout, what the terminal got). then: its
-    width when the first bar is there."""
+    width when the first bar is there. term: its type; None: not known."""
     ours, theirs = pty.openpty()
     resize(theirs, columns)
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=theirs)
+    env = {name: value for name, value in os.environ.items() if name != "TERM"}
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=cwd,
+                               stdout=subprocess.PIPE, stderr=theirs,
+                               env=env if term is None else {**env, "TERM": term})
     os.close(theirs)
     seen = b""
     while True:
@@ -48,7 +50,7 @@ def on_terminal(command, columns=80, then=None):
     os.close(ours)
     out = process.stdout.read().decode()
     process.stdout.close()
-    assert process.wait() == 0
+    assert process.wait() == status
     return out, seen.decode()
 
 
