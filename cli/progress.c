@@ -52,9 +52,12 @@ static struct {
 /* Held while the bar is drawn or wiped, and while it is hidden. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* Whether stderr is a terminal that knows how to clear a line. */
 static bool has_terminal(void)
 {
-    return isatty(STDERR_FILENO);
+    const char *type = getenv("TERM");
+
+    return type && *type && strcmp(type, "dumb") != 0 && isatty(STDERR_FILENO);
 }
 
 bool progress_may_draw(const struct progress_options *options)

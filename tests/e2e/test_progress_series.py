@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The line of progress of several images."""
+"""The line of progress of several images, and terminals without escapes."""
 
 import os
 import pty
@@ -154,6 +154,21 @@ def test_many_short_images(build, tmp_path):
     numbers = [int(re.match(r"(\d+) of 12", line)[1]) for line in lines if line]
     assert numbers and numbers == sorted(numbers)
     assert any(re.match(r"\d+ of 12, \d:\d\d left: .*/disk\d+", line) for line in lines)
+
+
+@pytest.mark.parametrize("term", ["dumb", "", None])
+def test_terminal_without_escapes(build, images, tmp_path, term):
+    """As a log: whole lines with -p."""
+    for command in [build / "disksum", "-p", images[0]], \
+            [build / "disksum", "-p", *images]:
+        _, seen = on_terminal(command, cwd=tmp_path, term=term)
+        assert re.fullmatch(rf"(?:.*{IMAGE}.*\r\n)+", seen) and "\x1b" not in seen
+
+
+def test_nothing_on_a_terminal_without_escapes(build, tmp_path):
+    """Not even if it takes more than a second."""
+    command = [build / "disksum", hole(tmp_path / "hole", 6 << 40)]
+    assert on_terminal(command, term="dumb")[1] == ""
 
 
 def test_sigusr1(disksum, build, images, tmp_path):
