@@ -303,7 +303,6 @@ int engine_finish(struct engine *e, struct engine_result *result,
         result->counts.read = e->ring.done;
         result->length = e->ring.done;
     }
-    result->kernel = blkhash_leaf_kernel(e->hashes.blocks[0].leaf);
     return hashes_end(&e->hashes, result->length, result->sums, error);
 }
 

@@ -76,8 +76,6 @@ struct engine_result {
     uint64_t length;                           /* of the whole disk */
     struct engine_counts counts;
     struct false_hole false_hole; /* the first one of its object */
-    const char *kernel;           /* what hashed the blocks, for people; NULL:
-                                   * no blocks were hashed */
     unsigned threads;             /* that hashed it */
     bool changed;                 /* an error: the image, while it was hashed */
     struct lookalike lookalike;   /* of a pipe */
