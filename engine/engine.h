@@ -97,7 +97,7 @@ struct engine_input {
 
     /* What takes the digests of the first hash, which has blocks, beside its
      * root. Workers call them, one at a time. engine_finish() calls end(), if
-     * all went well: that of the root comes first. */
+     * all went well: after the other checksums and that of the root. */
     struct sink *const *sinks;
     size_t sink_count;
 

@@ -130,7 +130,8 @@ int hashes_end(struct hashes *h, uint64_t length, struct engine_sum *sums,
 {
     int err = 0;
 
-    for (unsigned i = 0; !err && i < h->count; i++)
+    /* The first has the sinks of the caller, which end only if all is well. */
+    for (unsigned i = h->count; !err && i-- > 0;)
         err = h->lanes[i]->end(h->lanes[i], length, &sums[i], error);
     return err;
 }
