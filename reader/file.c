@@ -17,6 +17,7 @@
 
 #include <linux/fs.h>
 
+#include "common/units.h"
 #include "reader/change.h"
 #include "reader/lock.h"
 #include "reader/open-disk.h"
@@ -253,11 +254,48 @@ static int get_size(struct file *f, struct error *error)
     return 0;
 }
 
+/* What the kernel says that direct I/O of a file wants; 0: it does not. */
+static unsigned file_alignment(int fd)
+{
+#ifdef STATX_DIOALIGN
+    struct statx st;
+
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 &&
+        st.stx_mask & STATX_DIOALIGN)
+        return st.stx_dio_offset_align > st.stx_dio_mem_align
+                   ? st.stx_dio_offset_align
+                   : st.stx_dio_mem_align;
+#else
+    (void)fd;
+#endif
+    return 0;
+}
+
+static unsigned device_alignment(int fd)
+{
+    int sector = 0;
+
+    return ioctl(fd, BLKSSZGET, &sector) == 0 && sector > 0 ? sector : 0;
+}
+
+/* A part of a disk, and the member of an archive, begin at any sector. Where
+ * the kernel takes that, their reads are as good as others. */
+static size_t direct_alignment(const struct file *f)
+{
+    unsigned alignment = S_ISREG(f->stat.st_mode)
+                             ? file_alignment(f->base.fd)
+                             : device_alignment(f->base.fd);
+
+    if (alignment < SECTOR_SIZE || DIRECT_ALIGNMENT % alignment)
+        return DIRECT_ALIGNMENT;
+    return alignment;
+}
+
 static void set_direct(struct file *f, bool direct)
 {
     f->base.direct = direct;
     f->base.reader.cached = !direct;
-    f->base.reader.alignment = direct ? DIRECT_ALIGNMENT : 1;
+    f->base.reader.alignment = direct ? direct_alignment(f) : 1;
     f->base.reader.queue_group = direct ? &direct_queues : &buffered_queues;
 }
 

@@ -95,7 +95,7 @@ void pread_rest(struct read *read)
     unsigned char *buf = read->buf + read->done;
     size_t len = read->len - read->done;
 
-    if (r->direct && !is_direct(offset, len, buf))
+    if (r->direct && !is_direct(read->reader, offset, len, buf))
         read_around(r->fd, read);
     else
         read->done += read_all(r->fd, buf, len, offset, &read->error);

@@ -7,8 +7,9 @@
 
 #include "reader/reader.h"
 
-/* Direct I/O wants offsets, lengths and addresses to be multiples of this. It
- * is enough for every device whose sectors fit in a page. */
+/* Direct I/O wants offsets, lengths and addresses to be multiples of the
+ * reader's alignment. That is at most this, which is enough for every device
+ * whose sectors fit in a page. */
 #define DIRECT_ALIGNMENT 4096
 
 struct fd_reader {
@@ -23,10 +24,11 @@ static inline int reader_fd(const struct reader *r)
     return ((const struct fd_reader *)r)->fd;
 }
 
-/* Whether direct I/O can read len bytes at offset into buf. */
-static inline bool is_direct(uint64_t offset, size_t len, const void *buf)
+/* Whether direct I/O of a reader can read len bytes at offset into buf. */
+static inline bool is_direct(const struct reader *r, uint64_t offset,
+                             size_t len, const void *buf)
 {
-    return (offset | len | (uintptr_t)buf) % DIRECT_ALIGNMENT == 0;
+    return (offset | len | (uintptr_t)buf) % r->alignment == 0;
 }
 
 /*

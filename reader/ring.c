@@ -34,7 +34,7 @@ static void start(struct ring_queue *q, struct read *read)
     size_t len = read->len - read->done;
     struct io_uring_sqe *sqe;
 
-    if (!is_direct(offset, len, buf)) {
+    if (!is_direct(read->reader, offset, len, buf)) {
         finish_waiting(q, read);
         return;
     }
