@@ -4,6 +4,7 @@ others, and -q."""
 
 import itertools
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -97,6 +98,28 @@ def test_signal(build, tmp_path, name, number):
     told = name == "blksum" and number == signal.SIGTERM
     assert (out, err) == (b"", b"disksum: Terminated by signal 15\n" if told else b"")
     assert process.returncode == -number
+
+
+@pytest.mark.sanitizer
+def test_sigterm_wipes_the_bar(build, tmp_path):
+    os.symlink(build / "disksum", tmp_path / "blksum")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [tmp_path / "blksum", "-p"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=theirs, env={**os.environ, "TERM": "xterm"})
+    os.close(theirs)
+    seen = os.read(ours, 4096)  # the first bar
+    assert seen.startswith(b"\r")
+    process.send_signal(signal.SIGTERM)
+    try:
+        while data := os.read(ours, 4096):
+            seen += data
+    except OSError:
+        pass  # Linux: all other ends are closed
+    os.close(ours)
+    process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert seen.endswith(b"\x1b[K\r\x1b[Kdisksum: Terminated by signal 15\r\n")
 
 
 def test_ignored_sigterm(build, tmp_path):

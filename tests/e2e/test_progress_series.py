@@ -59,6 +59,7 @@ def test_one_image_has_a_bar(disksum, images, tmp_path):
     (["SUMS"], "7 of 7"), (["SUMS", "SUMS"], "14 of 14"), (["odd"], "8 of 8"),
     ([], "image 7"), (["/dev/stdin", "SUMS"], "image 14"),
 ])
+@pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("redirected", [True, False], ids=["file", "pipe"])
 def test_count_of_a_list(build, images, tmp_path, lists, shown, redirected):
     """Its lines are counted, unless it is a pipe, which can be read only once."""
@@ -96,6 +97,7 @@ def test_width(build, images, tmp_path, columns, line):
     assert seen.endswith("\n") and seen.count("\n") == 1
 
 
+@pytest.mark.sanitizer(every=2)
 @pytest.mark.parametrize("name", [
     "a" * 200 + "/disk", "漢" * 80, "e\u0301" * 80, "n" * 200 + "\x1b[2J\n",
     "\x9b\u202e" * 50], ids=["long", "wide", "combining", "control", "order"])
@@ -121,6 +123,7 @@ def test_secret_in_a_name(build, images, tmp_path):
     assert "hunter2" not in seen
 
 
+@pytest.mark.sanitizer
 def test_verdicts_on_the_same_terminal(build, images, tmp_path):
     """The line is wiped before each of them."""
     ours, theirs = pty.openpty()
