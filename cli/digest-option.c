@@ -50,21 +50,40 @@ enum options_result block_size_option(struct options *o, char *argument)
 }
 
 /* Some names of OpenSSL have a slash, too: "SHA2-512/256". */
-enum options_result digest_option(struct options *o, char *argument)
+enum options_result digest_option_parse(char *text,
+                                        struct digest_choice *choice)
 {
-    struct digest_options *d = &o->digests;
-    char *slash = strrchr(argument, '/');
-    struct digest_choice *choice;
+    char *slash = strrchr(text, '/');
 
-    /* In blksum, the last one counts. */
-    if (o->blksum)
-        d->choice_count = 0;
-    choice = &d->choices[d->choice_count++];
-    *choice = (struct digest_choice){ .digest = argument };
-    if (!slash || digest_exists(argument))
+    *choice = (struct digest_choice){ .digest = text };
+    if (!slash || digest_exists(text))
         return OPTIONS_RUN;
     *slash = 0;
     return parse_block_size(slash + 1, &choice->block_size);
+}
+
+enum options_result digest_option(struct options *o, char *argument)
+{
+    struct digest_options *d = &o->digests;
+    struct digest_choice *choice = &d->choices[d->choice_count];
+
+    /* In blksum, the last one counts. */
+    for (unsigned i = 0; o->blksum && i < d->choice_count; i++) {
+        if (!d->choices[i].plain)
+            choice = &d->choices[i];
+    }
+    if (choice == &d->choices[d->choice_count])
+        d->choice_count++;
+    return digest_option_parse(argument, choice);
+}
+
+enum options_result plain_option(struct options *o, char *argument)
+{
+    struct digest_options *d = &o->digests;
+
+    d->choices[d->choice_count++] =
+        (struct digest_choice){ .digest = argument, .plain = true };
+    return OPTIONS_RUN;
 }
 
 enum options_result list_digests_option(struct options *o, char *argument)

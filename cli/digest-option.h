@@ -8,10 +8,17 @@
 #include <stdbool.h>
 
 #include "cli/option.h"
+#include "cli/options.h"
 
-/* NAME, or NAME/SIZE; the argument is changed. */
+/* NAME, or NAME/SIZE; the argument is changed. A plain one has just a name. */
 enum options_result digest_option(struct options *o, char *argument);
+enum options_result plain_option(struct options *o, char *argument);
 enum options_result block_size_option(struct options *o, char *argument);
+
+/* Read NAME or NAME/SIZE; the text is changed, and the choice points into it.
+ */
+enum options_result digest_option_parse(char *text,
+                                        struct digest_choice *choice);
 
 /* Print the names of the digests. */
 enum options_result list_digests_option(struct options *o, char *argument);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/digests.h"
 
-#include <inttypes.h>
-
 #include "cli/digest-option.h"
 #include "cli/message.h"
 #include "cli/options.h"
@@ -36,22 +34,52 @@ static enum options_result add(struct engine_options *e, const char *digest,
     return OPTIONS_RUN;
 }
 
-static enum options_result add_all(struct options *o)
+static bool has_choice(const struct digest_options *d, bool plain)
+{
+    for (unsigned i = 0; i < d->choice_count; i++) {
+        if (d->choices[i].plain == plain)
+            return true;
+    }
+    return false;
+}
+
+/* A list has the digests of blocks. */
+static bool wants_default(const struct options *o)
+{
+    return !has_choice(&o->digests, false) &&
+           (!has_choice(&o->digests, true) || o->digest_list.write);
+}
+
+static enum options_result add_choices(struct options *o, bool plain,
+                                       size_t default_size)
 {
     const struct digest_options *d = &o->digests;
-    size_t block_size =
-        d->block_size ? d->block_size : BLKHASH_DEFAULT_BLOCK_SIZE;
     enum options_result result = OPTIONS_RUN;
 
-    o->engine.hash_count = 0;
-    if (!d->choice_count)
-        return add(&o->engine, BLKHASH_DEFAULT_DIGEST, block_size);
     for (unsigned i = 0; i < d->choice_count && result == OPTIONS_RUN; i++) {
         const struct digest_choice *c = &d->choices[i];
 
-        result = add(&o->engine, c->digest,
-                     c->block_size ? c->block_size : block_size);
+        if (c->plain == plain)
+            result = add(&o->engine, c->digest,
+                         c->block_size ? c->block_size : default_size);
     }
+    return result;
+}
+
+/* The first one is that of a list, so those of blocks come first. */
+static enum options_result add_all(struct options *o)
+{
+    size_t size = o->digests.block_size ? o->digests.block_size
+                                        : BLKHASH_DEFAULT_BLOCK_SIZE;
+    enum options_result result = OPTIONS_RUN;
+
+    o->engine.hash_count = 0;
+    if (wants_default(o))
+        result = add(&o->engine, BLKHASH_DEFAULT_DIGEST, size);
+    if (result == OPTIONS_RUN)
+        result = add_choices(o, false, size);
+    if (result == OPTIONS_RUN)
+        result = add_choices(o, true, 0);
     return result;
 }
 
@@ -64,7 +92,7 @@ static bool verify_sizes(const struct engine_options *e)
             size_t a = e->hashes[i].block_size;
             size_t b = e->hashes[k].block_size;
 
-            if (a % b == 0 || b % a == 0)
+            if (!a || !b || a % b == 0 || b % a == 0)
                 continue;
             usage_message("block sizes %zu and %zu: one must be a multiple of "
                           "the other",
@@ -75,25 +103,49 @@ static bool verify_sizes(const struct engine_options *e)
     return true;
 }
 
-/* Several digests are those of one pass over a whole image. */
-static bool verify_several(const struct options *o)
+/* The option with which not all bytes of a disk are read. NULL: none. */
+static const char *partial_option(const struct digest_list_options *l)
 {
-    const struct digest_list_options *l = &o->digest_list;
     const struct {
         const char *name;
         bool given;
-    } alone[] = {
-        { "--check", o->list.check },  { "--diff", l->diff },
-        { "--show", l->show },         { "--merge", l->merge },
-        { "--base", l->base },         { "--resume", l->resume },
-        { "--shard", l->shard.count },
+    } options[] = {
+        { "--diff", l->diff },     { "--show", l->show },
+        { "--merge", l->merge },   { "--base", l->base },
+        { "--resume", l->resume }, { "--shard", l->shard.count },
     };
 
-    for (size_t i = 0; i < ARRAY_SIZE(alone); i++) {
-        if (!alone[i].given)
-            continue;
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        if (options[i].given)
+            return options[i].name;
+    }
+    return NULL;
+}
+
+/* Lines of a list that name no digest have the one of the options. */
+static bool verify_several(const struct options *o)
+{
+    const char *option =
+        o->list.check ? "--check" : partial_option(&o->digest_list);
+
+    if (option)
         usage_message("with the %s option, there can be only one digest",
-                      alone[i].name);
+                      option);
+    return !option;
+}
+
+static bool verify_plain(const struct options *o)
+{
+    const char *option = partial_option(&o->digest_list);
+
+    if (option) {
+        usage_message("the --plain and %s options are mutually exclusive",
+                      option);
+        return false;
+    }
+    if (o->digests.block_size && !o->engine.hashes[0].block_size) {
+        usage_message("the --block-size option is meaningless without blocks, "
+                      "as with --plain");
         return false;
     }
     return true;
@@ -105,9 +157,18 @@ enum options_result digests_choose(struct options *o)
 
     if (result != OPTIONS_RUN)
         return result;
+    if (has_choice(&o->digests, true) && !verify_plain(o))
+        return OPTIONS_BAD;
     if (o->engine.hash_count > 1 && !verify_several(o))
         return OPTIONS_BAD;
     if (!verify_sizes(&o->engine))
         return OPTIONS_BAD;
     return OPTIONS_RUN;
+}
+
+const char *digests_output(const struct options *o)
+{
+    if (o->list.json)
+        return "--json";
+    return o->engine.hash_count > 1 ? "the checksums of several digests" : NULL;
 }

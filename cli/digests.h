@@ -13,4 +13,8 @@
  * OPTIONS_RUN, a message was printed. */
 enum options_result digests_choose(struct options *o);
 
+/* What is printed although a list goes to standard output, where nothing else
+ * belongs. NULL: only a checksum, which is left out then. */
+const char *digests_output(const struct options *o);
+
 #endif

@@ -97,6 +97,13 @@ static const struct option_info options[] = {
         .hash_only = true,
     },
     {
+        .name = "plain",
+        .argument = "NAME",
+        .kind = "digest",
+        .help = "digest of the bytes of the disk, as sha256sum computes it",
+        .set = plain_option,
+    },
+    {
         .name = "list-digests",
         .blksum_letter = 'l',
         .brief = "print the names",

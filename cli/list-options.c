@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "cli/digests.h"
 #include "cli/message.h"
 #include "cli/option.h"
 #include "common/array.h"
@@ -182,13 +183,11 @@ static bool is_standard_output(const char *name)
 
 static bool verify_write(const struct options *o)
 {
-    if (o->list.json && is_standard_output(o->digest_list.write)) {
-        usage_message("--json and the list cannot both go to standard output");
-        return false;
-    }
-    if (o->engine.hash_count > 1 && is_standard_output(o->digest_list.write)) {
-        usage_message("the checksums of several digests and the list cannot "
-                      "both go to standard output");
+    const char *output = digests_output(o);
+
+    if (output && is_standard_output(o->digest_list.write)) {
+        usage_message("%s and the list cannot both go to standard output",
+                      output);
         return false;
     }
     if (o->image_count > 1 && !o->digest_list.merge) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/digest-option.h"
+#include "cli/digests.h"
 #include "cli/identity.h"
 #include "cli/list-resume.h"
 #include "cli/message.h"
@@ -52,16 +53,14 @@ static void catch_broken_pipe(struct list_write *l)
 static int check_standard_output(const struct list_write *l,
                                  const struct options *o, struct error *error)
 {
-    bool several = o->engine.hash_count > 1;
+    const char *output = digests_output(o);
 
-    if (!l->file.is_stdout || (!o->list.json && !several))
+    if (!l->file.is_stdout || !output)
         return 0;
     return error_set(error, EINVAL,
                      "%s: is standard output, where %s and the list cannot "
                      "both go",
-                     l->file.name,
-                     o->list.json ? "--json"
-                                  : "the checksums of several digests");
+                     l->file.name, output);
 }
 
 int list_write_open(const struct options *o, struct list_write **list,

@@ -22,6 +22,7 @@ enum verbosity {
 /* A checksum that the user asks for. */
 struct digest_choice {
     const char *digest;
+    bool plain;        /* of all bytes in one stream, without blocks */
     size_t block_size; /* 0: none is given with it */
 };
 

@@ -64,7 +64,7 @@ static const char *kernel_of(const struct engine_hash *hash)
     return kernel;
 }
 
-/* Write "sha256 in blocks of 65536 bytes by shani, ". */
+/* Write "sha256 in blocks of 65536 bytes by shani, plain md5, ". */
 static void list_hashes(const struct engine_options *o, char text[HASHES_SIZE])
 {
     size_t n = 0;
@@ -73,9 +73,12 @@ static void list_hashes(const struct engine_options *o, char text[HASHES_SIZE])
     for (unsigned i = 0; i < o->hash_count && n < HASHES_SIZE; i++) {
         const struct engine_hash *h = &o->hashes[i];
 
-        n += snprintf(text + n, HASHES_SIZE - n,
-                      "%s in blocks of %zu bytes by %s, ", h->digest,
-                      h->block_size, kernel_of(h));
+        if (h->block_size)
+            n += snprintf(text + n, HASHES_SIZE - n,
+                          "%s in blocks of %zu bytes by %s, ", h->digest,
+                          h->block_size, kernel_of(h));
+        else
+            n += snprintf(text + n, HASHES_SIZE - n, "plain %s, ", h->digest);
     }
 }
 
@@ -144,7 +147,7 @@ static void print_kernel(const char *kernel)
 static void print_kernels(const struct engine_options *o)
 {
     for (unsigned i = 0; i < o->hash_count; i++) {
-        if (is_sha256(o->hashes[i].digest))
+        if (o->hashes[i].block_size && is_sha256(o->hashes[i].digest))
             print_kernel(kernel_of(&o->hashes[i]));
     }
 }

@@ -325,6 +325,8 @@ def test_at_a_terminal(typed, shell):
         "-f bo\t-T wri\tb\t x": ["-f", "bochs", "-T", "writeback", "x"],
         "-d sha512-2\t2\tx": ["-d", "sha512-224", "x"],
         "--digest=sha256/2\tx": ["--digest=sha256/256k", "x"],
+        "-d md5 -d sha1/2\t--plain=sha512-2\t2\t--plain=blake2s\tx":
+            ["-d", "md5", "-d", "sha1/256k", "--plain=sha512-224", "--plain=blake2s256", "x"],
         "--object=sec\ts,file=my\t":
             ["--object=secret,id=s,file=my disk.raw"],
         "checksum -U my\t": ["checksum", "-U", "my disk.raw"],
