@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/checksum.h"
 
+#include <string.h>
+
 #include "cli/base.h"
 #include "cli/input.h"
 #include "cli/list-write.h"
@@ -24,6 +26,16 @@ static bool is_worthless(const struct checksum *c, struct known *base)
     known_end(base, &error);
     error_clear(&error);
     return base->failed;
+}
+
+static bool is_expected(const struct expected_sum *e,
+                        const struct engine_result *r)
+{
+    const struct engine_sum *sum = &r->sums[e->hash];
+
+    if (!e->hex)
+        return true;
+    return sum->md_len == e->md_len && memcmp(sum->md, e->md, e->md_len) == 0;
 }
 
 int checksum_begin(struct checksum *c, const struct options *o,
@@ -55,6 +67,7 @@ int checksum_begin(struct checksum *c, const struct options *o,
     if (!err && list)
         err = list_write_end(list, &c->error);
     input_warn(o, c->input.image, printed);
+    c->matches = !err && is_expected(&o->expected, &c->result);
     c->seconds = clock_seconds() - start;
     if (!err && o->verbose && o->list.verbosity != VERBOSITY_QUIET)
         report_print(o, c, &before);

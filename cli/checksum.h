@@ -11,6 +11,7 @@ struct checksum {
     const char *name;
     struct engine_input input; /* open, unless there was an error */
     struct engine_result result;
+    bool matches; /* the checksum that the user expects, if any is */
     double seconds;
     struct error error; /* why there is no result */
 };

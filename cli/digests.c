@@ -2,6 +2,7 @@
 #include "cli/digests.h"
 
 #include "cli/digest-option.h"
+#include "cli/expect.h"
 #include "cli/message.h"
 #include "cli/options.h"
 #include "common/array.h"
@@ -74,6 +75,7 @@ static enum options_result add_all(struct options *o)
     enum options_result result = OPTIONS_RUN;
 
     o->engine.hash_count = 0;
+    o->digests.list_only = wants_default(o) && has_choice(&o->digests, true);
     if (wants_default(o))
         result = add(&o->engine, BLKHASH_DEFAULT_DIGEST, size);
     if (result == OPTIONS_RUN)
@@ -153,8 +155,10 @@ static bool verify_plain(const struct options *o)
 
 enum options_result digests_choose(struct options *o)
 {
-    enum options_result result = add_all(o);
+    enum options_result result;
 
+    expect_choose(o);
+    result = add_all(o);
     if (result != OPTIONS_RUN)
         return result;
     if (has_choice(&o->digests, true) && !verify_plain(o))
@@ -170,5 +174,7 @@ const char *digests_output(const struct options *o)
 {
     if (o->list.json)
         return "--json";
+    if (o->expected.hex)
+        return "--expect";
     return o->engine.hash_count > 1 ? "the checksums of several digests" : NULL;
 }

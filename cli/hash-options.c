@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "cli/digest-option.h"
+#include "cli/expect.h"
 #include "cli/message.h"
 #include "cli/option-value.h"
 #include "cli/option.h"
@@ -102,6 +103,13 @@ static const struct option_info options[] = {
         .kind = "digest",
         .help = "digest of the bytes of the disk, as sha256sum computes it",
         .set = plain_option,
+    },
+    {
+        .name = "expect",
+        .argument = "HEX",
+        .kind = "words",
+        .help = "the checksum that the image must have",
+        .set = expect_option,
     },
     {
         .name = "list-digests",

@@ -81,6 +81,18 @@ static bool add_chain(struct json_object *object, const struct image *image)
     return true;
 }
 
+/* What the user expects of this digest. */
+static bool add_expected(struct json_object *object, const struct options *o,
+                         const struct checksum *c, unsigned hash)
+{
+    const struct expected_sum *e = &o->expected;
+
+    if (!e->hex || e->hash != hash)
+        return true;
+    return json_add_hex(object, "expected", e->md, e->md_len) &&
+           json_add_bool(object, "matches", c->matches);
+}
+
 static bool add_result(struct json_object *object, const struct options *o,
                        const struct checksum *c, const struct sums_line *line)
 {
@@ -89,7 +101,8 @@ static bool add_result(struct json_object *object, const struct options *o,
 
     return json_add_text(object, "format", image ? image->format : "raw") &&
            json_add_number(object, "virtual-size", r->length) &&
-           add_sum(object, line) && add_chain(object, image) &&
+           add_sum(object, line) && add_expected(object, o, c, line->hash) &&
+           add_chain(object, image) &&
            (!o->digest_list.write || line->hash > 0 ||
             json_add_name(object, "list", o->digest_list.write)) &&
            json_add_number(object, "data", r->counts.data) &&

@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/checksum.h"
 #include "cli/diff.h"
+#include "cli/expect.h"
 #include "cli/help.h"
 #include "cli/json-sum.h"
 #include "cli/list-merge.h"
@@ -73,8 +74,15 @@ static bool write_sums(const struct options *o, const struct checksum *c)
     return true;
 }
 
-/* Print the checksums of one image, or why there is none. list: where its
- * digests go, or NULL. */
+static void print_verdict(const struct options *o, const struct checksum *c)
+{
+    const struct sums_line line = checksum_line(c, o, o->expected.hash);
+
+    expect_print(o, &line, c->matches);
+}
+
+/* Print the checksums of one image, or why there is none, or whether it is the
+ * one that is expected. list: where its digests go, or NULL. */
 static bool print_checksums(const struct options *o, struct list_write *list,
                             const char *name)
 {
@@ -86,9 +94,12 @@ static bool print_checksums(const struct options *o, struct list_write *list,
 
     if (!ok)
         message("%s", error_message(&c.error));
-    if (o->list.json || (ok && !o->digest_list.shard.count &&
-                         !(list && list_write_is_on_stdout(list))))
+    if (ok && o->expected.hex && !o->list.json)
+        print_verdict(o, &c);
+    else if (o->list.json || (ok && !o->digest_list.shard.count &&
+                              !(list && list_write_is_on_stdout(list))))
         ok = write_sums(o, &c) && ok;
+    ok = ok && c.matches;
     checksum_end(&c);
     output_flush();
     return ok;

@@ -28,6 +28,7 @@ bool null_digest_verify(const struct options *o)
         bool given;
     } others[] = {
         { "--check", o->list.check },
+        { "--expect", o->expected.hex },
         { "--write-list", o->digest_list.write },
         { "--base", o->digest_list.base },
         { "--diff", o->digest_list.diff },

@@ -6,6 +6,7 @@
 
 #include "cli/check-options.h"
 #include "cli/digests.h"
+#include "cli/expect.h"
 #include "cli/list-options.h"
 #include "cli/message.h"
 #include "cli/null-digest.h"
@@ -96,7 +97,7 @@ static enum options_result check_all(struct options *o)
         return OPTIONS_BAD;
     }
     if (!null_digest_verify(o) || !check_options_verify(&o->list) ||
-        !list_options_verify(o) || !part_options_verify(o))
+        !list_options_verify(o) || !part_options_verify(o) || !expect_verify(o))
         return OPTIONS_BAD;
     /* Without tags, nobody could tell which line is which. */
     if (o->engine.hash_count > 1 && !o->list.json)

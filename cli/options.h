@@ -32,6 +32,17 @@ struct digest_options {
     struct digest_choice *choices; /* in the order of the command line */
     unsigned choice_count;
     size_t block_size; /* of those that have none of their own */
+    bool list_only;    /* the first hash is that of a list, and was not asked
+                        * for otherwise */
+};
+
+/* The checksum that the user expects the image to have. */
+struct expected_sum {
+    const char *hex;             /* NULL: none */
+    struct digest_choice choice; /* its digest: NULL if that is not given */
+    unsigned hash;               /* the number of its hash, for the engine */
+    unsigned char md[BLKHASH_MAX_MD_SIZE];
+    unsigned md_len;
 };
 
 /* How checksums are written, and how lists are checked. */
@@ -71,6 +82,7 @@ struct options {
         queue_size; /* for blksum: what a thread reads at once; 0: engine's */
     struct engine_options engine;
     struct digest_options digests;
+    struct expected_sum expected;
     struct image_options image;
     struct list_options list;
     struct digest_list_options digest_list;

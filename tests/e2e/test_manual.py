@@ -166,6 +166,8 @@ def test_examples(root, desk, servers):
         out = done.stdout.decode()
         if "--check" in command:
             assert re.fullmatch("(disk.raw|-): OK\n", out)
+        elif "--expect" in command:
+            assert out == "disk.qcow2: OK\n"
         elif "--json" in command:
             assert json.loads(out)["virtual-size"] == 1024000
         elif out and "disksum" in command:
