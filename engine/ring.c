@@ -217,15 +217,21 @@ static void end(struct ring *ring)
     pthread_mutex_unlock(&ring->lock);
 }
 
+/* Those of the digest "null" have no bytes, but a place. */
+static bool make_mds(const struct hashes *hashes, struct slot *slot)
+{
+    if (!slot->mds && hashes->block_count)
+        slot->mds = malloc(hashes->mds_size ? hashes->mds_size : 1);
+    return slot->mds || !hashes->block_count;
+}
+
 /* Plan the next slot. The caller holds the plan lock. */
 static enum ring_plan plan_next(struct ring *ring, struct job *job)
 {
     struct slot *slot = slot_at(ring, ring->planned);
     struct error error = ERROR_INIT;
 
-    if (!slot->mds && ring->hashes->mds_size)
-        slot->mds = malloc(ring->hashes->mds_size);
-    if (!slot->mds && ring->hashes->mds_size) {
+    if (!make_mds(ring->hashes, slot)) {
         error_no_memory(&error, ring->source->name);
         ring_fail(ring, NULL, &error);
         return RING_END;
