@@ -81,7 +81,8 @@ def test_null_verifies_nothing(disksum, image, line):
 
 
 @pytest.mark.parametrize("options", [
-    ["--check", "sums"], ["--write-list=list", "disk"], ["--diff", "disk", "disk"],
+    ["--check", "sums"], ["--expect=00", "disk"], ["--expect=NULL/4k:", "disk"],
+    ["--write-list=list", "disk"], ["--diff", "disk", "disk"],
     ["--write-list=new", "--base=list", "--changes=json", "disk"], ["--show", "list"],
     ["--merge", "list"]])
 def test_null_is_refused(disksum, tmp_path, options):
