@@ -109,12 +109,22 @@ static void warn_lookalike(const struct options *o, const char *name,
     message("%s: warning: %s", name, text);
 }
 
-/* About how much there is to read; 0: unknown. */
-static uint64_t allocated(const struct engine_input *input)
+static bool hashes_holes(const struct engine_options *o)
+{
+    for (unsigned i = 0; i < o->hash_count; i++) {
+        if (o->hashes[i].block_size == 0)
+            return true;
+    }
+    return false;
+}
+
+/* About how much there is to read; 0: unknown, or holes take as long. */
+static uint64_t allocated(const struct engine_options *o,
+                          const struct engine_input *input)
 {
     bool all = input->image && !input->known && !input->is_part;
 
-    return all ? image_allocated(input->image) : 0;
+    return all && !hashes_holes(o) ? image_allocated(input->image) : 0;
 }
 
 int run_engine(const struct options *o, const struct engine_input *input,
@@ -126,7 +136,7 @@ int run_engine(const struct options *o, const struct engine_input *input,
 
     if (err)
         return err;
-    progress_begin(input->name, allocated(input), &o->progress);
+    progress_begin(input->name, allocated(&o->engine, input), &o->progress);
     err = engine_start(e, error);
     if (!err) {
         wait_for_engine(e);

@@ -232,22 +232,46 @@ def test_early_sigusr1(disksum, build, tmp_path):
                         result.stderr)
 
 
-def test_sigusr1_of_a_file(build, tmp_path):
-    path = hole(tmp_path / "disk", 4 << 40)
-    process = subprocess.Popen([build / "disksum", path],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def wait_for_handler(process):
+    """Wait until SIGUSR1 does not end it."""
     while True:
         with open(f"/proc/{process.pid}/status") as f:
             caught = re.search(r"SigCgt:\s*(\w+)", f.read()).group(1)
         if int(caught, 16) & 1 << signal.SIGUSR1 - 1:
             break
         time.sleep(0.001)
+
+
+def test_sigusr1_of_a_file(build, tmp_path):
+    path = hole(tmp_path / "disk", 4 << 40)
+    process = subprocess.Popen([build / "disksum", path],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for_handler(process)
     process.send_signal(signal.SIGUSR1)
     _, err = process.communicate()
     assert process.returncode == 0
     assert re.fullmatch(
         rf"disksum: {path}: \d+\.\d% of 4.0 TiB, .*/s, [\d:?]+ left\n",
         err.decode())
+
+
+def test_time_left_of_a_plain_digest(build, tmp_path):
+    """A hole is hashed like data, so the estimate counts it."""
+    path = tmp_path / "disk"
+    write_image(path, "1M:A")
+    os.truncate(path, 1 << 40)
+    process = subprocess.Popen([build / "disksum", "--plain=sha256", path],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for_handler(process)
+    line = " 0.0%"
+    while " 0.0%" in line:
+        process.send_signal(signal.SIGUSR1)
+        line = process.stderr.readline().decode()
+    process.kill()
+    process.communicate()
+    left = re.search(r"% of 1.0 TiB, .*/s, ([\d:]+) left\n", line).group(1)
+    # More than a minute. As if the hole took no time, it would be a second.
+    assert not left.startswith("0:")
 
 
 def test_verbose(disksum, tmp_path):
