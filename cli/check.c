@@ -37,6 +37,8 @@ struct list {
     uint64_t mismatched;
     uint64_t matched;
     bool foreign; /* a line that failed does not say which program made it */
+    bool sums;    /* of other programs are in it, although malformed */
+    bool plain;   /* the plain digest of a line did not match */
 };
 
 /* Kept across lists. Only lines that are accepted count: another line may be of
@@ -106,8 +108,10 @@ static bool is_missing(const struct options *o, const struct checksum *c)
 }
 
 static void compare(struct list *list, const struct sum *sum,
-                    const struct engine_result *result)
+                    const struct options *o, const struct engine_result *result)
 {
+    bool is_plain = o->engine.hashes[0].block_size == 0;
+
     if (result->sums[0].md_len == sum->md_len &&
         memcmp(result->sums[0].md, sum->md, sum->md_len) == 0) {
         list->matched++;
@@ -116,6 +120,7 @@ static void compare(struct list *list, const struct sum *sum,
     } else {
         list->mismatched++;
         list->foreign |= sum->foreign;
+        list->plain |= is_plain;
         verdict(list, sum, "FAILED");
     }
 }
@@ -145,7 +150,7 @@ static void verify(struct list *list, const struct sum *sum,
         return;
     }
     if (checksum_begin(&c, o, NULL, sum->name) == 0) {
-        compare(list, sum, &c.result);
+        compare(list, sum, o, &c.result);
     } else if (!o->list.ignore_missing || !is_missing(o, &c)) {
         message("%s", error_message(&c.error));
         list->unread++;
@@ -207,15 +212,17 @@ static bool apply_hash(const struct sum *sum, struct engine_options *o,
 {
     struct engine_hash *hash = &o->hashes[0];
 
-    *why = "not a checksum of disksum";
-    if (sum->plain)
-        return false;
     if (*sum->digest)
         hash->digest = sum->digest;
-    if (sum->block_size && sum->block_size != hash->block_size) {
+    if (sum->plain) {
+        hash->block_size = 0;
+    } else if (sum->block_size && sum->block_size != hash->block_size) {
         hash->block_size = sum->block_size;
         limit_memory(o);
     }
+    *why = "the block size is missing";
+    if (sum->blocks && !hash->block_size)
+        return false;
     return fits_digest(sum, hash->digest, why);
 }
 
@@ -245,7 +252,8 @@ static int check_line(struct list *list, const struct line *line)
     if (!err && !apply(list, &sum, &o, &why))
         err = EINVAL;
     if (err == EINVAL) {
-        list->foreign |= sum.foreign || sum.plain;
+        list->foreign |= sum.foreign;
+        list->sums |= sum.foreign || sum.plain;
         malformed(list, why);
         err = 0;
     } else if (!err) {
@@ -269,11 +277,17 @@ static void warn_number(uint64_t n, const char *one, const char *many)
  * forgot how a list was made. */
 static void print_foreign_hint(const struct list *list)
 {
-    if (list->foreign && !list->matched &&
-        list->o->list.verbosity != VERBOSITY_STATUS)
+    if (list->matched || list->o->list.verbosity == VERBOSITY_STATUS)
+        return;
+    if (list->plain)
+        message("%s: plain digests are those of raw disks; check a list of "
+                "files in other formats with the program that made it",
+                list->name);
+    else if (list->foreign)
         message("%s: check a list of sha256sum or a similar program with that "
-                "program; a list of disksum may need the --digest and "
-                "--block-size that it was made with",
+                "program, or with --plain=NAME if it is of raw disks; a list "
+                "of disksum may need the --digest and --block-size that it was "
+                "made with",
                 list->name);
 }
 
@@ -283,7 +297,7 @@ static void summarize(const struct list *list)
 {
     if (!list->formatted) {
         message("%s: no properly formatted checksum lines found%s", list->name,
-                list->foreign ? "" : NO_LIST_HINT);
+                list->sums ? "" : NO_LIST_HINT);
     } else if (list->o->list.verbosity != VERBOSITY_STATUS) {
         warn_number(list->malformed, "line is improperly formatted",
                     "lines are improperly formatted");

@@ -179,8 +179,8 @@ static bool get_construction(struct json_object *object, struct sum *sum)
     const char *text = json_get_text(object, "construction");
 
     sum->plain = text && strcmp(text, PLAIN) == 0;
-    return sum->plain || !json_has(object, "construction") ||
-           (text && strcmp(text, BLKHASH) == 0);
+    sum->blocks = text && strcmp(text, BLKHASH) == 0;
+    return sum->plain || sum->blocks || !json_has(object, "construction");
 }
 
 static int get_sum(struct json_object *object, struct sum *sum,

@@ -89,6 +89,7 @@ static bool parse_blocks(const char *tag, struct sum *sum)
         size > BLKHASH_MAX_BLOCK_SIZE)
         return false;
     sum->block_size = size;
+    sum->blocks = true;
     return set_digest(sum, tag, hyphen - tag);
 }
 

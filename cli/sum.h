@@ -22,6 +22,7 @@ struct sum {
     struct sum_part part;         /* its strings, too */
     bool foreign;                 /* sha256sum may have written it, too */
     bool plain;                   /* the digest of all bytes in one stream */
+    bool blocks;                  /* not that, as the line says */
     char digest[SUM_DIGEST_SIZE]; /* lower case; "": not in the line */
     size_t block_size;            /* 0: not in the line, or plain */
     unsigned char md[BLKHASH_MAX_MD_SIZE];
