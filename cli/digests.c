@@ -18,7 +18,8 @@ static bool has_hash(const struct engine_options *e, const char *digest,
     return false;
 }
 
-/* What is there already counts once, by whatever name. */
+/* What is there already counts once, by whatever name. Other programs read the
+ * tag of a plain digest, so it has the usual name, and not that of the user. */
 static enum options_result add(struct engine_options *e, const char *digest,
                                size_t block_size)
 {
@@ -26,6 +27,8 @@ static enum options_result add(struct engine_options *e, const char *digest,
 
     if (result != OPTIONS_RUN || has_hash(e, digest, block_size))
         return result;
+    if (!block_size)
+        digest = digest_option_name(digest);
     if (e->hash_count == ENGINE_MAX_HASHES) {
         usage_message("more than %d digests", ENGINE_MAX_HASHES);
         return OPTIONS_BAD;

@@ -207,7 +207,8 @@ def test_several_lines_are_those_of_cksum(disksum, tmp_path):
         subprocess.run(["cksum", "-a", name, "disk"], cwd=tmp_path, check=True,
                        stdout=subprocess.PIPE).stdout.decode()
         for name in ("md5", "sha256", "blake2b"))
-    assert out.replace("SHA-256", "SHA256") == gnu
+    assert out == gnu
+    assert disksum("-c", input=out, cwd=tmp_path).stdout == "disk: OK\n" * 3
     out = disksum("--plain=md5", "-d", "sha256", "--plain=sha1", "disk",
                   cwd=tmp_path).stdout
     assert [line.split()[0] for line in out.splitlines()] == \
@@ -229,6 +230,7 @@ def test_json(disksum, tmp_path):
         ("disk", "blkhash", "md5", 65536, checksum(content, digest="md5")),
         ("disk", "plain", "sha1", None, hashlib.sha1(content).hexdigest()),
         ("disk", "plain", "sha256", None, hashlib.sha256(content).hexdigest())]
+    assert disksum("-c", input=out, cwd=tmp_path).stdout == "disk: OK\n" * 3
 
 
 def test_json_of_an_error(disksum, tmp_path):
