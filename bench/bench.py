@@ -25,6 +25,7 @@ import rows_diff  # noqa: F401 (adds its rows)
 import rows_formats  # noqa: F401 (adds its rows)
 import rows_lists  # noqa: F401 (adds its rows)
 import rows_nbd  # noqa: F401 (adds its rows)
+import rows_parts  # noqa: F401 (adds its rows)
 import rows_plain  # noqa: F401 (adds its rows)
 import rows_qcow2  # noqa: F401 (adds its rows)
 from lab import Lab

@@ -61,6 +61,15 @@ class Lab:
                          [self.command, '-d', digest, *options,
                           source or image.path], key=key, **more)
 
+    def plain(self, image, digest, *options, **more):
+        """The plain digest, and what the options ask for."""
+        key = (image.path, 'plain', digest, options)
+        if not options:
+            key = (image.path, f'{digest}sum')
+        return Candidate(' '.join(['disksum', f'--plain={digest}', *options]),
+                         [self.command, f'--plain={digest}', *options,
+                          image.path], key=key, **more)
+
     def disksum_of_many(self, images):
         key = (images.path, 'sha256')
         self.sums[key] = images.checksum

@@ -56,7 +56,7 @@ class Candidate:
             message = done.stderr.decode(errors='replace').strip()
             raise Failed(f'{self.name}: exit status {done.returncode}: '
                          f'{message}')
-        result = first_words(done.stdout.decode(errors='replace'))
+        result = sums_of(done.stdout.decode(errors='replace'))
         if self.expect is None:
             self.expect = result
         elif result != self.expect:
@@ -70,11 +70,13 @@ class Candidate:
         self.cpu_seconds.clear()
 
 
-def first_words(output):
-    """The first word of each line: the checksums."""
+def sums_of(output):
+    """The checksums: the last word of each line with a tag, the first of
+    others."""
     # GNU tools put a backslash before a line with an escaped name.
-    lines = (line.lstrip('\\').split() for line in output.splitlines())
-    return ' '.join(words[0] for words in lines if words)
+    lines = (line.lstrip('\\') for line in output.splitlines())
+    words = [(line, line.split()) for line in lines if line.strip()]
+    return ' '.join(word[-1 if ') = ' in line else 0] for line, word in words)
 
 
 def children_cpu():
