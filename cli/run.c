@@ -105,7 +105,7 @@ static void warn_lookalike(const struct options *o, const char *name,
 
     if (!lookalike_found(l) || !input_wants_warnings(o))
         return;
-    lookalike_describe(l, true, text);
+    lookalike_describe(l, LOOKALIKE_PIPE, text);
     message("%s: warning: %s", name, text);
 }
 

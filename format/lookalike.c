@@ -96,7 +96,12 @@ struct recognised {
     }
 
 /* For what is not compressed. */
-#define MEMBER "--member=NAME reads a disk in it"
+#define TAR(name)                                                              \
+    .is = {                                                                    \
+        .what = name " archive",                                               \
+        .advice = "--member=NAME reads a disk in it",                          \
+        .has_members = true,                                                   \
+    }
 
 #define EVIDENCE(name)                                                         \
     .is = {                                                                    \
@@ -129,8 +134,8 @@ static const struct recognised table[] = {
     { COMPRESSED("an lzma", "xz -d"), .probe = is_lzma },
     { COMPRESSED("an lzop", "lzop -d"), MAGIC(0, "\x89LZO\0\r\n\x1a\n") },
 
-    { .is = { "an OVA archive", MEMBER }, .probe = tar_is_ova },
-    { .is = { "a tar archive", MEMBER }, .probe = tar_probe },
+    { TAR("an OVA"), .probe = tar_is_ova },
+    { TAR("a tar"), .probe = tar_probe },
     { ARCHIVE("a zip", "unzip"), MAGIC(0, "PK\3\4") },
     { ARCHIVE("a zip", "unzip"), MAGIC(0, "PK\7\10PK\3\4") },
     { ARCHIVE("a 7z", "7z x"), MAGIC(0, "7z\xbc\xaf\x27\x1c") },
@@ -230,7 +235,19 @@ const struct non_disk *non_disk_find(const unsigned char *start, size_t len)
     return NULL;
 }
 
-void lookalike_describe(const struct lookalike *l, bool is_pipe,
+/* What comes before an advice that needs a file of its own. */
+static const char *first(const struct lookalike *l, enum lookalike_place place)
+{
+    bool has_members = l->non_disk && l->non_disk->has_members;
+
+    if (place == LOOKALIKE_PIPE && (l->format || has_members))
+        return "from a file, ";
+    if (place == LOOKALIKE_MEMBER && has_members)
+        return "extract it first, then ";
+    return "";
+}
+
+void lookalike_describe(const struct lookalike *l, enum lookalike_place place,
                         char text[LOOKALIKE_TEXT])
 {
     char what[32], advice[64];
@@ -239,11 +256,11 @@ void lookalike_describe(const struct lookalike *l, bool is_pipe,
 
     if (!l->non_disk) {
         snprintf(what, sizeof(what), "a %s image", l->format);
-        snprintf(advice, sizeof(advice), "%s-f %s reads the disk in it",
-                 is_pipe ? "from a file, " : "", l->format);
+        snprintf(advice, sizeof(advice), "-f %s reads the disk in it",
+                 l->format);
     }
     snprintf(text, LOOKALIKE_TEXT,
-             "it looks like %s, but is read as raw; %s; -f raw stops this "
+             "it looks like %s, but is read as raw; %s%s; -f raw stops this "
              "warning",
-             is->what, is->advice);
+             is->what, first(l, place), is->advice);
 }

@@ -15,6 +15,7 @@
 struct non_disk {
     const char *what;   /* "a gzip file" */
     const char *advice; /* how to come by the disk, as a command to the user */
+    bool has_members;   /* an archive: the advice is for one that is a file */
 };
 
 /* A disk looks like one of these at most. */
@@ -35,9 +36,15 @@ const struct non_disk *non_disk_find(const unsigned char *start, size_t len);
 /* Enough for the longest text, with its NUL. */
 #define LOOKALIKE_TEXT 256
 
-/* Write the warning, without a name. is_pipe: it cannot be read again, in
- * another format. */
-void lookalike_describe(const struct lookalike *l, bool is_pipe,
+/* Where it was found. */
+enum lookalike_place {
+    LOOKALIKE_FILE,   /* or a device or an export: it can be read again */
+    LOOKALIKE_PIPE,   /* which has neither formats nor members */
+    LOOKALIKE_MEMBER, /* of an archive, whose own members cannot be read */
+};
+
+/* Write the warning, without a name. */
+void lookalike_describe(const struct lookalike *l, enum lookalike_place place,
                         char text[LOOKALIKE_TEXT]);
 
 #endif

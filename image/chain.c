@@ -108,12 +108,12 @@ static int warn_alone(struct image *image, const struct chain_layer *l,
 
 /* The user may mean another disk than the one that is read. */
 static int warn_format(struct image *image, const struct chain_layer *l,
-                       struct error *error)
+                       enum lookalike_place place, struct error *error)
 {
     char text[LOOKALIKE_TEXT];
 
     if (lookalike_found(&l->lookalike)) {
-        lookalike_describe(&l->lookalike, false, text);
+        lookalike_describe(&l->lookalike, place, text);
         return image_warn(image, error, "%s: warning: %s",
                           l->layer.reader->name, text);
     }
@@ -195,7 +195,7 @@ static int open_backing(struct image *image, struct chain_layer *l, char **path,
     if (!err && !layer->backing_format)
         err = warn_probed(image, l, error);
     if (!err)
-        err = warn_format(image, l->backing, error);
+        err = warn_format(image, l->backing, LOOKALIKE_FILE, error);
     if (!err)
         err = warn_alone(image, l->backing, error);
     return err;
@@ -293,7 +293,9 @@ static int open_source(struct reader *reader, const struct layer_source *source,
         err = layer_open(reader, source, options, &i->top, error);
     if (!err) {
         i->name = i->top->layer.reader->name;
-        err = warn_format(i, i->top, error);
+        err = warn_format(i, i->top,
+                          options->member ? LOOKALIKE_MEMBER : LOOKALIKE_FILE,
+                          error);
     }
     if (!err)
         err = warn_alone(i, i->top, error);

@@ -34,7 +34,7 @@ int member_open(struct reader **reader, const char *member, char **name,
     return 0;
 }
 
-int member_refuse_ova(struct reader *reader, const char *name,
+int member_refuse_ova(struct reader *reader, const char *name, bool is_member,
                       struct error *error)
 {
     struct error ignored = ERROR_INIT;
@@ -44,10 +44,12 @@ int member_refuse_ova(struct reader *reader, const char *name,
     /* If it is broken, --member says how. */
     (void)tar_list_disks(reader, &disks, &ignored);
     error_clear(&ignored);
-    err = error_set(error, ENOTSUP,
-                    "%s: is an OVA archive, not an image; --member=NAME hashes "
-                    "a disk in it%s%s ('-f raw' hashes the bytes as they are)",
-                    name, disks ? ": " : "", disks ? disks : "");
+    err =
+        error_set(error, ENOTSUP,
+                  "%s: is an OVA archive, not an image; %s--member=NAME hashes "
+                  "a disk in it%s%s ('-f raw' hashes the bytes as they are)",
+                  name, is_member ? "extract it first, then " : "",
+                  disks ? ": " : "", disks ? disks : "");
     free(disks);
     return err;
 }

@@ -15,8 +15,8 @@ int member_open(struct reader **reader, const char *member, char **name,
                 struct error *error);
 
 /* Set the error for an appliance that is given as an image. name is that of the
- * image. */
-int member_refuse_ova(struct reader *reader, const char *name,
+ * image; is_member: it is in an archive itself. */
+int member_refuse_ova(struct reader *reader, const char *name, bool is_member,
                       struct error *error);
 
 #endif

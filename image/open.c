@@ -226,6 +226,7 @@ static int choose_format(struct chain_layer *layer,
                          struct error *error)
 {
     struct probe found;
+    bool is_member = source->kind == SOURCE_MEMBER;
     bool for_raw_disks;
     int err = probe_format(layer->layer.reader, source->path, &found, error);
 
@@ -239,12 +240,12 @@ static int choose_format(struct chain_layer *layer,
         *format = "raw";
         return 0;
     }
-    for_raw_disks = source->kind == SOURCE_MEMBER
-                        ? is_name_of_raw_disk(source->path)
-                        : image_is_for_raw_disks(source->path);
+    for_raw_disks = is_member ? is_name_of_raw_disk(source->path)
+                              : image_is_for_raw_disks(source->path);
     layer->unpinned = strcmp(*format, "raw") != 0 && for_raw_disks;
     if (found.is_ova && !for_raw_disks)
-        return member_refuse_ova(layer->layer.reader, source->name, error);
+        return member_refuse_ova(layer->layer.reader, source->name, is_member,
+                                 error);
     return probe_check(&found, source->name, error);
 }
 

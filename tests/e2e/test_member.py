@@ -470,6 +470,9 @@ def test_appliance(disksum, fails, ova, tmp_path, loop_device):
     assert line.startswith(f"{ova}: is an OVA archive, not an image; --member=NAME hashes a "
                            "disk in it: 'disk.raw', ")
     assert "with --member" in fails(input=ova.read_bytes())
+    outer = archive(tmp_path / "outer.tar", [("x.ova", ova.read_bytes())])
+    assert fails("--member=x.ova", outer).startswith(
+        f"{outer}: x.ova: is an OVA archive, not an image; extract it first, then --member=NAME")
     expected = [checksum(ova.read_bytes())]
     assert sums(disksum("-f", "raw", ova).stdout) == expected
     shutil.copy(ova, tmp_path / "x.img")
@@ -485,11 +488,14 @@ def test_appliance(disksum, fails, ova, tmp_path, loop_device):
 
 def test_other_archives(disksum, tmp_path):
     path = archive(tmp_path / "x.tar", [("a.vmdk", b"a")])
-    for args, name in ({"input": path.read_bytes()}, "-"), ({}, path):
-        done = disksum(*([] if args else [path]), check=False, **args)
+    outer = archive(tmp_path / "outer.tar", [("x.tar", path.read_bytes())])
+    for args, kwargs, name, first in (
+            ([path], {}, path, ""), ([], {"input": path.read_bytes()}, "-", "from a file, "),
+            (["--member=x.tar", outer], {}, f"{outer}: x.tar", "extract it first, then ")):
+        done = disksum(*args, check=False, **kwargs)
         assert sums(done.stdout) == [checksum(path.read_bytes())]
         assert done.stderr == f"disksum: {name}: warning: it looks like a tar archive, but is " \
-            "read as raw; --member=NAME reads a disk in it; -f raw stops this warning\n"
+            f"read as raw; {first}--member=NAME reads a disk in it; -f raw stops this warning\n"
     path.write_bytes(b"x" + path.read_bytes()[1:])  # the checksum is wrong
     disksum(path)
 

@@ -123,8 +123,8 @@ static void check_text(const struct lookalike *l, const char *what)
 {
     char text[LOOKALIKE_TEXT];
 
-    for (int is_pipe = 0; is_pipe < 2; is_pipe++) {
-        lookalike_describe(l, is_pipe, text);
+    for (int place = LOOKALIKE_FILE; place <= LOOKALIKE_MEMBER; place++) {
+        lookalike_describe(l, place, text);
         test_case("%s", text);
         assert_non_null(strstr(text, what));
         /* It was not too long. */
