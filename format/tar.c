@@ -20,6 +20,9 @@
 /* More than any name, and any header of pax, has. */
 #define MAX_EXTENDED (1 << 20)
 
+/* A header for all members costs time for each of them. */
+#define MAX_GLOBAL (1 << 16)
+
 /* So much is read at once: the members of an appliance before its disks, and
  * the headers of many small members, are close to each other. */
 #define BUFFER_SIZE (16 * 1024)
@@ -179,17 +182,18 @@ static void advance(struct tar *t, uint64_t size)
 /* --- what says more about the next member ------------------------------- */
 
 /* Read all of an extended header, with a NUL behind it. */
-static int read_extended(const struct tar *t, uint64_t size, char **text,
-                         struct error *error)
+static int read_extended(const struct tar *t, unsigned char type, uint64_t size,
+                         char **text, struct error *error)
 {
+    bool is_global = type == TAR_TYPE_PAX_GLOBAL;
     int err;
 
     *text = NULL;
-    if (size > MAX_EXTENDED)
+    if (size > (is_global ? MAX_GLOBAL : MAX_EXTENDED))
         return broken(t, error,
-                      "the extended header at offset %" PRIu64 " has %" PRIu64
+                      "the %s header at offset %" PRIu64 " has %" PRIu64
                       " bytes",
-                      t->at, size);
+                      is_global ? "global" : "extended", t->at, size);
     *text = calloc(1, size + 1);
     if (!*text)
         return error_no_memory(error, t->reader->name);
@@ -231,7 +235,7 @@ static int take_extended(struct tar *t, const unsigned char *header,
     int err = get_size(t, header, false, &size, error);
 
     if (!err && type != TAR_TYPE_LONG_LINK)
-        err = read_extended(t, size, &text, error);
+        err = read_extended(t, type, size, &text, error);
     if (!err && type == TAR_TYPE_LONG_NAME) {
         free(t->long_name);
         t->long_name = text;

@@ -12,6 +12,7 @@ import vhdx_image
 from conftest import sums
 from qcow2_image import Image
 from hostile_images import SIZE, hostile_qed
+from test_member import header, padded
 
 SIZE_OF_TEXT = 900000  # less than the 1 MiB that are read of a descriptor
 
@@ -68,6 +69,22 @@ def test_empty_lines(fails_soon, tmp_path, blank, extent):
             assert "has no extents" in line or "more than 65536 extents" in line or \
                 "a line of this VMDK image is too long" in line
             assert "more than 1000 empty lines in a row" in fails_soon(below_qed(path))
+
+
+def test_name_of_all_members(fails, fails_soon, tmp_path):
+    """A global header of pax names all members that follow, each of 512 bytes."""
+    path = tmp_path / "x.tar"
+
+    def write(size, count):
+        record = b"%d path=%s\n" % (size, b"x" * (size - len("%d path=\n" % size)))
+        path.write_bytes(header("g", size, b"g") + padded(record) + header("a") * count)
+
+    write(1 << 20, 20000)
+    assert fails_soon("--member=nix", path) == \
+        f"{path}: broken tar archive: the global header at offset 0 has {1 << 20} bytes"
+    write(1 << 16, 20000)
+    assert fails_soon("--member=nix", path) == \
+        f"{path}: no member 'nix', and no other is a disk"
 
 
 @pytest.mark.parametrize("line", ["#", "R", "RW", "RW 1", "x" * 1000])
