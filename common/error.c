@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,16 @@ void error_name_image(struct error *error, const char *name)
 const char *error_message(const struct error *error)
 {
     return error->message ? error->message : strerror(error->code);
+}
+
+const char *error_message_without(const struct error *error, const char *name)
+{
+    const char *message = error_message(error);
+    size_t n = strlen(name);
+    bool begins = strncmp(message, name, n) == 0 &&
+                  strncmp(message + n, ": ", strlen(": ")) == 0;
+
+    return begins ? message + n + strlen(": ") : message;
 }
 
 void error_move(struct error *to, struct error *from)

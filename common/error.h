@@ -32,6 +32,9 @@ void error_name_image(struct error *error, const char *name);
  * cleared. */
 const char *error_message(const struct error *error);
 
+/* Likewise, without the name of a file with which it may begin. */
+const char *error_message_without(const struct error *error, const char *name);
+
 /* Move an error, unless `to` has one already. Afterwards, `from` is clear. */
 void error_move(struct error *to, struct error *from);
 

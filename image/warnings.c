@@ -49,13 +49,9 @@ int image_warn(struct image *image, struct error *error, const char *format,
 static int warn_changed(struct image *image, const struct reader *r,
                         struct error *change, struct error *error)
 {
-    const char *text = error_message(change);
-    size_t n = strlen(r->name);
-    int err;
+    int err = image_warn(image, error, "%s: warning: %s", r->name,
+                         error_message_without(change, r->name));
 
-    if (strncmp(text, r->name, n) == 0 && strncmp(text + n, ": ", 2) == 0)
-        text += n + 2;
-    err = image_warn(image, error, "%s: warning: %s", r->name, text);
     error_clear(change);
     return err;
 }

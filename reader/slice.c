@@ -19,6 +19,18 @@ static struct slice *to_slice(const struct reader *r)
     return (struct slice *)r;
 }
 
+/* Set the error of the whole, with the name of the slice. */
+static int set_cause(const struct reader *r, struct error *cause,
+                     struct error *error)
+{
+    const char *name = to_slice(r)->whole->name;
+    int err = error_set(error, cause->code, "%s: %s", r->name,
+                        error_message_without(cause, name));
+
+    error_clear(cause);
+    return err;
+}
+
 /* --- reads -------------------------------------------------------------- */
 
 /* The same read, of the whole. */
@@ -36,8 +48,11 @@ static int slice_extent(struct reader *r, uint64_t offset, uint64_t length,
                         struct reader_extent *extent, struct error *error)
 {
     struct reader *whole = to_slice(r)->whole;
+    struct error cause = ERROR_INIT;
 
-    return whole->ops->extent(whole, r->base + offset, length, extent, error);
+    if (whole->ops->extent(whole, r->base + offset, length, extent, &cause))
+        return set_cause(r, &cause, error);
+    return 0;
 }
 
 static const unsigned char *slice_view(const struct read *read,
@@ -121,14 +136,13 @@ static int slice_queue_new(struct reader *r, unsigned depth,
 {
     struct slice *s = to_slice(r);
     struct slice_queue *q = calloc(1, sizeof(*q));
-    int err;
+    struct error cause = ERROR_INIT;
 
     if (!q)
         return error_no_memory(error, r->name);
-    err = s->whole->ops->queue_new(s->whole, depth, &q->whole, error);
-    if (err) {
+    if (s->whole->ops->queue_new(s->whole, depth, &q->whole, &cause)) {
         free(q);
-        return err;
+        return set_cause(r, &cause, error);
     }
     q->slice = s;
     q->ops = (struct read_queue_ops){
@@ -147,11 +161,12 @@ static int slice_queue_new(struct reader *r, unsigned depth,
 static int slice_check_unchanged(struct reader *r, struct error *error)
 {
     struct reader *whole = to_slice(r)->whole;
-    int err = whole->ops->check_unchanged(whole, error);
+    struct error cause = ERROR_INIT;
+    int err = whole->ops->check_unchanged(whole, &cause);
 
     r->warning = whole->warning;
     whole->warning = NULL;
-    return err;
+    return err ? set_cause(r, &cause, error) : 0;
 }
 
 static void slice_get_state(const struct reader *r, struct object_state *state)

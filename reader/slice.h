@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A reader of a part of what another reader has: the member of an archive. Its
- * offsets begin at that part, and so do those in its messages. Reads are those
- * of the other reader, by whatever means it has, with another offset.
+ * offsets begin at that part, and so do those in its messages, which have its
+ * name. Reads are those of the other reader, by whatever means it has, with
+ * another offset.
  */
 #ifndef READER_SLICE_H
 #define READER_SLICE_H

@@ -396,11 +396,18 @@ def test_read_error(disksum, fails, build, ova):
             if not args else "threads", "READ_ERROR_OFFSET": str(start + 5000)})
 
 
-def test_change_while_it_is_read(fails, build, ova):
-    line = fails("--member=disk.raw", ova, env={
-        "LD_PRELOAD": f"{build}/tests/change-file.so", "CHANGE_FILE": str(ova),
-        "CHANGE_AT": "open", "CHANGE_SIZE": "100000"})
-    assert line.startswith(f"{ova}: ") and "shrank while it was read" in line
+def test_change_while_it_is_read(disksum, fails, build, ova):
+    def change(size):
+        return {"LD_PRELOAD": f"{build}/tests/change-file.so", "CHANGE_FILE": str(ova),
+                "CHANGE_AT": "open", "CHANGE_SIZE": str(size)}
+
+    size = ova.stat().st_size
+    assert fails("--member=disk.raw", ova, env=change(size)) == \
+        f"{ova}: disk.raw: the file changed while it was read"
+    assert disksum("-U", "--member=disk.raw", ova, env=change(size), check=False).stderr == \
+        f"disksum: {ova}: disk.raw: warning: the file changed while it was read\n"
+    line = fails("--member=disk.raw", ova, env=change(100000))
+    assert line.startswith(f"{ova}: disk.raw: ") and "shrank while it was read" in line
 
 
 def test_lock(fails, ova):

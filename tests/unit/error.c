@@ -78,6 +78,28 @@ static void test_image(void **state)
     error_clear(&code);
 }
 
+static void test_without_name(void **state)
+{
+    static const char *const cases[][2] = {
+        { "top: cannot be read", "cannot be read" },
+        { "top: top: cannot be read", "top: cannot be read" },
+        { "top2: cannot be read", "top2: cannot be read" },
+        { "top:cannot be read", "top:cannot be read" },
+        { "to", "to" },
+        { "top", "top" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error error = ERROR_INIT;
+
+        test_case("%s", cases[i][0]);
+        error_set(&error, EIO, "%s", cases[i][0]);
+        assert_string_equal(error_message_without(&error, "top"), cases[i][1]);
+        error_clear(&error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +107,7 @@ int main(void)
         cmocka_unit_test(test_move),
         cmocka_unit_test(test_code_alone),
         cmocka_unit_test(test_image),
+        cmocka_unit_test(test_without_name),
     };
 
     return RUN_TESTS(tests, NULL, NULL);

@@ -134,6 +134,7 @@ static void test_extents(void **state)
     assert_int_equal(m.needed, BASE + 33);
     m.changed = true;
     assert_int_not_equal(slice->ops->check_unchanged(slice, &error), 0);
+    assert_string_equal(error_message(&error), "slice: changed");
     error_clear(&error);
     slice->ops->close(slice);
 }
