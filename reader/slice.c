@@ -50,6 +50,7 @@ static int slice_extent(struct reader *r, uint64_t offset, uint64_t length,
     struct reader *whole = to_slice(r)->whole;
     struct error cause = ERROR_INIT;
 
+    whole->begin = r->base + r->begin;
     if (whole->ops->extent(whole, r->base + offset, length, extent, &cause))
         return set_cause(r, &cause, error);
     return 0;
@@ -230,7 +231,6 @@ int slice_open(struct reader *whole, uint64_t base, uint64_t size,
     s->reader.warning = whole->warning;
     s->reader.queue_group = s;
     whole->warning = NULL;
-    whole->begin = base;
     *slice = &s->reader;
     return 0;
 }

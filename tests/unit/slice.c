@@ -130,6 +130,10 @@ static void test_extents(void **state)
     assert_int_equal(slice->ops->extent(slice, 150, LENGTH - 150, &e, &error),
                      0);
     assert_true(e.hole && e.length == 150);
+    assert_int_equal(m.reader.begin, BASE);
+    slice->begin = 512;
+    assert_int_equal(slice->ops->extent(slice, 512, 1, &e, &error), 0);
+    assert_int_equal(m.reader.begin, BASE + 512);
     slice->ops->will_need(slice, 33, 1);
     assert_int_equal(m.needed, BASE + 33);
     m.changed = true;
