@@ -10,8 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/identity.h"
 #include "cli/input.h"
 #include "cli/message.h"
+#include "cli/sum-part.h"
 #include "common/path.h"
 #include "image/image.h"
 #include "list/header.h"
@@ -96,6 +98,38 @@ static bool is_list(const char *name)
     return answer;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Check that a list is that of the part which the options choose. */
+static int check_part(const struct list_input *list, const struct options *o,
+                      struct error *error)
+{
+    const struct list_header *header = list_reader_header(list->reader);
+    const char *name = list_reader_name(list->reader);
+    const struct identity_source source = { name, header->source,
+                                            header->source_len };
+    const struct image_options *wanted = &o->image;
+    struct sum_part part;
+    bool same;
+
+    if (identity_source_part(&source, &part))
+        return error_no_memory(error, name);
+    same = same_text(part.member, wanted->member) &&
+           part.offset == wanted->offset &&
+           part.has_length == wanted->has_length &&
+           part.length == wanted->length;
+    sum_part_clear(&part);
+    if (same)
+        return 0;
+    return error_set(error, EINVAL,
+                     "%s: is not the digest list of this part; the %s option "
+                     "requires that, or two images",
+                     name, o->part_option);
+}
+
 int diff_side_open(struct diff_side *side, const struct options *o, char *name,
                    struct error *error)
 {
@@ -109,12 +143,9 @@ int diff_side_open(struct diff_side *side, const struct options *o, char *name,
     message_know_name(name);
     if (!side->is_list)
         return input_open(o, name, &side->input, error);
-    if (o->part_option)
-        return error_set(error, EINVAL,
-                         "%s: is the digest list of a whole disk; the %s "
-                         "option requires two images",
-                         name, o->part_option);
     err = list_input_open(&side->list, o, name, error);
+    if (!err && o->part_option)
+        err = check_part(&side->list, o, error);
     if (!err && list_reader_header(side->list.reader)->first_block)
         err = error_set(error, EINVAL,
                         "%s: has only a part of the disk; put the parts "

@@ -236,9 +236,22 @@ def test_usage(disksum, args, message):
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"disksum: {message}")
 
 
-def test_diff_with_a_list(disksum, tmp_path, images):
-    _, paths = images
-    disksum("--write-list=list", paths[0], cwd=tmp_path)
-    done = disksum("--diff", "--offset=1", "list", paths[0], check=False, cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (2, "disksum: list: is the digest list of a whole "
-                                              "disk; the --offset option requires two images\n")
+@pytest.mark.parametrize("args", [["--offset=1", "--length=70000"], ["--offset=512"],
+                                  ["--length=100k"]], ids=str)
+def test_diff_with_a_list(disksum, tmp_path, images, args):
+    """It must be that of the same part."""
+    content, paths = images
+    disksum("--write-list=whole", paths[0], cwd=tmp_path)
+    disksum("--write-list=part", *args, paths[0], cwd=tmp_path)
+    disksum("--write-list=other", *args, "--length=99", paths[0], cwd=tmp_path)
+    for a, b in ("part", paths[1]), (paths[1], "part"), ("part", "part"):
+        disksum("--diff", *args, a, b, cwd=tmp_path)
+    (tmp_path / "changed.raw").write_bytes(content[:65536 + 600] + b"x" + content[65536 + 601:])
+    done = disksum("--diff", *args, "part", "changed.raw", check=False, cwd=tmp_path)
+    assert done.stdout.startswith("65536 ") and done.stdout.count("\n") == 1
+    disksum("--diff", "--offset=0", "whole", paths[1], cwd=tmp_path)
+    for name in "whole", "other":
+        done = disksum("--diff", *args, paths[1], name, check=False, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (
+            2, f"disksum: {name}: is not the digest list of this part; the "
+            f"{args[-1].split('=')[0]} option requires that, or two images\n")
