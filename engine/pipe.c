@@ -145,7 +145,7 @@ static int check_max_size(const struct pipe_source *s, struct error *error)
 {
     uint64_t at = min(s->offset, s->stop);
 
-    if (at <= s->start || at - s->start <= s->max_size)
+    if (at <= s->start || round_up(at - s->start, SECTOR_SIZE) <= s->max_size)
         return 0;
     return error_set(error, EFBIG,
                      "%s: longer than the %" PRIu64

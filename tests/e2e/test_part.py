@@ -171,8 +171,10 @@ def test_max_size_is_that_of_the_part(disksum, fails, images):
     for kwargs in ({}, {"input": content}):
         args = [] if kwargs else [paths[1]]
         disksum("--max-size=1k", "--offset=99", "--length=1k", *args, **kwargs)
-        assert "--max-size allows" in \
-            fails("--max-size=1k", "--offset=99", "--length=1025", *args, **kwargs)
+        # It is whole sectors.
+        for size, length in ("1k", 1025), (1025, 1025), (511, 1):
+            assert "--max-size allows" in fails(
+                f"--max-size={size}", "--offset=99", f"--length={length}", *args, **kwargs)
 
 
 # --- with other options -----------------------------------------------------------
