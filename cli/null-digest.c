@@ -29,7 +29,6 @@ bool null_digest_verify(const struct options *o)
     } others[] = {
         { "--check", o->list.check },
         { "--expect", o->expected.hex },
-        { "--expect", o->expected.hex },
         { "--write-list", o->digest_list.write },
         { "--base", o->digest_list.base },
         { "--diff", o->digest_list.diff },
