@@ -94,7 +94,7 @@ write_line(const char *format, ...)
 void progress_wipe_in_handler(void)
 {
     if (bar.drawn && bar.terminal)
-        write_all(STDERR_FILENO, WIPE, strlen(WIPE));
+        write_now(STDERR_FILENO, WIPE, strlen(WIPE));
 }
 
 /* Wipe the line, and draw none until show(): something else, also another

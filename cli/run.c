@@ -39,7 +39,7 @@ static void tell_and_end(int signal)
     static const char line[] = PROGRAM ": Terminated by signal 15\n";
 
     progress_wipe_in_handler();
-    write_all(STDERR_FILENO, line, strlen(line));
+    write_now(STDERR_FILENO, line, strlen(line));
     signal_end_by(signal);
 }
 

@@ -31,4 +31,18 @@ static inline int write_all(int fd, const void *bytes, size_t len)
     return 0;
 }
 
+/*
+ * Write what there is room for now: a signal handler that ends the process must
+ * not wait for whoever reads. Up to PIPE_BUF bytes are written or left out as a
+ * whole, at least to a pipe. Nor does a reader that is gone matter, which would
+ * be SIGPIPE.
+ */
+static inline void write_now(int fd, const void *bytes, size_t len)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+
+    if (poll(&pfd, 1, 0) == 1 && pfd.revents == POLLOUT)
+        (void)!write(fd, bytes, len);
+}
+
 #endif

@@ -2,6 +2,7 @@
 """The names under which the program is called, as which it has the habits of
 others, and -q."""
 
+import contextlib
 import itertools
 import os
 import pty
@@ -120,6 +121,31 @@ def test_sigterm_wipes_the_bar(build, tmp_path):
     process.communicate()
     assert process.returncode == -signal.SIGTERM
     assert seen.endswith(b"\x1b[K\r\x1b[Kdisksum: Terminated by signal 15\r\n")
+
+
+@pytest.mark.sanitizer(every=2)
+@pytest.mark.parametrize("blocking", [False, True])
+def test_sigterm_does_not_wait(build, tmp_path, blocking):
+    """Not even if nobody reads the message."""
+    os.symlink(build / "disksum", tmp_path / "blksum")
+    ours, theirs = os.pipe()
+    os.set_blocking(theirs, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(theirs, bytes(4096))
+    os.set_blocking(theirs, blocking)
+    with subprocess.Popen([tmp_path / "blksum"], stdin=subprocess.PIPE,
+                          stderr=theirs) as process:
+        process.stdin.write(bytes(8 << 20))
+        process.stdin.flush()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGTERM
+    for end in ours, theirs:
+        os.close(end)
 
 
 def test_ignored_sigterm(build, tmp_path):
