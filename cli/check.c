@@ -248,7 +248,7 @@ static int check_line(struct list *list, const struct line *line)
     int err = sum_parse(line->text, line->len, &after, &sum, &why);
 
     if (!err)
-        workload_next(list->o, sum.name);
+        workload_next(list->o, sum.name, &sum);
     if (!err && !apply(list, &sum, &o, &why))
         err = EINVAL;
     if (err == EINVAL) {

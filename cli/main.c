@@ -89,7 +89,7 @@ static bool print_checksums(const struct options *o, struct list_write *list,
     struct checksum c;
     bool ok;
 
-    workload_next(o, name);
+    workload_next(o, name, NULL);
     ok = checksum_begin(&c, o, list, name) == 0;
 
     if (!ok)

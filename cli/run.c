@@ -109,22 +109,13 @@ static void warn_lookalike(const struct options *o, const char *name,
     message("%s: warning: %s", name, text);
 }
 
-static bool hashes_holes(const struct engine_options *o)
-{
-    for (unsigned i = 0; i < o->hash_count; i++) {
-        if (o->hashes[i].block_size == 0)
-            return true;
-    }
-    return false;
-}
-
 /* About how much there is to read; 0: unknown, or holes take as long. */
 static uint64_t allocated(const struct engine_options *o,
                           const struct engine_input *input)
 {
     bool all = input->image && !input->known && !input->is_part;
 
-    return all && !hashes_holes(o) ? image_allocated(input->image) : 0;
+    return all && !engine_hashes_holes(o) ? image_allocated(input->image) : 0;
 }
 
 int run_engine(const struct options *o, const struct engine_input *input,

@@ -21,33 +21,52 @@ struct workload {
     bool unknown_size;  /* of an image */
 };
 
-/* The size of an image as far as the file system tells, without a look into the
- * image. False: not known. */
-static bool size_of(const struct options *o, const char *name, uint64_t *size)
+/* Whether the active disk is hashed as a whole. */
+static bool is_whole(const struct options *o, const struct sum *sum)
 {
     const struct image_options *i = &o->image;
-    bool is_whole = !i->snapshot && !i->member && !i->offset && !i->has_length;
-    const char *path = i->image_opts ? NULL : path_of_name(name);
+    const struct sum_part *p = sum ? &sum->part : NULL;
+
+    return !i->snapshot && !i->member && !i->offset && !i->has_length &&
+           (!p ||
+            (!p->snapshot && !p->member && !p->has_offset && !p->has_length));
+}
+
+/* What the line says goes before what the options say. */
+static bool hashes_holes(const struct options *o, const struct sum *sum)
+{
+    if (sum && (sum->plain || sum->blocks))
+        return sum->plain;
+    return engine_hashes_holes(&o->engine);
+}
+
+/* The size of an image as far as the file system tells, without a look into the
+ * image. False: not known. */
+static bool size_of(const struct options *o, const char *name,
+                    const struct sum *sum, uint64_t *size)
+{
+    const char *path = o->image.image_opts ? NULL : path_of_name(name);
     uint64_t allocated, hole = 0;
     struct stat st;
 
     *size = series_size(0);
-    if (!path || !is_whole || strcmp(name, "-") == 0)
+    if (!path || !is_whole(o, sum) || strcmp(name, "-") == 0)
         return false;
     if (stat(path, &st) != 0)
         return errno == ENOENT; /* which takes no time */
     allocated = (uint64_t)st.st_blocks * 512;
     if ((uint64_t)st.st_size > allocated)
         hole = (uint64_t)st.st_size - allocated;
-    *size = series_size(estimate_cost(allocated, hole));
+    *size = series_size(hashes_holes(o, sum) ? allocated + hole
+                                             : estimate_cost(allocated, hole));
     return S_ISREG(st.st_mode);
 }
 
-static void add(struct workload *e, const char *name)
+static void add(struct workload *e, const char *name, const struct sum *sum)
 {
     uint64_t size;
 
-    if (!size_of(e->o, name, &size))
+    if (!size_of(e->o, name, sum, &size))
         e->unknown_size = true;
     e->all += size;
     e->count++;
@@ -87,7 +106,7 @@ static void add_list(struct workload *e, const char *name)
         if (line.why || *line.text == '#' || !line.len)
             continue;
         if (sum_parse(line.text, line.len, &spacing, &sum, &why) == 0)
-            add(e, sum.name);
+            add(e, sum.name, &sum);
         sum_clear(&sum);
     }
     lines_close(lines);
@@ -103,7 +122,7 @@ void workload_count(const struct options *o, char **names, int count)
         if (o->list.check)
             add_list(&e, names[i]);
         else
-            add(&e, names[i]);
+            add(&e, names[i], NULL);
     }
     if (e.unknown_count)
         e.count = o->list.check ? 0 : (uint64_t)count;
@@ -111,11 +130,12 @@ void workload_count(const struct options *o, char **names, int count)
                     e.unknown_size || e.unknown_count ? 0 : e.all);
 }
 
-void workload_next(const struct options *o, const char *name)
+void workload_next(const struct options *o, const char *name,
+                   const struct sum *sum)
 {
     uint64_t size = 0;
 
     if (progress_may_draw(&o->progress))
-        (void)size_of(o, name, &size);
+        (void)size_of(o, name, sum, &size);
     progress_next(name, size);
 }

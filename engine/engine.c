@@ -68,6 +68,15 @@ void engine_default_options(struct engine_options *options)
     };
 }
 
+bool engine_hashes_holes(const struct engine_options *options)
+{
+    for (unsigned i = 0; i < options->hash_count; i++) {
+        if (options->hashes[i].block_size == 0)
+            return true;
+    }
+    return false;
+}
+
 static int make_hashes(struct engine *e, const struct engine_options *o,
                        const struct engine_input *input)
 {

@@ -47,6 +47,9 @@ struct engine_options {
 /* The defaults for this machine. */
 void engine_default_options(struct engine_options *options);
 
+/* Whether a hole takes as long as data: a plain digest has each byte of it. */
+bool engine_hashes_holes(const struct engine_options *options);
+
 /* Bytes of the guest's disk; data + zero + hole + known is its size, or that of
  * the part. Of two disks that are compared, it is the size of the shorter
  * one. */

@@ -159,6 +159,27 @@ def test_many_short_images(build, tmp_path):
     assert any(re.match(r"\d+ of 12, \d:\d\d left: .*/disk\d+", line) for line in lines)
 
 
+@pytest.mark.parametrize("arguments, lines", [
+    (["--plain=sha256", "data", "holes"], []),
+    (["-c", "SUMS"], ["SHA256 (data) = {0}", "SHA256 (holes) = {0}"])])
+def test_time_left_of_plain_digests(build, tmp_path, arguments, lines):
+    """They have the holes of the next images, too."""
+    write_image(tmp_path / "data", "16M:A")
+    hole(tmp_path / "holes", 4 << 40)
+    (tmp_path / "SUMS").write_text("\n".join(lines).format("0" * 64))
+    process = subprocess.Popen(
+        [build / "disksum", "-p", *arguments], cwd=tmp_path,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    line = ""
+    while not re.match(r"2 of 2, \S+ left: holes: ", line):
+        line = process.stderr.readline().decode()
+        assert line
+    process.kill()
+    process.communicate()
+    # Hours. As if holes took no time, it would be some minutes.
+    assert re.match(r"2 of 2, \d+:\d\d:\d\d left", line)
+
+
 @pytest.mark.parametrize("term", ["dumb", "", None])
 def test_terminal_without_escapes(build, images, tmp_path, term):
     """As a log: whole lines with -p."""
