@@ -41,31 +41,28 @@ static bool is_name_of_disk(const char *name)
                    format_meant_by(dot + 1, &suffix));
 }
 
-/* Whether a member is a disk: by its first bytes, or by its name. */
-static int look(struct tar *t, const struct tar_member *member, bool *is_disk,
-                struct error *error)
+/* Whether a member is a disk: by its name, or by its first bytes. If these
+ * cannot be read, others may be. */
+static bool is_disk(struct tar *t, const struct tar_member *member)
 {
     unsigned char start[TAR_HEADER_SIZE];
-    int err;
+    struct error ignored = ERROR_INIT;
+    bool is_read;
 
-    *is_disk = false;
     if (member->unreadable || member->size == 0)
-        return 0;
-    err = tar_read_start(t, member, start, sizeof(start), error);
-    if (!err)
-        *is_disk =
-            probe_start(start, sizeof(start)) || is_name_of_disk(member->name);
-    return err;
+        return false;
+    if (is_name_of_disk(member->name))
+        return true;
+    is_read = tar_read_start(t, member, start, sizeof(start), &ignored) == 0;
+    error_clear(&ignored);
+    return is_read && probe_start(start, sizeof(start));
 }
 
 static int add(struct disks *d, struct tar *t, const struct tar_member *member,
                const struct reader *reader, struct error *error)
 {
-    bool is_disk;
-    int err = look(t, member, &is_disk, error);
-
-    if (err || !is_disk)
-        return err;
+    if (!is_disk(t, member))
+        return 0;
     if (d->count < MAX_NAMES) {
         d->names[d->count] = strndup(member->name, MAX_NAME);
         if (!d->names[d->count])

@@ -384,6 +384,11 @@ def test_read_error(disksum, fails, build, ova):
     """It names the archive, the member, and the offset in that."""
     with tarfile.open(ova) as tar:
         start = tar.getmember("disk.raw").offset_data
+        qcow2 = tar.getmember("disk.qcow2").offset_data
+    # Whether another one is a disk is of no interest then.
+    disksum("--member=disk.raw", ova, env={
+        "LD_PRELOAD": f"{build}/tests/read-error.so", "DISKSUM_READS": "copy",
+        "READ_ERROR_OFFSET": str(qcow2 + 5)})
     for args in [], ["-T", "none"]:
         line = fails("--member=disk.raw", *args, ova, env={
             "LD_PRELOAD": f"{build}/tests/read-error.so", "DISKSUM_READS": "copy"
