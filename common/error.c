@@ -29,13 +29,28 @@ int error_no_memory(struct error *error, const char *name)
     return error_set(error, ENOMEM, "%s: out of memory", name);
 }
 
+/* Whether a name describes a file: "driver=vmdk,file.filename=FILE", or
+ * "json:{...: "FILE"}". */
+static bool describes(const char *name, const char *file, size_t len)
+{
+    for (const char *p = name; *p; p++) {
+        if ((*p == '=' || *p == '"') && strncmp(p + 1, file, len) == 0 &&
+            strchr(",\"", p[1 + len]))
+            return true;
+    }
+    return false;
+}
+
 void error_name_image(struct error *error, const char *name)
 {
     const char *message = error_message(error);
+    const char *end = strstr(message, ": ");
     size_t n = strlen(name);
     char *text;
 
     if (strncmp(message, name, n) == 0 && message[n] == ':')
+        return;
+    if (end && describes(name, message, end - message))
         return;
     /* Without memory, the message is still right. */
     if (asprintf(&text, "%s: %s", name, message) < 0)

@@ -24,8 +24,8 @@ int error_set(struct error *error, int code, const char *format, ...)
 int error_no_memory(struct error *error, const char *name);
 
 /* Name the image that the user asked for, if the error, which is set, is that
- * of another file: "NAME: MESSAGE". A message that begins with the name
- * stays. */
+ * of another file: "NAME: MESSAGE". A message that begins with the name, or
+ * with that of a file which the name describes for QEMU, stays. */
 void error_name_image(struct error *error, const char *name);
 
 /* The message, never NULL. It is valid until the error is set, moved or

@@ -145,7 +145,7 @@ def test_vmdk_of_which_qemu_shows_a_part(disksum, fails, tmp_path, extents):
         line = fails(*arguments)
         assert "QEMU would leave out an extent" in line or \
             "a line of this VMDK image is too long" in line or \
-            line == f"{path}: this VMDK image has no extents"
+            line.endswith(f"{path}: this VMDK image has no extents")
 
 
 def test_embedded_vmdk_of_which_qemu_shows_a_part(disksum, fails, tmp_path):

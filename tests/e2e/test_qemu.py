@@ -413,7 +413,8 @@ def test_files_of_qemu_in_use(fails, disksum, raw, flat):
                    f'"filename": "{raw}"}}}}']),
             (raw, ["--image-opts", f"driver=qcow2,file.filename={top}"])]:
         with qemu_io(name):
-            assert fails(*image) == f"{image[-1]}: {in_use(name)}"
+            named = "" if str(name) in image[-1] else f"{image[-1]}: "
+            assert fails(*image) == named + in_use(name)
             assert sums(disksum("-U", *image).stdout) == [checksum(raw)]
         assert sums(disksum(*image).stdout) == [checksum(raw)]
 
@@ -435,7 +436,7 @@ def test_files_of_qemu_change(raw, force):
         assert err == f"disksum: {raw}: warning: {text}"
     else:
         assert (process.returncode, out) == (1, "")
-        assert err == f"disksum: {slow_image(raw)}: {raw}: {text}"
+        assert err == f"disksum: {raw}: {text}"
 
 
 @pytest.mark.parametrize("text, where", [

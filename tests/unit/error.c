@@ -78,6 +78,36 @@ static void test_image(void **state)
     error_clear(&code);
 }
 
+/* What the user describes for QEMU names its file already. */
+static void test_name_of_description(void **state)
+{
+    static const struct {
+        const char *name;
+        bool stays;
+    } cases[] = {
+        { "driver=vmdk,file.filename=/a/disk", true },
+        { "file.filename=/a/disk,driver=vmdk", true },
+        { "json:{\"driver\":\"vmdk\",\"filename\":\"/a/disk\"}", true },
+        { "driver=vmdk,file.filename=/a/disk2", false },
+        { "driver=vmdk,file.filename=/b/a/disk", false },
+        { "/a/disk.qcow2", false },
+        { "=", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct error error = ERROR_INIT;
+
+        test_case("%s", cases[i].name);
+        error_set(&error, EIO, "/a/disk: cannot be read");
+        error_name_image(&error, cases[i].name);
+        assert_int_equal(
+            strcmp(error_message(&error), "/a/disk: cannot be read") == 0,
+            cases[i].stays);
+        error_clear(&error);
+    }
+}
+
 static void test_without_name(void **state)
 {
     static const char *const cases[][2] = {
@@ -107,6 +137,7 @@ int main(void)
         cmocka_unit_test(test_move),
         cmocka_unit_test(test_code_alone),
         cmocka_unit_test(test_image),
+        cmocka_unit_test(test_name_of_description),
         cmocka_unit_test(test_without_name),
     };
 
