@@ -71,9 +71,9 @@ static int check(const struct blkhash_digest *d, size_t len)
 {
     if (!d || d->finished)
         return EINVAL;
-    if (len > INT64_MAX - d->length)
-        return EOVERFLOW;
-    return d->error;
+    if (d->error)
+        return d->error;
+    return len > INT64_MAX - d->length ? EOVERFLOW : 0;
 }
 
 static int add(struct blkhash_digest *d, const void *buf, size_t len)

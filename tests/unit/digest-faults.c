@@ -216,6 +216,7 @@ static void test_plain_digest_fails(void **state)
         failing = NONE;
         assert_int_equal(blkhash_digest_update(d, md, 1), err);
         assert_int_equal(blkhash_digest_zero(d, 0), err);
+        assert_int_equal(blkhash_digest_zero(d, SIZE_MAX), err);
         assert_int_equal(blkhash_digest_final(d, md, NULL), err);
         blkhash_digest_free(d);
     }
