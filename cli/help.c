@@ -20,7 +20,7 @@ static const char head[] =
     "  or:  disksum --check [OPTION]... [SUMS]...      lists of checksums\n"
     "  or:  disksum --diff [OPTION]... A B             images or digest lists\n"
     "  or:  disksum [OPTION]... -- [ COMMAND ARG... ]  start an NBD server\n"
-    "Print checksums of what a guest sees on a disk. They differ from sha256sum's.\n";
+    "Print checksums of a guest's disk. They differ from sha256sum's; see --plain.\n";
 
 #define EXIT_STATUS "Exit: 0 success, 1 failure, 2 bad usage"
 

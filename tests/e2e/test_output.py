@@ -134,7 +134,7 @@ def test_every_line_goes_through_the_stream_that_waits(root):
 def test_help_and_version(disksum):
     text = disksum("--help").stdout
     assert text.startswith("Usage: disksum ")
-    assert "They differ from sha256sum's." in text
+    assert "They differ from sha256sum's; see --plain." in text
     # A screen, and the prompt.
     assert len(text.splitlines()) < 24
     assert max(map(len, text.splitlines())) <= 80
