@@ -239,6 +239,16 @@ static int take_separator(struct lines *l, size_t n, bool *taken,
     return 0;
 }
 
+/* Why what begins at n is nothing between objects. */
+static const char *why_no_separator(const struct lines *l, size_t n)
+{
+    bool is_array = l->text.buffer[l->text.pos + n] == '[';
+
+    return is_array && l->arrays == MAX_ARRAYS
+               ? "JSON arrays are nested more than twice"
+               : "something else among JSON objects";
+}
+
 /* At the end of the list. An array that is cut is noticed: objects may be
  * missing. */
 static void take_end(struct lines *l, struct line *line)
@@ -276,7 +286,7 @@ static int take(struct lines *l, struct line *line, bool *more,
     } else if (found) {
         err = take_separator(l, n, more, error);
         if (l->in_json && !*more)
-            line->why = "something behind a JSON object";
+            line->why = why_no_separator(l, n);
     }
     if (err || *more)
         return err;

@@ -250,6 +250,15 @@ def test_what_is_no_object(disksum, tmp_path, text, good, bad):
     assert sorted(map(int, named)) == bad
 
 
+@pytest.mark.parametrize("text, why", [
+    (f"[[[{OK}]]]", "JSON arrays are nested more than twice"),
+    (f"[{OK}, 1]", "something else among JSON objects"),
+    (f"{OK} x", "something else among JSON objects")])
+def test_why_it_is_no_object(disksum, tmp_path, text, why):
+    result = disksum("-cw", input=text, cwd=tmp_path, check=False)
+    assert f"input': 1: improperly formatted checksum line: {why}\n" in result.stderr
+
+
 def test_objects_without_an_end(disksum, tmp_path):
     """Each is looked at anew, which must not take time for each of the others;
     and an array may have any length."""
