@@ -62,8 +62,9 @@ static bool has_terminal(void)
 
 bool progress_may_draw(const struct progress_options *options)
 {
-    return !options->never && !options->to_fd &&
-           (options->always || has_terminal());
+    if (options->never || options->to_fd)
+        return false;
+    return options->always || (bar.is_set ? bar.terminal : has_terminal());
 }
 
 /* Some terminals wrap after the last column, so that is left free. */
