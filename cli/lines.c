@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/lines.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -76,10 +77,12 @@ static int read_start(struct lines *l, struct error *error)
 
     do {
         err = text_window_read(w, error);
-        if (!err)
-            skip_mark(l);
-    } while (!err && !w->ended && w->end < LOOK_SIZE && !has_line(l));
-    return err;
+        if (err)
+            return err;
+        assert(w->buffer);
+        skip_mark(l);
+    } while (!w->ended && w->end < LOOK_SIZE && !has_line(l));
+    return 0;
 }
 
 /* The user gave an image instead of a list. */
@@ -128,6 +131,13 @@ static int check_start(struct lines *l, struct error *error)
     return refuse_image(l, "raw disk", error);
 }
 
+static int start(struct lines *l, struct error *error)
+{
+    int err = read_start(l, error);
+
+    return err ? err : check_start(l, error);
+}
+
 /* --- lines -------------------------------------------------------------- */
 
 int lines_open(const char *path, const char *name, struct lines **lines,
@@ -145,9 +155,7 @@ int lines_open(const char *path, const char *name, struct lines **lines,
     if (l->text.fd < 0)
         err = error_set(error, errno, "%s: %s", name, strerror(errno));
     else
-        err = read_start(l, error);
-    if (!err)
-        err = check_start(l, error);
+        err = start(l, error);
     if (err) {
         lines_close(l);
         return err;

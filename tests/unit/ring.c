@@ -116,7 +116,7 @@ static void test_order(void **state)
         test_case("run %u, slots %u", i, total);
         begin(total, 1 + random_number() % LANES, random_number() % 2);
         while (done < total) {
-            struct job *planned[SLOTS];
+            struct job *planned[SLOTS] = { NULL };
             unsigned count = 0;
 
             plan_all();
