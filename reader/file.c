@@ -317,8 +317,7 @@ static int set_cache(struct file *f, enum cache_mode cache, struct error *error)
 
     if (f->shared)
         return check_cache(f, cache, error);
-    /* It was opened for buffered reads. */
-    if (direct && fcntl(f->base.fd, F_SETFL, O_DIRECT) != 0) {
+    if (fcntl(f->base.fd, F_SETFL, direct ? O_DIRECT : 0) != 0) {
         if (cache != CACHE_DIRECT_OR_BUFFERED)
             return error_set(error, errno,
                              "%s: the file system does not support direct I/O: "
