@@ -165,7 +165,7 @@ def test_many_short_images(build, tmp_path):
 def test_time_left_of_plain_digests(build, tmp_path, arguments, lines):
     """They have the holes of the next images, too."""
     write_image(tmp_path / "data", "16M:A")
-    hole(tmp_path / "holes", 4 << 40)
+    hole(tmp_path / "holes", 15 << 40)
     (tmp_path / "SUMS").write_text("\n".join(lines).format("0" * 64))
     process = subprocess.Popen(
         [build / "disksum", "-p", *arguments], cwd=tmp_path,
