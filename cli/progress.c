@@ -138,8 +138,8 @@ static void draw(void)
     else
         progress_line(&bar.image, width(), line);
     pthread_mutex_lock(&lock);
+    bar.drawn = true; /* before it is: a signal may come in between */
     write_line(bar.terminal ? "\r%s\033[K" : "%s\n", line);
-    bar.drawn = true;
     bar.last = now;
     pthread_mutex_unlock(&lock);
 }
