@@ -11,6 +11,10 @@ from oracle import checksum
 
 GNU = "sha256sum"
 
+# Two files, and a list of them.
+A, B = b"a" * 1024, b"b" * 70144
+GOOD = "{0}  a\n{1}  b\n"
+
 # Names that a list must bring back as they were.
 NAMES = ["plain", "two words", " leading", "trailing ", "-", "--help", "*",
          "back\\slash", "new\nline", "return\rhere", "all\\of\nthem\r",
