@@ -30,6 +30,13 @@ def parse_size(text):
     return int(text)
 
 
+def hole(path, size):
+    """An image of zeros that were never written."""
+    with open(path, "wb") as f:
+        f.truncate(size)
+    return path
+
+
 def write_image(path, spec):
     """Write a raw image as a spec describes it: "32k:A 3000:0 64k:-" is 32 KiB
     of data, 3,000 zeros that are written, and a hole. Returns its bytes. The

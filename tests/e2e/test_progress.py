@@ -1,63 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The progress bar, SIGUSR1, and -v."""
 
-import fcntl
 import os
-import pty
 import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
-import termios
 import time
 
 import pytest
 
 from conftest import kernels
-from oracle import checksum, write_image
+from oracle import checksum, hole, write_image
+from terminal import on_terminal
 
 BAR = re.compile(r"\[=* *\] \d+\.\d% of [\d.]+ \wiB, .*/s, [\d:]+ left")
-
-
-def resize(terminal, columns):
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ,
-                struct.pack("HHHH", 24, columns, 0, 0))
-
-
-def on_terminal(command, columns=80, then=None, term="xterm", status=0, cwd=None):
-    """Run with stderr on a terminal: (stdout, what the terminal got). then: its
-    width when the first bar is there. term: its type; None: not known."""
-    ours, theirs = pty.openpty()
-    resize(theirs, columns)
-    env = {name: value for name, value in os.environ.items() if name != "TERM"}
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd=cwd,
-                               stdout=subprocess.PIPE, stderr=theirs,
-                               env=env if term is None else {**env, "TERM": term})
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            data = os.read(ours, 4096)
-        except OSError:
-            break  # Linux: all other ends are closed
-        if not data:
-            break
-        if then and not seen:
-            resize(ours, then)
-        seen += data
-    os.close(ours)
-    out = process.stdout.read().decode()
-    process.stdout.close()
-    assert process.wait() == status
-    return out, seen.decode()
-
-
-def hole(path, size):
-    with open(path, "wb") as f:
-        f.truncate(size)
-    return path
 
 
 def test_quiet_by_default(disksum, build, tmp_path):

@@ -10,8 +10,8 @@ import unicodedata
 
 import pytest
 
-from oracle import write_image
-from test_progress import hole, on_terminal, resize
+from oracle import hole, write_image
+from terminal import on_terminal, read_pieces, resize
 
 SIZE = r"[\d.]+ (?:B|\wiB)"
 IMAGE = rf"100\.0% of {SIZE}, {SIZE}/s"
@@ -132,13 +132,7 @@ def test_verdicts_on_the_same_terminal(build, images, tmp_path):
         [build / "disksum", "-p", "-c", "SUMS"], cwd=tmp_path, stdin=theirs,
         stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"})
     os.close(theirs)
-    seen = b""
-    try:
-        while data := os.read(ours, 4096):
-            seen += data
-    except OSError:
-        pass  # Linux: all other ends are closed
-    os.close(ours)
+    seen = b"".join(read_pieces(ours))
     assert process.wait() == 0
     seen = seen.decode()
     assert len(drawn(seen)) >= 7
