@@ -182,12 +182,10 @@ static void pass_on(struct terminal *t, int number)
     if (!t->lent && !has_terminal(t, getpgrp()))
         return;
     t->lent = true;
-    if (number == SIGTSTP) {
+    if (number == SIGTSTP)
         stop_owner(t);
-    } else {
-        stop_lending(t);
-        signal_owner(t, number);
-    }
+    else
+        t->interrupt = number;
 }
 
 void terminal_signal(struct terminal *t, const struct signalfd_siginfo *info)
@@ -200,6 +198,13 @@ void terminal_signal(struct terminal *t, const struct signalfd_siginfo *info)
     } else if (info->ssi_code == SI_KERNEL) {
         pass_on(t, info->ssi_signo);
     }
+}
+
+void terminal_interrupt(struct terminal *t)
+{
+    stop_lending(t);
+    signal_owner(t, t->interrupt);
+    t->interrupt = 0;
 }
 
 int terminal_timeout(const struct terminal *t)

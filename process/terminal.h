@@ -37,6 +37,7 @@ struct terminal {
     bool wanted;      /* the group waits for the terminal */
     bool lent;        /* the group has it, or had it when the user stopped it */
     bool stopped;     /* by the user */
+    int interrupt;    /* a signal that ends the owner, or 0: see below */
     int64_t deadline; /* wanted: of the shell, to take the terminal;
                        * else: of repeating SIGCONT */
     struct termios owner_modes, group_modes;
@@ -47,6 +48,15 @@ void terminal_open(struct terminal *t, pid_t owner, pid_t owner_group);
 
 /* A signal that came, other than SIGCHLD. */
 void terminal_signal(struct terminal *t, const struct signalfd_siginfo *info);
+
+/*
+ * The user typed what ends the group and its owner: t->interrupt is the signal.
+ * The owner gets it with terminal_interrupt(). Wait for the end of the group
+ * first: a process that waits in a read of the terminal goes on waiting when
+ * the group is in the background again, and would take what is typed for the
+ * shell.
+ */
+void terminal_interrupt(struct terminal *t);
 
 /* A tick repeats what may have been too early: the request, while the owner's
  * group is in the background, and SIGCONT. Call terminal_tick() when nothing

@@ -44,6 +44,10 @@
 /* A server that closed its connections may be about to end. */
 #define ENDING_MS 200
 
+/* The user interrupted the server. The longest that its owner, and with it the
+ * shell, waits for the end of it. */
+#define INTERRUPTED_MS 1000
+
 /* How long the children get to end before those that became children meanwhile
  * are looked for. */
 #define ROUND_MS 20
@@ -305,6 +309,10 @@ static void serve_owner(struct watcher *w)
         if (fds[1].revents) {
             take_signals(w);
             reap_children(w);
+        }
+        if (w->terminal.interrupt) {
+            wait_for_end(w, true, INTERRUPTED_MS);
+            terminal_interrupt(&w->terminal);
         }
         if (ready == 0)
             terminal_tick(&w->terminal);

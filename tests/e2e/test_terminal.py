@@ -174,6 +174,28 @@ def test_interrupt(shell, server, key, number):
     wait_until(lambda: not children_with(str(server[0][3])))
 
 
+@pytest.mark.parametrize("key, number", [("\x03", signal.SIGINT), ("\x1c", signal.SIGQUIT)])
+def test_interrupted_server_reads_no_more(shell, server, key, number):
+    """A read that waits for the terminal goes on waiting for as long as the server
+    takes to end. The shell has its terminal back after that."""
+    command, _ = server
+    command[3].write_text("""#!/bin/bash
+printf 'Password: ' >/dev/tty
+(trap '' INT QUIT; exec cat </dev/tty) &
+trap '' TERM
+trap 'sleep 0.5; kill -KILL $!; exit 7' INT QUIT
+wait
+""")
+    shell.type("ulimit -c 0\n")
+    shell.read_until("ready> ")
+    run_in_shell(shell, command)
+    pid = pid_of_disksum(shell, server)
+    wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
+    time.sleep(0.2)  # for the read
+    shell.type(key)
+    expect_status(shell, 128 + number)
+
+
 PID_1 = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc",
          "--kill-child"]
 
