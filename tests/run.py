@@ -5,9 +5,9 @@
 
     tests/run.py [SUITE]... [-k EXPRESSION] [TEST]... [OPTION-OF-PYTEST]...
 
-A suite is a build and what runs on it: 'release' everything; 'asan' (addresses),
-'tsan' (threads) and 'clang' (the other compiler, and what it knows of undefined
-behaviour) the unit tests and the end-to-end tests that are marked for it.
+A suite is a build and what runs on it: 'release' everything; 'clang' (the other
+compiler, and what it finds of bad addresses and undefined behaviour) and 'tsan'
+(threads) the unit tests and the end-to-end tests that are marked for it.
 
 Without arguments all tests of all suites run, and only failures are shown. A
 choice of tests runs one by one, with its output, in 'release' if no suite is
@@ -15,7 +15,7 @@ given:
 
     tests/run.py release -k snapshot
     tests/run.py -k 'leaf and not threads'
-    tests/run.py asan tests/unit/leaf.c tests/e2e/test_raw.py
+    tests/run.py clang tests/unit/leaf.c tests/e2e/test_raw.py
     tests/run.py tests/e2e/test_errors.py::test_missing --pdb
 
 -k means what it means to pytest; a unit test is chosen by its name or by that
@@ -49,9 +49,8 @@ def sanitizer_suite(directory, sanitizer, compiler=None, marks="sanitizer"):
 # The directory of a build, its options, those of pytest, and the environment.
 SUITES = {
     "release": ("build", [], [], {}),
-    "asan": sanitizer_suite("build-asan", "address"),
+    "clang": sanitizer_suite("build-clang", "address,undefined", "clang"),
     "tsan": sanitizer_suite("build-tsan", "thread", marks="sanitizer and not one_thread"),
-    "clang": sanitizer_suite("build-clang", "undefined", "clang"),
 }
 
 USAGE = f"tests/run.py [{'|'.join(SUITES)}]... [-k EXPRESSION] [TEST]..."
@@ -234,7 +233,8 @@ def run_end_to_end(directory, options, live=False, suite=""):
     if live:
         options = ["-v", *options]
     elif importlib.util.find_spec("xdist"):
-        options = ["-q", "-n", str(os.cpu_count()), *options]
+        # Many tests wait for a server or a signal.
+        options = ["-q", "-n", str(os.cpu_count() + 1), *options]
     if not direct_io_works(tempfile.gettempdir()):
         options = [*options, f"--basetemp={directory / 'tmp'}"]
     done = subprocess.run(

@@ -120,7 +120,7 @@ def expected_sums(case, image):
 
 def bounded_memory():
     """A wrapper that limits memory. Sanitizers need more."""
-    if BUILD.name in ("build-asan", "build-tsan"):
+    if BUILD.name in ("build-clang", "build-tsan"):
         return []
     return [BUILD / "tests" / "max-memory", str(MEMORY >> 10)]
 

@@ -68,7 +68,7 @@ def test_error(broken):
 """
 
 
-@pytest.mark.parametrize("suite", ["", "asan"])
+@pytest.mark.parametrize("suite", ["", "clang"])
 def test_end_to_end_test_prints_its_command(root, build, tmp_path, suite):
     """It runs just this test."""
     (tmp_path / "test_failing.py").write_text(FAILING)
@@ -82,7 +82,7 @@ def test_end_to_end_test_prints_its_command(root, build, tmp_path, suite):
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     out = pytest_in_tree("-q").stdout
     again = out.split("to run one again", 1)[1].splitlines()[1:3]
-    start = "tests/run.py asan" if suite else \
+    start = "tests/run.py clang" if suite else \
         f"DISKSUM_BUILD={build} {sys.executable} -m pytest"
     assert again == [f"{start} 'test_failing.py::test_size[4096]'",
                      f"{start} test_failing.py::test_error"]
