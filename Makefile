@@ -18,7 +18,7 @@ $(BUILD)/build.ninja:
 	meson setup $(BUILD) --prefix=$(call quote,$(PREFIX))
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/    make \1\t\2/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/    make \1\t\2/p' Makefile | expand -t 24
 
 setup: ## install what a build needs, on Debian
 	scripts/install-packages build
@@ -47,6 +47,12 @@ bench: ## measure everything, as ratios within one run
 	@$(MAKE) --no-print-directory all
 	/usr/bin/python3 bench/bench.py
 
+SOURCE ?=
+qemu-img: ## build qemu-img with 'checksum' (contrib/qemu)
+	scripts/install-packages build qemu-img
+	@$(MAKE) --no-print-directory all
+	scripts/build-qemu-img $(if $(SOURCE),$(call quote,$(SOURCE)))
+
 SECONDS ?= 60
 fuzz: ## fuzz each target for SECONDS (60)
 	scripts/install-packages build test fuzz
@@ -59,4 +65,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check lint bench fuzz deb clean
+.PHONY: all help setup install demo check lint bench qemu-img fuzz deb clean
