@@ -205,12 +205,24 @@ static int coroutine_fn checksum_co_hash(ChecksumWorker *w)
 
 static void coroutine_fn checksum_co_read(ChecksumWorker *w)
 {
+    Checksum *s = w->s;
+
     w->what = "reading";
-    w->ret = blk_co_pread(w->s->blk, w->offset, w->bytes, w->buf, 0);
-    if (w->ret >= 0) {
-        w->what = "hashing";
-        w->ret = checksum_co_hash(w);
+    w->ret = blk_co_pread(s->blk, w->offset, w->bytes, w->buf, 0);
+    if (w->ret < 0) {
+        return;
     }
+    /*
+     * Most data is found to be no zeroes in its first bytes, and zeroes are
+     * found faster here than by a thread that has to be woken.
+     */
+    if (!s->serial && w->bytes % HASH_BLOCK_SIZE == 0 &&
+        buffer_is_zero(w->buf, w->bytes)) {
+        w->zero = true;
+        return;
+    }
+    w->what = "hashing";
+    w->ret = checksum_co_hash(w);
 }
 
 static void checksum_commit(ChecksumWorker *w)
