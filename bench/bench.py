@@ -28,6 +28,7 @@ import rows_nbd  # noqa: F401 (adds its rows)
 import rows_parts  # noqa: F401 (adds its rows)
 import rows_plain  # noqa: F401 (adds its rows)
 import rows_qcow2  # noqa: F401 (adds its rows)
+import rows_qemu_img  # noqa: F401 (adds its rows)
 from lab import Lab
 from measure import Failed, Wrong
 from rows import ROWS
