@@ -243,7 +243,7 @@ static void checksum_commit(ChecksumWorker *w)
         s->stop = true;
         return;
     }
-    qemu_progress_print((float)w->bytes / s->size * 100, 100);
+    qemu_progress_print(100.0 * (w->offset + w->bytes) / s->size, 0);
 }
 
 /* Wake the worker that has the next chunk; all of them after an error. */
@@ -403,6 +403,9 @@ static int checksum_image(Checksum *s, const char *digest,
         if (ret < 0) {
             error_report("Can't hash '%s': %s", s->filename, strerror(-ret));
         }
+    }
+    if (ret == 0 && s->size == 0) {
+        qemu_progress_print(100, 0); /* there was no chunk */
     }
 out:
     blkhash_root_free(s->root);
