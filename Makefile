@@ -53,6 +53,11 @@ qemu-img: ## build qemu-img with 'checksum' (contrib/qemu)
 	@$(MAKE) --no-print-directory all
 	scripts/build-qemu-img $(if $(SOURCE),$(call quote,$(SOURCE)))
 
+check-qemu-img: qemu-img ## run its tests
+	scripts/install-packages test
+	DISKSUM_BUILD=$$PWD/$(BUILD) DISKSUM_QEMU_SOURCE=$$PWD/build-qemu/source \
+	    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n3 tests/qemu-img
+
 SECONDS ?= 60
 fuzz: ## fuzz each target for SECONDS (60)
 	scripts/install-packages build test fuzz
@@ -65,4 +70,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check lint bench qemu-img fuzz deb clean
+.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img fuzz deb clean
