@@ -32,6 +32,10 @@ void run_catch_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGBUS); /* see engine_start() */
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static void tell_and_end(int signal)

@@ -4,8 +4,8 @@
 
 #include "cli/options.h"
 
-/* Handle SIGUSR1, and block it except while an engine runs. Call this before
- * any thread starts. */
+/* Handle SIGUSR1, and block it except while an engine runs. Do not block
+ * SIGBUS, whatever was inherited. Call this before any thread starts. */
 void run_catch_signals(void);
 
 /* Print a message on SIGTERM, as blksum does, before it ends the process. */

@@ -199,25 +199,13 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* Do all of the work now. */
-static void run_here(struct engine *e)
-{
-    sigset_t bus, before;
-
-    sigemptyset(&bus);
-    sigaddset(&bus, SIGBUS); /* see reader/window.h */
-    pthread_sigmask(SIG_UNBLOCK, &bus, &before);
-    worker_run(&e->threads[0].worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 int engine_start(struct engine *e, struct error *error)
 {
     sigset_t all, before;
     int err = 0;
 
     if (e->without_threads) {
-        run_here(e);
+        worker_run(&e->threads[0].worker);
         return 0;
     }
     e->running = e->sizes.threads;

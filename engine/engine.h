@@ -129,7 +129,8 @@ int engine_new(const struct engine_options *options,
 
 /* Start the worker threads. They block all signals but SIGBUS. An image that
  * fits in one slot, and is read through the page cache, is hashed by the
- * calling thread, before this returns. */
+ * calling thread, before this returns; so the caller must not block SIGBUS (see
+ * reader/window.h). */
 int engine_start(struct engine *e, struct error *error);
 
 /* A descriptor that becomes readable when all is done or an error has stopped

@@ -116,16 +116,21 @@ static const struct format *find(const unsigned char start[START_SIZE],
     return format;
 }
 
-/* Find a format whose header is in the last bytes. */
-static int find_at_end(struct reader *r, struct lookalike *lookalike,
-                       struct error *error)
+/* Find a format whose header is in the last bytes. Of a file of one sector
+ * these are the first. */
+static int find_at_end(struct reader *r, const unsigned char start[START_SIZE],
+                       struct lookalike *lookalike, struct error *error)
 {
     unsigned char end[END_SIZE];
-    int err;
+    int err = 0;
 
     if (r->size < END_SIZE || lookalike_found(lookalike))
         return 0;
-    err = metadata_read(r, r->size - END_SIZE, end, sizeof(end), error);
+    _Static_assert(END_SIZE == START_SIZE, "a sector");
+    if (r->size == END_SIZE)
+        memcpy(end, start, END_SIZE);
+    else
+        err = metadata_read(r, r->size - END_SIZE, end, sizeof(end), error);
     if (!err)
         probe_lookalike_end(end, r->size, lookalike);
     return err;
@@ -150,7 +155,7 @@ int probe_format(struct reader *r, const char *path, struct probe *found,
     }
     found->is_ova = tar_is_ova(start, sizeof(start));
     probe_lookalike_start(start, sizeof(start), &found->lookalike);
-    return find_at_end(r, &found->lookalike, error);
+    return find_at_end(r, start, &found->lookalike, error);
 }
 
 int probe_check(const struct probe *found, const char *name,
