@@ -349,11 +349,9 @@ static GArray *checksum_local_files(void)
     return files;
 }
 
-/* Returns whether every file is as long as before. Frees the array. */
-static bool checksum_check_files(GArray *files)
+/* Returns 0, or -EIO after it reported a file that is shorter than before. */
+static int checksum_check_files(GArray *files)
 {
-    bool ok = true;
-
     for (guint i = 0; i < files->len; i++) {
         FileLength *file = &g_array_index(files, FileLength, i);
         struct stat st;
@@ -361,12 +359,18 @@ static bool checksum_check_files(GArray *files)
         if (stat(file->filename, &st) == 0 && st.st_size < file->length) {
             error_report("'%s' became shorter while it was read",
                          file->filename);
-            ok = false;
+            return -EIO;
         }
-        g_free(file->filename);
+    }
+    return 0;
+}
+
+static void checksum_free_files(GArray *files)
+{
+    for (guint i = 0; i < files->len; i++) {
+        g_free(g_array_index(files, FileLength, i).filename);
     }
     g_array_free(files, true);
-    return ok;
 }
 
 static int checksum_image(Checksum *s, const char *digest,
@@ -382,6 +386,11 @@ static int checksum_image(Checksum *s, const char *digest,
         return s->size;
     }
     s->leaf = blkhash_leaf_new(HASH_BLOCK_SIZE, digest);
+    if (s->leaf && !blkhash_leaf_md_size(s->leaf)) {
+        error_report("Digest '%s' computes nothing", digest);
+        ret = -EINVAL;
+        goto out;
+    }
     s->root = s->leaf ? blkhash_root_new(HASH_BLOCK_SIZE, digest) : NULL;
     if (!s->root) {
         ret = -errno;
@@ -395,9 +404,10 @@ static int checksum_image(Checksum *s, const char *digest,
     files = checksum_local_files();
     qemu_progress_print(0, 100);
     ret = checksum_run(s);
-    if (!checksum_check_files(files) && ret == 0) {
-        ret = -EIO;
+    if (ret == 0) {
+        ret = checksum_check_files(files);
     }
+    checksum_free_files(files);
     if (ret == 0) {
         ret = -blkhash_root_final(s->root, s->size, md, md_len);
         if (ret < 0) {

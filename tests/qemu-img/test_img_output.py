@@ -129,6 +129,11 @@ def test_unknown_digest(disk, name):
     assert refused("-d", name, disk) == f"Unknown digest '{name}'"
 
 
+def test_digest_that_computes_nothing(disk):
+    """It is for measuring disksum; a checksum without bytes verifies nothing."""
+    assert refused("-d", "null", disk) == "Digest 'null' computes nothing"
+
+
 # --- progress --------------------------------------------------------------
 
 @pytest.mark.parametrize("spec", ["", "512:A", "100k:A", "5M:A 7M:- 3M:B", "40M:-", "33M:A",
