@@ -612,7 +612,7 @@ int img_checksum(int argc, char **argv)
     unsigned char md[BLKHASH_MAX_MD_SIZE];
     char sum[2 * BLKHASH_MAX_MD_SIZE + 1] = "";
     unsigned int md_len = 0;
-    int flags = 0, ret = -1, c;
+    int flags = BDRV_O_NO_SHARE, ret = -1, c; /* no writer meanwhile */
 
     while ((c = getopt_long(argc, argv, ":hf:T:l:d:Up", long_options,
                             NULL)) != -1) {

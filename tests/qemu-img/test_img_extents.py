@@ -9,7 +9,7 @@ import pytest
 from img_checksum import converted, disksum_of, hashed, qemu_img
 from oracle import checksum, random_spec, write_image
 from qcow2_compare import bounded_memory, sparse_checksum
-from qcow2_qemu import create, fill, parse
+from qcow2_qemu import create, fill
 
 MB = 1 << 20
 
