@@ -4,13 +4,12 @@
  */
 #include "cli/list-options.h"
 
-#include <limits.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "cli/digests.h"
 #include "cli/message.h"
 #include "cli/option.h"
+#include "cli/shard.h"
 #include "common/array.h"
 
 static enum options_result take_file(const char *option, char *argument,
@@ -50,30 +49,9 @@ static enum options_result set_changes(struct options *o, char *argument)
     return take_file("--changes", argument, &o->digest_list.changes);
 }
 
-/* Read digits up to a character, which follows them at once. NULL: there is
- * something else, or more than UINT_MAX. */
-static const char *parse_number(const char *text, char end, unsigned *number)
-{
-    uint64_t n = 0;
-    const char *p = text;
-
-    for (; *p >= '0' && *p <= '9' && n <= UINT_MAX; p++)
-        n = 10 * n + (*p - '0');
-    *number = (unsigned)n;
-    return p > text && *p == end && n <= UINT_MAX ? p + 1 : NULL;
-}
-
 static enum options_result set_shard(struct options *o, char *argument)
 {
-    struct shard *shard = &o->digest_list.shard;
-    const char *count = parse_number(argument, '/', &shard->index);
-
-    if (count && parse_number(count, '\0', &shard->count) &&
-        shard->index >= 1 && shard->index <= shard->count)
-        return OPTIONS_RUN;
-    usage_message("invalid shard '%s': must be I/N with I from 1 to N",
-                  argument);
-    return OPTIONS_BAD;
+    return shard_parse(argument, &o->digest_list.shard);
 }
 
 static const struct option_info options[] = {
@@ -123,6 +101,7 @@ static const struct option_info options[] = {
         .name = "shard",
         .argument = "I/N",
         .kind = "words",
+        .words = shard_words,
         .help = "hash only part I of N",
         .set = set_shard,
     },

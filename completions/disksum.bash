@@ -56,7 +56,7 @@ _disksum_words()
     compopt +o default +o bashdefault 2>/dev/null
     [[ $1 ]] || return
     mapfile -t COMPREPLY < <(compgen -P "$before" -W "$1" -- "$cur")
-    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] &&
+    [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/] ]] &&
         compopt -o nospace 2>/dev/null
 }
 

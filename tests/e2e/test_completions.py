@@ -161,6 +161,7 @@ def test_bash_values(bash, digests, formats, breaks):
     assert "sha256/64k" in values("-d", "--digest", "sha256/")
     assert "64k" in values(None, "--block-size")
     assert values(None, "--output") == ["human", "json"]
+    assert values(None, "--shard", "s") == ["slurm/"]
     assert "tls-creds-psk,id=" in values(None, "--object", "tls")
     assert values("-t", "--threads") == []
 

@@ -286,7 +286,8 @@ def test_bad_shard(disksum, shard):
     result = disksum(f"--shard={shard}", "--write-list=a", "disk", check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith(
-        f"disksum: invalid shard '{shard}': must be I/N with I from 1 to N\n")
+        f"disksum: invalid shard '{shard}': must be I/N with I from 1 to N, slurm/N, "
+        "slurm:FIRST-LAST[:STEP] or kubernetes/N\n")
 
 
 @pytest.mark.parametrize("args, message", [
