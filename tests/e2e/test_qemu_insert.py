@@ -81,15 +81,11 @@ static const img_cmd_t img_cmds[] = {
 }
 
 
-TESTS = ["tests/qemu-iotests/tests"]
-
-
 def make_tree(path, files):
     for name, text in files.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(text)
-    for directory in TESTS:
-        (path / directory).mkdir(parents=True, exist_ok=True)
+    (path / "tests/qemu-iotests/tests").mkdir(parents=True)
     return path
 
 
@@ -137,12 +133,12 @@ def refused(insert, tree, *args):
 
 
 def new_files(root):
-    """The files that are copied: of contrib/qemu all but the script and the manual,
-    which goes into QEMU's own."""
+    """The files that are copied: of contrib/qemu all but the script, what is said of it,
+    and the manual, which goes into QEMU's own."""
     directory = root / "contrib/qemu"
     return {file.name: file for file in directory.rglob("*")
             if file.is_file() and not file.name.startswith(".")
-            and file.name not in ("insert", "qemu-img-checksum.rst")
+            and file.name not in ("insert", "README.md", "qemu-img-checksum.rst")
             and "__pycache__" not in file.parts}
 
 
@@ -226,6 +222,15 @@ def test_missing_name_in_the_table(insert, tmp_path, line):
     assert text.count(line) == 1
     (tree / "qemu-img.c").write_text(text.replace(line, line.upper()))
     assert refused(insert, tree).startswith("qemu-img.c: no line begins with")
+
+
+@pytest.mark.parametrize("options", [[], ["--update"]])
+def test_missing_directory(insert, tmp_path, options):
+    tree = make_tree(tmp_path / "qemu", OLD)
+    if options:
+        insert(tree)
+    (tree / "tests").rename(tree / "other")
+    assert refused(insert, tree, *options) == "no directory tests/qemu-iotests/tests"
 
 
 def test_no_tree(insert, tmp_path):
