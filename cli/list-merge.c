@@ -22,6 +22,7 @@ struct merge {
     struct list_input *inputs;
     struct list_reader **parts; /* their readers */
     int count;
+    struct error unread; /* of the first list that cannot be opened */
     struct sink *root;
     struct sink_end end;
     char *name;                 /* of the image */
@@ -40,24 +41,36 @@ static void raise_limit(void)
     }
 }
 
+/* Whether no list can be opened any more. */
+static bool is_exhausted(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOMEM;
+}
+
+/* Open all lists that can be opened: they say which parts are missing. */
 static int open_parts(struct merge *m, char **names, int count,
                       struct error *error)
 {
-    int err = 0;
-
     m->inputs = calloc(count, sizeof(*m->inputs));
     m->parts = calloc(count, sizeof(*m->parts));
-    if (!m->inputs || !m->parts) {
-        error_no_memory(error, names[0]);
-        return ENOMEM;
-    }
-    while (!err && m->count < count) {
-        int n = m->count++;
+    if (!m->inputs || !m->parts)
+        return error_no_memory(error, names[0]);
+    for (int i = 0; i < count; i++) {
+        struct list_input *input = &m->inputs[m->count];
+        struct error fault = ERROR_INIT;
 
-        err = list_input_open(&m->inputs[n], m->o, names[n], error);
-        m->parts[n] = m->inputs[n].reader;
+        if (list_input_open(input, m->o, names[i], &fault)) {
+            list_input_close(input);
+            error_move(is_exhausted(fault.code) ? error : &m->unread, &fault);
+            if (error->code)
+                return error->code;
+            continue;
+        }
+        m->parts[m->count++] = input->reader;
     }
-    return err;
+    if (m->count == 0)
+        error_move(error, &m->unread);
+    return error->code;
 }
 
 /* --- what the lists say of the image ------------------------------------ */
@@ -136,7 +149,8 @@ static int make_root(struct merge *m, struct error *error)
     return err ? error_set(error, err, "%s: %s", m->name, strerror(err)) : 0;
 }
 
-static int run(struct merge *m, struct list_write *list, struct error *error)
+static int run(struct merge *m, const struct list_merge *of,
+               struct list_write *list, struct error *error)
 {
     struct sink *sinks[2] = { m->root };
     size_t count = 1;
@@ -146,13 +160,32 @@ static int run(struct merge *m, struct list_write *list, struct error *error)
         err = list_write_begin_merge(list, m->o, m->inputs, m->count,
                                      &sinks[count++], error);
     if (!err)
-        err = list_merge(m->parts, m->count, compare, sinks, count, &m->end,
-                         error);
+        err = list_merge(of, sinks, count, &m->end, error);
     if (err && list)
         list_write_discard(list);
     if (!err && list)
         err = list_write_end(list, error);
     return err;
+}
+
+/* The lists are open, but for those of which there is an error. */
+static int merge_open(struct merge *m, struct list_write *list, int named,
+                      struct error *error)
+{
+    const struct list_merge of = {
+        .parts = m->parts,
+        .count = m->count,
+        .named = named,
+        .name = m->name,
+        .same = compare,
+    };
+
+    if (m->unread.code) {
+        error_move(error, &m->unread);
+        list_merge_explain(&of, error);
+        return error->code;
+    }
+    return run(m, &of, list, error);
 }
 
 static int merge(struct merge *m, struct list_write *list, char **names,
@@ -167,7 +200,7 @@ static int merge(struct merge *m, struct list_write *list, char **names,
     if (!err)
         err = make_root(m, error);
     if (!err)
-        err = run(m, list, error);
+        err = merge_open(m, list, count, error);
     if (!err)
         warn_if_weak(m);
     return err;
@@ -199,6 +232,7 @@ static void end(struct merge *m)
     free(m->inputs);
     free(m->parts);
     root_sink_free(m->root);
+    error_clear(&m->unread);
     free(m->name);
     sum_part_clear(&m->image_part);
 }

@@ -15,6 +15,7 @@
 #include "cli/message.h"
 #include "cli/whole-file.h"
 #include "common/array.h"
+#include "list/parts.h"
 #include "list/reader.h"
 #include "list/writer.h"
 #include "process/confine.h"
@@ -227,12 +228,6 @@ static int resume(struct list_write *l, const struct options *o,
     return err;
 }
 
-/* The first block of a part that is cut by length. */
-static uint64_t cut(uint64_t blocks, unsigned part, unsigned count)
-{
-    return blocks / count * part + blocks % count * part / count;
-}
-
 static int choose_part(const struct options *o, struct engine_input *input,
                        struct error *error)
 {
@@ -247,9 +242,10 @@ static int choose_part(const struct options *o, struct engine_input *input,
     blocks = size / o->engine.hashes[0].block_size +
              (size % o->engine.hashes[0].block_size != 0);
     input->is_part = true;
-    input->first_block = cut(blocks, shard->index - 1, shard->count);
-    input->blocks =
-        cut(blocks, shard->index, shard->count) - input->first_block;
+    input->first_block =
+        parts_first_block(blocks, shard->index - 1, shard->count);
+    input->blocks = parts_first_block(blocks, shard->index, shard->count) -
+                    input->first_block;
     return 0;
 }
 

@@ -88,6 +88,20 @@ static enum options_result refuse(const char *text)
     return OPTIONS_BAD;
 }
 
+static enum options_result refuse_index(const struct scheduler *s,
+                                        const struct range *range,
+                                        const char *text, unsigned index)
+{
+    if (range->step == 1)
+        message("--shard=%s: %s is %u, not %u to %u", text, s->variable, index,
+                range->first, range->last);
+    else
+        message("--shard=%s: %s is %u, not one of %u to %u by steps of %u",
+                text, s->variable, index, range->first, range->last,
+                range->step);
+    return OPTIONS_FAILED;
+}
+
 /* The part of this task. */
 static enum options_result find_task(const struct scheduler *s,
                                      const struct range *range,
@@ -107,14 +121,8 @@ static enum options_result find_task(const struct scheduler *s,
         return OPTIONS_FAILED;
     }
     if (index < range->first || index > range->last ||
-        (index - range->first) % range->step) {
-        message(range->step == 1 ? "--shard=%s: %s is %u, not %u to %u"
-                                 : "--shard=%s: %s is %u, not one of %u to %u "
-                                   "by steps of %u",
-                text, s->variable, index, range->first, range->last,
-                range->step);
-        return OPTIONS_FAILED;
-    }
+        (index - range->first) % range->step)
+        return refuse_index(s, range, text, index);
     shard->index = (index - range->first) / range->step + 1;
     shard->count = (range->last - range->first) / range->step + 1;
     return OPTIONS_RUN;

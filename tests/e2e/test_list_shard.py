@@ -144,15 +144,18 @@ def test_no_checksum_of_a_part(fails, disksum, shards, tmp_path, image):
         [(3, 1), (4, 3)]
 
 
-def test_gap(fails, shards, tmp_path, image):
+def test_gap(fails, disksum, shards, tmp_path, image):
+    """Where the lists were not cut alike, it is named by its blocks."""
     shards(3)
+    for part in "3/4", "3/5":
+        disksum(f"--shard={part}", f"--write-list=part-{part.replace('/', '-of-')}", "disk",
+                cwd=tmp_path)
     for parts, why in [
-            (["part-2", "part-3"], "part-2: begins at block 3: no list has the blocks "
+            (["part-3-of-4", "part-3"], "part-3-of-4: begins at block 5: no list has the blocks "
              "before it"),
-            (["part-3", "part-1"], "part-3: begins at block 7, but part-1 ends at block 3: "
-             "no list has the blocks between them"),
-            (["part-2", "part-1"], "part-2: ends at block 7 of 11: no list has the blocks "
-             "after it")]:
+            (["part-3-of-5", "part-1"], "part-3-of-5: begins at block 4, but part-1 ends at "
+             "block 3: no list has the blocks between them"),
+            (["part-2", "part-1"], "disk: part 3/3 is missing")]:
         assert fails("--merge", "--write-list=whole", *parts, cwd=tmp_path) == why
         assert not (tmp_path / "whole").exists()
         assert not (tmp_path / "whole.part").exists()

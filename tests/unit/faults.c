@@ -520,8 +520,14 @@ static int copy_list(int in, int out, struct error *error)
         err = error_no_memory(error, "disk");
     if (!err) {
         struct sink *const sinks[] = { root, list_writer_sink(w) };
+        const struct list_merge of = {
+            .parts = &r,
+            .count = 1,
+            .named = 1,
+            .name = "disk",
+        };
 
-        err = list_merge(&r, 1, NULL, sinks, 2, &end, error);
+        err = list_merge(&of, sinks, 2, &end, error);
     }
     root_sink_free(root);
     list_writer_free(w);

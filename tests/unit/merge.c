@@ -69,6 +69,12 @@ static void shuffle(struct parts *parts)
 static int merge(const struct parts *parts, struct list_writer *w,
                  struct sink_end *end, struct error *error)
 {
+    const struct list_merge of = {
+        .parts = parts->readers,
+        .count = parts->count,
+        .named = parts->count,
+        .name = "disk",
+    };
     struct sink *root, *sinks[2];
     int err;
 
@@ -76,8 +82,7 @@ static int merge(const struct parts *parts, struct list_writer *w,
     sinks[0] = root;
     if (w)
         sinks[1] = list_writer_sink(w);
-    err = list_merge(parts->readers, parts->count, NULL, sinks, w ? 2 : 1, end,
-                     error);
+    err = list_merge(&of, sinks, w ? 2 : 1, end, error);
     root_sink_free(root);
     return err;
 }
@@ -154,6 +159,13 @@ static void test_gaps(void **state)
 
     (void)state;
     disk_init(&disk, BLOCKS, LENGTH);
+    add(&parts, &disk, 40, 20);
+    assert_refused(&parts, "disk: parts 1-2/3 are missing");
+    add(&parts, &disk, 0, 15);
+    add(&parts, &disk, 45, 15);
+    assert_refused(&parts, "disk: parts 2-3/4 are missing");
+
+    /* They were not cut alike. */
     add(&parts, &disk, 20, 40);
     assert_refused(&parts, "part0: begins at block 20: no list has the blocks "
                            "before it");
@@ -161,8 +173,8 @@ static void test_gaps(void **state)
     add(&parts, &disk, 0, 30);
     assert_refused(&parts, "part0: begins at block 31, but part1 ends at block "
                            "30: no list has the blocks between them");
-    add(&parts, &disk, 0, 30);
-    add(&parts, &disk, 30, 29);
+    add(&parts, &disk, 0, 31);
+    add(&parts, &disk, 31, 28);
     assert_refused(&parts, "part1: ends at block 59 of 60: no list has the "
                            "blocks after it");
     add(&parts, &disk, 0, 0);
@@ -268,6 +280,7 @@ static void test_incomplete(void **state)
     add(&parts, &disk, 30, 30);
     assert_int_equal(merge(&parts, NULL, &end, &error), EINVAL);
     assert_non_null(strstr(error_message(&error), "incomplete"));
+    assert_non_null(strstr(error_message(&error), "; so part 1/2 is missing"));
     error_clear(&error);
     clear(&parts);
     free(bytes);
