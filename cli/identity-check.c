@@ -29,6 +29,7 @@ struct pair {
     const struct identity_of *of; /* the image; NULL: it is in a list */
     const char *list;             /* the names of the lists, for messages */
     const char *other;            /* NULL: the image is open */
+    const char *host;             /* where it is open, too; NULL: it is not */
     const char *name;             /* of the image or file, likewise */
     bool name_counts;
     const struct json_object *theirs;
@@ -70,6 +71,11 @@ static int set_differs(const struct pair *p, const char *key, const char *name,
 
     value_text(p->theirs, key, theirs);
     value_text(p->ours, key, ours);
+    if (p->host)
+        return error_set(error, ESTALE,
+                         "%s: is not what %s has: the %s of '%s' is %s, but %s "
+                         "there",
+                         p->of->name, p->host, name, p->name, ours, theirs);
     if (p->other)
         return error_set(error, ESTALE,
                          "%s: the list is of another image than %s: the %s of "
@@ -107,7 +113,8 @@ static int check_file(const struct pair *p, struct error *error)
         { "mtime", "mtime" }, { "ctime", "ctime" },
     };
 
-    if (!p->other && json_has(p->ours, "inode") && !same_file_system(p))
+    if (!p->other && !p->host && json_has(p->ours, "inode") &&
+        !same_file_system(p))
         return set_differs(p, "device", "device", error);
     return check_fields(p, fields, ARRAY_SIZE(fields), error);
 }
@@ -127,6 +134,11 @@ static const char *file_name(const struct pair *image, size_t n)
 static int set_other_count(const struct pair *p, size_t theirs, size_t ours,
                            struct error *error)
 {
+    if (p->host)
+        return error_set(error, ESTALE,
+                         "%s: is not what %s has: it is read from %zu files, "
+                         "but from %zu there",
+                         p->of->name, p->host, ours, theirs);
     if (p->other)
         return error_set(error, ESTALE,
                          "%s: the list is of another image than %s: '%s' was "
@@ -231,33 +243,47 @@ static int parse_source(const struct identity_source *source,
                      source->list);
 }
 
-int identity_check(const struct identity_of *of, const char *list,
-                   const char *source, size_t len, struct error *error)
+/* Check the open image of a pair, which gets the rest. */
+static int check_open(struct pair *pair, const struct identity_source *source,
+                      struct error *error)
 {
-    const struct identity_source theirs_source = { list, source, len };
+    const struct identity_of *of = pair->of;
     struct json_object *theirs, *ours;
-    int err = parse_source(&theirs_source, &theirs, error);
+    int err = parse_source(source, &theirs, error);
 
     if (err)
         return err;
     ours = identity_make(of);
     if (ours) {
-        const struct pair pair = {
-            .of = of,
-            .list = list,
-            .name = of->name,
-            .name_counts = !of->layer && is_description(ours),
-            .theirs = theirs,
-            .ours = ours,
-        };
-
-        err = check_all(&pair, error);
+        pair->name = of->name;
+        pair->name_counts = !of->layer && is_description(ours);
+        pair->theirs = theirs;
+        pair->ours = ours;
+        err = check_all(pair, error);
     } else {
         err = error_no_memory(error, of->name);
     }
     json_free(theirs);
     json_free(ours);
     return err;
+}
+
+int identity_check(const struct identity_of *of, const char *list,
+                   const char *source, size_t len, struct error *error)
+{
+    const struct identity_source theirs = { list, source, len };
+    struct pair pair = { .of = of, .list = list };
+
+    return check_open(&pair, &theirs, error);
+}
+
+int identity_check_host(const struct identity_of *of,
+                        const struct identity_source *theirs,
+                        struct error *error)
+{
+    struct pair pair = { .of = of, .host = theirs->list };
+
+    return check_open(&pair, theirs, error);
 }
 
 int identity_compare(const struct identity_source *a,

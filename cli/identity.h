@@ -79,6 +79,15 @@ int identity_check_file(const struct identity_of *of, const char *list,
 int identity_compare(const struct identity_source *a,
                      const struct identity_source *b, struct error *error);
 
+/*
+ * Check that an open image is the one that another host has open: theirs is
+ * what identity_write() gives there, with the name of the host in place of a
+ * list. As in identity_compare(), it does not count where a file is.
+ */
+int identity_check_host(const struct identity_of *of,
+                        const struct identity_source *theirs,
+                        struct error *error);
+
 /* Whether a change may stay unnoticed, since not all of the image is in
  * files. */
 bool identity_is_weak(const struct identity_of *of);

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "cli/check.h"
 #include "cli/checksum.h"
@@ -20,42 +16,12 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/run.h"
+#include "cli/start.h"
 #include "cli/sums.h"
 #include "cli/workload.h"
-#include "common/debug.h"
 #include "common/path.h"
-#include "common/mask.h"
-#include "common/secrets.h"
 #include "image/image.h"
 #include "process/confine.h"
-
-/* An image must not get the descriptor of a standard stream that the caller
- * closed: put something there that fails when it is used. */
-static void hold_standard_streams(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0)
-            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-    }
-}
-
-/* Other users of the host can see the arguments. Wipe the secrets in them, and
- * use copies. */
-static bool hide_secrets(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        char *copy;
-
-        if (!has_secret(argv[i]))
-            continue;
-        copy = strdup(argv[i]);
-        if (!copy)
-            return false;
-        wipe_secrets(argv[i]);
-        argv[i] = copy;
-    }
-    return true;
-}
 
 /* Write a line or an object for each digest of an image, or an object for all
  * of them if it failed. False when out of memory. */
@@ -177,14 +143,7 @@ int main(int argc, char **argv)
     struct options options;
     int status = EXIT_SUCCESS;
 
-    if (!hide_secrets(argc, argv)) {
-        message("out of memory");
-        return EXIT_FAILURE;
-    }
-    run_catch_signals();
-    signal(SIGCHLD, SIG_DFL); /* for the exit status of a server */
-    hold_standard_streams();
-    debug_start(getenv("DISKSUM_DEBUG"), message_line);
+    start_process(argc, argv);
     switch (options_parse(&options, argc, argv)) {
     case OPTIONS_RUN:
         if (options.blksum)

@@ -6,7 +6,10 @@
 #ifndef CLI_MESSAGE_H
 #define CLI_MESSAGE_H
 
+/* The name of the program, which begins each line. */
+#ifndef PROGRAM
 #define PROGRAM "disksum"
+#endif
 
 /* Set the name of the image that messages are about, or NULL. If a secret is in
  * it, no guess is needed where the name ends. The name must stay valid. */

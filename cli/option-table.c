@@ -3,23 +3,26 @@
 
 #include <assert.h>
 
-#include "common/array.h"
+#include "cli/option-set.h"
 
 /* getopt_long() returns the number of a long option plus this, which is more
  * than any letter. */
 #define LONG_OPTION 256
 
-static const struct option_group *const groups[] = {
-    &hash_options,  &read_options, &print_options,
-    &check_options, &list_options, &other_options,
-};
+static bool is_taken(const struct option_info *info)
+{
+    return !option_set.takes || option_set.takes(info);
+}
 
 const struct option_info *option_at(size_t n)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
-        if (n < groups[i]->count)
-            return &groups[i]->options[n];
-        n -= groups[i]->count;
+    for (size_t i = 0; i < option_set.count; i++) {
+        const struct option_group *group = option_set.groups[i];
+
+        for (size_t k = 0; k < group->count; k++) {
+            if (is_taken(&group->options[k]) && n-- == 0)
+                return &group->options[k];
+        }
     }
     return NULL;
 }

@@ -93,10 +93,12 @@ struct options {
     const char *image_only;  /* the last one that is for images, or NULL */
     const char *hash_only;   /* likewise, for what is hashed */
     bool verbose;
-    char **images;      /* or lists, where an option says so */
-    int image_count;    /* 0: standard input, or */
-    char *command_name; /* a command, */
-    char **command;     /* which starts a server; NULL: none */
+    const char *files_from; /* disksum-mpi: a file with more names of images */
+    bool files_null;        /* in which they end with NUL */
+    char **images;          /* or lists, where an option says so */
+    int image_count;        /* 0: standard input, or */
+    char *command_name;     /* a command, */
+    char **command;         /* which starts a server; NULL: none */
 };
 
 /* Parse the command line. The options point into it. Call options_free(),

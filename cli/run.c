@@ -93,7 +93,7 @@ static void wait_for_engine(struct engine *e)
     } while (!is_done && !(pfd.revents & POLLIN));
 }
 
-static void warn_false_hole(const struct options *o, const struct false_hole *h)
+void run_warn_false_hole(const struct options *o, const struct false_hole *h)
 {
     if (h->name && input_wants_warnings(o))
         message("%s: warning: found data at offset %" PRIu64
@@ -138,7 +138,7 @@ int run_engine(const struct options *o, const struct engine_input *input,
         err = engine_finish(e, result, error);
         engine_progress(e, &progress);
         progress_end(&progress, !err);
-        warn_false_hole(o, &result->false_hole);
+        run_warn_false_hole(o, &result->false_hole);
         warn_lookalike(o, input->name, &result->lookalike);
     }
     engine_free(e);

@@ -15,4 +15,7 @@ void run_tell_of_termination(void);
 int run_engine(const struct options *o, const struct engine_input *input,
                struct engine_result *result, struct error *error);
 
+/* Print a warning if there is data where a file reports a hole. */
+void run_warn_false_hole(const struct options *o, const struct false_hole *h);
+
 #endif

@@ -51,6 +51,8 @@ struct layer {
     size_t file_count;
     uint64_t size;            /* of the guest's disk: whole sectors */
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
+    uint64_t table_span;      /* what one of the tables maps of the disk; 0: it
+                               * does not matter */
     char *backing_names[LAYER_BACKING_NAMES]; /* as the image has them; the
                                                * first that exists counts; NULL
                                                * follows the last */

@@ -78,6 +78,7 @@ int qcow2_open(struct layer *layer, const struct layer_options *options,
 
     layer->size = q->size - q->size % SECTOR_SIZE;
     layer->largest_cluster = q->cluster_size;
+    layer->table_span = (uint64_t)q->cluster_size << q->l2_bits;
     table_set(&q->l1, layer->reader, q->l1_offset,
               (uint64_t)q->l1_entries * sizeof(uint64_t));
     return 0;

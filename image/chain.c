@@ -319,6 +319,8 @@ static int open_source(struct reader *reader, const struct layer_source *source,
     i->no_extents = options->no_extents;
     i->cached = true;
     for (struct chain_layer *l = i->top; l; l = l->backing) {
+        if (l->layer.table_span > i->table_span)
+            i->table_span = l->layer.table_span;
         if (l->layer.largest_cluster > i->largest_cluster)
             i->largest_cluster = l->layer.largest_cluster;
         if (!is_cached(&l->layer))

@@ -31,11 +31,13 @@ struct image {
                                * the options ask for: whole sectors */
     uint64_t start, end;      /* of the part, on the disk of the top layer */
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
-    bool padded;              /* with zeros, to a whole sector */
-    bool cached;              /* all of it is read through the page cache */
-    bool force_share;         /* a change of the image is not an error */
-    bool no_extents;          /* holes of the host are read, as data */
-    char **warnings;          /* for the user */
+    uint64_t table_span; /* the most that one table of a layer maps; 0: does not
+                          * matter */
+    bool padded;         /* with zeros, to a whole sector */
+    bool cached;         /* all of it is read through the page cache */
+    bool force_share;    /* a change of the image is not an error */
+    bool no_extents;     /* holes of the host are read, as data */
+    char **warnings;     /* for the user */
     size_t warning_count;
 };
 

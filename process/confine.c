@@ -109,10 +109,20 @@ static int allow(int ruleset, const char *path, uint64_t access)
     return err;
 }
 
-/* sockets: the directory in which sockets may be made; NULL: none. renames: a
- * descriptor of one in which files may be renamed; -1: none. Returns 0, or a
- * positive errno value if the process is not confined. */
-static int restrict_self(const char *sockets, int renames, bool network)
+/* Where POSIX shared memory is. */
+#define SHARED_MEMORY "/dev/shm"
+
+/* What a process may do although it is confined. */
+struct exceptions {
+    const char *sockets; /* the directory in which it may make sockets; NULL:
+                          * none */
+    int renames;         /* a descriptor of one in which it may rename files;
+                          * -1: none */
+    bool shared_memory;  /* remove it */
+};
+
+/* Returns 0, or a positive errno value if the process is not confined. */
+static int restrict_self(const struct exceptions *e, bool network)
 {
     struct ruleset_attr attr = { .handled_access_fs = FS_ALL_CHANGES };
     int version = landlock_version();
@@ -135,10 +145,12 @@ static int restrict_self(const char *sockets, int renames, bool network)
         return errno;
     /* Programs write to it in place of a file. */
     err = allow(ruleset, "/dev/null", FS_WRITE_FILE);
-    if (!err && sockets)
-        err = allow(ruleset, sockets, FS_SOCKETS);
-    if (!err && renames >= 0)
-        err = allow_fd(ruleset, renames, FS_RENAMES);
+    if (!err && e->sockets)
+        err = allow(ruleset, e->sockets, FS_SOCKETS);
+    if (!err && e->renames >= 0)
+        err = allow_fd(ruleset, e->renames, FS_RENAMES);
+    if (!err && e->shared_memory)
+        err = allow(ruleset, SHARED_MEMORY, FS_REMOVE_FILE);
     if (!err && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
         err = errno;
     close(ruleset);
@@ -147,19 +159,25 @@ static int restrict_self(const char *sockets, int renames, bool network)
 
 static bool confined;
 
-/* Where this process may rename files; -1: nowhere. */
-static int renames_fd = -1;
+/* Of this process. */
+static struct exceptions exceptions = { .renames = -1 };
 
 void confine_except_renames(int directory)
 {
-    renames_fd = directory;
+    exceptions.renames = directory;
+}
+
+void confine_except_shared_memory(void)
+{
+    exceptions.shared_memory = true;
 }
 
 void confine_this_process(bool network)
 {
     if (confined || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return;
-    confined = restrict_self(private_socket_parent(), renames_fd, network) == 0;
+    exceptions.sockets = private_socket_parent();
+    confined = restrict_self(&exceptions, network) == 0;
 }
 
 /* --- seccomp ------------------------------------------------------------ */
@@ -293,9 +311,11 @@ static void lower_limit(int resource, rlim_t value)
 
 int confine_server(bool network)
 {
+    const struct exceptions none = { .renames = -1 };
+
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
-    return filter_calls(restrict_self(NULL, -1, network) == 0, network);
+    return filter_calls(restrict_self(&none, network) == 0, network);
 }
 
 void bound_server_memory(void)

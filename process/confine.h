@@ -32,6 +32,12 @@ void confine_this_process(bool network);
 void confine_except_renames(int directory);
 
 /*
+ * Once it is confined, this process may still remove shared memory: as MPI does
+ * with its own at the end. A server may not.
+ */
+void confine_except_shared_memory(void);
+
+/*
  * In a child that is about to execute a server: it cannot write to any file,
  * not even in the temporary directory. Without network it cannot make sockets;
  * those that it inherits keep working. This takes a
