@@ -85,6 +85,9 @@ def places():
              "share/fish/vendor_completions.d/disksum.fish"}
     if shutil.which("scdoc"):
         files |= {"share/man/man1/disksum.1", "share/man/man3/blkhash.3"}
+    if shutil.which("mpicc"):
+        files |= {"bin/disksum-mpi"} | \
+            ({"share/man/man1/disksum-mpi.1"} if shutil.which("scdoc") else set())
     return files
 
 

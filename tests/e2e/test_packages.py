@@ -50,6 +50,9 @@ CONTENT = {
         share/fish/vendor_completions.d/disksum.fish
         share/man/man1/disksum.1.gz
         share/zsh/vendor-completions/_disksum""",
+    "disksum-mpi": """
+        bin/disksum-mpi
+        share/man/man1/disksum-mpi.1.gz""",
     "libblkhash1": """
         lib/TUPLE/libblkhash.so.1
         lib/TUPLE/libblkhash.so.1.0.0""",
@@ -130,7 +133,7 @@ def test_build_dependencies(root):
         root / "debian/control").read_text(), re.M | re.S)
     assert set(re.split(r",\s*", needed.strip())) == \
         set(build.replace("\\", "").split()) - {"gcc", "libc6-dev", "make"} | \
-        {"debhelper-compat (= 13)", "libcmocka-dev <!nocheck>"}
+        {"debhelper-compat (= 13)", "libcmocka-dev <!nocheck>", "libopenmpi-dev"}
 
 
 # --- RPM -----------------------------------------------------------------
@@ -140,7 +143,8 @@ def test_rpm(root):
     out = run("rpmspec", "-q", "--qf", "%{name} %{version}\n",
               root / "rpm/disksum.spec")
     assert out.splitlines() == [f"{name} {version}" for name in
-                                ("disksum", "libblkhash", "libblkhash-devel")]
+                                ("disksum", "disksum-openmpi", "libblkhash",
+                                 "libblkhash-devel")]
     assert "%check" in run("rpmspec", "-P", root / "rpm/disksum.spec")
     out = run("rpmspec", "-q", "--qf", "[%{name} %{conflicts}\n]",
               root / "rpm/disksum.spec")

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mpi/comm.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <mpi.h>
+
+#include "cli/message.h"
+
+/* The only kind of message that MPI sees. */
+#define TAG 0
+
+/* How many messages may arrive at the same time. */
+#define MAX_ARRIVING 16
+
+/* A wait begins with the first of these, and doubles up to the last one, as
+ * long as nothing comes. A message of some size takes several steps, each of
+ * which both ranks have to ask for. */
+#define MIN_WAIT_NS 10000
+#define MAX_WAIT_NS 1000000
+
+/* A message on its way. */
+struct transfer {
+    MPI_Request request; /* MPI_REQUEST_NULL: to itself */
+    struct comm_message message;
+    struct transfer *next;
+};
+
+/* In the order in which they began. */
+struct transfers {
+    struct transfer *first, **last;
+    unsigned count;
+};
+
+static struct {
+    int rank, size;
+    char host[MPI_MAX_PROCESSOR_NAME];
+    struct transfers leaving, arriving;
+    long wait_ns;
+    struct comm_figures figures;
+} comm;
+
+void comm_out_of_memory(void)
+{
+    message("%s: out of memory", comm.host);
+    comm_abort();
+}
+
+/* --- transfers ---------------------------------------------------------- */
+
+static struct transfer *transfer_add(struct transfers *list, int rank,
+                                     unsigned char *data, size_t len)
+{
+    struct transfer *t = malloc(sizeof(*t));
+
+    if (!t || !data)
+        comm_out_of_memory();
+    *t = (struct transfer){
+        .request = MPI_REQUEST_NULL,
+        .message = { .rank = rank, .len = len, .data = data },
+    };
+    *list->last = t;
+    list->last = &t->next;
+    list->count++;
+    return t;
+}
+
+/* Remove the first one if it has arrived. */
+static bool transfer_take(struct transfers *list, struct comm_message *m)
+{
+    struct transfer *t = list->first;
+    int done = 0;
+
+    if (t)
+        MPI_Test(&t->request, &done, MPI_STATUS_IGNORE);
+    if (!done)
+        return false;
+    *m = t->message;
+    list->first = t->next;
+    if (!t->next)
+        list->last = &list->first;
+    list->count--;
+    free(t);
+    return true;
+}
+
+static void transfers_init(struct transfers *list)
+{
+    list->last = &list->first;
+}
+
+/* Free what has left. */
+static void clean_up(void)
+{
+    struct comm_message m;
+
+    while (transfer_take(&comm.leaving, &m))
+        free(m.data);
+}
+
+static void count(size_t len)
+{
+    comm.figures.messages++;
+    comm.figures.bytes += len;
+    comm.wait_ns = MIN_WAIT_NS;
+}
+
+/* --- begin and end ------------------------------------------------------ */
+
+/* Send an empty message each way. MPI connects two ranks when the first message
+ * is sent, which a confined process could not do. */
+static void connect_to(int rank)
+{
+    MPI_Sendrecv(NULL, 0, MPI_BYTE, rank, TAG, NULL, 0, MPI_BYTE, rank, TAG,
+                 MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
+void comm_begin(void)
+{
+    int level, len;
+
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level);
+    MPI_Comm_rank(MPI_COMM_WORLD, &comm.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &comm.size);
+    MPI_Get_processor_name(comm.host, &len);
+    transfers_init(&comm.leaving);
+    transfers_init(&comm.arriving);
+    comm.wait_ns = MIN_WAIT_NS;
+    if (level < MPI_THREAD_FUNNELED) {
+        message("%s: this MPI library does not support threads", comm.host);
+        comm_abort();
+    }
+    if (comm.rank > 0)
+        connect_to(0);
+    for (int i = 1; comm.rank == 0 && i < comm.size; i++)
+        connect_to(i);
+}
+
+int comm_rank(void)
+{
+    return comm.rank;
+}
+
+int comm_size(void)
+{
+    return comm.size;
+}
+
+const char *comm_host(void)
+{
+    return comm.host;
+}
+
+int comm_share(int number)
+{
+    MPI_Bcast(&number, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    return number;
+}
+
+void comm_abort(void)
+{
+    MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
+    abort();
+}
+
+void comm_end(void)
+{
+    MPI_Finalize();
+}
+
+/* --- messages ----------------------------------------------------------- */
+
+void comm_send(int rank, unsigned char *data, size_t len)
+{
+    bool to_self = rank == comm.rank;
+    struct transfer *t =
+        transfer_add(to_self ? &comm.arriving : &comm.leaving, rank, data, len);
+
+    assert(len <= INT_MAX);
+    if (to_self)
+        return;
+    MPI_Isend(data, (int)len, MPI_BYTE, rank, TAG, MPI_COMM_WORLD, &t->request);
+    count(len);
+    clean_up();
+}
+
+/* Begin to receive the next message, if there is one. */
+static bool begin_to_receive(void)
+{
+    struct transfer *t;
+    MPI_Message handle;
+    MPI_Status status;
+    int found, len;
+
+    if (comm.arriving.count >= MAX_ARRIVING)
+        return false;
+    MPI_Improbe(MPI_ANY_SOURCE, TAG, MPI_COMM_WORLD, &found, &handle, &status);
+    if (!found)
+        return false;
+    MPI_Get_count(&status, MPI_BYTE, &len);
+    t = transfer_add(&comm.arriving, status.MPI_SOURCE, malloc(len ? len : 1),
+                     len);
+    MPI_Imrecv(t->message.data, len, MPI_BYTE, &handle, &t->request);
+    count(len);
+    return true;
+}
+
+bool comm_receive(struct comm_message *m)
+{
+    clean_up();
+    while (begin_to_receive())
+        ;
+    return transfer_take(&comm.arriving, m);
+}
+
+void comm_wait(int fd)
+{
+    struct pollfd pfd = { .fd = fd, .events = POLLIN };
+    const struct timespec timeout = { .tv_nsec = comm.wait_ns };
+
+    ppoll(&pfd, 1, &timeout, NULL);
+    if (comm.leaving.count == 0 && comm.arriving.count == 0)
+        comm.wait_ns *= 2;
+    if (comm.wait_ns > MAX_WAIT_NS)
+        comm.wait_ns = MAX_WAIT_NS;
+}
+
+void comm_figures(struct comm_figures *figures)
+{
+    *figures = comm.figures;
+}

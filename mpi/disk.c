@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "mpi/disk.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/identity.h"
+#include "cli/input.h"
+#include "cli/message.h"
+#include "common/clock.h"
+#include "list/root-sink.h"
+#include "mpi/comm.h"
+#include "mpi/open-images.h"
+#include "mpi/result.h"
+
+/* --- begin -------------------------------------------------------------- */
+
+static int make_root(struct disk *d, struct error *error)
+{
+    const struct engine_hash *hash = &d->o->engine.hashes[0];
+    int err =
+        root_sink_new(hash->block_size, hash->digest, d->c.name, &d->root);
+
+    if (err)
+        return error_set(error, err, "%s: cannot set up the hash: %s",
+                         d->c.name, strerror(err));
+    d->sinks[d->sink_count++] = d->root;
+    return 0;
+}
+
+static int begin_list(struct disk *d, struct error *error)
+{
+    int err = list_write_begin(d->list, d->o, &d->c.input, error);
+
+    if (!err)
+        d->sinks[d->sink_count++] = d->c.input.sinks[0];
+    return err;
+}
+
+static int begin(struct disk *d, struct error *error)
+{
+    const struct identity_of of = { .name = d->c.name,
+                                    .options = &d->o->image };
+    struct identity_of open = of;
+    size_t len;
+    int err = input_open(d->o, d->c.name, &d->c.input, error);
+
+    if (err)
+        return err;
+    d->warned = input_warn(d->o, d->c.input.image, 0);
+    open.image = d->c.input.image;
+    err = make_root(d, error);
+    if (!err && d->list)
+        err = begin_list(d, error);
+    if (!err)
+        err = identity_write(&open, &d->identity, &len, error);
+    if (!err)
+        cut_init(&d->cut, d->c.input.image, d->o->engine.hashes[0].block_size);
+    return err;
+}
+
+struct disk *disk_begin(const struct options *o, struct list_write *list,
+                        uint64_t index, const char *name, int ranks,
+                        size_t md_size)
+{
+    struct disk *d = calloc(1, sizeof(*d));
+
+    if (!d)
+        return NULL;
+    d->known = calloc(ranks, sizeof(*d->known));
+    if (!d->known) {
+        free(d);
+        return NULL;
+    }
+    d->index = index;
+    d->o = o;
+    d->list = list;
+    d->md_size = md_size;
+    d->c.name = name;
+    d->start = clock_seconds();
+    d->failed_rank = INT_MAX;
+    message_know_name(name);
+    d->over = begin(d, &d->c.error) != 0;
+    return d;
+}
+
+void disk_opened(struct disk *d, int rank, const char *error)
+{
+    d->awaited--;
+    if (!error || rank > d->failed_rank)
+        return;
+    d->failed_rank = rank;
+    free(d->error);
+    d->error = strdup(error);
+    if (!d->error)
+        comm_out_of_memory();
+    d->over = true;
+}
+
+/* --- slices ------------------------------------------------------------- */
+
+static struct held_piece *add_piece(struct disk *d, uint64_t *number)
+{
+    struct held_piece *p = pieces_add(&d->pieces, number);
+
+    if (!p)
+        comm_out_of_memory();
+    return p;
+}
+
+/* The error is that of the disk if nothing fails before it. */
+static void add_fault(struct disk *d, const struct error *error)
+{
+    uint64_t number;
+    struct held_piece *p = add_piece(d, &number);
+
+    p->state = PIECE_FAILED;
+    p->error = host_error(error);
+    if (!p->error)
+        comm_out_of_memory();
+    d->cut_failed = true;
+}
+
+static void add_hole(struct disk *d, uint64_t blocks)
+{
+    uint64_t number;
+    struct held_piece *p = add_piece(d, &number);
+
+    p->state = PIECE_HOLE;
+    p->blocks = blocks;
+    p->runs.count = blocks;
+    d->c.result.counts.hole += blocks * d->cut.block_size;
+}
+
+bool disk_has_more(const struct disk *d)
+{
+    return !d->over && !d->cut_failed && !cut_is_at_end(&d->cut);
+}
+
+uint64_t disk_left(const struct disk *d)
+{
+    return disk_has_more(d) ? cut_left(&d->cut) : 0;
+}
+
+bool disk_next_slice(struct disk *d, uint64_t data, struct piece *piece,
+                     uint64_t *number)
+{
+    while (disk_has_more(d)) {
+        struct error error = ERROR_INIT;
+        struct held_piece *p;
+
+        if (cut_next(&d->cut, data, piece, &error)) {
+            add_fault(d, &error);
+            error_clear(&error);
+            return false;
+        }
+        if (piece->hole) {
+            add_hole(d, piece->blocks);
+            continue;
+        }
+        p = add_piece(d, number);
+        p->blocks = piece->blocks;
+        p->room = piece->digests * d->md_size;
+        d->digests += p->room;
+        d->out++;
+        return true;
+    }
+    return false;
+}
+
+static void add_counts(struct engine_counts *c, struct wire_rest *message)
+{
+    c->data += wire_get_number(message);
+    c->zero += wire_get_number(message);
+    c->hole += wire_get_number(message);
+    c->read += wire_get_number(message);
+}
+
+void disk_take(struct disk *d, uint64_t number, unsigned char *data,
+               struct wire_rest message)
+{
+    struct held_piece *p = pieces_find(&d->pieces, number);
+    const char *error = wire_get_text(&message);
+
+    d->out--;
+    p->data = data;
+    p->changed = wire_get_number(&message);
+    add_counts(&d->c.result.counts, &message);
+    p->state = PIECE_DONE;
+    p->runs = (struct runs){ .rest = message, .md_size = d->md_size };
+    d->digests -= p->room;
+    p->room = message.len;
+    d->digests += p->room;
+    if (!error)
+        return;
+    p->state = PIECE_FAILED;
+    p->error = strdup(error);
+    if (!p->error)
+        comm_out_of_memory();
+    /* What comes later is not needed any more. */
+    d->cut_failed = true;
+}
+
+/* --- commit ------------------------------------------------------------- */
+
+static void remove_first(struct disk *d)
+{
+    d->digests -= pieces_first(&d->pieces)->room;
+    pieces_remove_first(&d->pieces);
+}
+
+/* The first piece failed, and all before it is committed: that is the error. */
+static void fail(struct disk *d, struct held_piece *p)
+{
+    d->error = p->error;
+    p->error = NULL;
+    d->c.result.changed = p->changed;
+    d->over = true;
+}
+
+/* Give a step of the first piece to the sinks. */
+static int commit_step(struct disk *d, struct held_piece *p, uint64_t *blocks)
+{
+    int err;
+
+    if (p->state != PIECE_HOLE)
+        return runs_give(&p->runs, d->sinks, d->sink_count, blocks,
+                         &d->c.error);
+    err = runs_give_zeros(p->runs.count, d->sinks, d->sink_count, blocks,
+                          &d->c.error);
+    p->runs.count -= *blocks;
+    d->unread += *blocks;
+    return err;
+}
+
+bool disk_commit(struct disk *d)
+{
+    struct held_piece *p = pieces_first(&d->pieces);
+    uint64_t blocks;
+
+    if (d->over || d->awaited > 0 || (p && p->state == PIECE_OUT))
+        return false;
+    if (!p) {
+        d->over = !disk_has_more(d);
+        return d->over;
+    }
+    if (p->state == PIECE_FAILED) {
+        fail(d, p);
+        return true;
+    }
+    if (commit_step(d, p, &blocks)) {
+        d->over = true;
+        return true;
+    }
+    d->done += blocks;
+    if (blocks == 0)
+        remove_first(d);
+    return true;
+}
+
+/* --- end ---------------------------------------------------------------- */
+
+/* All digests are there. The ranks have looked at their files after the last
+ * read, and now rank 0 does. */
+static int finish(struct disk *d, struct error *error)
+{
+    struct engine_result *r = &d->c.result;
+    struct sink_end end = { .length = d->c.input.image->size };
+    int err = image_check_unchanged(d->c.input.image, error);
+
+    r->changed = err != 0;
+    for (size_t i = 0; !err && i < d->sink_count; i++)
+        err = d->sinks[i]->end(d->sinks[i], &end, error);
+    if (!err && d->list)
+        err = list_write_end(d->list, error);
+    r->length = end.length;
+    r->sums[0].md_len = end.md_len;
+    memcpy(r->sums[0].md, end.md, end.md_len);
+    return err;
+}
+
+static bool wants_text(const struct disk *d)
+{
+    return !d->list || !list_write_is_on_stdout(d->list);
+}
+
+/* An error of a rank is one of this image, for what is printed. */
+static void take_error(struct disk *d)
+{
+    if (d->error)
+        error_set(&d->c.error, EIO, "%s", d->error);
+}
+
+void disk_end(struct disk *d, char **text, char **error)
+{
+    struct checksum *c = &d->c;
+
+    *error = NULL;
+    *text = NULL;
+    take_error(d);
+    if (!c->error.code)
+        finish(d, &c->error);
+    if (c->error.code && !d->error)
+        d->error = host_error(&c->error);
+    if (c->result.changed && d->list)
+        list_write_discard(d->list);
+    input_warn(d->o, c->input.image, d->warned);
+    c->seconds = clock_seconds() - d->start;
+    if (c->error.code)
+        *error = d->error;
+    else if (wants_text(d))
+        *text = result_text(d->o, c);
+    else
+        *text = strdup("");
+    if (!*error && !*text)
+        comm_out_of_memory();
+    checksum_end(c);
+    pieces_free(&d->pieces);
+    root_sink_free(d->root);
+    free(d->identity);
+    free(d->known);
+    free(d);
+}

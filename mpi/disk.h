@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A disk that several ranks hash: rank 0 opens it, cuts it into pieces, and
+ * puts the digests of the pieces together in order.
+ */
+#ifndef MPI_DISK_H
+#define MPI_DISK_H
+
+#include "cli/checksum.h"
+#include "mpi/cut.h"
+#include "mpi/pieces.h"
+
+struct disk {
+    uint64_t index; /* of the image */
+    const struct options *o;
+    struct list_write *list; /* NULL: none is written */
+    size_t md_size;
+    struct checksum c; /* with the image, its counts, and the error */
+    char *error;       /* an error of a rank, for the user; NULL: none */
+    double start;
+    size_t warned; /* warnings that were printed */
+    char *identity;
+    struct cut cut;
+    struct pieces pieces;
+    bool cut_failed;   /* the last piece is that of the error */
+    bool over;         /* all is committed, or an error is the next piece */
+    uint64_t out;      /* slices that a rank has */
+    size_t digests;    /* bytes that the pieces hold, or will */
+    uint64_t done;     /* blocks that are committed */
+    uint64_t unread;   /* the part of them that rank 0 knew */
+    struct sink *root; /* the first sink, */
+    struct sink *sinks[2];
+    size_t sink_count;
+
+    bool *known;       /* of each rank, whether it was told to open the disk */
+    int awaited;       /* ranks that have not answered that */
+    int failed_rank;   /* the first one that could not open it */
+    struct disk *next; /* that was begun after this one */
+};
+
+/* Open an image, and begin its list. An error is kept in the disk, which is
+ * over then. NULL: out of memory. The name must stay valid. */
+struct disk *disk_begin(const struct options *o, struct list_write *list,
+                        uint64_t index, const char *name, int ranks,
+                        size_t md_size);
+
+/* Whether there is more to cut. */
+bool disk_has_more(const struct disk *d);
+
+/* About how many bytes of that must be read. */
+uint64_t disk_left(const struct disk *d);
+
+/* Cut a slice with up to `data` bytes, and the holes before it. False: there is
+ * no more, or not before an error. */
+bool disk_next_slice(struct disk *d, uint64_t data, struct piece *piece,
+                     uint64_t *number);
+
+/* A rank has done a slice: take the rest of its message, which is the disk's
+ * then. */
+void disk_take(struct disk *d, uint64_t number, unsigned char *data,
+               struct wire_rest message);
+
+/* A rank has opened the image, or could not. */
+void disk_opened(struct disk *d, int rank, const char *error);
+
+/* Commit a step of what is next. False: that is not there yet. */
+bool disk_commit(struct disk *d);
+
+/* The disk is over, and no rank has a slice of it: get what is printed, or why
+ * it failed. Frees the disk. */
+void disk_end(struct disk *d, char **text, char **error);
+
+#endif
