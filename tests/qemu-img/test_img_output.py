@@ -48,7 +48,12 @@ def test_line(tmp_path, name):
     assert checked.stdout.endswith(": OK\n")
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.isprintable() or "\n" in n], ids=ascii)
+def is_utf8(name):
+    """QEMU's JSON has no other names."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+@pytest.mark.parametrize("name", filter(is_utf8, NAMES), ids=ascii)
 def test_json_of_a_name(tmp_path, name):
     write_image(tmp_path / name, "100k:A 70k:-")
     done = run("-f", "raw", "--output=json", as_file(name), cwd=tmp_path)

@@ -110,7 +110,7 @@ def test_file_that_shrinks(held, chain, options, cut):
 
 
 def test_file_that_grows(held, chain):
-    """Somebody else's snapshot of another disk, with -U, for instance."""
+    """Its writer allocates, which is no reason to refuse what -U asks for."""
     path, image = chain
     with Run("-U", "--image-opts", image) as run:
         held.wait_for_a_read()
@@ -136,11 +136,8 @@ def test_raw_file_that_shrinks(tmp_path, options, left):
         wait_until(has_read)
         assert run.poll() is None
         os.truncate(path, left)
-        # The rest is faster.
         done = run.result()
-    assert done.returncode == 1 and not done.stdout
-    # Block status may meet the end before the length is looked at.
-    assert f"qemu-img: '{path}' became shorter while it was read\n" in done.stderr
+    assert message_of(done) == f"'{path}' became shorter while it was read"
 
 
 # --- signals ---------------------------------------------------------------
@@ -171,7 +168,7 @@ def test_stop_and_continue(held):
 
 @pytest.mark.parametrize("options", [[], ["-T", "none"], ["--serial"]], ids=" ".join)
 def test_memory(tmp_path, options):
-    """64 GiB of holes, and 2 GiB of data in 1 KiB to 2 MiB pieces: 256 MiB are enough.
+    """64 GiB of holes, and 2 GiB of data, half of it scattered: 256 MiB are enough.
     Clusters of the file are used again and again, as it would be large otherwise."""
     path, bits = tmp_path / "disk", 21
     image = Image(66 << 30, cluster_bits=bits)
