@@ -62,13 +62,15 @@ static void print_error(struct results *r, const char *error)
     error_clear(&c.error);
 }
 
-/* A text may have NULs at the ends of its lines. */
 static void print(struct results *r, struct result *result)
 {
     if (result->error)
         print_error(r, result->error);
     else
         fputs(result->text, output());
+    /* A line with a NUL at its end is a text that ends there. */
+    if (result->text && *result->text && r->o->list.zero && !r->o->list.json)
+        putc(0, output());
     free(result->error);
     free(result->text);
     *result = (struct result){ .text = NULL };
