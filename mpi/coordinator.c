@@ -4,22 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/units.h"
 #include "mpi/disk.h"
 #include "mpi/large-images.h"
+#include "mpi/pace.h"
 #include "mpi/protocol.h"
 #include "mpi/results.h"
 #include "mpi/disk-progress.h"
 #include "mpi/survey.h"
 
-/* What a rank has to do: one thing that it does, and one for the time until the
- * next message arrives. */
-#define CREDIT 2
-
 /* The digests that are handed out, but not committed: 64 MiB, or, with many
  * ranks, enough for what each of them has to do. */
 #define WINDOW (64 * MiB)
-#define WINDOW_OF_RANK (128 * KiB)
+#define WINDOW_OF_RANK (1 * MiB)
 
 /* The last slices are so small that all ranks finish at about the same time:
  * what is left is divided by their number, and by this. */
@@ -45,8 +43,9 @@ struct coordinator {
     uint64_t count;
     size_t md_size;
     int ranks;
-    unsigned *credit; /* of each rank: how much more it may get */
-    int turn;         /* the rank that is asked first */
+    struct pace *paces; /* of each rank */
+    double fastest;     /* of their speeds */
+    int turn;           /* the rank that is asked first */
     struct survey survey;
     struct large_images waiting;
     struct disk *disks; /* in the order in which they were begun */
@@ -66,7 +65,7 @@ static void choose_sizes(struct coordinator *c)
     c->window = (size_t)c->ranks * WINDOW_OF_RANK;
     if (c->window < WINDOW)
         c->window = WINDOW;
-    room = c->window / (2 * CREDIT * c->ranks);
+    room = c->window / (2 * PACE_CREDIT * c->ranks);
     c->max_slice = room / c->md_size * block_size;
     if (c->max_slice > MAX_SLICE)
         c->max_slice = MAX_SLICE;
@@ -93,11 +92,9 @@ struct coordinator *coordinator_new(const struct options *o,
         .md_size = md_size,
         .ranks = comm_size(),
     };
-    c->credit = malloc(c->ranks * sizeof(*c->credit));
-    if (!c->credit)
+    c->paces = calloc(c->ranks, sizeof(*c->paces));
+    if (!c->paces)
         comm_out_of_memory();
-    for (int i = 0; i < c->ranks; i++)
-        c->credit[i] = CREDIT;
     choose_sizes(c);
     /* The only image is for all ranks, whatever its size. */
     survey_begin(&c->survey, names, count > 1 ? count : 0, c->ranks);
@@ -162,7 +159,7 @@ static bool must_open(const struct coordinator *c)
 
 /* --- hand out ----------------------------------------------------------- */
 
-static uint64_t slice_size(const struct coordinator *c)
+static uint64_t slice_size(const struct coordinator *c, int rank)
 {
     uint64_t left = c->waiting.size;
     uint64_t size;
@@ -172,7 +169,9 @@ static uint64_t slice_size(const struct coordinator *c)
     size = left / ((uint64_t)c->ranks * SHARES);
     if (size > c->max_slice)
         size = c->max_slice;
-    return size > c->min_slice ? size : c->min_slice;
+    if (size < c->min_slice)
+        size = c->min_slice;
+    return pace_slice(&c->paces[rank], c->fastest, size, c->min_slice);
 }
 
 static bool has_window(const struct coordinator *c)
@@ -184,14 +183,17 @@ static bool has_window(const struct coordinator *c)
     return digests < c->window;
 }
 
-static bool give_slice(const struct coordinator *c, struct disk *d, int rank)
+static bool give_slice(const struct coordinator *c, struct disk *d, int rank,
+                       uint64_t *size)
 {
     struct wire w = { .data = NULL };
     struct piece piece;
     uint64_t number;
 
-    if (d->awaited > 0 || !disk_next_slice(d, slice_size(c), &piece, &number))
+    if (d->awaited > 0 ||
+        !disk_next_slice(d, slice_size(c, rank), &piece, &number))
         return false;
+    *size = piece.digests * d->cut.block_size;
     if (!d->known[rank])
         tell_to_open(d, rank, false);
     wire_put_number(&w, MESSAGE_SLICE);
@@ -206,9 +208,12 @@ static bool give_slice(const struct coordinator *c, struct disk *d, int rank)
 static bool give(struct coordinator *c, int rank)
 {
     bool given = survey_give(&c->survey, rank);
+    uint64_t size = 0;
 
     for (struct disk *d = c->disks; d && !given && has_window(c); d = d->next)
-        given = give_slice(c, d, rank);
+        given = give_slice(c, d, rank, &size);
+    if (given)
+        pace_given(&c->paces[rank], size, clock_seconds());
     return given;
 }
 
@@ -220,13 +225,12 @@ static bool give_all(struct coordinator *c)
     for (int i = 0; i < c->ranks; i++) {
         int rank = (c->turn + i) % c->ranks;
 
-        if (c->credit[rank] == 0)
+        if (c->paces[rank].count == PACE_CREDIT)
             continue;
         if (!give(c, rank)) {
             c->turn = rank;
             break;
         }
-        c->credit[rank]--;
         given = true;
     }
     return given;
@@ -241,6 +245,17 @@ static struct disk *find_disk(const struct coordinator *c, uint64_t index)
     while (d && d->index != index)
         d = d->next;
     return d;
+}
+
+static void has_done(struct coordinator *c, int rank)
+{
+    struct pace *p = &c->paces[rank];
+
+    pace_done(p, clock_seconds());
+    /* What was a moment's speed is forgotten. */
+    c->fastest -= c->fastest / (64.0 * c->ranks);
+    if (p->speed > c->fastest)
+        c->fastest = p->speed;
 }
 
 static char *copy(const char *text)
@@ -282,7 +297,7 @@ void coordinator_take(struct coordinator *c, const struct comm_message *m)
 
     if (kind == MESSAGE_RESULTS) {
         take_results(c, &message);
-        c->credit[m->rank]++;
+        has_done(c, m->rank);
         free(m->data);
         return;
     }
@@ -292,7 +307,7 @@ void coordinator_take(struct coordinator *c, const struct comm_message *m)
         free(m->data);
         return;
     }
-    c->credit[m->rank]++;
+    has_done(c, m->rank);
     disk_take(d, wire_get_number(&message), m->data, message);
 }
 
@@ -378,7 +393,7 @@ uint64_t coordinator_end(struct coordinator *c)
     survey_free(&c->survey);
     large_images_free(&c->waiting);
     results_free(c->results);
-    free(c->credit);
+    free(c->paces);
     free(c);
     return failed;
 }
