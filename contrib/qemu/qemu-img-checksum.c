@@ -79,6 +79,8 @@ struct Checksum {
     BlockBackend *blk;
     int64_t size;
     bool serial;
+    bool progress;
+    float shown;        /* of the progress: percent; below 0: nothing yet */
     struct blkhash_leaf *leaf;
     struct blkhash_root *root;
 
@@ -97,11 +99,12 @@ struct Checksum {
     ChecksumWorker workers[NUM_WORKERS];
 };
 
-/* The length of a local file before it was read */
-typedef struct FileLength {
+/* A local file of the image, held open: its name may become another file's */
+typedef struct LocalFile {
     char *filename;
+    int fd;
     off_t length;
-} FileLength;
+} LocalFile;
 
 /*
  * Get the extent at @offset. Returns 0 or -errno. Called with s->lock held.
@@ -118,11 +121,9 @@ static int coroutine_fn checksum_co_next_extent(Checksum *s, int64_t offset)
     if (ret < 0) {
         return ret;
     }
-    if (count <= 0) {
-        return -EIO; /* the disk became shorter */
-    }
-    s->extent_end = offset + count;
-    s->extent_zero = ret & BDRV_BLOCK_ZERO;
+    /* Nothing is known of the last bytes of a disk that has no whole sectors */
+    s->extent_end = count > 0 ? offset + count : s->size;
+    s->extent_zero = count > 0 && (ret & BDRV_BLOCK_ZERO);
     return 0;
 }
 
@@ -143,6 +144,11 @@ static int coroutine_fn checksum_co_find_end(Checksum *s, int64_t *end)
         int64_t block = ROUND_UP(s->extent_end, HASH_BLOCK_SIZE);
         int ret = checksum_co_next_extent(s, s->extent_end);
 
+        /* What is before the fault is read first: that may fail, too. */
+        if (ret < 0 && s->extent_end - s->offset >= HASH_BLOCK_SIZE) {
+            *end = QEMU_ALIGN_DOWN(s->extent_end, HASH_BLOCK_SIZE);
+            return 0;
+        }
         if (ret < 0) {
             return ret;
         }
@@ -225,6 +231,21 @@ static void coroutine_fn checksum_co_read(ChecksumWorker *w)
     w->ret = checksum_co_hash(w);
 }
 
+/*
+ * Progress is shown on stderr: stdout is for the checksum. What
+ * qemu_progress_print() is told here it prints on SIGUSR1.
+ */
+static void checksum_progress(Checksum *s, int64_t done)
+{
+    float percent = s->size ? 100.0 * done / s->size : s->shown < 0 ? 0 : 100;
+
+    qemu_progress_print(percent, 0);
+    if (s->progress && (percent >= s->shown + 1 || percent == 100)) {
+        fprintf(stderr, "    (%3.2f/100%%)\r", percent);
+        s->shown = percent;
+    }
+}
+
 static void checksum_commit(ChecksumWorker *w)
 {
     Checksum *s = w->s;
@@ -243,7 +264,7 @@ static void checksum_commit(ChecksumWorker *w)
         s->stop = true;
         return;
     }
-    qemu_progress_print(100.0 * (w->offset + w->bytes) / s->size, 0);
+    checksum_progress(s, w->offset + w->bytes);
 }
 
 /* Wake the worker that has the next chunk; all of them after an error. */
@@ -326,39 +347,60 @@ static int checksum_run(Checksum *s)
     return s->ret;
 }
 
-/*
- * The local files of the image and of its backing chain. QEMU reads zeros
- * beyond the end of a file, so one that became shorter meanwhile would change
- * the checksum unnoticed.
- */
-static GArray *checksum_local_files(void)
+/* Returns 0, or -EIO after it reported a file that is shorter than @length. */
+static int checksum_check_length(const LocalFile *file, int64_t length)
 {
-    GArray *files = g_array_new(false, false, sizeof(FileLength));
+    struct stat st;
+
+    if (fstat(file->fd, &st) == 0 && st.st_size < length) {
+        error_report("'%s' became shorter while it was read", file->filename);
+        return -EIO;
+    }
+    return 0;
+}
+
+/*
+ * Find the local files of the image and of its backing chain. QEMU reads zeroes
+ * beyond the end of a file, so one that became shorter meanwhile would change
+ * the checksum unnoticed. Returns -EIO if one did since QEMU opened it.
+ */
+static int checksum_find_files(GArray *files)
+{
     BlockDriverState *bs = NULL;
 
     while ((bs = bdrv_next_node(bs))) {
+        LocalFile file;
         struct stat st;
+        int64_t opened;
 
-        if (bs->drv && !g_strcmp0(bs->drv->protocol_name, "file") &&
-            stat(bs->filename, &st) == 0 && S_ISREG(st.st_mode)) {
-            FileLength file = { g_strdup(bs->filename), st.st_size };
-
-            g_array_append_val(files, file);
+        if (!bs->drv || g_strcmp0(bs->drv->protocol_name, "file")) {
+            continue;
+        }
+        file.fd = qemu_open_old(bs->filename, O_PATH);
+        if (file.fd < 0) {
+            continue; /* as a descriptor that was passed */
+        }
+        if (fstat(file.fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+            qemu_close(file.fd);
+            continue;
+        }
+        file.filename = g_strdup(bs->filename);
+        file.length = st.st_size;
+        g_array_append_val(files, file);
+        opened = bdrv_getlength(bs); /* in whole sectors */
+        if (checksum_check_length(&file, opened - BDRV_SECTOR_SIZE + 1)) {
+            return -EIO;
         }
     }
-    return files;
+    return 0;
 }
 
-/* Returns 0, or -EIO after it reported a file that is shorter than before. */
 static int checksum_check_files(GArray *files)
 {
     for (guint i = 0; i < files->len; i++) {
-        FileLength *file = &g_array_index(files, FileLength, i);
-        struct stat st;
+        LocalFile *file = &g_array_index(files, LocalFile, i);
 
-        if (stat(file->filename, &st) == 0 && st.st_size < file->length) {
-            error_report("'%s' became shorter while it was read",
-                         file->filename);
+        if (checksum_check_length(file, file->length)) {
             return -EIO;
         }
     }
@@ -368,15 +410,33 @@ static int checksum_check_files(GArray *files)
 static void checksum_free_files(GArray *files)
 {
     for (guint i = 0; i < files->len; i++) {
-        g_free(g_array_index(files, FileLength, i).filename);
+        LocalFile *file = &g_array_index(files, LocalFile, i);
+
+        g_free(file->filename);
+        qemu_close(file->fd);
     }
     g_array_free(files, true);
+}
+
+/* Hash the disk, and find out whether its files are as they were. */
+static int checksum_run_and_check(Checksum *s)
+{
+    GArray *files = g_array_new(false, false, sizeof(LocalFile));
+    int ret = checksum_find_files(files);
+
+    if (ret == 0) {
+        ret = checksum_run(s);
+    }
+    if (ret == 0) {
+        ret = checksum_check_files(files);
+    }
+    checksum_free_files(files);
+    return ret;
 }
 
 static int checksum_image(Checksum *s, const char *digest,
                           unsigned char *md, unsigned int *md_len)
 {
-    GArray *files;
     int ret;
 
     s->size = blk_getlength(s->blk);
@@ -401,13 +461,8 @@ static int checksum_image(Checksum *s, const char *digest,
         }
         goto out;
     }
-    files = checksum_local_files();
-    qemu_progress_print(0, 100);
-    ret = checksum_run(s);
-    if (ret == 0) {
-        ret = checksum_check_files(files);
-    }
-    checksum_free_files(files);
+    checksum_progress(s, 0);
+    ret = checksum_run_and_check(s);
     if (ret == 0) {
         ret = -blkhash_root_final(s->root, s->size, md, md_len);
         if (ret < 0) {
@@ -415,12 +470,26 @@ static int checksum_image(Checksum *s, const char *digest,
         }
     }
     if (ret == 0 && s->size == 0) {
-        qemu_progress_print(100, 0); /* there was no chunk */
+        checksum_progress(s, 0); /* there was no chunk */
     }
 out:
     blkhash_root_free(s->root);
     blkhash_leaf_free(s->leaf);
     return ret;
+}
+
+/* A device or a pipe has no length, and QEMU waits for who writes the pipe. */
+static bool checksum_can_open(const char *filename)
+{
+    struct stat st;
+
+    if (!path_has_protocol(filename) && stat(filename, &st) == 0 &&
+        !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+        error_report("Could not open '%s': not a regular file or block device",
+                     filename);
+        return false;
+    }
+    return true;
 }
 
 static BlockBackend *checksum_open(const char *filename, const char *fmt,
@@ -494,6 +563,14 @@ static void checksum_print_json(Checksum *s, const char *digest,
     GString *str;
 
     qdict_put_str(dict, "filename", s->filename);
+    if (!g_utf8_validate(s->filename, -1, NULL)) {
+        g_autoptr(GString) hex = g_string_new(NULL);
+
+        for (const char *p = s->filename; *p; p++) {
+            g_string_append_printf(hex, "%02x", (unsigned char)*p);
+        }
+        qdict_put_str(dict, "filename-hex", hex->str);
+    }
     qdict_put_str(dict, "format", blk_bs(s->blk)->drv->format_name);
     qdict_put_int(dict, "virtual-size", s->size);
     qdict_put_str(dict, "construction", "blkhash");
@@ -607,7 +684,7 @@ int img_checksum(int argc, char **argv)
     g_autofree Checksum *s = g_new0(Checksum, 1);
     const char *fmt = NULL, *cache = "writeback", *snapshot = NULL;
     const char *digest = BLKHASH_DEFAULT_DIGEST;
-    bool image_opts = false, force_share = false, progress = false;
+    bool image_opts = false, force_share = false;
     bool json = false, writethrough;
     unsigned char md[BLKHASH_MAX_MD_SIZE];
     char sum[2 * BLKHASH_MAX_MD_SIZE + 1] = "";
@@ -646,7 +723,7 @@ int img_checksum(int argc, char **argv)
             force_share = true;
             break;
         case 'p':
-            progress = true;
+            s->progress = true;
             break;
         case OPTION_SERIAL:
             s->serial = true;
@@ -658,6 +735,9 @@ int img_checksum(int argc, char **argv)
             checksum_usage_error("missing argument for option '%s'",
                                  argv[optind - 1]);
         default:
+            if (optopt) {
+                checksum_usage_error("unrecognized option '-%c'", optopt);
+            }
             checksum_usage_error("unrecognized option '%s'", argv[optind - 1]);
         }
     }
@@ -674,13 +754,19 @@ int img_checksum(int argc, char **argv)
         return EXIT_FAILURE;
     }
 
-    qemu_progress_init(progress, 1.0);
+    s->shown = -1;
+    qemu_progress_init(false, 1.0);
+    if (!image_opts && !checksum_can_open(s->filename)) {
+        return EXIT_FAILURE;
+    }
     s->blk = checksum_open(s->filename, fmt, image_opts, force_share, flags,
                            writethrough);
     if (s->blk && checksum_load_snapshot(s->blk, snapshot)) {
         ret = checksum_image(s, digest, md, &md_len);
     }
-    qemu_progress_end();
+    if (ret == 0 && s->progress) {
+        fprintf(stderr, "\n");
+    }
     if (ret == 0) {
         for (unsigned int i = 0; i < md_len; i++) {
             snprintf(sum + 2 * i, 3, "%02x", md[i]);

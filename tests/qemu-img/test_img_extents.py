@@ -2,11 +2,12 @@
 """Borders between data, zeros and holes anywhere, and sizes of all kinds. A block of
 the checksum is 64 KiB, and a chunk that is read 1 MiB."""
 
+import os
 import random
 
 import pytest
 
-from img_checksum import converted, disksum_of, hashed, qemu_img
+from img_checksum import converted, disksum_of, hashed, qemu_img, refused
 from oracle import checksum, random_spec, write_image
 from qcow2_compare import bounded_memory, sparse_checksum
 from qcow2_qemu import create, fill
@@ -165,3 +166,26 @@ def test_large_hole_by_definition(tmp_path):
         qemu_img("create", "-q", "-f", "raw", raw, size)
         fill(raw, [(size - 70000, 1000, "A")], "raw")
         assert hashed("-f", "raw", raw) == sparse_checksum(raw)
+
+
+@pytest.mark.parametrize("kind, options", [("fifo", ["-f", "raw"]), ("fifo", []), ("zero", []),
+                                           ("directory", [])])
+def test_file_without_a_length(tmp_path, kind, options):
+    path = tmp_path / "disk"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "zero":
+        path = "/dev/zero"
+    else:
+        path.mkdir()
+    assert refused(*options, path) == \
+        f"Could not open '{path}': not a regular file or block device"
+
+
+@pytest.mark.parametrize("options", [[], ["--serial"]], ids=["", "serial"])
+def test_part_of_a_file_that_begins_within_a_sector(tmp_path, options):
+    """QEMU's extents are no whole sectors then, and it tells nothing of the last bytes.
+    (Its 'convert' loses 256 bytes after the hole.)"""
+    content = write_image(tmp_path / "disk", "1M:A 3M:- 1M:B")
+    image = f"driver=raw,offset=256,file.filename={tmp_path}/disk"
+    assert hashed(*options, "--image-opts", image) == checksum(content[256:] + bytes(256))

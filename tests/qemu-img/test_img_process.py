@@ -80,21 +80,21 @@ def chain(held, tmp_path):
         f"backing.file.server.path={held.uri.split('=')[1]}"
 
 
+# What the guest sees.
+CHAIN = (bytes(102400) + b"A" * 5000 + bytes(3 * MB) + b"B" * 71680).ljust(8 * MB, b"\0")
+
 OPTIONS = pytest.mark.parametrize("options", [[], ["--serial"]], ids=["", "serial"])
 
 
 @OPTIONS
 def test_file_that_does_not_change(held, chain, options):
     path, image = chain
-    content = bytearray(8 * MB)
-    content[102400:107400] = b"A" * 5000
-    content[107400 + 3 * MB:107400 + 3 * MB + 71680] = b"B" * 71680
     with Run(*options, "--image-opts", image) as run:
         held.wait_for_a_read()
         held.release()
         done = run.result()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{checksum(content)}  {image}\n"
+    assert done.stdout == f"{checksum(CHAIN)}  {image}\n"
 
 
 @OPTIONS
@@ -107,6 +107,32 @@ def test_file_that_shrinks(held, chain, options, cut):
         held.release()
         done = run.result()
     assert message_of(done) == f"'{path}' became shorter while it was read"
+
+
+@OPTIONS
+def test_removed_file_that_shrinks(held, chain, options):
+    """Its name is gone, and QEMU still reads it."""
+    path, image = chain
+    with Run(*options, "--image-opts", image) as run, open(path, "r+b") as f:
+        held.wait_for_a_read()
+        path.unlink()
+        f.truncate(65536)
+        held.release()
+        done = run.result()
+    assert message_of(done) == f"'{path}' became shorter while it was read"
+
+
+def test_replaced_file(held, chain, tmp_path):
+    """The name is that of a shorter file now; the one that is read is whole."""
+    path, image = chain
+    with Run("--image-opts", image) as run:
+        held.wait_for_a_read()
+        (tmp_path / "other").write_bytes(b"short")
+        os.rename(tmp_path / "other", path)
+        held.release()
+        done = run.result()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{checksum(CHAIN)}  {image}\n"
 
 
 def test_file_that_grows(held, chain):

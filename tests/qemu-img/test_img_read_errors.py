@@ -9,7 +9,7 @@ import pytest
 
 from img_checksum import disksum_of, hashed, qemu_img, refused, run
 from oracle import checksum, write_image
-from qcow2_qemu import fill
+from qcow2_qemu import fill, parse
 
 MB = 1 << 20
 CHUNK = MB
@@ -203,3 +203,20 @@ def test_server_that_goes(tmp_path, servers, options):
 def test_image_that_is_not_there(tmp_path):
     for name in "nothing", tmp_path, f"nbd+unix:///?socket={tmp_path}/nothing":
         assert refused(name, cwd=tmp_path).startswith(f"Could not open '{name}': ")
+
+
+@BOTH
+def test_read_error_before_one_of_block_status(tmp_path, options):
+    """In one chunk: what is before the extent of which the status is unknown is read."""
+    base, top = tmp_path / "base", tmp_path / "top.qcow2"
+    write_image(base, "16M:A")
+    qemu_img("create", "-q", "-f", "qcow2", top, "16M")
+    fill(top, parse("192k:- 64k:B " * 4))
+    image = f"driver=qcow2,file.filename={top}," + ",".join(
+        f"backing.{word}" for word in blkdebug(
+            base, {"event": "none", "iotype": "read", "sector": 0},
+            {"event": "none", "iotype": "block-status", "sector": 1024}).split(","))
+    assert refused(*options, "--image-opts", image) == message("reading", 0, image)
+    no_read_error = image.replace("iotype=read", "iotype=write")
+    assert refused(*options, "--image-opts", no_read_error) == \
+        message("getting block status", 512 << 10, no_read_error)
