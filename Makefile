@@ -58,6 +58,14 @@ check-qemu-img: qemu-img ## run its tests
 	DISKSUM_BUILD=$$PWD/$(BUILD) DISKSUM_QEMU_SOURCE=$$PWD/build-qemu/source \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n3 tests/qemu-img
 
+check-cluster: ## test Slurm job arrays, Kubernetes Jobs and MPI
+	scripts/install-packages build test cluster
+	test -e build-cluster/build.ninja || \
+	    meson setup build-cluster -Dtests=true -Dmpi=enabled -Dwerror=true
+	ninja -C build-cluster
+	DISKSUM_BUILD=$$PWD/build-cluster \
+	    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n2 tests/cluster
+
 SECONDS ?= 60
 fuzz: ## fuzz each target for SECONDS (60)
 	scripts/install-packages build test fuzz
@@ -70,4 +78,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img fuzz deb clean
+.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster fuzz deb clean
