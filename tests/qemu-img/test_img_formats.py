@@ -39,7 +39,8 @@ ELSEWHERE = {"luks", "file"}
 def supported():
     text = subprocess.run([QEMU_IMG, "--help"], stdout=subprocess.PIPE, text=True,
                           check=True).stdout
-    return re.search(r"^Supported formats: (.*)", text, re.M)[1].split()
+    # On one line, or on several that are indented.
+    return re.search(r"^Supported.*formats:((?: .*\n|\n )+)", text, re.M)[1].split()
 
 
 def need(form):
