@@ -195,6 +195,8 @@ int vmdk_open(struct layer *layer, const struct layer_options *options,
 
         if (e->codec != CODEC_NONE && e->grain_size > layer->largest_cluster)
             layer->largest_cluster = e->grain_size;
+        if (e->gt_entries * e->grain_size > layer->table_span)
+            layer->table_span = e->gt_entries * e->grain_size;
     }
     return 0;
 }

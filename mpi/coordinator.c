@@ -10,6 +10,7 @@
 #include "mpi/large-images.h"
 #include "mpi/pace.h"
 #include "mpi/protocol.h"
+#include "mpi/report.h"
 #include "mpi/results.h"
 #include "mpi/disk-progress.h"
 #include "mpi/survey.h"
@@ -52,6 +53,8 @@ struct coordinator {
     unsigned disk_count;
     uint64_t max_slice, min_slice; /* bytes */
     size_t window;
+    uint64_t slices; /* that were handed out */
+    double cpu_before;
     struct results *results;
     struct disk_progress progress;
 };
@@ -91,6 +94,7 @@ struct coordinator *coordinator_new(const struct options *o,
         .count = count,
         .md_size = md_size,
         .ranks = comm_size(),
+        .cpu_before = report_cpu_seconds(),
     };
     c->paces = calloc(c->ranks, sizeof(*c->paces));
     if (!c->paces)
@@ -176,14 +180,14 @@ static uint64_t slice_size(const struct coordinator *c, int rank)
 
 static bool has_window(const struct coordinator *c)
 {
-    size_t digests = 0;
+    size_t room = 0;
 
     for (const struct disk *d = c->disks; d; d = d->next)
-        digests += d->digests;
-    return digests < c->window;
+        room += d->room;
+    return room < c->window;
 }
 
-static bool give_slice(const struct coordinator *c, struct disk *d, int rank,
+static bool give_slice(struct coordinator *c, struct disk *d, int rank,
                        uint64_t *size)
 {
     struct wire w = { .data = NULL };
@@ -202,6 +206,7 @@ static bool give_slice(const struct coordinator *c, struct disk *d, int rank,
     wire_put_number(&w, piece.first_block);
     wire_put_number(&w, piece.blocks);
     wire_send(&w, rank);
+    c->slices++;
     return true;
 }
 
@@ -390,6 +395,8 @@ uint64_t coordinator_end(struct coordinator *c)
         wire_send(&w, i);
     }
     progress_finish();
+    if (c->o->verbose && c->o->list.verbosity != VERBOSITY_QUIET)
+        report_job(c->slices, c->cpu_before);
     survey_free(&c->survey);
     large_images_free(&c->waiting);
     results_free(c->results);

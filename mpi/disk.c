@@ -15,6 +15,9 @@
 #include "mpi/open-images.h"
 #include "mpi/result.h"
 
+/* What it takes to hold a piece, beside its digests. */
+#define PIECE_ROOM 256
+
 /* --- begin -------------------------------------------------------------- */
 
 static int make_root(struct disk *d, struct error *error)
@@ -162,8 +165,8 @@ bool disk_next_slice(struct disk *d, uint64_t data, struct piece *piece,
         }
         p = add_piece(d, number);
         p->blocks = piece->blocks;
-        p->room = piece->digests * d->md_size;
-        d->digests += p->room;
+        p->room = PIECE_ROOM + piece->digests * d->md_size;
+        d->room += p->room;
         d->out++;
         return true;
     }
@@ -190,9 +193,9 @@ void disk_take(struct disk *d, uint64_t number, unsigned char *data,
     add_counts(&d->c.result.counts, &message);
     p->state = PIECE_DONE;
     p->runs = (struct runs){ .rest = message, .md_size = d->md_size };
-    d->digests -= p->room;
-    p->room = message.len;
-    d->digests += p->room;
+    d->room -= p->room;
+    p->room = PIECE_ROOM + message.len;
+    d->room += p->room;
     if (!error)
         return;
     p->state = PIECE_FAILED;
@@ -207,7 +210,7 @@ void disk_take(struct disk *d, uint64_t number, unsigned char *data,
 
 static void remove_first(struct disk *d)
 {
-    d->digests -= pieces_first(&d->pieces)->room;
+    d->room -= pieces_first(&d->pieces)->room;
     pieces_remove_first(&d->pieces);
 }
 

@@ -25,7 +25,7 @@ struct disk {
     bool cut_failed;   /* the last piece is that of the error */
     bool over;         /* all is committed, or an error is the next piece */
     uint64_t out;      /* slices that a rank has */
-    size_t digests;    /* bytes that the pieces hold, or will */
+    size_t room;       /* bytes of memory that the pieces take, or will */
     uint64_t done;     /* blocks that are committed */
     uint64_t unread;   /* the part of them that rank 0 knew */
     struct sink *root; /* the first sink, */

@@ -170,8 +170,9 @@ static int run_rank(int argc, char **argv)
     if (first && status < 0)
         status = begin(&job, &o);
     if (comm_share(status) < 0) {
-        if (!first)
-            parse(&o, argc, argv);
+        /* What it needs may not be there: a digest, a certificate. */
+        if (!first && parse(&o, argc, argv) >= 0)
+            comm_abort();
         status = run(&o, &job);
         if (!first)
             options_free(&o);

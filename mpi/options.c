@@ -52,6 +52,8 @@ bool mpi_options_verify(const struct options *o)
         wrong = "the --null option requires --files-from";
     else if (o->engine.hash_count > 1)
         wrong = "there can be only one digest";
+    else if (o->progress.to_fd)
+        wrong = "the --progress option takes no descriptor: mpirun passes none";
     else if (is_null_digest(o->engine.hashes[0].digest))
         wrong = "the digest null computes nothing";
     if (wrong)

@@ -6,7 +6,7 @@
 #ifndef MPI_PIECES_H
 #define MPI_PIECES_H
 
-#include "mpi/runs.h"
+#include "mpi/digest-runs.h"
 
 enum piece_state {
     PIECE_HOLE,   /* runs.count blocks of zeros are left of it */

@@ -11,7 +11,7 @@
  *
  *   OPENED   image, error
  *   DIGESTS  image, slice, error, whether the image changed, the counts of the
- *            engine, and all the rest are runs (runs.h)
+ *            engine, and all the rest are runs (digest-runs.h)
  *   RESULTS  first image, count, how many of these are done, and for each of
  *            them: its state, its size, text
  *

@@ -6,7 +6,7 @@
 #include "cli/run.h"
 #include "mpi/comm.h"
 #include "mpi/protocol.h"
-#include "mpi/runs.h"
+#include "mpi/digest-runs.h"
 
 struct slice {
     const struct options *o;

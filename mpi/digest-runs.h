@@ -4,8 +4,8 @@
  * which are a number, and of digests. A rank collects them, and rank 0 gives
  * them to the sinks of the disk.
  */
-#ifndef MPI_RUNS_H
-#define MPI_RUNS_H
+#ifndef MPI_DIGEST_RUNS_H
+#define MPI_DIGEST_RUNS_H
 
 #include "list/sink.h"
 #include "mpi/wire.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "mpi/runs.h"
+#include "mpi/digest-runs.h"
 
 #include <string.h>
 
