@@ -5,9 +5,6 @@
 
 #include "common/bytes.h"
 
-/* See root_sink_new(). */
-#define MAX_ZEROS (256 * 1024)
-
 /* --- write -------------------------------------------------------------- */
 
 /* A run is a number, twice its blocks and 1 if it has digests, and these. */

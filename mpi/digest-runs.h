@@ -25,6 +25,9 @@ struct runs_sink {
 void runs_sink_init(struct runs_sink *s, struct wire *wire, size_t md_size,
                     const char *name);
 
+/* So many blocks of zeros take a root some milliseconds: root_sink_new(). */
+#define MAX_ZEROS (256 * 1024)
+
 /* Runs that are read. */
 struct runs {
     struct wire_rest rest;

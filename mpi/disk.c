@@ -61,6 +61,7 @@ static int begin(struct disk *d, struct error *error)
         err = identity_write(&open, &d->identity, &len, error);
     if (!err)
         cut_init(&d->cut, d->c.input.image, d->o->engine.hashes[0].block_size);
+    d->resuming = d->c.input.known;
     return err;
 }
 
@@ -150,7 +151,7 @@ uint64_t disk_left(const struct disk *d)
 bool disk_next_slice(struct disk *d, uint64_t data, struct piece *piece,
                      uint64_t *number)
 {
-    while (disk_has_more(d)) {
+    while (disk_has_more(d) && !d->resuming) {
         struct error error = ERROR_INIT;
         struct held_piece *p;
 
@@ -214,6 +215,49 @@ static void remove_first(struct disk *d)
     pieces_remove_first(&d->pieces);
 }
 
+static int give_known(struct disk *d, const struct known_run *run)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < d->sink_count; i++) {
+        struct sink *s = d->sinks[i];
+
+        err = run->kind == KNOWN_ZERO
+                  ? s->zero(s, run->blocks, &d->c.error)
+                  : s->digests(s, run->mds, run->blocks, &d->c.error);
+    }
+    return err;
+}
+
+/* Give the sinks what a list that was interrupted has, and cut the rest. A
+ * short block at the end is not a block of zeros. */
+static void commit_known(struct disk *d)
+{
+    uint64_t size = d->c.input.image->size, start = d->cut.offset;
+    uint64_t whole = (size - start) / d->cut.block_size;
+    struct known_run run = { .kind = KNOWN_NOT };
+
+    if (start < size && known_next(d->c.input.known, d->done,
+                                   whole > MAX_ZEROS ? MAX_ZEROS
+                                   : whole           ? whole
+                                                     : 1,
+                                   &run, &d->c.error)) {
+        d->over = true;
+        return;
+    }
+    d->resuming =
+        run.kind == KNOWN_DIGESTS || (run.kind == KNOWN_ZERO && whole > 0);
+    if (!d->resuming)
+        return;
+    d->over = give_known(d, &run) != 0;
+    d->done += run.blocks;
+    d->unread += run.blocks;
+    d->cut.offset = d->done * d->cut.block_size;
+    if (d->cut.offset > size)
+        d->cut.offset = size;
+    d->c.result.counts.known += d->cut.offset - start;
+}
+
 /* The first piece failed, and all before it is committed: that is the error. */
 static void fail(struct disk *d, struct held_piece *p)
 {
@@ -245,6 +289,10 @@ bool disk_commit(struct disk *d)
 
     if (d->over || d->awaited > 0 || (p && p->state == PIECE_OUT))
         return false;
+    if (d->resuming) {
+        commit_known(d);
+        return true;
+    }
     if (!p) {
         d->over = !disk_has_more(d);
         return d->over;
@@ -274,6 +322,8 @@ static int finish(struct disk *d, struct error *error)
     int err = image_check_unchanged(d->c.input.image, error);
 
     r->changed = err != 0;
+    if (!err && d->c.input.known)
+        err = known_end(d->c.input.known, error);
     for (size_t i = 0; !err && i < d->sink_count; i++)
         err = d->sinks[i]->end(d->sinks[i], &end, error);
     if (!err && d->list)
@@ -296,6 +346,12 @@ static void take_error(struct disk *d)
         error_set(&d->c.error, EIO, "%s", d->error);
 }
 
+/* Whether digests were taken that are not those of the image, or may not be. */
+static bool is_worthless(const struct checksum *c)
+{
+    return c->result.changed || (c->input.known && c->input.known->failed);
+}
+
 void disk_end(struct disk *d, char **text, char **error)
 {
     struct checksum *c = &d->c;
@@ -307,7 +363,7 @@ void disk_end(struct disk *d, char **text, char **error)
         finish(d, &c->error);
     if (c->error.code && !d->error)
         d->error = host_error(&c->error);
-    if (c->result.changed && d->list)
+    if (d->list && is_worthless(c))
         list_write_discard(d->list);
     input_warn(d->o, c->input.image, d->warned);
     c->seconds = clock_seconds() - d->start;

@@ -21,6 +21,7 @@ struct disk {
     size_t warned; /* warnings that were printed */
     char *identity;
     struct cut cut;
+    bool resuming; /* its list may know the next blocks */
     struct pieces pieces;
     bool cut_failed;   /* the last piece is that of the error */
     bool over;         /* all is committed, or an error is the next piece */

@@ -17,9 +17,8 @@ static const struct option_group *const groups[] = {
 /* Options of disksum that are about lists that exist, about what several ranks
  * cannot share, or about what one process does. */
 static const char *const others[] = {
-    "plain",        "expect",     "resume", "base",  "base-image",
-    "bitmap",       "changes",    "shard",  "merge", "show",
-    "long-options", "queue-size", "cache",
+    "plain", "expect", "base", "base-image",   "bitmap",     "changes",
+    "shard", "merge",  "show", "long-options", "queue-size", "cache",
 };
 
 static bool takes(const struct option_info *info)

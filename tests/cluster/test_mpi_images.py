@@ -102,15 +102,69 @@ def test_list(tmp_path, ranks, spec):
     assert not (tmp_path / "ours.part").exists()
 
 
-def test_list_of_a_disk_that_fails(tmp_path):
-    """It does not get its name. What is there of it can be resumed."""
-    content = write_image(tmp_path / "disk", "40M:A")
-    env = {"READ_ERROR_OFFSET": "39000000", "LD_PRELOAD": f"{BUILD}/tests/read-error.so"}
-    fails(2, "-t1", "--write-list=list", "disk", cwd=tmp_path,
-          mpirun=[word for name, value in env.items() for word in ("-x", f"{name}={value}")])
+# With small blocks, so that the list has a check after every 8 MiB of data.
+SMALL = ["-d", "sha512", "--block-size=512"]
+
+
+@pytest.fixture
+def interrupted(tmp_path):
+    """A disk of 40 MiB and a little, whose list was begun by a job that failed: its bad
+    sector is at this offset."""
+    def make(offset):
+        content = write_image(tmp_path / "disk", "9M:A 3M:0 28M:B 77:C")
+        env = {"READ_ERROR_OFFSET": offset, "LD_PRELOAD": f"{BUILD}/tests/read-error.so"}
+        fails(2, "-t1", *SMALL, "--write-list=list", "disk", cwd=tmp_path,
+              mpirun=[word for name, value in env.items()
+                      for word in ("-x", f"{name}={value}")])
+        assert not (tmp_path / "list").exists()
+        assert (tmp_path / "list.part").exists()
+        return checksum(content, 512, "sha512")
+    return make
+
+
+@pytest.mark.parametrize("offset", [20000000, 39000000, 41000000])
+def test_resume(tmp_path, interrupted, offset):
+    """By another job. What the list has is not read again."""
+    expected = interrupted(offset)
+    done = job(3, "-t1", *SMALL, "--json", "--write-list=list", "--resume", "disk", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert found["checksum"] == expected
+    assert offset - found["known"] < 20 << 20
+    assert found["read"] == (40 << 20) + 77 - found["known"]
+    disksum(*SMALL, "--write-list=theirs", "disk", cwd=tmp_path)
+    assert (tmp_path / "list").read_bytes() == (tmp_path / "theirs").read_bytes()
+
+
+def test_resume_by_one_process(tmp_path, interrupted):
+    expected = interrupted(39000000)
+    assert disksum(*SMALL, "--write-list=list", "--resume", "disk", cwd=tmp_path) == \
+        f"{expected}  disk\n"
+
+
+def test_resume_from_the_end(tmp_path):
+    """All of it is there but its name."""
+    content = write_image(tmp_path / "disk", "3M:A 77:B")
+    disksum("--write-list=list", "disk", cwd=tmp_path)
+    os.rename(tmp_path / "list", tmp_path / "list.part")
+    done = job(2, "--json", "--write-list=list", "--resume", "disk", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert (found["checksum"], found["read"]) == (checksum(content), 0)
+    assert (tmp_path / "list").exists()
+
+
+def test_resume_of_another_state(tmp_path, interrupted):
+    interrupted(39000000)
+    with open(tmp_path / "disk", "r+b") as f:
+        f.write(b"x")
+    line = fails(2, *SMALL, "--write-list=list", "--resume", "disk", cwd=tmp_path)
+    assert line.startswith("list.part: the list is of another image: ")
     assert not (tmp_path / "list").exists()
-    assert disksum("--write-list=list", "--resume", "disk", cwd=tmp_path) == \
-        f"{checksum(content)}  disk\n"
+
+
+def test_resume_nothing(tmp_path):
+    write_image(tmp_path / "disk", "1M:A")
+    assert job(2, "--write-list=list", "--resume", "disk", cwd=tmp_path).stdout == \
+        disksum("disk", cwd=tmp_path)
 
 
 def test_list_of_another_run(tmp_path):
@@ -138,13 +192,12 @@ def test_list_on_standard_output(tmp_path):
 @pytest.mark.parametrize("words, message", [
     ([], "no image was given"),
     (["--check", "disk"], "unrecognized option '--check'"),
-    (["--resume", "disk"], "unrecognized option '--resume'"),
+    (["--resume", "disk"], "the --resume option requires --write-list"),
     (["--shard=1/2", "disk"], "unrecognized option '--shard=1/2'"),
     (["--plain=sha256", "disk"], "unrecognized option '--plain=sha256'"),
     (["-d", "sha1", "-d", "md5", "disk"], "there can be only one digest"),
     (["-d", "null", "disk"], "the digest null computes nothing"),
-    (["-p1", "disk"], "option '-p' doesn't allow an argument; use --progress=FD"),
-    (["--progress=1", "disk"],
+    (["--progress=2", "disk"],
      "the --progress option takes no descriptor: mpirun passes none"),
     (["--null", "disk"], "the --null option requires --files-from"),
     (["--", "[", "nbdkit", "null", "]"],

@@ -116,15 +116,15 @@ static void test_any_disk(void **state)
 {
     static const uint64_t block_sizes[] = { 512, 3 * 512, 64 * KiB, 16 * MiB };
     static const uint64_t units[] = { 512, 4 * KiB, 100 * KiB, 40 * MiB };
-    static const uint64_t datas[] = { 1, 64 * KiB, 8 * MiB };
-    struct disk d;
+    static const uint64_t limits[] = { 1, 64 * KiB, 8 * MiB };
+    struct disk d = { .holes = { false } };
 
     (void)state;
     for (unsigned n = 0; n < 200; n++) {
         uint64_t block_size =
             block_sizes[random_number() % ARRAY_SIZE(block_sizes)];
         uint64_t unit = units[random_number() % ARRAY_SIZE(units)];
-        uint64_t data = datas[random_number() % ARRAY_SIZE(datas)];
+        uint64_t data = limits[random_number() % ARRAY_SIZE(limits)];
         unsigned count = random_number() % 100 + 1,
                  run = random_number() % 8 + 1;
 
@@ -175,7 +175,7 @@ static void test_tables(void **state)
 /* The map of a part is not looked at for long. */
 static void test_many_extents(void **state)
 {
-    struct disk d;
+    struct disk d = { .holes = { false } };
     struct cut c;
 
     (void)state;
