@@ -53,8 +53,10 @@ static int open_parts(struct merge *m, char **names, int count,
 {
     m->inputs = calloc(count, sizeof(*m->inputs));
     m->parts = calloc(count, sizeof(*m->parts));
-    if (!m->inputs || !m->parts)
-        return error_no_memory(error, names[0]);
+    if (!m->inputs || !m->parts) {
+        error_no_memory(error, names[0]);
+        return ENOMEM; /* the analyzer does not see which value that gives */
+    }
     for (int i = 0; i < count; i++) {
         struct list_input *input = &m->inputs[m->count];
         struct error fault = ERROR_INIT;
