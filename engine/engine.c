@@ -80,21 +80,24 @@ bool engine_hashes_holes(const struct engine_options *options)
 static int make_hashes(struct engine *e, const struct engine_options *o,
                        const struct engine_input *input)
 {
-    bool is_part =
-        e->image && !image_source_is_whole(input, hashes_block_size(o));
+    if (!e->other) {
+        bool is_part =
+            e->image && !image_source_is_whole(input, hashes_block_size(o));
 
-    if (!e->other)
         return hashes_init(&e->hashes, o, input, is_part, e->sizes.slot_blocks);
+    }
     difference_sink_init(&e->differences, input->differences);
     e->difference_sink = &e->differences.sink;
-    hashes_init_pair(&e->hashes, &e->difference_sink, e->sizes.slot_blocks);
+    hashes_init_pair(&e->hashes,
+                     input->sink_count ? input->sinks : &e->difference_sink,
+                     e->sizes.slot_blocks);
     return 0;
 }
 
 static int make_source(struct engine *e, const struct engine_input *input)
 {
     if (e->other)
-        return pair_source_new(e->image, e->other, &e->source);
+        return pair_source_new(input, &e->source);
     if (e->image)
         return image_source_new(input, &e->hashes, e->sizes.known_blocks,
                                 &e->source);

@@ -109,16 +109,18 @@ struct engine_input {
      * calls it when it plans; engine_finish() calls end(). */
     struct known *known;
 
-    /* An image and one hash of blocks: only this part of it, up to the end of
-     * the disk at most. If that is not all of it, there is no checksum.
-     * Otherwise, these are 0. */
+    /* An image and one hash of blocks, or two images: only this part of it, up
+     * to the end of the disk at most. If that is not all of it, there is no
+     * checksum. Otherwise, these are 0. */
     bool is_part;
     uint64_t first_block, blocks;
 
     /* Instead of hashing, compare the image with this one, up to the end of the
-     * shorter one. NULL: hash it. */
+     * shorter one. Blocks are sectors then. NULL: hash it. */
     struct image *other;
-    struct differences *differences; /* take what is found */
+    struct differences *differences; /* take what is found; NULL: the only sink
+                                      * takes an enum difference_kind for each
+                                      * sector instead of a digest */
 };
 
 /* Make an engine for one input. What the input and the options point to must

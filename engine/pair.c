@@ -19,6 +19,7 @@
 struct pair_source {
     struct source source;
     struct cursor cursors[2]; /* at the same offset */
+    uint64_t end;             /* of what is compared */
 };
 
 static uint64_t min(uint64_t a, uint64_t b)
@@ -30,11 +31,10 @@ static uint64_t min(uint64_t a, uint64_t b)
 static int current_extents(struct pair_source *s, struct extent extents[2],
                            struct error *error)
 {
-    uint64_t length = s->source.size - s->cursors[0].offset;
+    uint64_t length = s->end - s->cursors[0].offset;
 
     for (int i = 0; i < 2; i++) {
-        int err =
-            cursor_extent(&s->cursors[i], s->source.size, &extents[i], error);
+        int err = cursor_extent(&s->cursors[i], s->end, &extents[i], error);
 
         if (err)
             return err;
@@ -136,7 +136,7 @@ static bool is_full(const struct pair_source *s, const struct slot *slot,
 static int fill(struct pair_source *s, struct slot *slot, struct job *job,
                 struct error *error)
 {
-    while (s->cursors[0].offset < s->source.size) {
+    while (s->cursors[0].offset < s->end) {
         struct extent extents[2];
         bool at_edge = job->len % SECTOR_SIZE == 0;
         int err = current_extents(s, extents, error);
@@ -165,7 +165,7 @@ static int pair_next(struct source *source, struct slot *slot, struct job *job,
     err = fill(s, slot, job, error);
     slot->length = s->cursors[0].offset - start;
     /* An empty slot is the end. */
-    assert(err || slot->length > 0 || start == s->source.size);
+    assert(err || slot->length > 0 || start == s->end);
     return err;
 }
 
@@ -174,22 +174,30 @@ static void pair_free(struct source *source)
     free(source);
 }
 
-int pair_source_new(struct image *a, struct image *b, struct source **source)
+int pair_source_new(const struct engine_input *input, struct source **source)
 {
+    struct image *a = input->image, *b = input->other;
     struct pair_source *s = calloc(1, sizeof(*s));
+    uint64_t start = 0;
 
     if (!s)
         return ENOMEM;
+    s->end = min(a->size, b->size);
+    if (input->is_part) {
+        start = min(input->first_block * SECTOR_SIZE, s->end);
+        s->end = min(start + input->blocks * SECTOR_SIZE, s->end);
+    }
     s->source = (struct source){
         .next = pair_next,
         .free = pair_free,
         .name = a->name,
         .second_name = b->name,
         .block_size = SECTOR_SIZE,
-        .size = min(a->size, b->size),
+        .size = s->end - start,
     };
     s->cursors[0].image = a;
     s->cursors[1].image = b;
+    s->cursors[0].offset = s->cursors[1].offset = start;
     *source = &s->source;
     return 0;
 }

@@ -39,7 +39,7 @@ bool image_source_is_whole(const struct engine_input *input, size_t block_size);
 int image_source_new(const struct engine_input *input,
                      const struct hashes *hashes, size_t known_room,
                      struct source **source);
-int pair_source_new(struct image *a, struct image *b, struct source **source);
+int pair_source_new(const struct engine_input *input, struct source **source);
 int pipe_source_new(const struct engine_input *input, size_t block_size,
                     struct source **source);
 

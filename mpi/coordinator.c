@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/diff.h"
 #include "common/clock.h"
 #include "common/units.h"
 #include "mpi/disk.h"
@@ -55,6 +56,7 @@ struct coordinator {
     size_t window;
     uint64_t slices; /* that were handed out */
     double cpu_before;
+    bool differs; /* from the disk with which it is compared */
     struct results *results;
     struct disk_progress progress;
 };
@@ -62,7 +64,8 @@ struct coordinator {
 static void choose_sizes(struct coordinator *c)
 {
     const struct engine_options *e = &c->o->engine;
-    uint64_t block_size = e->hashes[0].block_size;
+    uint64_t block_size =
+        c->o->digest_list.diff ? SECTOR_SIZE : e->hashes[0].block_size;
     uint64_t room;
 
     c->window = (size_t)c->ranks * WINDOW_OF_RANK;
@@ -117,9 +120,7 @@ static void tell_to_open(struct disk *d, int rank, bool answer)
     wire_put_number(&w, MESSAGE_OPEN);
     wire_put_number(&w, d->index);
     wire_put_number(&w, answer);
-    wire_put_text(&w, d->c.name);
-    wire_put_text(&w, d->identity);
-    wire_put_text(&w, comm_host());
+    disk_describe(d, &w);
     wire_send(&w, rank);
     d->known[rank] = true;
     d->awaited += answer;
@@ -139,8 +140,8 @@ static void open_next(struct coordinator *c)
 {
     uint64_t index = large_images_take(&c->waiting);
     struct disk **last = &c->disks;
-    struct disk *d =
-        disk_begin(c->o, c->list, index, c->names[index], c->ranks, c->md_size);
+    struct disk *d = disk_begin(c->o, c->list, index, &c->names[index],
+                                c->ranks, c->md_size);
 
     if (!d)
         comm_out_of_memory();
@@ -337,7 +338,8 @@ static void end_disk(struct coordinator *c, struct disk *d)
     char *text, *error;
 
     tell_to_close(d, c->ranks);
-    disk_end(d, &text, &error);
+    if (disk_end(d, &text, &error))
+        c->differs = true;
     disk_progress_end(&c->progress, index, !error);
     results_add(c->results, index, text, error);
     c->disk_count--;
@@ -384,9 +386,16 @@ bool coordinator_is_done(const struct coordinator *c)
     return results_next(c->results) == c->count;
 }
 
-uint64_t coordinator_end(struct coordinator *c)
+static int exit_status(const struct coordinator *c)
 {
-    uint64_t failed = results_failed(c->results);
+    if (results_failed(c->results))
+        return c->o->digest_list.diff ? EXIT_TROUBLE : EXIT_FAILURE;
+    return c->differs ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int coordinator_end(struct coordinator *c)
+{
+    int status = exit_status(c);
 
     for (int i = 0; i < c->ranks; i++) {
         struct wire w = { .data = NULL };
@@ -402,5 +411,5 @@ uint64_t coordinator_end(struct coordinator *c)
     results_free(c->results);
     free(c->paces);
     free(c);
-    return failed;
+    return status;
 }

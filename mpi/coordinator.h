@@ -12,8 +12,8 @@
 
 struct coordinator;
 
-/* The images are those of the names. list: where the digests of the only image
- * go, or NULL. */
+/* The images are those of the names; with --diff, there is one pair. list:
+ * where the digests of the only image go, or NULL. */
 struct coordinator *coordinator_new(const struct options *o,
                                     struct list_write *list, char **names,
                                     uint64_t count, size_t md_size);
@@ -28,7 +28,7 @@ bool coordinator_step(struct coordinator *c, bool may_open);
 /* Whether all images are printed. */
 bool coordinator_is_done(const struct coordinator *c);
 
-/* Tell all ranks to stop. Returns how many images have failed. */
-uint64_t coordinator_end(struct coordinator *c);
+/* Tell all ranks to stop. Returns the exit status. */
+int coordinator_end(struct coordinator *c);
 
 #endif

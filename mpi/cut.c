@@ -12,20 +12,28 @@
  * for long. */
 #define MAX_EXTENTS 4096
 
-void cut_init(struct cut *c, struct image *image, uint64_t block_size)
+void cut_init(struct cut *c, struct image *image, struct image *other,
+              uint64_t block_size)
 {
-    *c = (struct cut){ .image = image, .block_size = block_size };
+    *c = (struct cut){
+        .image = image,
+        .other = other,
+        .size = image->size,
+        .block_size = block_size,
+    };
+    if (other && other->size < c->size)
+        c->size = other->size;
 }
 
 bool cut_is_at_end(const struct cut *c)
 {
-    return c->offset == c->image->size;
+    return c->offset == c->size;
 }
 
 uint64_t cut_left(const struct cut *c)
 {
-    uint64_t size = c->image->size - c->offset;
-    uint64_t allocated = image_allocated(c->image);
+    uint64_t size = c->size - c->offset;
+    uint64_t allocated = c->other ? 0 : image_allocated(c->image);
     uint64_t left = allocated > c->data ? allocated - c->data : 0;
 
     return allocated && left < size ? left : size;
@@ -69,24 +77,43 @@ static void end_slice(struct cut *c, uint64_t end, uint64_t data,
     uint64_t digests = data / c->block_size + 2 * (uint64_t)extents;
 
     end = round_up(end, c->block_size);
-    if (end > c->image->size)
-        end = c->image->size;
+    if (end > c->size)
+        end = c->size;
     c->data += data;
     end_piece(c, end, piece);
     piece->digests = digests < piece->blocks ? digests : piece->blocks;
 }
 
+/* Map a range. Of two images, a hole is what is zeros in both. */
+static int map(const struct cut *c, uint64_t offset, struct extent *e,
+               struct error *error)
+{
+    int err = image_map(c->image, offset, c->size - offset, e, error);
+    struct extent other;
+
+    if (err || !c->other)
+        return err;
+    err = image_map(c->other, offset, e->length, &other, error);
+    if (err)
+        return err;
+    if (other.length < e->length)
+        e->length = other.length;
+    if (e->kind == EXTENT_ZERO)
+        e->kind = other.kind;
+    return 0;
+}
+
 int cut_next(struct cut *c, uint64_t max_data, struct piece *piece,
              struct error *error)
 {
-    uint64_t end = c->offset, size = c->image->size, data = 0;
+    uint64_t end = c->offset, data = 0;
     unsigned extents = 0;
 
     *piece = (struct piece){ .hole = false };
-    while (end < size && data < max_data && extents < MAX_EXTENTS) {
+    while (end < c->size && data < max_data && extents < MAX_EXTENTS) {
         uint64_t first, last;
         struct extent e;
-        int err = image_map(c->image, end, size - end, &e, error);
+        int err = map(c, end, &e, error);
 
         if (err)
             return err;

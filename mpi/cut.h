@@ -13,6 +13,8 @@
 
 struct cut {
     struct image *image;
+    struct image *other; /* compared with it; NULL: it is hashed */
+    uint64_t size;       /* of the disk, or of the smaller one */
     uint64_t block_size;
     uint64_t offset; /* where the next piece begins */
     uint64_t data;   /* bytes of the slices so far that are not in a hole */
@@ -20,11 +22,13 @@ struct cut {
 
 struct piece {
     uint64_t first_block, blocks;
-    bool hole;        /* whole blocks of zeros */
+    bool hole;        /* whole blocks of zeros, on both disks */
     uint64_t digests; /* a slice: the most that it may have */
 };
 
-void cut_init(struct cut *c, struct image *image, uint64_t block_size);
+/* other: the image with which it is compared, or NULL. */
+void cut_init(struct cut *c, struct image *image, struct image *other,
+              uint64_t block_size);
 
 bool cut_is_at_end(const struct cut *c);
 

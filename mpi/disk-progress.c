@@ -7,7 +7,7 @@
 /* The last block may be short. */
 static void get(const struct disk *d, struct engine_progress *done)
 {
-    uint64_t size = d->c.input.image->size;
+    uint64_t size = d->cut.size;
     uint64_t bytes = d->done * d->cut.block_size;
 
     *done = (struct engine_progress){
@@ -26,7 +26,8 @@ void disk_progress_show(struct disk_progress *p, const struct options *o,
         return;
     get(d, &p->done);
     if (!p->shown || p->index != d->index) {
-        progress_begin(d->c.name, image_allocated(d->c.input.image),
+        progress_begin(d->c.name,
+                       d->is_compared ? 0 : image_allocated(d->c.input.image),
                        &o->progress);
         p->shown = true;
         p->index = d->index;

@@ -42,32 +42,69 @@ static int begin_list(struct disk *d, struct error *error)
     return err;
 }
 
-static int begin(struct disk *d, struct error *error)
+static int begin_hash(struct disk *d, struct error *error)
 {
-    const struct identity_of of = { .name = d->c.name,
-                                    .options = &d->o->image };
-    struct identity_of open = of;
-    size_t len;
     int err = input_open(d->o, d->c.name, &d->c.input, error);
 
     if (err)
         return err;
     d->warned = input_warn(d->o, d->c.input.image, 0);
-    open.image = d->c.input.image;
     err = make_root(d, error);
     if (!err && d->list)
         err = begin_list(d, error);
-    if (!err)
-        err = identity_write(&open, &d->identity, &len, error);
-    if (!err)
-        cut_init(&d->cut, d->c.input.image, d->o->engine.hashes[0].block_size);
     d->resuming = d->c.input.known;
+    cut_init(&d->cut, d->c.input.image, NULL,
+             d->o->engine.hashes[0].block_size);
     return err;
 }
 
+static int begin_comparison(struct disk *d, char **names, struct error *error)
+{
+    struct comparison *c = &d->comparison;
+    int err = comparison_begin(c, d->o, names, error);
+
+    if (err)
+        return err;
+    d->c.input = c->sides[0].input;
+    d->sinks[d->sink_count++] = &c->sink.sink;
+    d->over = comparison_is_over(c);
+    cut_init(&d->cut, c->sides[0].input.image, c->sides[1].input.image,
+             SECTOR_SIZE);
+    return 0;
+}
+
+static void describe(const struct disk *d, const char *name,
+                     const struct image *image, struct wire *w)
+{
+    const struct identity_of of = {
+        .name = name,
+        .image = image,
+        .options = &d->o->image,
+    };
+    struct error error = ERROR_INIT;
+    char *identity;
+    size_t len;
+
+    if (identity_write(&of, &identity, &len, &error))
+        comm_out_of_memory();
+    wire_put_text(w, name);
+    wire_put_text(w, identity);
+    free(identity);
+}
+
+void disk_describe(const struct disk *d, struct wire *w)
+{
+    const struct diff_side *other = &d->comparison.sides[1];
+
+    wire_put_text(w, comm_host());
+    wire_put_number(w, d->is_compared ? 2 : 1);
+    describe(d, d->c.name, d->c.input.image, w);
+    if (d->is_compared)
+        describe(d, other->name, other->input.image, w);
+}
+
 struct disk *disk_begin(const struct options *o, struct list_write *list,
-                        uint64_t index, const char *name, int ranks,
-                        size_t md_size)
+                        uint64_t index, char **names, int ranks, size_t md_size)
 {
     struct disk *d = calloc(1, sizeof(*d));
 
@@ -82,11 +119,14 @@ struct disk *disk_begin(const struct options *o, struct list_write *list,
     d->o = o;
     d->list = list;
     d->md_size = md_size;
-    d->c.name = name;
+    d->c.name = names[0];
     d->start = clock_seconds();
     d->failed_rank = INT_MAX;
-    message_know_name(name);
-    d->over = begin(d, &d->c.error) != 0;
+    d->is_compared = o->digest_list.diff;
+    message_know_name(names[0]);
+    if (d->is_compared ? begin_comparison(d, names, &d->c.error)
+                       : begin_hash(d, &d->c.error))
+        d->over = true;
     return d;
 }
 
@@ -233,7 +273,7 @@ static int give_known(struct disk *d, const struct known_run *run)
  * short block at the end is not a block of zeros. */
 static void commit_known(struct disk *d)
 {
-    uint64_t size = d->c.input.image->size, start = d->cut.offset;
+    uint64_t size = d->cut.size, start = d->cut.offset;
     uint64_t whole = (size - start) / d->cut.block_size;
     struct known_run run = { .kind = KNOWN_NOT };
 
@@ -315,7 +355,7 @@ bool disk_commit(struct disk *d)
 
 /* All digests are there. The ranks have looked at their files after the last
  * read, and now rank 0 does. */
-static int finish(struct disk *d, struct error *error)
+static int finish_hash(struct disk *d, struct error *error)
 {
     struct engine_result *r = &d->c.result;
     struct sink_end end = { .length = d->c.input.image->size };
@@ -334,8 +374,25 @@ static int finish(struct disk *d, struct error *error)
     return err;
 }
 
+static void finish(struct disk *d, struct error *error)
+{
+    /* What was asked for is known, so the comparison was stopped. */
+    if (d->is_compared && error->code == ECANCELED &&
+        comparison_is_over(&d->comparison))
+        error_clear(error);
+    if (error->code)
+        return;
+    if (d->is_compared)
+        comparison_end(&d->comparison, error);
+    else
+        finish_hash(d, error);
+}
+
+/* A comparison prints what it finds when it finds it. */
 static bool wants_text(const struct disk *d)
 {
+    if (d->is_compared)
+        return false;
     return !d->list || !list_write_is_on_stdout(d->list);
 }
 
@@ -352,33 +409,44 @@ static bool is_worthless(const struct checksum *c)
     return c->result.changed || (c->input.known && c->input.known->failed);
 }
 
-void disk_end(struct disk *d, char **text, char **error)
+/* Close what rank 0 has opened. */
+static void close_images(struct disk *d)
 {
+    if (d->is_compared) {
+        comparison_close(&d->comparison, d->o);
+        d->c.input.image = NULL;
+    } else {
+        input_warn(d->o, d->c.input.image, d->warned);
+    }
+    checksum_end(&d->c);
+}
+
+bool disk_end(struct disk *d, char **text, char **error)
+{
+    bool differs = false;
     struct checksum *c = &d->c;
 
     *error = NULL;
     *text = NULL;
     take_error(d);
-    if (!c->error.code)
-        finish(d, &c->error);
+    finish(d, &c->error);
     if (c->error.code && !d->error)
         d->error = host_error(&c->error);
     if (d->list && is_worthless(c))
         list_write_discard(d->list);
-    input_warn(d->o, c->input.image, d->warned);
     c->seconds = clock_seconds() - d->start;
     if (c->error.code)
         *error = d->error;
-    else if (wants_text(d))
-        *text = result_text(d->o, c);
     else
-        *text = strdup("");
+        *text = wants_text(d) ? result_text(d->o, c) : strdup("");
     if (!*error && !*text)
         comm_out_of_memory();
-    checksum_end(c);
+    if (d->is_compared)
+        differs = d->comparison.differences.bytes > 0;
+    close_images(d);
     pieces_free(&d->pieces);
     root_sink_free(d->root);
-    free(d->identity);
     free(d->known);
     free(d);
+    return differs;
 }

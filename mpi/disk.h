@@ -7,6 +7,7 @@
 #define MPI_DISK_H
 
 #include "cli/checksum.h"
+#include "mpi/comparison.h"
 #include "mpi/cut.h"
 #include "mpi/pieces.h"
 
@@ -19,7 +20,8 @@ struct disk {
     char *error;       /* an error of a rank, for the user; NULL: none */
     double start;
     size_t warned; /* warnings that were printed */
-    char *identity;
+    bool is_compared;
+    struct comparison comparison; /* then; it has the images */
     struct cut cut;
     bool resuming; /* its list may know the next blocks */
     struct pieces pieces;
@@ -39,11 +41,15 @@ struct disk {
     struct disk *next; /* that was begun after this one */
 };
 
-/* Open an image, and begin its list. An error is kept in the disk, which is
- * over then. NULL: out of memory. The name must stay valid. */
+/* Open an image, and begin its list; with --diff, open the next one, too. An
+ * error is kept in the disk, which is over then. NULL: out of memory. The names
+ * must stay valid. */
 struct disk *disk_begin(const struct options *o, struct list_write *list,
-                        uint64_t index, const char *name, int ranks,
+                        uint64_t index, char **names, int ranks,
                         size_t md_size);
+
+/* Write what a rank must know to open the same. */
+void disk_describe(const struct disk *d, struct wire *w);
 
 /* Whether there is more to cut. */
 bool disk_has_more(const struct disk *d);
@@ -68,7 +74,8 @@ void disk_opened(struct disk *d, int rank, const char *error);
 bool disk_commit(struct disk *d);
 
 /* The disk is over, and no rank has a slice of it: get what is printed, or why
- * it failed. Frees the disk. */
-void disk_end(struct disk *d, char **text, char **error);
+ * it failed. Frees the disk. Returns whether it differs from the one with which
+ * it is compared. */
+bool disk_end(struct disk *d, char **text, char **error);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "blkhash.h"
+#include "cli/diff.h"
 #include "cli/message.h"
 #include "cli/output.h"
 #include "cli/start.h"
@@ -46,11 +47,11 @@ static bool dispatch(struct hasher *h, struct coordinator *c,
     return true;
 }
 
-/* Do what rank 0 says; c is there on rank 0. Returns how many images failed. */
-static uint64_t work(struct hasher *h, struct coordinator *c)
+/* Do what rank 0 says; c is there on rank 0. Returns the exit status. */
+static int work(struct hasher *h, struct coordinator *c)
 {
     struct comm_message m;
-    uint64_t failed = 0;
+    int status = EXIT_SUCCESS;
 
     for (;;) {
         bool busy = hasher_step(h);
@@ -58,12 +59,12 @@ static uint64_t work(struct hasher *h, struct coordinator *c)
         if (c && coordinator_step(c, hasher_fd(h) < 0))
             busy = true;
         if (c && coordinator_is_done(c)) {
-            failed = coordinator_end(c);
+            status = coordinator_end(c);
             c = NULL;
         }
         if (comm_receive(&m)) {
             if (!dispatch(h, c, &m))
-                return failed;
+                return status;
         } else if (!busy) {
             comm_wait(hasher_fd(h));
         }
@@ -78,12 +79,16 @@ struct job {
     struct list_write *list;
 };
 
+/* What ranks find of a block, in bytes. */
 static size_t digest_size(const struct options *o)
 {
-    struct blkhash_leaf *leaf = blkhash_leaf_new(o->engine.hashes[0].block_size,
-                                                 o->engine.hashes[0].digest);
+    struct blkhash_leaf *leaf;
     size_t size;
 
+    if (o->digest_list.diff)
+        return 1; /* the kind of difference of a sector */
+    leaf = blkhash_leaf_new(o->engine.hashes[0].block_size,
+                            o->engine.hashes[0].digest);
     if (!leaf)
         comm_out_of_memory();
     size = blkhash_leaf_md_size(leaf);
@@ -103,6 +108,12 @@ static int prepare(struct job *job, const struct options *o,
     return err;
 }
 
+/* The exit status when something failed. */
+static int failure(const struct options *o)
+{
+    return o->digest_list.diff ? EXIT_TROUBLE : EXIT_FAILURE;
+}
+
 /* On rank 0: get ready. Returns the exit status if there is nothing to do. */
 static int begin(struct job *job, const struct options *o)
 {
@@ -111,7 +122,7 @@ static int begin(struct job *job, const struct options *o)
     if (prepare(job, o, &error)) {
         message("%s", error_message(&error));
         error_clear(&error);
-        return EXIT_FAILURE;
+        return failure(o);
     }
     return job->names.count ? -1 : EXIT_SUCCESS;
 }
@@ -122,18 +133,19 @@ static int run(const struct options *o, struct job *job)
     size_t md_size = digest_size(o);
     struct coordinator *c = NULL;
     struct hasher *h;
-    uint64_t failed;
+    int status;
 
     /* MPI may connect again, and images may be on servers. */
     confine_except_shared_memory();
     confine_this_process(true);
     h = hasher_new(o, md_size);
     if (comm_rank() == 0)
-        c = coordinator_new(o, job->list, job->names.all, job->names.count,
+        c = coordinator_new(o, job->list, job->names.all,
+                            o->digest_list.diff ? 1 : job->names.count,
                             md_size);
-    failed = work(h, c);
+    status = work(h, c);
     hasher_free(h);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return status;
 }
 
 /* Parse the command line; the exit status, or -1 to go on. */
@@ -182,7 +194,7 @@ static int run_rank(int argc, char **argv)
     list_write_free(job.list);
     names_free(&job.names);
     if (!output_close() && status != EXIT_USAGE)
-        status = EXIT_FAILURE;
+        status = failure(&o);
     options_free(&o);
     return status;
 }

@@ -19,20 +19,48 @@ char *host_error(const struct error *error)
     return text;
 }
 
-/* Open the image, and compare it with what rank 0 has. */
-static int open_and_compare(struct open_image *i, const struct options *o,
-                            const char *identity, const char *host,
-                            struct error *error)
+/* Open an image, and compare it with what rank 0 has. */
+static int open_and_compare(const struct options *o, const char *name,
+                            const struct identity_source *theirs,
+                            struct engine_input *input, struct error *error)
 {
-    int err = input_open(o, i->name, &i->input, error);
-    const struct identity_of of = {
-        .name = i->name,
-        .image = i->input.image,
-        .options = &o->image,
-    };
-    const struct identity_source theirs = { host, identity, strlen(identity) };
+    struct identity_of of = { .name = name, .options = &o->image };
+    int err = input_open(o, name, input, error);
 
-    return err ? err : identity_check_host(&of, &theirs, error);
+    of.image = input->image;
+    return err ? err : identity_check_host(&of, theirs, error);
+}
+
+/* Open one image, or two that are compared. */
+static int open_all(struct open_image *i, const struct options *o,
+                    struct wire_rest *message, struct error *error)
+{
+    const char *host = wire_get_text(message);
+    struct engine_input inputs[2] = { { .name = NULL } };
+    uint64_t count = wire_get_number(message);
+    int err = 0;
+
+    for (uint64_t k = 0; !err && k < count; k++) {
+        const char *name = wire_get_text(message);
+        const char *identity = wire_get_text(message);
+        const struct identity_source theirs = { host, identity,
+                                                strlen(identity) };
+
+        i->names[k] = strdup(name);
+        err = i->names[k]
+                  ? open_and_compare(o, i->names[k], &theirs, &inputs[k], error)
+                  : error_no_memory(error, name);
+    }
+    i->input = inputs[0];
+    i->other = inputs[1].image;
+    return err;
+}
+
+static void close_all(struct open_image *i)
+{
+    image_close(i->input.image);
+    image_close(i->other);
+    i->input.image = i->other = NULL;
 }
 
 struct open_image *open_images_add(struct open_images *images,
@@ -40,20 +68,14 @@ struct open_image *open_images_add(struct open_images *images,
                                    struct wire_rest *message)
 {
     struct open_image *i = calloc(1, sizeof(*i));
-    const char *name = wire_get_text(message);
-    const char *identity = wire_get_text(message);
-    const char *host = wire_get_text(message);
     struct error error = ERROR_INIT;
 
-    if (i)
-        i->name = strdup(name);
-    if (!i || !i->name)
+    if (!i)
         comm_out_of_memory();
     i->index = index;
-    if (open_and_compare(i, o, identity, host, &error)) {
+    if (open_all(i, o, message, &error)) {
         i->error = host_error(&error);
-        image_close(i->input.image);
-        i->input.image = NULL;
+        close_all(i);
         if (!i->error)
             comm_out_of_memory();
     }
@@ -84,8 +106,9 @@ void open_images_remove(struct open_images *images, uint64_t index)
     i = *link;
     assert(i);
     *link = i->next;
-    image_close(i->input.image);
+    close_all(i);
     free(i->error);
-    free(i->name);
+    free(i->names[0]);
+    free(i->names[1]);
     free(i);
 }

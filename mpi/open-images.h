@@ -11,7 +11,8 @@
 
 struct open_image {
     uint64_t index;
-    char *name;
+    char *names[2];            /* the second: of what it is compared with, */
+    struct image *other;       /* or NULL */
     struct engine_input input; /* not open after an error */
     char *error;               /* for the user, with the host; NULL: none */
     struct open_image *next;

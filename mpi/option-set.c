@@ -10,15 +10,17 @@
 #include "mpi/options.h"
 
 static const struct option_group *const groups[] = {
-    &hash_options, &read_options, &print_options,
+    &hash_options, &read_options, &print_options, &check_options,
     &list_options, &mpi_options,  &other_options,
 };
 
 /* Options of disksum that are about lists that exist, about what several ranks
  * cannot share, or about what one process does. */
 static const char *const others[] = {
-    "plain", "expect", "base", "base-image",   "bitmap",     "changes",
-    "shard", "merge",  "show", "long-options", "queue-size", "cache",
+    "check",      "ignore-missing", "status", "strict",     "warn",
+    "plain",      "expect",         "base",   "base-image", "bitmap",
+    "changes",    "shard",          "merge",  "show",       "long-options",
+    "queue-size", "cache",
 };
 
 static bool takes(const struct option_info *info)

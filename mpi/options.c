@@ -48,6 +48,8 @@ bool mpi_options_verify(const struct options *o)
                 "NBD URI";
     else if (o->image_count == 0 && !o->files_from)
         wrong = "no image was given";
+    else if (o->digest_list.diff && o->files_from)
+        wrong = "the --diff and --files-from options are mutually exclusive";
     else if (o->files_null && !o->files_from)
         wrong = "the --null option requires --files-from";
     else if (o->engine.hash_count > 1)

@@ -3,11 +3,10 @@
  * What ranks tell each other. A message begins with the number of its kind;
  * then come, as wire.h writes them:
  *
- *   OPEN     image, whether to answer, name, identity, host of rank 0
- *   SLICE    image, slice, first block, blocks
- *   CLOSE    image
- *   IMAGES   first image, count, limit, count names
- *   STOP     nothing
+ *   OPEN     image, whether to answer, host of rank 0, and for one image, or
+ * for the two that are compared: how many, and name and identity of each SLICE
+ * image, slice, first block, blocks CLOSE    image IMAGES   first image, count,
+ * limit, count names STOP     nothing
  *
  *   OPENED   image, error
  *   DIGESTS  image, slice, error, whether the image changed, the counts of the

@@ -51,7 +51,7 @@ static void print_error(struct results *r, const char *error)
     message_know_name(c.name);
     message("%s", error);
     message_know_name(NULL);
-    if (!r->o->list.json)
+    if (!r->o->list.json || r->o->digest_list.diff)
         return;
     error_set(&c.error, EIO, "%s", error);
     text = result_text(r->o, &c);

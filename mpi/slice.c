@@ -32,9 +32,10 @@ struct slice *slice_begin(const struct options *o,
     s->number = wire_get_number(message);
     if (image->error)
         return s;
-    runs_sink_init(&s->runs_sink, &s->runs, md_size, image->name);
+    runs_sink_init(&s->runs_sink, &s->runs, md_size, image->names[0]);
     s->sinks[0] = &s->runs_sink.sink;
     s->input = image->input;
+    s->input.other = image->other;
     s->input.is_part = true;
     s->input.first_block = wire_get_number(message);
     s->input.blocks = wire_get_number(message);

@@ -95,7 +95,7 @@ static void check_disk(const struct disk *d, uint64_t block_size,
     uint64_t done = 0;
     struct cut c;
 
-    cut_init(&c, d->image, block_size);
+    cut_init(&c, d->image, NULL, block_size);
     while (!cut_is_at_end(&c)) {
         struct piece p = next(&c, max_data);
 
@@ -148,7 +148,7 @@ static void test_exabytes_of_hole(void **state)
 
     (void)state;
     disk_open(&d, UINT64_C(4) << 60, UINT64_C(4) << 60);
-    cut_init(&c, d.image, 64 * KiB);
+    cut_init(&c, d.image, NULL, 64 * KiB);
     p = next(&c, 64 * MiB);
     assert_true(p.hole);
     assert_int_equal(p.blocks, UINT64_C(4) << 44);
@@ -164,7 +164,7 @@ static void test_tables(void **state)
 
     (void)state;
     disk_open(&d, GiB, GiB);
-    cut_init(&c, d.image, 64 * KiB);
+    cut_init(&c, d.image, NULL, 64 * KiB);
     d.image->table_span = 32 * MiB;
     assert_int_equal(next(&c, 100 * MiB).blocks, 96 * 16);
     assert_int_equal(next(&c, 63 * MiB).blocks, 63 * 16);
@@ -183,7 +183,7 @@ static void test_many_extents(void **state)
         d.holes[i] = i % 2;
     disk_open(&d, 512, UNITS * 512);
     d.m.one_unit = true;
-    cut_init(&c, d.image, 1 * MiB);
+    cut_init(&c, d.image, NULL, 1 * MiB);
     next(&c, GiB);
     assert_true(d.m.extent_calls < 4200);
     image_close(d.image);
