@@ -11,6 +11,7 @@
 #include <mpi.h>
 
 #include "cli/message.h"
+#include "common/array.h"
 
 /* The only kind of message that MPI sees. */
 #define TAG 0
@@ -112,6 +113,25 @@ static void count(size_t len)
 
 /* --- begin and end ------------------------------------------------------ */
 
+/*
+ * Ranks on one machine may copy large messages out of each other's memory
+ * (process_vm_readv()). A process that is confined by Landlock cannot do that,
+ * and MPI does not expect it to fail later. So it shall use memory that both
+ * share, unless the user says otherwise. Each library has another name for it.
+ */
+static void avoid_memory_of_others(void)
+{
+    static const char *const variables[][2] = {
+        { "OMPI_MCA_btl_vader_single_copy_mechanism", "none" }, /* Open MPI 4 */
+        { "OMPI_MCA_smsc", "^cma" },                            /* and 5 */
+        { "UCX_TLS", "^cma" },
+        { "FI_SHM_DISABLE_CMA", "1" }, /* libfabric */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
+        setenv(variables[i][0], variables[i][1], 0);
+}
+
 /* Send an empty message each way. MPI connects two ranks when the first message
  * is sent, which a confined process could not do. */
 static void connect_to(int rank)
@@ -124,6 +144,7 @@ void comm_begin(void)
 {
     int level, len;
 
+    avoid_memory_of_others();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &comm.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &comm.size);
