@@ -248,3 +248,32 @@ def test_wrong_usage(work, expected):
     for part in range(1, PARTS + 1):
         assert "invalid block size '1'" in work.log(f"part-{part}")
         assert work.log(f"part-{part}").count("restart ") == 1
+
+
+# --- submit alone ----------------------------------------------------------
+
+def submit_with(sbatch, root, directory, **env):
+    """With a program in the place of sbatch, for what Slurm has no part in."""
+    program = directory / "bin" / "sbatch"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{sbatch}\n")
+    program.chmod(0o755)
+    (directory / "disk").touch()
+    return subprocess.run(
+        [root / "examples/slurm/submit", "disk", "sums", "4"], cwd=directory,
+        env={**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", **env},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def test_submit_and_cdpath(root, tmp_path):
+    other = tmp_path / "other" / "sums"
+    other.mkdir(parents=True)
+    done = submit_with("pwd >where; echo 7", root, tmp_path, CDPATH=str(other.parent))
+    assert (done.returncode, done.stdout) == (0, "array 7, merge 7\n")
+    assert (tmp_path / "sums" / "where").read_text() == f"{tmp_path}/sums\n"
+
+
+def test_submit_that_fails_can_be_repeated(root, tmp_path):
+    done = submit_with("echo no such partition >&2; exit 1", root, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "no such partition\n")
+    assert not (tmp_path / "sums").exists()
