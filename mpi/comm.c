@@ -189,8 +189,14 @@ void comm_abort(void)
     abort();
 }
 
+/* MPI_Finalize() wants all that was sent to have left: with MPICH, it hangs
+ * otherwise. */
 void comm_end(void)
 {
+    for (struct transfer *t = comm.leaving.first; t; t = t->next)
+        MPI_Wait(&t->request, MPI_STATUS_IGNORE);
+    clean_up();
+    MPI_Barrier(MPI_COMM_WORLD);
     MPI_Finalize();
 }
 
