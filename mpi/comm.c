@@ -114,22 +114,37 @@ static void count(size_t len)
 /* --- begin and end ------------------------------------------------------ */
 
 /*
- * Ranks on one machine may copy large messages out of each other's memory
- * (process_vm_readv()). A process that is confined by Landlock cannot do that,
- * and MPI does not expect it to fail later. So it shall use memory that both
- * share, unless the user says otherwise. Each library has another name for it.
+ * Ranks of one machine could read large messages from each other's memory. The
+ * kernel refuses that between processes that have confined themselves, and MPI
+ * libraries find out too late: some end the job. So they shall copy by memory
+ * that both share. Each library and each transport has its own variables.
  */
-static void avoid_memory_of_others(void)
-{
-    static const char *const variables[][2] = {
-        { "OMPI_MCA_btl_vader_single_copy_mechanism", "none" }, /* Open MPI 4 */
-        { "OMPI_MCA_smsc", "^cma" },                            /* and 5 */
-        { "UCX_TLS", "^cma" },
-        { "FI_SHM_DISABLE_CMA", "1" }, /* libfabric */
-    };
+static const struct {
+    const char *name, *value;
+} variables[] = {
+    /* Open MPI up to 4, and from 5 on. */
+    { "OMPI_MCA_btl_vader_single_copy_mechanism", "none" },
+    { "OMPI_MCA_smsc", "^cma,knem,xpmem" },
+    /* UCX. Without rendezvous no transport reads from the other process. (To
+     * exclude those by name prints a warning where one is not installed.) POSIX
+     * shared memory that is made later is opened for writing, or by way of the
+     * other process; that of System V is not a file. */
+    { "UCX_TLS", "^posix" },
+    { "UCX_RNDV_THRESH", "inf" },
+    /* libfabric and Omni-Path. */
+    { "FI_SHM_DISABLE_CMA", "1" },
+    { "PSM2_KASSIST_MODE", "none" },
+    { "PSM3_KASSIST_MODE", "none" },
+    /* MPICH. */
+    { "MPIR_CVAR_CH4_CMA_ENABLE", "0" },
+    { "MPIR_CVAR_CH4_XPMEM_ENABLE", "0" },
+};
 
+/* What the user has set stays. */
+static void copy_by_shared_memory(void)
+{
     for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
-        setenv(variables[i][0], variables[i][1], 0);
+        setenv(variables[i].name, variables[i].value, 0);
 }
 
 /* Send an empty message each way. MPI connects two ranks when the first message
@@ -144,7 +159,7 @@ void comm_begin(void)
 {
     int level, len;
 
-    avoid_memory_of_others();
+    copy_by_shared_memory();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &comm.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &comm.size);
