@@ -188,58 +188,77 @@ static bool has_window(const struct coordinator *c)
     return room < c->window;
 }
 
-static bool give_slice(struct coordinator *c, struct disk *d, int rank,
-                       uint64_t *size)
+enum given {
+    GIVEN_NOTHING,
+    GIVEN_HOLE, /* nothing, but rank 0 knows more of a disk now */
+    GIVEN_WORK,
+};
+
+static void send_slice(struct disk *d, int rank, const struct piece *piece,
+                       uint64_t number)
 {
     struct wire w = { .data = NULL };
-    struct piece piece;
-    uint64_t number;
 
-    if (d->awaited > 0 ||
-        !disk_next_slice(d, slice_size(c, rank), &piece, &number))
-        return false;
-    *size = piece.digests * d->cut.block_size;
     if (!d->known[rank])
         tell_to_open(d, rank, false);
     wire_put_number(&w, MESSAGE_SLICE);
     wire_put_number(&w, d->index);
     wire_put_number(&w, number);
-    wire_put_number(&w, piece.first_block);
-    wire_put_number(&w, piece.blocks);
+    wire_put_number(&w, piece->first_block);
+    wire_put_number(&w, piece->blocks);
     wire_send(&w, rank);
-    c->slices++;
-    return true;
 }
 
-static bool give(struct coordinator *c, int rank)
+static enum given give_slice(struct coordinator *c, struct disk *d, int rank,
+                             uint64_t *size)
 {
-    bool given = survey_give(&c->survey, rank);
+    struct piece piece;
+    uint64_t number;
+
+    if (d->awaited > 0 || !disk_cut(d, slice_size(c, rank), &piece, &number))
+        return GIVEN_NOTHING;
+    if (piece.hole)
+        return GIVEN_HOLE;
+    *size = piece.digests * d->cut.block_size;
+    send_slice(d, rank, &piece, number);
+    c->slices++;
+    return GIVEN_WORK;
+}
+
+static enum given give(struct coordinator *c, int rank)
+{
+    enum given given =
+        survey_give(&c->survey, rank) ? GIVEN_WORK : GIVEN_NOTHING;
     uint64_t size = 0;
 
-    for (struct disk *d = c->disks; d && !given && has_window(c); d = d->next)
+    for (struct disk *d = c->disks;
+         d && given == GIVEN_NOTHING && has_window(c); d = d->next)
         given = give_slice(c, d, rank, &size);
-    if (given)
+    if (given == GIVEN_WORK)
         pace_given(&c->paces[rank], size, clock_seconds());
     return given;
 }
 
-/* Give each rank that has time one thing to do. */
+/* Give each rank that has time one thing to do. A hole ends the step: there may
+ * be many more, and messages come first. */
 static bool give_all(struct coordinator *c)
 {
-    bool given = false;
+    enum given given;
+    bool any = false;
 
     for (int i = 0; i < c->ranks; i++) {
         int rank = (c->turn + i) % c->ranks;
 
         if (c->paces[rank].count == PACE_CREDIT)
             continue;
-        if (!give(c, rank)) {
+        given = give(c, rank);
+        any |= given != GIVEN_NOTHING;
+        if (given != GIVEN_WORK) {
             c->turn = rank;
             break;
         }
-        given = true;
     }
-    return given;
+    return any;
 }
 
 /* --- take --------------------------------------------------------------- */

@@ -2,15 +2,18 @@
 #include "mpi/cut.h"
 
 #include "common/bytes.h"
+#include "common/clock.h"
 #include "common/units.h"
 
 /* A slice ends before a hole of this size. A smaller one takes a worker less
  * time than to begin another slice. */
 #define HOLE_SIZE (64 * MiB)
 
-/* A slice ends after so many extents, so that rank 0 does not look at metadata
- * for long. */
+/* A piece ends after so many extents, or so long, so that rank 0 does not look
+ * at metadata for long: it has messages to serve. A server may need a round
+ * trip for each extent. */
 #define MAX_EXTENTS 4096
+#define MAX_SECONDS 0.005
 
 void cut_init(struct cut *c, struct image *image, struct image *other,
               uint64_t block_size)
@@ -20,6 +23,7 @@ void cut_init(struct cut *c, struct image *image, struct image *other,
         .other = other,
         .size = image->size,
         .block_size = block_size,
+        .max_seconds = MAX_SECONDS,
     };
     if (other && other->size < c->size)
         c->size = other->size;
@@ -103,43 +107,86 @@ static int map(const struct cut *c, uint64_t offset, struct extent *e,
     return 0;
 }
 
-int cut_next(struct cut *c, uint64_t max_data, struct piece *piece,
-             struct error *error)
-{
-    uint64_t end = c->offset, data = 0;
-    unsigned extents = 0;
+/* How far a piece goes. */
+struct look {
+    double start;
+    uint64_t end;  /* of what has been looked at */
+    uint64_t hole; /* zeros begin here, up to the end */
+    uint64_t data; /* bytes that are not zeros */
+    unsigned extents;
+};
 
-    *piece = (struct piece){ .hole = false };
-    while (end < c->size && data < max_data && extents < MAX_EXTENTS) {
-        uint64_t first, last;
+static bool is_long_enough(const struct cut *c, const struct look *l,
+                           uint64_t max_data)
+{
+    return l->data >= max_data || l->extents >= MAX_EXTENTS ||
+           (l->extents > 0 && clock_seconds() - l->start > c->max_seconds);
+}
+
+static void add_data(const struct cut *c, struct look *l, uint64_t length,
+                     uint64_t max_data)
+{
+    uint64_t room = max_data - l->data;
+    bool all = length <= room;
+
+    l->end += all ? length : room;
+    l->data += all ? length : room;
+    if (!all)
+        l->end = align(c, l->end);
+    l->hole = l->end;
+}
+
+/* Look at the map: at a hole at the beginning, to its end, or at a slice, up to
+ * a large hole. What follows a hole may be another one. */
+static int look_ahead(const struct cut *c, uint64_t max_data, struct look *l,
+                      struct error *error)
+{
+    uint64_t first, last;
+
+    while (l->end < c->size && !is_long_enough(c, l, max_data)) {
         struct extent e;
-        int err = map(c, end, &e, error);
+        int err = map(c, l->end, &e, error);
 
         if (err)
             return err;
-        extents++;
-        if (e.kind != EXTENT_ZERO) {
-            bool all = e.length <= max_data - data;
-
-            end += all ? e.length : max_data - data;
-            data += all ? e.length : max_data - data;
-            if (!all)
-                end = align(c, end);
-            continue;
-        }
-        if (whole_blocks(c, end, end + e.length, &first, &last)) {
-            if (first == c->offset) {
-                piece->hole = true;
-                end_piece(c, last, piece);
+        l->extents++;
+        if (e.kind == EXTENT_ZERO) {
+            l->end += e.length;
+            if (l->hole > c->offset &&
+                whole_blocks(c, l->hole, l->end, &first, &last) &&
+                last - first >= HOLE_SIZE)
                 return 0;
-            }
-            if (last - first >= HOLE_SIZE) {
-                end = first;
-                break;
-            }
+        } else if (l->hole == c->offset &&
+                   whole_blocks(c, l->hole, l->end, &first, &last)) {
+            return 0;
+        } else {
+            add_data(c, l, e.length, max_data);
         }
-        end += e.length;
     }
-    end_slice(c, end, data, extents, piece);
+    return 0;
+}
+
+int cut_next(struct cut *c, uint64_t max_data, struct piece *piece,
+             struct error *error)
+{
+    struct look l = {
+        .start = clock_seconds(),
+        .end = c->offset,
+        .hole = c->offset,
+    };
+    uint64_t first, last;
+    int err = look_ahead(c, max_data, &l, error);
+    bool hole = !err && whole_blocks(c, l.hole, l.end, &first, &last);
+
+    *piece = (struct piece){ .hole = hole && first == c->offset };
+    if (err)
+        return err;
+    if (piece->hole) {
+        end_piece(c, last, piece);
+        return 0;
+    }
+    if (hole && last - first >= HOLE_SIZE)
+        l.end = first;
+    end_slice(c, l.end, l.data, l.extents, piece);
     return 0;
 }

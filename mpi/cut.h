@@ -16,6 +16,7 @@ struct cut {
     struct image *other; /* compared with it; NULL: it is hashed */
     uint64_t size;       /* of the disk, or of the smaller one */
     uint64_t block_size;
+    double max_seconds; /* to look at the map for a piece, or one extent */
     uint64_t offset; /* where the next piece begins */
     uint64_t data;   /* bytes of the slices so far that are not in a hole */
 };
@@ -36,7 +37,8 @@ bool cut_is_at_end(const struct cut *c);
 uint64_t cut_left(const struct cut *c);
 
 /* Get the next piece. A slice has up to `data` bytes that are not in a hole,
- * and at least a block; there may be small holes in it. Not at the end. */
+ * and at least a block; there may be small holes in it. A hole may go on in the
+ * next piece. Not at the end. */
 int cut_next(struct cut *c, uint64_t data, struct piece *piece,
              struct error *error);
 

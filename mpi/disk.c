@@ -167,15 +167,30 @@ static void add_fault(struct disk *d, const struct error *error)
     d->cut_failed = true;
 }
 
+/* A hole, or more of the last one. */
 static void add_hole(struct disk *d, uint64_t blocks)
 {
+    struct held_piece *p = pieces_last(&d->pieces);
     uint64_t number;
-    struct held_piece *p = add_piece(d, &number);
 
-    p->state = PIECE_HOLE;
-    p->blocks = blocks;
-    p->runs.count = blocks;
+    if (!p || p->state != PIECE_HOLE) {
+        p = add_piece(d, &number);
+        p->state = PIECE_HOLE;
+        p->room = PIECE_ROOM;
+        d->room += p->room;
+    }
+    p->runs.count += blocks;
     d->c.result.counts.hole += blocks * d->cut.block_size;
+}
+
+static void add_slice(struct disk *d, const struct piece *piece,
+                      uint64_t *number)
+{
+    struct held_piece *p = add_piece(d, number);
+
+    p->room = PIECE_ROOM + piece->digests * d->md_size;
+    d->room += p->room;
+    d->out++;
 }
 
 bool disk_has_more(const struct disk *d)
@@ -188,30 +203,23 @@ uint64_t disk_left(const struct disk *d)
     return disk_has_more(d) ? cut_left(&d->cut) : 0;
 }
 
-bool disk_next_slice(struct disk *d, uint64_t data, struct piece *piece,
-                     uint64_t *number)
+bool disk_cut(struct disk *d, uint64_t data, struct piece *piece,
+              uint64_t *number)
 {
-    while (disk_has_more(d) && !d->resuming) {
-        struct error error = ERROR_INIT;
-        struct held_piece *p;
+    struct error error = ERROR_INIT;
 
-        if (cut_next(&d->cut, data, piece, &error)) {
-            add_fault(d, &error);
-            error_clear(&error);
-            return false;
-        }
-        if (piece->hole) {
-            add_hole(d, piece->blocks);
-            continue;
-        }
-        p = add_piece(d, number);
-        p->blocks = piece->blocks;
-        p->room = PIECE_ROOM + piece->digests * d->md_size;
-        d->room += p->room;
-        d->out++;
-        return true;
+    if (!disk_has_more(d) || d->resuming)
+        return false;
+    if (cut_next(&d->cut, data, piece, &error)) {
+        add_fault(d, &error);
+        error_clear(&error);
+        return false;
     }
-    return false;
+    if (piece->hole)
+        add_hole(d, piece->blocks);
+    else
+        add_slice(d, piece, number);
+    return true;
 }
 
 static void add_counts(struct engine_counts *c, struct wire_rest *message)

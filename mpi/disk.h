@@ -57,10 +57,10 @@ bool disk_has_more(const struct disk *d);
 /* About how many bytes of that must be read. */
 uint64_t disk_left(const struct disk *d);
 
-/* Cut a slice with up to `data` bytes, and the holes before it. False: there is
- * no more, or not before an error. */
-bool disk_next_slice(struct disk *d, uint64_t data, struct piece *piece,
-                     uint64_t *number);
+/* Cut the next piece: a hole, or a slice with up to `data` bytes, which has a
+ * number. False: there is no more, or not before an error. */
+bool disk_cut(struct disk *d, uint64_t data, struct piece *piece,
+              uint64_t *number);
 
 /* A rank has done a slice: take the rest of its message, which is the disk's
  * then. */

@@ -41,6 +41,11 @@ struct held_piece *pieces_first(const struct pieces *p)
     return p->first < p->end ? &p->all[p->first] : NULL;
 }
 
+struct held_piece *pieces_last(const struct pieces *p)
+{
+    return p->first < p->end ? &p->all[p->end - 1] : NULL;
+}
+
 struct held_piece *pieces_find(const struct pieces *p, uint64_t number)
 {
     if (number < p->number + p->first || number >= p->number + p->end)

@@ -17,9 +17,8 @@ enum piece_state {
 
 struct held_piece {
     enum piece_state state;
-    uint64_t blocks;
-    size_t room; /* bytes of digests, the most that there may be, or that
-                  * there are */
+    size_t room; /* bytes of memory, the most that it may take, or that it
+                  * takes */
     unsigned char *data; /* the message that the runs are in */
     struct runs runs;
     char *error;  /* for the user */
@@ -37,8 +36,9 @@ struct pieces {
  * the next call. */
 struct held_piece *pieces_add(struct pieces *p, uint64_t *number);
 
-/* The first piece; NULL: none is held. */
+/* The first and the last piece; NULL: none is held. */
 struct held_piece *pieces_first(const struct pieces *p);
+struct held_piece *pieces_last(const struct pieces *p);
 
 /* The piece of a number, or NULL if it is not held any more. */
 struct held_piece *pieces_find(const struct pieces *p, uint64_t number);

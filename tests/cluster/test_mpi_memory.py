@@ -4,12 +4,15 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
 import mpi_job
-from mpi_job import disksum
+from mpi_job import PROGRAM, disksum, job
+
+from qcow2_image import ZERO, Image
 
 MIB = 1 << 20
 
@@ -79,3 +82,31 @@ def test_stopped_rank(tmp_path):
         process.communicate()
     assert (process.returncode, err) == (0, "")
     assert out == disksum(*options, cwd=tmp_path)
+
+
+PEAK = """
+import pathlib, resource, subprocess, sys
+status = subprocess.call(sys.argv[1:])
+pathlib.Path("peak").write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(status)
+"""
+
+
+def test_millions_of_holes(tmp_path):
+    """Each cluster is a hole that does not look as the one before: 8 million of them take
+    rank 0 no memory. The L1 table has the same L2 table nearly everywhere."""
+    image = Image(size=512 << 30)
+    table = image.disk.l2_offset(0)
+    image.put(table, (ZERO.to_bytes(8, "big") + bytes(8)) * (image.disk.entries // 2))
+    for index in range(1, 1023):
+        image.disk.l1_entry(index, table)
+    image.disk.data(1023 * image.disk.entries, b"A")
+    image.write(tmp_path / "image")
+
+    (tmp_path / "peak.py").write_text(PEAK)
+    program = tmp_path / "wrapper"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} peak.py {PROGRAM} \"$@\"\n")
+    program.chmod(0o755)
+    done = job(1, "-t1", "image", cwd=tmp_path, program=program)
+    assert done.stdout == disksum("image", cwd=tmp_path)
+    assert int((tmp_path / "peak").read_text(encoding="ascii")) < 128 * 1024

@@ -156,6 +156,57 @@ static void test_exabytes_of_hole(void **state)
     image_close(d.image);
 }
 
+/* A row of holes, as a table has them that an image and its backing file have
+ * made. They are smaller than a block, or as large. */
+static void test_many_holes(void **state)
+{
+    static const uint64_t block_sizes[] = { 64 * KiB, 1 * MiB };
+    struct disk d = { .holes = { false } };
+
+    (void)state;
+    memset(d.holes, true, sizeof(d.holes) - 1);
+    disk_open(&d, 64 * KiB, UNITS * 64 * KiB);
+    d.m.one_unit = true;
+    for (size_t i = 0; i < ARRAY_SIZE(block_sizes); i++) {
+        uint64_t whole = (UNITS - 1) * 64 * KiB / block_sizes[i];
+        struct cut c;
+        struct piece p;
+
+        cut_init(&c, d.image, NULL, block_sizes[i]);
+        c.max_seconds = 1000;
+        p = next(&c, 64 * MiB);
+        assert_true(p.hole);
+        assert_int_equal(p.blocks, whole);
+        p = next(&c, 64 * MiB);
+        assert_false(p.hole);
+        assert_true(cut_is_at_end(&c));
+    }
+    image_close(d.image);
+}
+
+/* Where a server needs long for each extent, messages are served between. */
+static void test_slow_map(void **state)
+{
+    struct disk d = { .holes = { false } };
+    struct cut c;
+
+    (void)state;
+    memset(d.holes, true, sizeof(d.holes));
+    disk_open(&d, 64 * KiB, UNITS * 64 * KiB);
+    d.m.one_unit = true;
+    cut_init(&c, d.image, NULL, 64 * KiB);
+    c.max_seconds = 0;
+    for (unsigned i = 0; i < UNITS; i++) {
+        struct piece p = next(&c, 64 * MiB);
+
+        assert_true(p.hole);
+        assert_int_equal(p.first_block, i);
+        assert_int_equal(p.blocks, 1);
+        assert_int_equal(d.m.extent_calls, i + 1);
+    }
+    image_close(d.image);
+}
+
 /* A slice that is much longer than the range of a table ends with a table. */
 static void test_tables(void **state)
 {
@@ -194,6 +245,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_disk),
         cmocka_unit_test(test_exabytes_of_hole),
+        cmocka_unit_test(test_many_holes),
+        cmocka_unit_test(test_slow_map),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_many_extents),
     };
