@@ -17,8 +17,8 @@ struct cut {
     uint64_t size;       /* of the disk, or of the smaller one */
     uint64_t block_size;
     double max_seconds; /* to look at the map for a piece, or one extent */
-    uint64_t offset; /* where the next piece begins */
-    uint64_t data;   /* bytes of the slices so far that are not in a hole */
+    uint64_t offset;    /* where the next piece begins */
+    uint64_t data;      /* bytes of the slices so far that are not in a hole */
 };
 
 struct piece {
