@@ -16,7 +16,8 @@
 /* The only kind of message that MPI sees. */
 #define TAG 0
 
-/* How many messages may arrive at the same time. */
+/* How many messages may arrive at the same time. To look for one that is there
+ * takes the square of that. */
 #define MAX_ARRIVING 16
 
 /* A wait begins with the first of these, and doubles up to the last one, as
@@ -71,23 +72,47 @@ static struct transfer *transfer_add(struct transfers *list, int rank,
     return t;
 }
 
-/* Remove the first one if it has arrived. */
-static bool transfer_take(struct transfers *list, struct comm_message *m)
+/* Whether one that began before this one is with the same rank. */
+static bool must_wait(const struct transfers *list, const struct transfer *t)
 {
-    struct transfer *t = list->first;
-    int done = 0;
+    const struct transfer *other = list->first;
 
-    if (t)
-        MPI_Test(&t->request, &done, MPI_STATUS_IGNORE);
-    if (!done)
-        return false;
-    *m = t->message;
-    list->first = t->next;
+    while (other != t && other->message.rank != t->message.rank)
+        other = other->next;
+    return other != t;
+}
+
+static struct comm_message transfer_remove(struct transfers *list,
+                                           struct transfer **link)
+{
+    struct transfer *t = *link;
+    struct comm_message m = t->message;
+
+    *link = t->next;
     if (!t->next)
-        list->last = &list->first;
+        list->last = link;
     list->count--;
     free(t);
-    return true;
+    return m;
+}
+
+/* Remove the first one that has arrived, in the order of each rank: a rank that
+ * is stopped in the middle of a message must not hold up those of others. */
+static bool transfer_take(struct transfers *list, struct comm_message *m)
+{
+    struct transfer **link = &list->first;
+
+    for (; *link; link = &(*link)->next) {
+        int done = 0;
+
+        if (!must_wait(list, *link))
+            MPI_Test(&(*link)->request, &done, MPI_STATUS_IGNORE);
+        if (done) {
+            *m = transfer_remove(list, link);
+            return true;
+        }
+    }
+    return false;
 }
 
 static void transfers_init(struct transfers *list)
