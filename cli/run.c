@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/run.h"
 
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -93,12 +92,11 @@ static void wait_for_engine(struct engine *e)
     } while (!is_done && !(pfd.revents & POLLIN));
 }
 
-void run_warn_false_hole(const struct options *o, const struct false_hole *h)
+/* Warn if there is data where a file reports a hole. */
+static void warn_false_hole(const struct options *o, const struct false_hole *h)
 {
     if (h->name && input_wants_warnings(o))
-        message("%s: warning: found data at offset %" PRIu64
-                ", which was reported as a hole",
-                h->name, h->offset);
+        message(FALSE_HOLE_WARNING, h->name, h->offset);
 }
 
 /* The user may mean another disk than what came through a pipe. */
@@ -138,7 +136,7 @@ int run_engine(const struct options *o, const struct engine_input *input,
         err = engine_finish(e, result, error);
         engine_progress(e, &progress);
         progress_end(&progress, !err);
-        run_warn_false_hole(o, &result->false_hole);
+        warn_false_hole(o, &result->false_hole);
         warn_lookalike(o, input->name, &result->lookalike);
     }
     engine_free(e);

@@ -2,7 +2,14 @@
 #ifndef CLI_RUN_H
 #define CLI_RUN_H
 
+#include <inttypes.h>
+
 #include "cli/options.h"
+
+/* Data where a file reports a hole: its name, and the offset. */
+#define FALSE_HOLE_WARNING                                                     \
+    "%s: warning: found data at offset %" PRIu64                               \
+    ", which was reported as a hole"
 
 /* Handle SIGUSR1, and block it except while an engine runs. Do not block
  * SIGBUS, whatever was inherited. Call this before any thread starts. */
@@ -14,8 +21,5 @@ void run_tell_of_termination(void);
 /* Run an engine to its end, and show progress. */
 int run_engine(const struct options *o, const struct engine_input *input,
                struct engine_result *result, struct error *error);
-
-/* Print a warning if there is data where a file reports a hole. */
-void run_warn_false_hole(const struct options *o, const struct false_hole *h);
 
 #endif

@@ -6,13 +6,13 @@
 #include "cli/checksum.h"
 #include "cli/input.h"
 #include "cli/message.h"
-#include "cli/run.h"
 #include "common/clock.h"
 #include "image/image.h"
 #include "mpi/comm.h"
 #include "mpi/open-images.h"
 #include "mpi/protocol.h"
 #include "mpi/result.h"
+#include "mpi/warnings.h"
 
 /* The images that are not begun after so long go to whoever has time. */
 #define MAX_SECONDS 0.25
@@ -54,6 +54,7 @@ static void send_results(struct batch *b)
     wire_put_number(&reply, b->first);
     wire_put_number(&reply, b->count);
     wire_put_number(&reply, b->done);
+    wire_put_text(&reply, comm_host());
     wire_put(&reply, b->results.data, b->results.len);
     wire_send(&reply, 0);
     free(b->results.data);
@@ -69,6 +70,10 @@ static void put_result(struct batch *b, enum image_state state, uint64_t size,
     wire_put_number(&b->results, state);
     wire_put_number(&b->results, size);
     wire_put_text(&b->results, text);
+    /* Rank 0 opens a large image itself. */
+    warnings_put(&b->results, state == IMAGE_LARGE ? NULL : b->c.input.image,
+                 0);
+    warnings_put_hole(&b->results, &b->c.result.false_hole);
     b->done++;
 }
 
@@ -95,12 +100,10 @@ static void put_checksum(struct batch *b)
 static void end_image(struct batch *b, struct engine *engine)
 {
     struct checksum *c = &b->c;
-    size_t printed = c->input.image ? c->input.image->warning_count : 0;
 
-    if (engine && engine_finish(engine, &c->result, &c->error) == 0)
-        run_warn_false_hole(b->o, &c->result.false_hole);
+    if (engine)
+        engine_finish(engine, &c->result, &c->error);
     engine_free(engine);
-    input_warn(b->o, c->input.image, printed);
     c->seconds = clock_seconds() - b->c_start;
     if (c->error.code)
         put_failure(b);
@@ -125,7 +128,6 @@ static void begin_image(struct batch *b, struct engine **engine)
         c->name = NULL;
         return;
     }
-    input_warn(b->o, c->input.image, 0);
     if (engine_new(&b->o->engine, &c->input, engine, &c->error) == 0 &&
         engine_start(*engine, &c->error) == 0)
         return;

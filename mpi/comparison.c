@@ -10,8 +10,6 @@ static int open_side(struct diff_side *side, const struct options *o,
 {
     int err = diff_side_open(side, o, name, error);
 
-    if (!err)
-        diff_side_warn(side, o);
     if (!err && side->is_list)
         err = error_set(error, EINVAL,
                         "%s: is a digest list: 'disksum --diff' compares it, "
@@ -73,10 +71,8 @@ int comparison_end(struct comparison *c, struct error *error)
     return err;
 }
 
-void comparison_close(struct comparison *c, const struct options *o)
+void comparison_close(struct comparison *c)
 {
-    for (int i = 0; i < 2; i++) {
-        diff_side_warn(&c->sides[i], o);
+    for (int i = 0; i < 2; i++)
         diff_side_close(&c->sides[i]);
-    }
 }

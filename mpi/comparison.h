@@ -28,6 +28,6 @@ bool comparison_is_over(const struct comparison *c);
  * left to print. */
 int comparison_end(struct comparison *c, struct error *error);
 
-void comparison_close(struct comparison *c, const struct options *o);
+void comparison_close(struct comparison *c);
 
 #endif

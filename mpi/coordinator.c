@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/diff.h"
+#include "cli/message.h"
 #include "common/clock.h"
 #include "common/units.h"
 #include "mpi/disk.h"
@@ -15,6 +16,7 @@
 #include "mpi/results.h"
 #include "mpi/disk-progress.h"
 #include "mpi/survey.h"
+#include "mpi/warnings.h"
 
 /* The digests that are handed out, but not committed: 64 MiB, or, with many
  * ranks, enough for what each of them has to do. */
@@ -292,18 +294,32 @@ static char *copy(const char *text)
     return copied;
 }
 
+static void take_warnings(const struct coordinator *c, uint64_t index,
+                          const char *host, struct wire_rest *message)
+{
+    struct warnings warnings = { .printed = NULL };
+
+    message_know_name(c->names[index]);
+    warnings_take(&warnings, c->o, host, message);
+    warnings_take_hole(&warnings, host, message);
+    warnings_end(&warnings, c->o);
+    message_know_name(NULL);
+}
+
 /* What a rank has found of images that it looked at alone. */
 static void take_results(struct coordinator *c, struct wire_rest *message)
 {
     uint64_t first = wire_get_number(message);
     uint64_t count = wire_get_number(message);
     uint64_t done = wire_get_number(message);
+    const char *host = wire_get_text(message);
 
     for (uint64_t i = first; i < first + done; i++) {
         uint64_t state = wire_get_number(message);
         uint64_t size = wire_get_number(message);
         const char *text = wire_get_text(message);
 
+        take_warnings(c, i, host, message);
         if (state == IMAGE_DONE)
             results_add(c->results, i, copy(text), NULL);
         else if (state == IMAGE_FAILED)

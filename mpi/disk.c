@@ -48,7 +48,7 @@ static int begin_hash(struct disk *d, struct error *error)
 
     if (err)
         return err;
-    d->warned = input_warn(d->o, d->c.input.image, 0);
+    warnings_print(&d->warnings, d->o, d->c.input.image);
     err = make_root(d, error);
     if (!err && d->list)
         err = begin_list(d, error);
@@ -63,6 +63,8 @@ static int begin_comparison(struct disk *d, char **names, struct error *error)
     struct comparison *c = &d->comparison;
     int err = comparison_begin(c, d->o, names, error);
 
+    for (int i = 0; i < 2; i++)
+        warnings_print(&d->warnings, d->o, c->sides[i].input.image);
     if (err)
         return err;
     d->c.input = c->sides[0].input;
@@ -230,6 +232,17 @@ static void add_counts(struct engine_counts *c, struct wire_rest *message)
     c->read += wire_get_number(message);
 }
 
+static void take_warnings(struct disk *d, struct wire_rest *message)
+{
+    const char *host = wire_get_text(message);
+
+    message_know_name(d->c.name);
+    for (int i = 0; i < 2; i++)
+        warnings_take(&d->warnings, d->o, host, message);
+    warnings_take_hole(&d->warnings, host, message);
+    message_know_name(NULL);
+}
+
 void disk_take(struct disk *d, uint64_t number, unsigned char *data,
                struct wire_rest message)
 {
@@ -240,6 +253,7 @@ void disk_take(struct disk *d, uint64_t number, unsigned char *data,
     p->data = data;
     p->changed = wire_get_number(&message);
     add_counts(&d->c.result.counts, &message);
+    take_warnings(d, &message);
     p->state = PIECE_DONE;
     p->runs = (struct runs){ .rest = message, .md_size = d->md_size };
     d->room -= p->room;
@@ -417,14 +431,24 @@ static bool is_worthless(const struct checksum *c)
     return c->result.changed || (c->input.known && c->input.known->failed);
 }
 
+/* Print what is left of the warnings; that files have changed is new. */
+static void warn(struct disk *d)
+{
+    message_know_name(d->c.name);
+    warnings_print(&d->warnings, d->o, d->c.input.image);
+    if (d->is_compared)
+        warnings_print(&d->warnings, d->o, d->comparison.sides[1].input.image);
+    warnings_end(&d->warnings, d->o);
+    message_know_name(NULL);
+}
+
 /* Close what rank 0 has opened. */
 static void close_images(struct disk *d)
 {
+    warn(d);
     if (d->is_compared) {
-        comparison_close(&d->comparison, d->o);
+        comparison_close(&d->comparison);
         d->c.input.image = NULL;
-    } else {
-        input_warn(d->o, d->c.input.image, d->warned);
     }
     checksum_end(&d->c);
 }

@@ -10,6 +10,7 @@
 #include "mpi/comparison.h"
 #include "mpi/cut.h"
 #include "mpi/pieces.h"
+#include "mpi/warnings.h"
 
 struct disk {
     uint64_t index; /* of the image */
@@ -19,7 +20,7 @@ struct disk {
     struct checksum c; /* with the image, its counts, and the error */
     char *error;       /* an error of a rank, for the user; NULL: none */
     double start;
-    size_t warned; /* warnings that were printed */
+    struct warnings warnings;
     bool is_compared;
     struct comparison comparison; /* then; it has the images */
     struct cut cut;

@@ -72,7 +72,7 @@ static void open_image(struct hasher *h, struct wire_rest *message)
 static void begin_slice(struct hasher *h, struct wire_rest *message)
 {
     uint64_t index = wire_get_number(message);
-    const struct open_image *i = open_images_find(&h->images, index);
+    struct open_image *i = open_images_find(&h->images, index);
 
     h->slice = slice_begin(h->o, i, h->md_size, message, &h->engine);
 }

@@ -14,6 +14,7 @@ struct open_image {
     char *names[2];            /* the second: of what it is compared with, */
     struct image *other;       /* or NULL */
     struct engine_input input; /* not open after an error */
+    size_t warned[2];          /* warnings that rank 0 has got */
     char *error;               /* for the user, with the host; NULL: none */
     struct open_image *next;
 };

@@ -10,9 +10,10 @@
  *
  *   OPENED   image, error
  *   DIGESTS  image, slice, error, whether the image changed, the counts of the
- *            engine, and all the rest are runs (digest-runs.h)
- *   RESULTS  first image, count, how many of these are done, and for each of
- *            them: its state, its size, text
+ *            engine, host, warnings of the image and of the other one, the
+ *            false hole (warnings.h), and all the rest are runs (digest-runs.h)
+ *   RESULTS  first image, count, how many of these are done, host, and for
+ *            each of them: its state, its size, text, warnings, the false hole
  *
  * Images are known by their number among all that the user named. An error is a
  * text that begins with the host; NULL is success.

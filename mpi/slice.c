@@ -3,14 +3,14 @@
 
 #include <stdlib.h>
 
-#include "cli/run.h"
 #include "mpi/comm.h"
 #include "mpi/protocol.h"
 #include "mpi/digest-runs.h"
+#include "mpi/warnings.h"
 
 struct slice {
     const struct options *o;
-    const struct open_image *image;
+    struct open_image *image;
     uint64_t number;
     struct engine_input input;
     struct runs_sink runs_sink;
@@ -19,9 +19,9 @@ struct slice {
     struct error error;
 };
 
-struct slice *slice_begin(const struct options *o,
-                          const struct open_image *image, size_t md_size,
-                          struct wire_rest *message, struct engine **engine)
+struct slice *slice_begin(const struct options *o, struct open_image *image,
+                          size_t md_size, struct wire_rest *message,
+                          struct engine **engine)
 {
     struct slice *s = calloc(1, sizeof(*s));
 
@@ -67,13 +67,24 @@ static void put_error(struct wire *w, const struct slice *s)
     free(text);
 }
 
+static void put_warnings(struct wire *w, const struct slice *s,
+                         const struct engine_result *result)
+{
+    struct open_image *i = s->image;
+
+    wire_put_text(w, comm_host());
+    i->warned[0] = warnings_put(w, i->input.image, i->warned[0]);
+    i->warned[1] = warnings_put(w, i->other, i->warned[1]);
+    warnings_put_hole(w, &result->false_hole);
+}
+
 void slice_end(struct slice *s, struct engine *engine)
 {
     struct engine_result result = { .length = 0 };
     struct wire reply = { .data = NULL };
 
-    if (engine && engine_finish(engine, &result, &s->error) == 0)
-        run_warn_false_hole(s->o, &result.false_hole);
+    if (engine)
+        engine_finish(engine, &result, &s->error);
     engine_free(engine);
     wire_put_number(&reply, MESSAGE_DIGESTS);
     wire_put_number(&reply, s->image->index);
@@ -81,6 +92,7 @@ void slice_end(struct slice *s, struct engine *engine)
     put_error(&reply, s);
     wire_put_number(&reply, result.changed);
     put_counts(&reply, &result.counts);
+    put_warnings(&reply, s, &result);
     if (!s->error.code)
         wire_put(&reply, s->runs.data, s->runs.len);
     wire_send(&reply, 0);

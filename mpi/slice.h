@@ -14,9 +14,9 @@ struct slice;
 
 /* Begin a slice, of which the message has the rest. *engine: what hashes it, or
  * NULL if that could not begin. */
-struct slice *slice_begin(const struct options *o,
-                          const struct open_image *image, size_t md_size,
-                          struct wire_rest *message, struct engine **engine);
+struct slice *slice_begin(const struct options *o, struct open_image *image,
+                          size_t md_size, struct wire_rest *message,
+                          struct engine **engine);
 
 /* The engine has finished: send the digests, or the error. Frees both. */
 void slice_end(struct slice *s, struct engine *engine);
