@@ -4,14 +4,23 @@
  * then come, as wire.h writes them:
  *
  *   OPEN     image, whether to answer, host of rank 0, and for one image, or
- * for the two that are compared: how many, and name and identity of each SLICE
- * image, slice, first block, blocks CLOSE    image IMAGES   first image, count,
- * limit, count names STOP     nothing
+ *            for the two that are compared: how many, and name and identity of
+ *            each
+ *
+ *   SLICE    image, slice, first block, blocks
+ *
+ *   CLOSE    image
+ *
+ *   IMAGES   first image, count, limit, count names
+ *
+ *   STOP     nothing
  *
  *   OPENED   image, error
+ *
  *   DIGESTS  image, slice, error, whether the image changed, the counts of the
  *            engine, host, warnings of the image and of the other one, the
  *            false hole (warnings.h), and all the rest are runs (digest-runs.h)
+ *
  *   RESULTS  first image, count, how many of these are done, host, and for
  *            each of them: its state, its size, text, warnings, the false hole
  *
