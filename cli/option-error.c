@@ -58,7 +58,7 @@ static const struct option_info *option_before_equals(const char *word,
 
 static void no_argument_message(const struct option_info *info, char letter)
 {
-    if (info->argument)
+    if (option_argument(info) != no_argument)
         usage_message("option '-%c' doesn't allow an argument; use --%s=%s",
                       letter, info->name, info->argument);
     else

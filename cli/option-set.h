@@ -13,6 +13,8 @@ struct option_set {
     size_t count;
     /* Whether the program has an option of these groups. NULL: all of them. */
     bool (*takes)(const struct option_info *info);
+    /* An option that can do without an argument takes none. */
+    bool no_optional_arguments;
 };
 
 extern const struct option_set option_set;

@@ -47,11 +47,13 @@ char option_letter(const struct option_info *info, bool blksum)
     return is_letter_of_blksum(info->letter) ? 0 : info->letter;
 }
 
-static int argument_of(const struct option_info *info)
+int option_argument(const struct option_info *info)
 {
     if (!info->argument)
         return no_argument;
-    return info->optional ? optional_argument : required_argument;
+    if (!info->optional)
+        return required_argument;
+    return option_set.no_optional_arguments ? no_argument : optional_argument;
 }
 
 void option_names_make(struct option_names *names, bool blksum)
@@ -68,12 +70,12 @@ void option_names_make(struct option_names *names, bool blksum)
             continue;
         assert(option < names->names + OPTION_LIMIT);
         *option++ = (struct option){ .name = info->name,
-                                     .has_arg = argument_of(info),
+                                     .has_arg = option_argument(info),
                                      .val = LONG_OPTION + (int)n };
         if (letter)
             *letters++ = letter;
         /* No letter has an optional argument. */
-        if (letter && argument_of(info) == required_argument)
+        if (letter && option_argument(info) == required_argument)
             *letters++ = ':';
     }
     *option = (struct option){ .name = NULL };

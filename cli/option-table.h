@@ -15,6 +15,9 @@ const struct option_info *option_at(size_t n);
 /* The letter of an option, or 0. Some letters mean other options in blksum. */
 char option_letter(const struct option_info *info, bool blksum);
 
+/* no_argument, optional_argument or required_argument. */
+int option_argument(const struct option_info *info);
+
 /* More than the number of options. */
 #define OPTION_LIMIT 128
 

@@ -120,7 +120,7 @@ static int begin(struct job *job, const struct options *o)
     struct error error = ERROR_INIT;
 
     if (prepare(job, o, &error)) {
-        message("%s", error_message(&error));
+        message("%s: %s", comm_host(), error_message(&error));
         error_clear(&error);
         return failure(o);
     }

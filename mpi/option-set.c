@@ -36,4 +36,6 @@ const struct option_set option_set = {
     .groups = groups,
     .count = ARRAY_SIZE(groups),
     .takes = takes,
+    /* That is the descriptor of --progress. mpirun passes none. */
+    .no_optional_arguments = true,
 };

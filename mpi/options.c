@@ -54,8 +54,6 @@ bool mpi_options_verify(const struct options *o)
         wrong = "the --null option requires --files-from";
     else if (o->engine.hash_count > 1)
         wrong = "there can be only one digest";
-    else if (o->progress.to_fd)
-        wrong = "the --progress option takes no descriptor: mpirun passes none";
     else if (is_null_digest(o->engine.hashes[0].digest))
         wrong = "the digest null computes nothing";
     if (wrong)
@@ -67,12 +65,13 @@ bool mpi_options_verify(const struct options *o)
 
 static void print_option(const struct option_info *info)
 {
+    bool has_argument = option_argument(info) == required_argument;
     char names[64], letter[] = "-x, ";
 
     letter[1] = info->letter;
-    snprintf(names, sizeof(names), "%s--%s%s%s%s", info->letter ? letter : "",
-             info->name, info->optional ? "[" : "", info->argument ? "=" : "",
-             info->argument ? info->argument : "");
+    snprintf(names, sizeof(names), "%s--%s%s%s", info->letter ? letter : "",
+             info->name, has_argument ? "=" : "",
+             has_argument ? info->argument : "");
     fprintf(output(), "  %-26s %s\n", names, info->help);
 }
 

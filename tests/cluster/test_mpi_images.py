@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """disksum-mpi with several images, and with lists."""
 
+import fcntl
 import json
 import os
 import random
@@ -184,7 +185,8 @@ def test_list_on_standard_output(tmp_path):
     write_image(tmp_path / "disk", "1M:A")
     done = job(2, "--write-list=-", "disk", cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "disksum-mpi: -: is a terminal; a digest list is binary\n"
+    assert done.stderr == f"disksum-mpi: {os.uname().nodename}: -: is a terminal; a digest " \
+        "list is binary\n"
 
 
 # --- wrong usage ------------------------------------------------------------------
@@ -197,8 +199,9 @@ def test_list_on_standard_output(tmp_path):
     (["--plain=sha256", "disk"], "unrecognized option '--plain=sha256'"),
     (["-d", "sha1", "-d", "md5", "disk"], "there can be only one digest"),
     (["-d", "null", "disk"], "the digest null computes nothing"),
-    (["--progress=2", "disk"],
-     "the --progress option takes no descriptor: mpirun passes none"),
+    (["--progress=2", "disk"], "option '--progress' doesn't allow an argument"),
+    (["--progress=3", "disk"], "option '--progress' doesn't allow an argument"),
+    (["-p=2", "disk"], "option '-p' doesn't allow an argument"),
     (["--null", "disk"], "the --null option requires --files-from"),
     (["--", "[", "nbdkit", "null", "]"],
      "each rank would start the command; start it once, and use an NBD URI"),
@@ -223,15 +226,22 @@ def test_names_that_cannot_be(tmp_path, words, message):
     (tmp_path / "names").write_text("disk\n-\n")
     (tmp_path / "nul").write_text("disk\0disk\0")
     (tmp_path / "two").write_text("disk\ndisk\n")
-    done = job(2, *words, cwd=tmp_path, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"disksum-mpi: {message}\n"
+    assert fails(2, *words, cwd=tmp_path) == message
+
+
+def test_list_that_another_process_writes(tmp_path):
+    write_image(tmp_path / "disk", "1M:A")
+    with open(tmp_path / "list.part", "wb") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        assert fails(2, "--write-list=list", "disk", cwd=tmp_path) == \
+            "list.part: another process is writing it"
 
 
 def test_help(tmp_path):
     done = job(2, "--help", cwd=tmp_path)
     assert done.stdout.startswith("Usage: mpirun disksum-mpi [OPTION]... IMAGE...\n")
     assert done.stdout.count("--files-from=FILE") == 1
+    assert "  -p, --progress             show progress\n" in done.stdout
     assert "--check" not in done.stdout
     version = disksum("--version").split()[1]
     assert job(2, "--version", cwd=tmp_path).stdout == f"disksum-mpi {version}\n"
