@@ -45,6 +45,10 @@ class Costs:
     start: float = 2.0
     # Bytes of lists that a merge reads and hashes in a second.
     merge: float = 1e9
+    # Seconds after which a node fails, and until a job that it ended goes on from
+    # its list (--resume).
+    life: float = 5 * 365 * 86400
+    restart: float = 60.0
 
 
 def digests(size, block=BLOCK):
@@ -56,13 +60,19 @@ def speeds_of(nodes, speed):
     return [speed * (SLOW_SPEED if i in slow else 1) for i in range(nodes)]
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     seconds: float
     ideal: float   # if all nodes were busy all of the time
     rank0: float   # seconds that rank 0 worked, or that the merge took
     waits: float   # the part of requests that waited since the window was full
     center: str = 'rank 0'
+
+    def with_failures(self, nodes, costs):
+        """Of a job that each failure ends: what it has in its list is not lost."""
+        failures = self.seconds * nodes / costs.life
+        return dataclasses.replace(
+            self, seconds=self.seconds + failures * costs.restart)
 
     def efficiency(self):
         return self.ideal / self.seconds
@@ -166,12 +176,12 @@ def disk_by_ranks(total, nodes, speed, costs=Costs(), **options):
     speeds = speeds_of(nodes, speed)
     part = max(nodes * 16, 32768) * Ranks(total, speeds, costs, **options).largest
     if total <= 2 * part:
-        return Ranks(total, speeds, costs, **options).run()
+        return Ranks(total, speeds, costs, **options).run().with_failures(nodes, costs)
     one, two = (Ranks(n * part, speeds, costs, **options).run() for n in (1, 2))
     more = total / part - 2
     return Outcome(two.seconds + more * (two.seconds - one.seconds),
                    total / sum(speeds), two.rank0 + more * (two.rank0 - one.rank0),
-                   two.waits)
+                   two.waits).with_failures(nodes, costs)
 
 
 def images_by_ranks(count, size, nodes, speed, costs=Costs()):
@@ -186,7 +196,7 @@ def images_by_ranks(count, size, nodes, speed, costs=Costs()):
         busy += costs.message
         end = max(end, free + costs.latency + size / speeds[rank])
         heapq.heappush(events, (free + costs.latency + size / speeds[rank], rank))
-    return Outcome(end, count * size / sum(speeds), busy, 0)
+    return Outcome(end, count * size / sum(speeds), busy, 0).with_failures(nodes, costs)
 
 
 def disk_by_array(total, parts, nodes, speed, costs=Costs(), failures=0.0):
@@ -225,7 +235,7 @@ def duration(seconds):
     return f'{seconds / 86400:.3g} d'
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Series:
     """A way to do the work, with nodes of one speed: an outcome for each number
     of nodes."""
