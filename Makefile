@@ -55,6 +55,8 @@ qemu-img: ## build qemu-img with 'checksum' (contrib/qemu)
 
 check-qemu-img: qemu-img ## run its tests
 	scripts/install-packages test
+	meson configure $(BUILD) -Dtests=true
+	ninja -C $(BUILD)
 	DISKSUM_BUILD=$$PWD/$(BUILD) DISKSUM_QEMU_SOURCE=$$PWD/build-qemu/source \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n3 tests/qemu-img
 
