@@ -13,12 +13,6 @@
 #define MAX_DECODED (8 << 20)
 #define MAX_CLUSTER (4 << 20)
 
-#define require(condition)                                                     \
-    do {                                                                       \
-        if (!(condition))                                                      \
-            abort();                                                           \
-    } while (0)
-
 static void read_data(const struct extent *e, const struct memory_reader *m)
 {
     unsigned char buf[512];

@@ -8,7 +8,6 @@
 #include "fuzz.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -29,12 +28,6 @@
 #define PARTIAL 2
 
 #define NAME "list"
-
-#define require(condition)                                                     \
-    do {                                                                       \
-        if (!(condition))                                                      \
-            abort();                                                           \
-    } while (0)
 
 /* --- right checks ----------------------------------------------------------
  */

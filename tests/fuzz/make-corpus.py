@@ -262,6 +262,93 @@ def changes():
     write("early-end", '[{"offset":0,"length":4096,"exists":"true"},')
 
 
+HEX = "00112233445566778899aabbccddeeff" * 2
+
+
+def sums():
+    """Lines of disksum, and of programs that it understands."""
+    def write(name, text):
+        directory = HERE / "corpus/sums"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(text.encode("latin-1"))
+    write("untagged", f"# a comment\n{HEX}  a.raw\n{HEX} *b\n\\{HEX}  c\\nx\\\\\r\n")
+    write("one-blank", f"{HEX} a\n{HEX} b\n{HEX}  c\n")
+    write("tags", f"BLKHASH-SHA256-64K (a (1)) = {HEX}\n"
+          f"BLKHASH-BLAKE3-1M snapshot=s%201 member=d/x.vmdk offset=512 length=1024 (a) = {HEX}\n"
+          f"SHA256 (a) = {HEX}\nSHA256(a)= {HEX}\nBLAKE2b (b) = {HEX}{HEX}\n")
+    write("json", '{"filename": "a", "digest": "sha256", "block-size": 65536, "checksum": "'
+          f'{HEX}"}}\n[{{"filename": "b",\n "checksum": "{HEX}"}},\n{{"filename": "c", '
+          '"error": "x"}]\n')
+    write("nul", f"{HEX}  a\0b\n\xef\xbb\xbf{HEX}  \xff\n")
+
+
+def names():
+    """Names of images. The first byte says what they are read as."""
+    directory = HERE / "corpus/names"
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, kind, text in (
+            ("options", 0, "driver=qcow2,file.driver=https,file.url=https://u:p%40w@h:8/x?sig=a"),
+            ("doubled", 0, "file.filename=a,,b,file.password=x,,y,backing=z"),
+            ("json", 1, 'json:{"driver":"qcow2","file":{"driver":"nbd","server":{"type":"inet",'
+                        '"host":"h","port":"1"},"password":"\\u0041\\"x"},"backing":null}'),
+            ("nested", 1, 'json:{"file":"json:{\\"file\\":\\"http://u:p@h/\\"}","a":[1,{}]}'),
+            ("nbd", 2, "nbds+unix://alice@/e?socket=/s&tls-psk-file=/p&tls-verify-peer=off"),
+            ("address", 2, "nbds://[::1]:10809/export%2f"), ("iscsi", 2, "iscsi://u%p@h/t/0"),
+            ("rbd", 2, "rbd:pool/image:id=x:key=A\\:B==:conf=/c"),
+            ("signed", 2, "https://u:a/b@c@h/i?X-Amz-Signature=1&token=2#f"),
+            ("command", 2, "[ env PGPASSWORD=x nbdkit curl https://u:p@h -U - ]"),
+            ("x509", 3, "tls-creds-x509,id=t,dir=/d,endpoint=client,verify-peer=no"),
+            ("psk", 3, '{"qom-type":"tls-creds-psk","id":"t","dir":"/d","username":"u"}'),
+            ("secret", 3, "secret,id=s,data=a,,b,format=raw")):
+        (directory / name).write_bytes(bytes([kind]) + text.encode())
+
+
+def command_lines():
+    directory = HERE / "corpus/options"
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, line in (
+            ("images", "-t 8 --block-size 1M -d sha512 -T none -p a.raw -- -b"),
+            ("digests", "-d sha256,blake3,plain:sha1:64K --json --tag -z a"),
+            ("check", "-c --strict --ignore-missing -q sums"),
+            ("list", "--write-list l --base o --changes c --shard 2/3 a"),
+            ("shard", "--shard slurm:0-15:2 --write-list l a"), ("merge", "--merge a b c"),
+            ("part", "--snapshot s --member m --offset 1M --length 512 a"),
+            ("options", "--image-opts --object secret,id=s,data=x driver=raw,file.filename=a"),
+            ("server", "--connections 4 --timeout 0 --queue-depth 3 -- [ nbdkit null ]"),
+            ("expect", f"--expect sha256:{HEX} a"), ("old", "checksum -f qcow2 a")):
+        (directory / name).write_bytes(line.replace(" ", "\0").encode())
+
+
+def starts():
+    """What has no format yet, and images that record names."""
+    directory = HERE / "corpus/probe"
+    directory.mkdir(parents=True, exist_ok=True)
+
+    def write(name, kind, content):
+        (directory / name).write_bytes(bytes([kind]) + content)
+    qed = struct.pack("<4sIIIQQQQQII", b"QED\0", 65536, 4, 1, 1, 0, 0, 65536, 1 << 20, 72, 4)
+    write("qed", 4 * 1, qed + b"base")
+    write("qcow", 4 * 5, struct.pack(">4sIQIIQ", b"QFI\xfb", 1, 48, 4, 0, 512) + bytes(16) + b"base")
+    write("dmg", 2, bytes(512) + b"koly" + bytes(508))
+    write("fixed-vpc", 3, bytes(512) + b"conectix" + bytes(504))
+    write("luks", 0, b"LUKS\xba\xbe\0\1")
+    write("descriptor", 4 * 6, vmdk_image.descriptor('RW 7 FLAT "a" 1', parent="b.vmdk").encode())
+    write("list", 0, list_oracle.write_list(b"x"))
+
+
+def messages():
+    directory = HERE / "corpus/message"
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in (
+            ("reason", "a\nqemu-nbd: Failed to blk_new_open 'a': Could not open 'a': No\nhint\n"),
+            ("backing", "a\nqemu-nbd: Could not open backing file: Could not open backing file: "
+                        "Failed to get shared \"write\" lock\n"),
+            ("key", "a\nqemu: module x\nqemu-nbd: warning: w\nqemu-nbd: Parameter "
+                    "'encrypt.key-secret' is required for cipher\n"),
+            ("noise", "a\nqemu-nbd: GLib: g_x: assertion 'y'\nqemu-nbd: warning: z is missing\n")):
+        (directory / name).write_text(text)
+
+
 def digest_lists():
     def write(name, content, flags=0):
         directory = HERE / "corpus/list"
@@ -284,6 +371,11 @@ def digest_lists():
 
 
 def main():
+    sums()
+    names()
+    command_lines()
+    starts()
+    messages()
     digest_lists()
     changes()
     vdi()

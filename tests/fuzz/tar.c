@@ -15,12 +15,6 @@
 #define AT_CHECKSUM 148
 #define AT_MAGIC 257
 
-#define require(condition)                                                     \
-    do {                                                                       \
-        if (!(condition))                                                      \
-            abort();                                                           \
-    } while (0)
-
 static void set_checksum(uint8_t *header)
 {
     char digits[8];

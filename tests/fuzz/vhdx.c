@@ -26,12 +26,6 @@
 #define NO_CRCS 1
 #define ALONE 2
 
-#define require(condition)                                                     \
-    do {                                                                       \
-        if (!(condition))                                                      \
-            abort();                                                           \
-    } while (0)
-
 static unsigned char file[MAX_SIZE];
 
 struct piece {

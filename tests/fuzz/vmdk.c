@@ -14,12 +14,6 @@
 /* More of a large disk is not mapped. */
 #define MAX_MAPPED 2000
 
-#define require(condition)                                                     \
-    do {                                                                       \
-        if (!(condition))                                                      \
-            abort();                                                           \
-    } while (0)
-
 static int open_extent(void *arg, const struct recorded_name *name,
                        struct reader **reader, struct error *error)
 {
