@@ -73,6 +73,11 @@ fuzz: ## fuzz each target for SECONDS (60)
 	scripts/install-packages build test fuzz
 	tests/fuzz/run $(SECONDS)
 
+soak: SECONDS = 3600
+soak: all ## try random images and command lines for SECONDS (3600)
+	scripts/install-packages build test
+	tests/soak/run --build=$(call quote,$(BUILD)) --seconds=$(SECONDS)
+
 deb: ## build Debian packages in the parent directory
 	scripts/install-packages build deb
 	dpkg-buildpackage -b -us -uc
@@ -80,4 +85,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster fuzz deb clean
+.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster fuzz soak deb clean
