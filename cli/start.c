@@ -4,15 +4,20 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "cli/diff.h"
 #include "cli/message.h"
 #include "cli/run.h"
 #include "common/debug.h"
 #include "common/mask.h"
 #include "common/secrets.h"
+#include "common/units.h"
 
 /* An image must not get the descriptor of a standard stream that the caller
  * closed: put something there that fails when it is used. */
@@ -22,6 +27,28 @@ static void hold_standard_streams(void)
         if (fcntl(fd, F_GETFD) < 0)
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     }
+}
+
+/* The stack that is needed below main(): to look at the names in a chain of 200
+ * images takes 96 KiB, all else less than 40. */
+#define MIN_STACK (112 * KiB)
+
+/* Whether the stack may become large enough: otherwise there would be a crash
+ * later. */
+static bool has_stack(void)
+{
+    /* The name of the program is at the other end of the stack. */
+    uintptr_t end = getauxval(AT_EXECFN);
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    rlim_t needed = (end > here ? end - here : 0) + MIN_STACK;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= needed)
+        return true;
+    if (limit.rlim_max < needed)
+        return false;
+    limit.rlim_cur = needed;
+    return setrlimit(RLIMIT_STACK, &limit) == 0;
 }
 
 /* Other users of the host can see the arguments. Wipe the secrets in them, and
@@ -42,14 +69,28 @@ static bool hide_secrets(int argc, char **argv)
     return true;
 }
 
+/* Fail before the options are known. With --diff, the status of a failure says
+ * that disks differ. */
+static void fail(char **argv, const char *why)
+{
+    int status = EXIT_FAILURE;
+
+    while (*++argv) {
+        if (strncmp(*argv, "--dif", 5) == 0)
+            status = EXIT_TROUBLE;
+    }
+    message_line(why);
+    exit(status);
+}
+
 void start_process(int argc, char **argv)
 {
-    if (!hide_secrets(argc, argv)) {
-        message("out of memory");
-        exit(EXIT_FAILURE);
-    }
+    hold_standard_streams();
+    if (!has_stack())
+        fail(argv, "the stack is too small: ulimit -s must allow 128 KiB");
+    if (!hide_secrets(argc, argv))
+        fail(argv, "out of memory");
     run_catch_signals();
     signal(SIGCHLD, SIG_DFL); /* for the exit status of a server */
-    hold_standard_streams();
     debug_start(getenv("DISKSUM_DEBUG"), message_line);
 }

@@ -3,8 +3,9 @@
 #define CLI_START_H
 
 /* What a program does first: it wipes the secrets in its arguments, of which
- * argv then has copies, makes sure that standard streams are open, and sets up
- * signals and debugging. Exits when out of memory. */
+ * argv then has copies, makes sure that standard streams are open and that the
+ * stack is large enough, and sets up signals and debugging. Exits if it cannot.
+ */
 void start_process(int argc, char **argv);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/thread.h"
 #include "engine/difference-sink.h"
 #include "engine/hashes.h"
 #include "engine/ring.h"
@@ -218,7 +219,7 @@ int engine_start(struct engine *e, struct error *error)
     while (!err && e->started < e->sizes.threads) {
         struct thread *t = &e->threads[e->started];
 
-        err = pthread_create(&t->id, NULL, thread_main, t);
+        err = thread_start(&t->id, thread_main, t);
         if (!err)
             e->started++;
     }

@@ -48,6 +48,7 @@
 #include <stdlib.h>
 
 #include "common/array.h"
+#include "common/thread.h"
 
 struct queue {
     /* Constant, except for the pieces themselves; see above. */
@@ -344,7 +345,7 @@ static int start_threads(struct queue *q, unsigned threads)
     all_but_faults(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (!err && q->thread_count < threads) {
-        err = pthread_create(&q->threads[q->thread_count], NULL, worker, q);
+        err = thread_start(&q->threads[q->thread_count], worker, q);
         if (!err)
             q->thread_count++;
     }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/thread.h"
 #include "list/header.h"
 
 #define BUFFERS 2
@@ -134,7 +135,7 @@ static int start(struct feed *f, pthread_t *thread, struct error *error)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = pthread_create(thread, NULL, read_ahead, f);
+    err = thread_start(thread, read_ahead, f);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err)
         error_set(error, err, "%s: cannot start a thread: %s",

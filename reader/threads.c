@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "common/thread.h"
+
 struct list {
     struct read *first;
     struct read **last;
@@ -139,7 +141,7 @@ int threads_queue_new(unsigned depth, struct read_queue **queue)
     list_init(&q->done);
 
     while (!err && q->count < depth) {
-        err = pthread_create(&q->threads[q->count], NULL, reading_thread, q);
+        err = thread_start(&q->threads[q->count], reading_thread, q);
         if (!err)
             q->count++;
     }

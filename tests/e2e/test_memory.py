@@ -125,7 +125,7 @@ def test_little_stack_for_a_long_chain(disksum, tmp_path, depth, make):
     for i in reversed(range(1, depth)):
         make(tmp_path / str(i), str(tmp_path / str(i + 1)))
     top = hostile_qed(tmp_path / "0", str(tmp_path / "1"))
-    done = disksum(top, wrapper=["prlimit", f"--stack={128 << 10}:", "--"])
+    done = disksum(top, wrapper=["prlimit", f"--stack={128 << 10}", "--"])
     assert sums(done.stdout) == [checksum(end)]
 
 
