@@ -20,12 +20,14 @@
 #include "common/units.h"
 
 /* An image must not get the descriptor of a standard stream that the caller
- * closed: put something there that fails when it is used. */
+ * closed: put something there that fails when it is used. There may be no /dev,
+ * but there is always a root directory. */
 static void hold_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0)
-            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            (void)!open("/", O_PATH);
     }
 }
 
