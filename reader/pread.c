@@ -8,26 +8,18 @@
 
 #include "common/bytes.h"
 
-/* Read until all len bytes are there, the file ends, or a read fails. Returns
- * how many are there; *err: the error, or 0. */
-static size_t read_all(int fd, unsigned char *buf, size_t len, uint64_t offset,
-                       int *err)
+/* Read once. Returns how many bytes, which may be fewer than len; *err: the
+ * error, or 0. */
+static size_t read_once(int fd, void *buf, size_t len, uint64_t offset,
+                        int *err)
 {
-    size_t done = 0;
+    ssize_t n;
 
-    *err = 0;
-    while (done < len) {
-        ssize_t n = pread(fd, buf + done, len - done, offset + done);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            *err = errno;
-        if (n <= 0)
-            break;
-        done += n;
-    }
-    return done;
+    do
+        n = pread(fd, buf, len, offset);
+    while (n < 0 && errno == EINTR);
+    *err = n < 0 ? errno : 0;
+    return n < 0 ? 0 : n;
 }
 
 /* --- direct I/O of what is not aligned ---------------------------------- */
@@ -40,63 +32,61 @@ static size_t read_all(int fd, unsigned char *buf, size_t len, uint64_t offset,
 static size_t sectors_around(const struct read *read)
 {
     uint64_t start = read->offset + read->done;
+    size_t size = round_up(start % DIRECT_ALIGNMENT + read->len - read->done,
+                           DIRECT_ALIGNMENT);
 
-    return round_up(start % DIRECT_ALIGNMENT + read->len - read->done,
-                    DIRECT_ALIGNMENT);
+    return size < BOUNCE_SIZE ? size : BOUNCE_SIZE;
 }
 
-/* Read up to size bytes of the sectors around the missing bytes, and copy what
- * was asked for. */
-static void read_piece(int fd, struct read *read, unsigned char *bounce,
-                       size_t size)
+/* Read sectors around the missing bytes, and copy what was asked for. The
+ * bounce buffer is made by the first call; those that follow need no larger
+ * one. */
+static void read_around(int fd, struct read *read, unsigned char **bounce)
 {
     uint64_t start = read->offset + read->done;
     size_t before = start % DIRECT_ALIGNMENT;
     size_t left = read->len - read->done;
     size_t around = sectors_around(read);
     size_t got;
-    int err;
 
-    if (around > size)
-        around = size;
-    got = read_all(fd, bounce, around, start - before, &err);
-    got = got > before ? got - before : 0;
-    if (got > left)
-        got = left;
-    memcpy(read->buf + read->done, bounce + before, got);
-    read->done += got;
-    if (got < left)
-        read->error = err;
-}
-
-static void read_around(int fd, struct read *read)
-{
-    size_t size = sectors_around(read);
-    unsigned char *bounce;
-    size_t before;
-
-    if (size > BOUNCE_SIZE)
-        size = BOUNCE_SIZE;
-    if (posix_memalign((void **)&bounce, DIRECT_ALIGNMENT, size)) {
+    if (!*bounce && posix_memalign((void **)bounce, DIRECT_ALIGNMENT, around)) {
+        *bounce = NULL;
         read->error = ENOMEM;
         return;
     }
-    do {
-        before = read->done;
-        read_piece(fd, read, bounce, size);
-    } while (!read->error && read->done > before && read->done < read->len);
-    free(bounce);
+    got = read_once(fd, *bounce, around, start - before, &read->error);
+    got = got > before ? got - before : 0;
+    if (got > left)
+        got = left;
+    memcpy(read->buf + read->done, *bounce + before, got);
+    read->done += got;
 }
 
+/* --- all reads ---------------------------------------------------------- */
+
+static bool is_straight(const struct fd_reader *r, const struct read *read)
+{
+    return !r->direct ||
+           is_direct(read->reader, read->offset + read->done,
+                     read->len - read->done, read->buf + read->done);
+}
+
+/* A read may end anywhere, also within a sector. Then what is missing is not
+ * aligned, and the kernel refuses it (EINVAL), even at the end of the file. */
 void pread_rest(struct read *read)
 {
     const struct fd_reader *r = (const struct fd_reader *)read->reader;
-    uint64_t offset = read->offset + read->done;
-    unsigned char *buf = read->buf + read->done;
-    size_t len = read->len - read->done;
+    unsigned char *bounce = NULL;
+    size_t before;
 
-    if (r->direct && !is_direct(read->reader, offset, len, buf))
-        read_around(r->fd, read);
-    else
-        read->done += read_all(r->fd, buf, len, offset, &read->error);
+    do {
+        before = read->done;
+        if (is_straight(r, read))
+            read->done +=
+                read_once(r->fd, read->buf + before, read->len - before,
+                          read->offset + before, &read->error);
+        else
+            read_around(r->fd, read, &bounce);
+    } while (read->done > before && read->done < read->len);
+    free(bounce);
 }
