@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine/fault.h"
 
-#include <errno.h>
-#include <inttypes.h>
-
 /* How exactly the place is found. */
 #define FAULT_PIECE 4096
 
@@ -48,19 +45,4 @@ void find_fault(struct read *read)
     }
     if (!try_again(read, at, end - at))
         read->done = at;
-}
-
-int read_fault(const struct read *read, struct error *error)
-{
-    uint64_t offset = read->offset + read->done;
-
-    if (read->error)
-        return error_set(error, read->error,
-                         "%s: read error at offset %" PRIu64 ": %s",
-                         read->reader->name, offset, read_reason(read));
-    return error_set(error, EIO,
-                     "%s: ends at offset %" PRIu64
-                     ", before its size of %" PRIu64 ": %s",
-                     read->reader->name, offset, read->reader->size,
-                     read->reader->ops->early_end);
 }

@@ -8,7 +8,4 @@
  * before it are in the buffer then, and count as done. */
 void find_fault(struct read *read);
 
-/* Set the error of the first byte that is missing. Returns the errno value. */
-int read_fault(const struct read *read, struct error *error);
-
 #endif

@@ -86,7 +86,8 @@ void layer_broken(const struct layer *layer, const char *kind, int code,
                   struct error *error, const char *format, va_list args)
     __attribute__((format(printf, 5, 0)));
 
-/* Read metadata. As in QEMU, bytes beyond the end of the object are zeros. */
+/* Read metadata. As in QEMU, bytes beyond the end of the object are zeros; but
+ * an object that ends before its size has shrunk, which is an error. */
 int metadata_read(struct reader *reader, uint64_t offset, void *buf, size_t len,
                   struct error *error);
 

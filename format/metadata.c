@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <inttypes.h>
 #include <string.h>
 
 #include "format/layer.h"
@@ -18,9 +17,5 @@ int metadata_read(struct reader *r, uint64_t offset, void *buf, size_t len,
         read.len = r->size - offset;
     r->ops->read_rest(&read);
     read_debug(&read, "metadata");
-    if (read.error)
-        return error_set(error, read.error,
-                         "%s: read error at offset %" PRIu64 ": %s", r->name,
-                         offset + read.done, read_reason(&read));
-    return 0;
+    return read.error || read.done < read.len ? read_fault(&read, error) : 0;
 }

@@ -38,14 +38,19 @@ static void read_below(struct reader *below, struct read *read)
 
     part.reader = below;
     memset(read->buf, 0, read->len);
-    if (read->offset < below->size) {
-        if (part.len > below->size - part.offset)
-            part.len = below->size - part.offset;
+    if (read->offset >= below->size)
+        part.len = 0;
+    else if (part.len > below->size - part.offset)
+        part.len = below->size - part.offset;
+    if (part.len)
         below->ops->read_rest(&part);
-    }
     read->error = part.error;
     read->reason = part.reason;
-    read->done = part.error ? part.done : read->len;
+    if (!read->error && part.done < part.len) {
+        read->error = EIO;
+        read->reason = below->ops->early_end;
+    }
+    read->done = read->error ? part.done : read->len;
 }
 
 /* Get the new bytes of a sector. */
@@ -60,8 +65,13 @@ static void read_sector(const struct vhdx_replay *replay,
     };
 
     read_below(replay->below, &part);
-    read->error = part.error;
-    read->reason = part.reason;
+    if (part.error) {
+        read->offset = part.offset; /* in the log */
+        read->done = part.done;
+        read->error = part.error;
+        read->reason = part.reason;
+        return;
+    }
     memcpy(sector, change->leading, sizeof(change->leading));
     memcpy(sector + LOG_SECTOR - sizeof(change->trailing), change->trailing,
            sizeof(change->trailing));
@@ -93,8 +103,9 @@ static void apply(const struct vhdx_replay *replay, uint64_t sector,
         end = sector + LOG_SECTOR;
     if (!change->zeros)
         read_sector(replay, change, bytes, read);
-    memcpy(read->buf + (start - read->offset), bytes + (start - sector),
-           end - start);
+    if (!read->error)
+        memcpy(read->buf + (start - read->offset), bytes + (start - sector),
+               end - start);
 }
 
 static void replay_read_rest(struct read *read)

@@ -126,9 +126,6 @@ int change_watch_check(struct change_watch *w, const char **warning,
     struct stat now;
     int err;
 
-    /* The times of a device are those of its node. */
-    if (!S_ISREG(w->before.st_mode))
-        return 0;
     err = get_stat(w, &now, error);
     if (!err)
         err = check_shrunk(w, &now, error);

@@ -28,8 +28,8 @@ struct change_watch {
 const char *change_watch_begin(struct change_watch *w, int fd, const char *name,
                                const struct stat *now, bool force_share);
 
-/* Fails when the file has changed. Sets *warning when another process could
- * have changed it, but did not. */
+/* Fails when the file, a regular one, has changed. Sets *warning when another
+ * process could have changed it, but did not. */
 int change_watch_check(struct change_watch *w, const char **warning,
                        struct error *error);
 

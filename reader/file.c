@@ -139,8 +139,33 @@ static int file_queue_new(struct reader *r, unsigned depth,
 
 /* --- open and close ----------------------------------------------------- */
 
+static int get_device_size(int fd, const char *name, uint64_t *size,
+                           struct error *error)
+{
+    if (ioctl(fd, BLKGETSIZE64, size) == 0)
+        return 0;
+    return error_set(error, errno, "%s: cannot get the size: %s", name,
+                     strerror(errno));
+}
+
+/* All that a device tells of its changes. */
+static int check_device_size(const struct reader *r, struct error *error)
+{
+    uint64_t size;
+    int err = get_device_size(reader_fd(r), r->name, &size, error);
+
+    if (err || size == r->size)
+        return err;
+    return error_set(error, EBUSY,
+                     "%s: the device was resized while it was read: from "
+                     "%" PRIu64 " to %" PRIu64 " bytes",
+                     r->name, r->size, size);
+}
+
 static int file_check_unchanged(struct reader *r, struct error *error)
 {
+    if (!S_ISREG(to_file(r)->stat.st_mode))
+        return check_device_size(r, error);
     return change_watch_check(&to_file(r)->watch, &r->warning, error);
 }
 
@@ -237,6 +262,8 @@ static int check_size_is_true(const struct file *f, struct error *error)
 
 static int get_size(struct file *f, struct error *error)
 {
+    int err;
+
     f->base.reader.id = (struct object_id){ f->stat.st_dev, f->stat.st_ino };
     if (S_ISREG(f->stat.st_mode)) {
         f->base.reader.size = f->stat.st_size;
@@ -245,13 +272,12 @@ static int get_size(struct file *f, struct error *error)
         return check_size_is_true(f, error);
     }
     f->base.reader.id = (struct object_id){ f->stat.st_rdev, 0 };
-    if (ioctl(f->base.fd, BLKGETSIZE64, &f->base.reader.size) != 0)
-        return error_set(error, errno, "%s: cannot get the size: %s",
-                         f->base.reader.name, strerror(errno));
-    if (!f->base.reader.size)
+    err = get_device_size(f->base.fd, f->base.reader.name, &f->base.reader.size,
+                          error);
+    if (!err && !f->base.reader.size)
         f->base.reader.warning = "the device has size 0: it has no medium, or "
                                  "nothing is attached to it";
-    return 0;
+    return err;
 }
 
 /* What the kernel says that direct I/O of a file wants; 0: it does not. */

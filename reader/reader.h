@@ -48,7 +48,9 @@ struct read {
 
     const unsigned char *view; /* where the bytes are, if not in buf */
     size_t done;               /* less than len: an error, or an early end */
-    int error;          /* 0 or a positive errno value, at offset + done */
+    int error;          /* 0 or a positive errno value, at offset + done; where
+                         * read_rest() needs bytes from elsewhere (a log), it
+                         * sets both to the place of the error */
     const char *reason; /* says more than the number of the error, or NULL; it
                          * belongs to the reader */
     struct read *next;  /* for the queue */
@@ -59,6 +61,9 @@ static inline const char *read_reason(const struct read *read)
 {
     return read->reason ? read->reason : strerror(read->error);
 }
+
+/* Set the error of the first byte that is missing. Returns the errno value. */
+int read_fault(const struct read *read, struct error *error);
 
 void read_debug_event(const struct read *read, const char *how);
 

@@ -17,6 +17,7 @@ import pytest
 from conftest import BUILD, sums
 from oracle import checksum, write_image
 from qcow2_image import Image
+from test_output import has_to_wait
 
 HAS_OPEN = "another process has this file open for writing"
 OPENED = "another process opened the file for writing while it was read"
@@ -63,6 +64,15 @@ class Held:
         while not has_lease(path):
             assert self.process.poll() is None
             time.sleep(0.01)
+
+    def wait_until_open(self, path):
+        """Wait until it waits for the reader of its progress: it has opened the image, this
+        file, too."""
+        while not has_to_wait(self.process):
+            assert self.process.poll() is None
+            time.sleep(0.01)
+        assert any(os.path.realpath(link) == os.path.realpath(path) for link in
+                   pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir())
 
     def finish(self):
         """Let it go on. Returns its exit status, stdout and stderr."""
