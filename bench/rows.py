@@ -13,7 +13,7 @@ from measure import Failed, Line, summary
 ROWS = {}
 
 # Kernels that one core must be much faster with than OpenSSL's one stream.
-FAST_KERNELS = ('shani', 'avx512')
+FAST_KERNELS = ('shani', 'shani8', 'avx512')
 # Pairs of turns in each process of build/bench/memory.
 PAIRS = 3
 # A direct reader with so many reads in flight has all that a disk gives.

@@ -3,8 +3,9 @@
  * The choice of the kernel that hashes a group of messages.
  *
  * The fastest kernel depends on the model of the CPU, not only on its features:
- * it is that of the SHA extensions on Zen 4, that of AVX-512 on Sapphire
- * Rapids. So the library measures the kernels, and needs no table of CPUs.
+ * it is that of the SHA extensions and AVX-512 on Zen 4, that of AVX-512 on
+ * Sapphire Rapids. So the library measures the kernels, and needs no table of
+ * CPUs.
  */
 #ifndef LIB_SHA256_DISPATCH_H
 #define LIB_SHA256_DISPATCH_H

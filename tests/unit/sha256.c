@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib/sha256.h"
 
@@ -65,6 +67,39 @@ static void test_long_messages(void **state)
     }
 }
 
+/* A kernel reads nothing after the end of a message: there is no memory. */
+static void test_end_of_memory(void **state)
+{
+    const struct sha256_kernel *kernel = *state;
+    size_t page = sysconf(_SC_PAGESIZE);
+    const uint8_t *messages[SHA256_MAX_LANES];
+    unsigned char md[SHA256_MAX_LANES][SHA256_SIZE];
+    unsigned char *mds[SHA256_MAX_LANES];
+    unsigned char expected[SHA256_SIZE];
+    unsigned char *data;
+
+    if (!kernel->usable())
+        skip(); /* not for this CPU */
+    data = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(data, MAP_FAILED);
+    random_fill(data, page);
+    assert_int_equal(mprotect(data + page, page, PROT_NONE), 0);
+
+    for (size_t len = 0; len <= MAX_LEN; len++) {
+        test_case("%s, length %zu", kernel->name, len);
+        for (unsigned i = 0; i < kernel->lanes; i++) {
+            messages[i] = data + page - len;
+            mds[i] = md[i];
+        }
+        sha256_hash(kernel, messages, kernel->lanes, len, mds);
+        oracle_digest("sha256", data + page - len, len, expected);
+        for (unsigned i = 0; i < kernel->lanes; i++)
+            assert_memory_equal(md[i], expected, SHA256_SIZE);
+    }
+    munmap(data, 2 * page);
+}
+
 static void test_group_shares_evenly(void **state)
 {
     const struct sha256_kernel sixteen = { .lanes = 16 };
@@ -82,6 +117,8 @@ static void test_group_shares_evenly(void **state)
     { "test_lengths_and_lanes_" #name, test_lengths_and_lanes, NULL, NULL,     \
       (void *)&SHA256_KERNEL(name) },                                          \
         { "test_long_messages_" #name, test_long_messages, NULL, NULL,         \
+          (void *)&SHA256_KERNEL(name) },                                      \
+        { "test_end_of_memory_" #name, test_end_of_memory, NULL, NULL,         \
           (void *)&SHA256_KERNEL(name) },
 
 int main(void)
