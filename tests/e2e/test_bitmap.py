@@ -178,6 +178,17 @@ def test_no_such_bitmap(refuses):
     assert len(line) < 500 and "nnn" not in line
 
 
+def test_no_such_bitmap_among_long_names(refuses):
+    image = Image(MIB)
+    made = Bitmaps(image)
+    for letter in b"a", b"b":
+        made.add(letter * 1000, [0])
+    made.finish()
+    image.write("image")
+    assert refuses("image", "One") == \
+        "image: no bitmap 'One'; the names of its 2 bitmaps are too long to show"
+
+
 def test_other_formats(refuses):
     for form in "raw", "vmdk", "vdi", "vpc", "vhdx":
         qemu("create", "-q", "-f", form, form, 4 * MIB)

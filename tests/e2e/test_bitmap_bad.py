@@ -200,3 +200,15 @@ def test_data_at_the_end_of_the_file(print_bitmap, tmp_path, there):
         assert (done.stdout, done.stderr) == ("0 512 1\n512 4096 0\n4608 512 1\n", "")
     else:
         assert "its data does not lie in the file" in done.stderr
+
+
+def test_too_large(print_bitmap, tmp_path):
+    """Its bits would take more than 512 MiB of memory."""
+    for size, message in ((1 << 41), None), ((1 << 41) + 512, "it is too large: 536870913 bytes"):
+        image = Image(size, cluster_bits=21)
+        made = Bitmaps(image)
+        made.add(b"b0", [0] * -(-size // 512 // 8 // (1 << 21)))
+        made.finish()
+        done = print_bitmap(image.write(tmp_path / "image"), "b0")
+        assert (done.returncode, message or "") == (bool(message), message or ""), done
+        assert (message or "") in done.stderr

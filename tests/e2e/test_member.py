@@ -183,13 +183,28 @@ def test_what_is_no_file(fails, tmp_path):
         (member("link", type=tarfile.SYMTYPE, linkname="a"), b""),
         (member("hard", type=tarfile.LNKTYPE, linkname="a"), b""),
         (member("dir", type=tarfile.DIRTYPE), b""), (member("a", 3), b"abc"),
-        (member("next", type=b"M"), b"")])
+        (member("fifo", type=tarfile.FIFOTYPE), b""), (member("chr", type=tarfile.CHRTYPE), b""),
+        (member("blk", type=tarfile.BLKTYPE), b""), (member("next", type=b"M"), b"")])
     for name, message in (
             ("link", "is a symbolic link"), ("hard", "is a hard link to another member"),
-            ("dir", "is a directory"), ("next", "is not a regular file")):
+            ("dir", "is a directory"), ("fifo", "is a FIFO"), ("chr", "is a device"),
+            ("blk", "is a device"), ("next", "is not a regular file")):
         # tar writes the name of a directory with a slash.
         name += "/" * (name == "dir")
         assert fails(f"--member={name}", path) == f"{path}: its member '{name}' {message}"
+
+
+@pytest.mark.parametrize("more, message", [
+    (1, "it ends within a header"), (0, "it ends within a sparse member")])
+def test_sparse_member_that_is_cut(fails, tmp_path, more, message):
+    """More headers follow that of a sparse member, each of which says if there is one more."""
+    block = bytearray(header("sparse", 512, b"S"))
+    block[257:265] = b"ustar  \0"
+    block[482] = 1              # more of them
+    path = tmp_path / "x.tar"
+    path.write_bytes(sign(block) + bytes(504) + bytes([more]) + bytes(7))
+    for name in "sparse", "other":
+        assert message in fails(f"--member={name}", path)
 
 
 def test_the_disks_are_named(fails, tmp_path, disks):

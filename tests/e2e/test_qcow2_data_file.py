@@ -85,3 +85,13 @@ def test_resized(disksum):
     qemu("resize", "-q", "image.qcow2", 3 * SIZE + 512)
     fill("image.qcow2", [(3 * SIZE, 512, "E")])
     check_image(disksum, "image.qcow2")
+
+
+@pytest.mark.parametrize("length", [4095, 4096, 60000])
+def test_name_that_is_too_long(fails, tmp_path, length):
+    """No path has so many bytes."""
+    image = Image(1 << 20, data_file=b"x" * length)
+    path = image.write(tmp_path / "image.qcow2")
+    message = fails(path)
+    assert ("the name of the data file is too long" in message) == (length > 4095)
+    assert "ile name too long" in message or length > 4095

@@ -114,3 +114,12 @@ def test_applied_and_deleted(disksum, fails):
     for snapshot in "two", "3", None:
         check_image(disksum, "image.qcow2", snapshot=snapshot)
     assert fails("-l", "one", "image.qcow2") == "image.qcow2: no snapshot 'one'"
+
+
+@pytest.mark.parametrize("wanted", ["snapshot.", "snapshot.x=1", "snapshot.id",
+                                    "snapshot.id=1,x", "snapshot.name=one,snapshot.x=2"])
+def test_parameters_that_qemu_does_not_know(fails, wanted):
+    create("image.qcow2", "100k:A")
+    qemu("snapshot", "-c", "one", "image.qcow2")
+    assert qemu_img("convert", "-l", wanted, "-O", "raw", "image.qcow2", "raw").returncode
+    assert fails("-l", wanted, "image.qcow2") == f"image.qcow2: invalid snapshot '{wanted}'"
