@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "blkhash.h"
 #include "cli/output.h"
 #include "cli/safe-text.h"
 #include "cli/sum-tag.h"
@@ -60,8 +61,14 @@ static void write_name(FILE *f, const char *name, struct style style)
 
 static void write_hex(FILE *f, const struct sums_line *line)
 {
-    for (unsigned i = 0; i < line->md_len; i++)
-        fprintf(f, "%02x", line->md[i]);
+    static const char digits[] = "0123456789abcdef";
+    char hex[2 * BLKHASH_MAX_MD_SIZE];
+
+    for (unsigned i = 0; i < line->md_len; i++) {
+        hex[2 * i] = digits[line->md[i] >> 4];
+        hex[2 * i + 1] = digits[line->md[i] & 15];
+    }
+    fwrite(hex, 1, 2 * line->md_len, f);
 }
 
 void sums_write(FILE *f, const struct list_options *o,

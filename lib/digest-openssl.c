@@ -10,7 +10,9 @@
 #include "lib/digest-provider.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -88,6 +90,63 @@ static void close_algorithm(struct digest *d)
     free(a);
 }
 
+/*
+ * To find an algorithm by its name takes about as long as to hash a small file.
+ * A program that hashes many of them needs the same few each time. They are
+ * kept until the process ends, since OpenSSL's own end may come before ours.
+ */
+#define KEPT 4
+#define MAX_KEPT_NAME 32
+
+static struct {
+    pthread_mutex_t lock;
+    struct {
+        char name[MAX_KEPT_NAME];
+        EVP_MD *md; /* NULL: unused */
+    } of[KEPT];
+    unsigned oldest;
+} kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Under the lock. NULL: it is not kept. */
+static EVP_MD *find_kept(const char *name)
+{
+    for (unsigned i = 0; i < KEPT; i++) {
+        EVP_MD *md = kept.of[i].md;
+
+        if (md && strcmp(kept.of[i].name, name) == 0)
+            return EVP_MD_up_ref(md) ? md : NULL;
+    }
+    return NULL;
+}
+
+static void keep(const char *name, EVP_MD *md)
+{
+    unsigned i = kept.oldest;
+
+    if (strlen(name) >= MAX_KEPT_NAME || !EVP_MD_up_ref(md))
+        return;
+    EVP_MD_free(kept.of[i].md);
+    strcpy(kept.of[i].name, name);
+    kept.of[i].md = md;
+    kept.oldest = (i + 1) % KEPT;
+}
+
+/* NULL: no such algorithm, or another error of OpenSSL. */
+static EVP_MD *fetch(const char *name)
+{
+    EVP_MD *md;
+
+    pthread_mutex_lock(&kept.lock);
+    md = find_kept(name);
+    if (!md) {
+        md = EVP_MD_fetch(NULL, name, NULL);
+        if (md)
+            keep(name, md);
+    }
+    pthread_mutex_unlock(&kept.lock);
+    return md;
+}
+
 static int open_algorithm(const char *name, struct digest **out)
 {
     struct algorithm *a = calloc(1, sizeof(*a));
@@ -97,7 +156,7 @@ static int open_algorithm(const char *name, struct digest **out)
         return ENOMEM;
 
     ERR_set_mark();
-    a->md = EVP_MD_fetch(NULL, name, NULL);
+    a->md = fetch(name);
     if (a->md)
         a->base.size = output_size(a->md);
     err = openssl_result(a->base.size != 0, ENOTSUP);

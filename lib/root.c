@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,18 +26,18 @@ struct blkhash_root {
     struct digest_ctx *ctx;
     uint64_t blocks;
     bool finished;
-    int error; /* the first of the digest, which cannot go on */
+    int error;            /* the first of the digest, which cannot go on */
+    bool zero_mds_filled; /* else, zero_mds has only the first */
     unsigned char zero_mds[ZERO_MDS * BLKHASH_MAX_MD_SIZE];
 };
 
-/* The digest of a zero block, ZERO_MDS times. */
-static int fill_zero_mds(struct blkhash_root *r, const char *digest_name)
+/* The digest of a zero block, ZERO_MDS times. Small disks have no use for so
+ * many, and take less time than this. */
+static void fill_zero_mds(struct blkhash_root *r)
 {
-    int err = zero_digest(r->ctx, digest_name, r->block_size, r->zero_mds);
-
     for (size_t i = 1; i < ZERO_MDS; i++)
         memcpy(r->zero_mds + i * r->md_size, r->zero_mds, r->md_size);
-    return err;
+    r->zero_mds_filled = true;
 }
 
 struct blkhash_root *blkhash_root_new(size_t block_size,
@@ -52,9 +53,10 @@ struct blkhash_root *blkhash_root_new(size_t block_size,
         return NULL;
     }
 
-    r = calloc(1, sizeof(*r));
+    r = malloc(sizeof(*r));
     if (!r)
         return NULL;
+    memset(r, 0, offsetof(struct blkhash_root, zero_mds));
     r->block_size = block_size;
 
     err = digest_open(digest_name, &r->digest);
@@ -62,7 +64,9 @@ struct blkhash_root *blkhash_root_new(size_t block_size,
         goto fail;
     r->md_size = digest_size(r->digest);
     r->ctx = digest_ctx_new(r->digest);
-    err = r->ctx ? fill_zero_mds(r, digest_name) : ENOMEM;
+    err = ENOMEM;
+    if (r->ctx)
+        err = zero_digest(r->ctx, digest_name, block_size, r->zero_mds);
     if (!err)
         err = digest_start(r->ctx);
     if (err)
@@ -115,6 +119,8 @@ int blkhash_root_zero(struct blkhash_root *r, uint64_t blocks)
     if (blocks > blocks_left(r))
         return EOVERFLOW;
     r->blocks += blocks;
+    if (blocks > 1 && !r->zero_mds_filled)
+        fill_zero_mds(r);
     /* "null" has nothing to hash. */
     while (r->md_size && blocks && !r->error) {
         size_t n = blocks < ZERO_MDS ? blocks : ZERO_MDS;
