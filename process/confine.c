@@ -23,6 +23,7 @@
 
 #include "common/array.h"
 #include "common/units.h"
+#include "process/deadly-call.h"
 #include "process/private-socket.h"
 
 /* --- Landlock ----------------------------------------------------------- */
@@ -73,12 +74,16 @@ struct path_beneath_attr {
     int32_t parent_fd;
 } __attribute__((packed));
 
-/* The version of the Landlock ABI; 0: the kernel has no Landlock. */
+/* The version of the Landlock ABI; 0: the kernel has no Landlock, or a filter
+ * kills who asks. */
 static int landlock_version(void)
 {
-    long version = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
-                           CREATE_RULESET_VERSION);
+    long version;
 
+    if (call_is_deadly(SYS_landlock_create_ruleset))
+        return 0;
+    version = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0,
+                      CREATE_RULESET_VERSION);
     return version > 0 ? (int)version : 0;
 }
 
@@ -269,9 +274,13 @@ static int refuse_changes(scmp_filter_ctx filter)
  * value. */
 static int filter_calls(bool has_landlock, bool network)
 {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    scmp_filter_ctx filter;
     int err;
 
+    /* At this level libseccomp uses prctl(), which is older. */
+    if (call_is_deadly(SYS_seccomp))
+        seccomp_api_set(1);
+    filter = seccomp_init(SCMP_ACT_ALLOW);
     if (!filter)
         return ENOMEM;
     err = refuse_open(filter, O_TRUNC, O_TRUNC);

@@ -19,7 +19,7 @@
  * sockets in the temporary directory (process/private-socket.h). Without
  * network they cannot make TCP connections, if the kernel can forbid that.
  * Descriptors that are open keep working. Does nothing where the kernel has no
- * Landlock. Only while there is one thread.
+ * Landlock, or a seccomp filter forbids it. Only while there is one thread.
  */
 void confine_this_process(bool network);
 
