@@ -16,6 +16,7 @@
 #define MAX_PAGES (1 << 16)
 
 static bool is_data[MAX_PAGES];
+static uint64_t run_end[MAX_PAGES]; /* of the run that a page is in */
 static uint64_t pages, walked;
 static bool reports_holes;
 
@@ -34,10 +35,10 @@ off_t lseek(int fd, off_t offset, int whence)
         errno = ENXIO;
         return -1;
     }
-    while (page < pages && is_data[page] != (whence == SEEK_DATA)) {
-        page++;
-        walked += whence == SEEK_HOLE;
-    }
+    if (is_data[page] != (whence == SEEK_DATA))
+        page = run_end[page];
+    if (whence == SEEK_HOLE)
+        walked += page - start;
     if (page == pages && whence == SEEK_DATA) {
         errno = ENXIO;
         return -1;
@@ -48,18 +49,24 @@ off_t lseek(int fd, off_t offset, int whence)
 static void check(struct runs *r, uint64_t offset, uint64_t length)
 {
     struct reader_extent extent;
-    uint64_t page = offset / PAGE, end = page;
+    uint64_t page = offset / PAGE, end = run_end[page];
     bool ends;
 
     runs_get(r, 42, pages * PAGE, offset, length, &extent, &ends);
-    while (end < pages && is_data[end] == is_data[page])
-        end++;
     assert_int_equal(extent.hole, !is_data[page]);
     assert_int_equal(extent.length, end * PAGE - offset < length
                                         ? end * PAGE - offset
                                         : length);
     if (ends)
         assert_true(end == pages && !is_data[page]);
+}
+
+static void find_run_ends(void)
+{
+    for (uint64_t i = pages; i-- > 0;)
+        run_end[i] = i + 1 < pages && is_data[i] == is_data[i + 1]
+                         ? run_end[i + 1]
+                         : i + 1;
 }
 
 /* Fill the file with runs of data and holes, each of 1 to longest pages. */
@@ -78,6 +85,7 @@ static void make_file(uint64_t size, uint32_t longest_data,
             is_data[i] = is_data[i - 1];
         }
     }
+    find_run_ends();
 }
 
 static uint64_t random_offset(void)
@@ -115,11 +123,8 @@ static void test_forward(void **state)
     (void)state;
     make_file(MAX_PAGES, 50, 50);
     while (page < pages) {
-        uint64_t start = page;
-
         check(&r, page * PAGE, (pages - page) * PAGE);
-        while (page < pages && is_data[page] == is_data[start])
-            page++;
+        page = run_end[page];
     }
     assert_in_range(walked, 1, pages);
     runs_free(&r);
@@ -147,6 +152,7 @@ static void check_backward(void)
     const uint64_t before = walked;
     struct runs r = { 0 };
 
+    find_run_ends();
     for (uint64_t page = pages; page-- > 0;)
         check(&r, page * PAGE, PAGE);
     /* Runs of up to 256 pages may be walked over for each of their pages. */
@@ -182,6 +188,7 @@ static void test_holes_are_not_reported(void **state)
     make_file(100, 1, 1);
     for (uint64_t i = 0; i < pages; i++)
         is_data[i] = true;
+    find_run_ends();
     reports_holes = false;
     for (int i = 0; i < 100; i++)
         check(&r, random_offset(), 5 * PAGE);
