@@ -205,7 +205,7 @@ static const char *const names[] = {
 static void test_random_passwords(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 5000; i++) {
         char password[64], name[160], text[1024];
         char *masked;
 
@@ -248,7 +248,7 @@ static void test_random_values(void **state)
     };
 
     (void)state;
-    for (unsigned i = 0; i < 4000; i++) {
+    for (unsigned i = 0; i < 2000; i++) {
         unsigned n = random_number() % ARRAY_SIZE(cases);
         char password[64], escaped[128], name[256];
         char *to = escaped;
