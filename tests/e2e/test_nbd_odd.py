@@ -113,3 +113,12 @@ def test_ends_in_an_answer(fails, serve):
     assert fails("--timeout", "1", uri) == \
         f"{uri}: read error at offset 0: the server does not answer " \
         "(--timeout is 1 s)"
+
+
+@pytest.mark.parametrize("size", [1 << 63, (1 << 64) - 1])
+def test_export_of_more_than_any_file(fails, tmp_path, size):
+    server = OddServer(tmp_path / "socket", one, size=size)
+    assert fails(server.uri) == (
+        f"{server.uri}: cannot connect: the export is larger than 2^63 - 1 bytes, or the server "
+        "does not report its size")
+    server.stop()
