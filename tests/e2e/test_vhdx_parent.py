@@ -334,6 +334,8 @@ LOCATORS = {
     "no path": (locator([LINKAGE]), "it does not name its parent"),
     "empty paths": (locator([LINKAGE, ("relative_path", ""), ("volume_path", "\\"),
                              ("absolute_win32_path", "C:")]), "it does not name its parent"),
+    "other keys": (locator([("parent_linkagf", braces(BASE)), ("relative_patH", "base.vhdx")]),
+                   "it does not say who its parent is"),
     "two of a key": (locator([LINKAGE, PATH, PATH]),
                      "its parent locator has two values for relative_path"),
     "no GUID": (locator([("parent_linkage", BASE), PATH]),
@@ -364,6 +366,18 @@ def test_locators(disksum, tmp_path, name):
     path = child(parent=content).write(tmp_path / "top.vhdx")
     assert line in refusal(disksum, path)
     assert qemu_sum(path) is None
+
+
+def test_locator_of_more_than_a_mebibyte(disksum, tmp_path):
+    make_base(tmp_path / "base.vhdx")
+    for size in MIB, MIB + 1:
+        image = child(parent=locator([LINKAGE, PATH]).ljust(size, b"\0"))
+        image.metadata = image.allocate(4 * MIB)
+        image.regions[1][1:3] = image.metadata, 4 * MIB
+        path = image.write(tmp_path / "top.vhdx")
+        if size == MIB:
+            check(disksum, path, ways=[[]])
+    assert refusal(disksum, path).endswith("the parent locator has 1048577 bytes, more than 1 MiB")
 
 
 def test_longest_name(disksum, tmp_path):

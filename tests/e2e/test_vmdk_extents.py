@@ -145,6 +145,17 @@ def test_sesparse_grain_of_unknown_kind(disksum, tmp_path, entry):
     assert "a grain of unknown kind: at guest offset 122880" in refused(disksum, path)
 
 
+@pytest.mark.parametrize("number", [1 << 51, (1 << 60) - 1])
+def test_sesparse_grain_that_is_too_far_away(disksum, tmp_path, number):
+    """It would begin at an offset of 2^63 and more. QEMU loses the upper bits of some."""
+    disk = sparse(8 * 50, 1, SeSparse)
+    disk.entry(30, SeSparse.place(number))
+    disk.write(tmp_path / "extent")
+    path = write(tmp_path, 'RW 1 SESPARSE "extent"', type="seSparse")
+    line = refused(disksum, path, qemu=number == 1 << 51)
+    assert "a grain that is too far away: at guest offset 122880" in line
+
+
 @pytest.mark.parametrize("entry", [1, 2 << 60, 1 << 60 | 1 << 32, 1 << 60 | 0xffffffff])
 def test_sesparse_table_of_unknown_kind(disksum, tmp_path, entry):
     disk = sparse(8 * 5000, 1, SeSparse)
@@ -159,6 +170,7 @@ def test_sesparse_table_of_unknown_kind(disksum, tmp_path, entry):
     ("header", "gt_size", 32), ("header", "flags", 1), ("header", "r3", 1),
     ("header", "pad", 1), ("header", "gd_size", 0), ("header", "gd_size", 1 << 50),
     ("header", "gd", 1 << 60), ("header", "volatile", 1 << 60),
+    ("header", "gd_size", 1 << 54), ("header", "grains", 1 << 54),
     ("second", "magic", 1), ("second", "replay", 1), ("second", "pad", 1)])
 def test_sesparse_bad_header(disksum, tmp_path, part, field, value):
     disk = sparse(8 * 5000, 1, SeSparse)
@@ -176,6 +188,24 @@ def test_sesparse_bad_header(disksum, tmp_path, part, field, value):
 def pack_se(disk, place):
     disk.put(0, pack(SE_FIELDS, disk.header))
     return bytes(disk.bytes)
+
+
+@pytest.mark.parametrize("name", ["base.vmdk", "x" * 4096])
+def test_name_of_a_parent_without_an_end(disksum, tmp_path, flat, name):
+    """A quote is missing, or it comes after more than a path has."""
+    quote = '"' if len(name) > 4000 else ""
+    path = write(tmp_path, 'RW 2048 FLAT "flat" 0')
+    path.write_text(path.read_text() + f'parentFileNameHint="{name}{quote}')
+    assert "the name of its parent has no end, or is too long" in refused(disksum, path)
+
+
+@pytest.mark.parametrize("sector", [1 << 54, (1 << 64) - 1])
+def test_descriptor_that_is_too_far_away(disksum, tmp_path, sector):
+    """Of a header without a capacity, which only says where the descriptor is."""
+    disk = sparse(2048, 1, Sparse)
+    disk.header |= {"capacity": 0, "descriptor": sector}
+    line = refused(disksum, disk.write(tmp_path / "image"), qemu=False)
+    assert f"its descriptor is at sector {sector}" in line
 
 
 # --- what QEMU leaves out ---------------------------------------------------
