@@ -21,6 +21,7 @@ from hostile_images import (
 from oracle import checksum
 from qcow2_image import BITMAPS, EXT_BITMAPS, Image
 from test_trust_writes import run
+from vmdk_image import Sparse
 
 
 # --- names that images record ----------------------------------------------
@@ -73,6 +74,30 @@ def test_recorded_name_below_is_refused(fails, tmp_path, make):
     below = make(tmp_path / "below", "nbd+unix:///?socket=/x")
     above = hostile_qed(tmp_path / "above", str(below))
     assert "use --trust-names to follow such a name" in fails(above)
+
+
+def hostile_data_file(path, name):
+    Image(SIZE, data_file=name.encode()).write(path)
+    return path
+
+
+@pytest.mark.parametrize("make", [hostile, hostile_qed, hostile_qcow, hostile_data_file])
+def test_recorded_name_below_is_too_long(fails, tmp_path, make):
+    """QEMU refuses names of more than 1,023 bytes, or finds no such file."""
+    below = make(tmp_path / "below", "x" * 1500)
+    above = hostile_qed(tmp_path / "above", str(below))
+    assert "ile name too long" in fails(above)
+
+
+def test_descriptor_below_has_no_end(disksum, tmp_path):
+    """The header says that it has 2^64 - 1 sectors: the names in it are looked for as far
+    as QEMU reads it."""
+    image = Sparse(2048)
+    image.data(0, b"data")
+    image.header["descriptor_size"] = (1 << 64) - 1
+    image.write(tmp_path / "below")
+    above = hostile_qed(tmp_path / "above", str(tmp_path / "below"))
+    assert sums(disksum(above).stdout) == [checksum((b"data" * 16384).ljust(SIZE, b"\0"))]
 
 
 @pytest.mark.parametrize("make, driver", [

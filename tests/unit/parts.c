@@ -152,6 +152,7 @@ static void test_not_known(void **state)
         { { { 0, 10, true }, { 10, 11, true } }, 100, "not cut alike" },
         { { { 0, 10, true }, { 11, 10, true } }, 100, "not cut by parts" },
         { { { 0, 1, true }, { 1, 1, true } }, 100, "50 to 100 parts fit" },
+        { { { 4, 2, true }, { 6, 2, true } }, 8, "4 and 5 parts fit" },
         { { { 0, 1, true }, { 1, 1, true } }, 1 << 30, "too many fit" },
         { { { 0, 0, false }, { 50, 0, false } }, 1000, "nothing was read" },
     };
