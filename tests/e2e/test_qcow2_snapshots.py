@@ -2,8 +2,10 @@
 """-l with every other feature of an image."""
 import pytest
 
+from conftest import sums
+from oracle import checksum
 from qcow2_compare import check_image, qemu_img
-from qcow2_image import Image
+from qcow2_image import Image, Table, snapshot_entry
 from qcow2_qemu import create, fill, qemu
 
 OTHER = [(0, 50000, "X"), (70000, 150000, "Y"), (300000, 70000, "z"), (400000, 65536, "d")]
@@ -123,3 +125,30 @@ def test_parameters_that_qemu_does_not_know(fails, wanted):
     qemu("snapshot", "-c", "one", "image.qcow2")
     assert qemu_img("convert", "-l", wanted, "-O", "raw", "image.qcow2", "raw").returncode
     assert fails("-l", wanted, "image.qcow2") == f"image.qcow2: invalid snapshot '{wanted}'"
+
+
+@pytest.mark.parametrize("count", [1000, 1030])
+def test_table_of_64_mebibytes(disksum, fails, count):
+    """Names of 64 KiB, most of them in holes of the file. QEMU takes no larger table."""
+    image = Image(8 << 16)
+    image.disk.data(0, b"active")
+    table = Table(image, 8 << 16)
+    table.data(1, b"snapshot")
+    image.header |= {"nb_snapshots": count, "snapshots_offset": image.end}
+    start = image.end
+    image.allocate(count << 16)
+    image.put(start, snapshot_entry(table.l1_offset, table.l1_size, b"1", b"one",
+                                    extra=bytes(16)))
+    entry = snapshot_entry(table.l1_offset, table.l1_size, b"2", b"", extra=bytes(16),
+                           name_size=65479)
+    assert len(entry) == 64 and 57 + 65479 == 65536
+    for number in range(1, count):
+        image.put(start + 64 + (number - 1 << 16), entry)
+    image.write("image.qcow2")
+    if count == 1000:
+        content = bytes(1 << 16) + (b"snapshot" * 8192).ljust(7 << 16, b"\0")
+        assert sums(disksum("-l", "one", "image.qcow2").stdout) == [checksum(content)]
+    else:
+        assert qemu_img("info", "image.qcow2").returncode
+        assert fails("image.qcow2") == \
+            "image.qcow2: broken qcow2 image: the snapshot table is too large"
