@@ -10,12 +10,17 @@ missed is no error, since it may be met on another machine.
 Environment:
   DISKSUM_BENCH_DIR  where the images are kept (default: bench-images in the
                      build directory)
-  DISKSUM_BENCH_GIB  size of the large images (default: 6, or less where the
+  DISKSUM_BENCH_GIB  size of the large images (default: 1.5, or less where the
                      memory could not hold them)
+
+Candidates take turns until their ratios agree within 3 %, or the time of their row
+is up, but at least three times. Each row gets its share of the time that is left
+of --minutes, which includes making images that are not there yet.
 """
 import argparse
 import os
 import sys
+import time
 
 import images
 import picture
@@ -45,7 +50,9 @@ def parse_arguments():
         prog='bench.py', description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--rounds', type=int, default=7,
-                        help='runs of each candidate (default: 7)')
+                        help='most runs of each candidate (default: 7)')
+    parser.add_argument('--minutes', type=float, default=7,
+                        help='the time to aim at (default: 7)')
     parser.add_argument('--only', action='append', metavar='ROW',
                         choices=list(ROWS), help='measure this row; may be '
                         'repeated. Rows: ' + ', '.join(ROWS))
@@ -73,7 +80,7 @@ def large_size(quick):
         # Half of the memory. What is free now would give another size, and
         # other images, each time.
         memory = report.memory_bytes() or 12 * images.GIB
-        gib = min(6, max(1, memory // 2 // images.GIB))
+        gib = min(1.5, max(1, memory // 2 // images.GIB))
     # Whole blocks, also in a quarter of it.
     return max(64, int(gib * 1024) // 4 * 4) * images.MIB
 
@@ -82,8 +89,10 @@ def measure(lab, names):
     """The lines of all rows, and whether all could be measured."""
     lines = []
     whole = True
-    for name in names:
+    for number, name in enumerate(names):
         say(name)
+        lab.begin_row(len(names) - number)
+        start = time.monotonic()
         try:
             for line in ROWS[name](lab):
                 line.row = name
@@ -91,10 +100,12 @@ def measure(lab, names):
         except (Failed, OSError) as error:
             lab.note(f'{name}: NOT MEASURED: {error}')
             whole = False
+        lab.row_seconds[name] = round(time.monotonic() - start, 1)
     return lines, whole
 
 
 def main():
+    start = time.monotonic()
     arguments = parse_arguments()
     build = os.path.abspath(arguments.build)
     directory = os.path.abspath(os.environ.get(
@@ -105,23 +116,30 @@ def main():
     names = [name for name in ROWS
              if not arguments.only or name in arguments.only]
 
-    lab = Lab(build, images.Images(directory, size, hole, say), rounds, say)
+    lab = Lab(build, images.Images(directory, size, hole, say), rounds,
+              60 * arguments.minutes, say)
     facts = report.machine(lab)
     lines, whole = measure(lab, names)
 
     head = report.headline(facts)
-    about = (f'{rounds} interleaved rounds; real.raw and zero.raw of '
+    took = time.monotonic() - start
+    times = str(rounds) if lab.least == rounds else f'{lab.least} to {rounds}'
+    about = (f'{times} interleaved rounds; real.raw and zero.raw of '
              f'{size / images.GIB:g} GiB, in the page cache where not said '
              'otherwise')
     print(f'{head}\n{about}\n\n{report.table(lines)}')
     for note in lab.notes:
         print(f'note: {note}')
-    settings = {'rounds': rounds, 'image_bytes': size, 'hole_bytes': hole}
+    settings = {'rounds': rounds, 'least_rounds': lab.least,
+                'seconds': round(took),
+                'row_seconds': lab.row_seconds, 'image_bytes': size, 'hole_bytes': hole}
     report.write_json(os.path.join(build, 'bench.json'), facts, settings,
                       lines, lab.runs, lab.notes)
     picture.write(os.path.join(build, 'bench.svg'), lines, head, about)
     picture.write(os.path.join(build, 'bench-peers.svg'), lines, head, about,
                   kinds=('peer',))
+    minutes, seconds = divmod(round(took), 60)
+    say(f'took {minutes} min {seconds} s')
     say('all checksums agree; bench.json, bench.svg and bench-peers.svg are in '
         + os.path.relpath(build))
     return 0 if whole else 1

@@ -7,19 +7,29 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 
-from measure import Candidate, Failed, Wrong, run_rounds
+from measure import Candidate, Failed, Rounds, Wrong, run_rounds
 
 
+# A median needs so many rounds at least.
+LEAST_ROUNDS = 3
+# The part of what is left of a row's time that one comparison gets.
+PART_OF_ROW = 0.5
 # The words of a command that are recorded.
 MAX_WORDS = 20
 
 
 class Lab:
-    def __init__(self, build, images, rounds, say):
+    def __init__(self, build, images, rounds, seconds, say):
+        """rounds: the most of each candidate. seconds: for all rows."""
         self.build = build
         self.images = images
         self.rounds = rounds
+        self.least = min(rounds, LEAST_ROUNDS)
+        self.end = time.monotonic() + seconds
+        self.end_of_row = self.end
+        self.row_seconds = {}
         self.say = say
         self.cores = len(os.sched_getaffinity(0))
         self.leaf_speed = None  # bytes a second of one core, once measured
@@ -57,6 +67,7 @@ class Lab:
         key = (image.path, digest)
         if digest == 'sha256':
             self.sums[key] = image.checksum
+        more.setdefault('warm_up', 'none' not in options)  # direct reads
         return Candidate(name or ' '.join(['disksum', *options]),
                          [self.command, '-d', digest, *options,
                           source or image.path], key=key, **more)
@@ -115,8 +126,10 @@ class Lab:
         return Candidate('nbdcopy to null:', [path, *options, uri, 'null:'])
 
     def reader(self, image, *options):
-        name = 'disk alone' if '--direct' in options else 'pread alone'
-        return Candidate(name, [self.program('pread'), *options, image.path])
+        direct = '--direct' in options
+        return Candidate('disk alone' if direct else 'pread alone',
+                         [self.program('pread'), *options, image.path],
+                         warm_up=not direct)
 
     def stream(self, size):
         return Candidate('OpenSSL stream',
@@ -124,11 +137,22 @@ class Lab:
 
     # --- runs
 
+    def begin_row(self, rows_left):
+        """Give the next row its share of the time that is left."""
+        now = time.monotonic()
+        self.end_of_row = now + max(0, self.end - now) / rows_left
+
     def run(self, row, *candidates, rounds=None):
+        """Measure some candidates against each other. rounds: exactly so
+        many."""
+        now = time.monotonic()
+        end = now + max(0, self.end_of_row - now) * PART_OF_ROW
+        rounds = (Rounds(rounds, rounds) if rounds
+                  else Rounds(self.least, self.rounds, end))
         candidates = [c for c in candidates if c]
         for c in candidates:
             c.expect = self.sums.get(c.key)
-        run_rounds(candidates, rounds or self.rounds)
+        run_rounds(candidates, rounds)
         for c in candidates:
             if c.key:
                 self.agree(c.key, c.expect, c.name)

@@ -5,6 +5,7 @@ Runs of all candidates take turns, so that other work on the machine meets all
 of them, and ratios are formed inside a round, where the noise is most alike.
 """
 import dataclasses
+import math
 import os
 import resource
 import statistics
@@ -34,6 +35,8 @@ class Candidate:
     expect: str = None
     # Rounds that it takes part in; slow programs in one only.
     rounds: int = None
+    # Whether a run that does not count comes first.
+    warm_up: bool = True
     # Called before each run, outside of the time.
     before: object = None
     # Gives the CPU seconds so far of a server that works for it.
@@ -84,23 +87,54 @@ def children_cpu():
     return usage.ru_utime + usage.ru_stime
 
 
+# Rounds that agree so far tell what more of them would.
+AGREE = 0.03
+
+
+@dataclasses.dataclass
+class Rounds:
+    """How often the candidates of a row take turns: at least `least` times and
+    at most `most` times; in between, until they agree or the time is up."""
+    least: int
+    most: int
+    end: float = math.inf  # by time.monotonic()
+
+    def are_enough(self, done, candidates):
+        if done < self.least:
+            return False
+        return (done >= self.most or time.monotonic() >= self.end
+                or agree([c.seconds for c in candidates if len(c.seconds) == done]))
+
+
+def agree(samples):
+    """Whether the ratios to the first hardly differ between the rounds; of a
+    single candidate, its times."""
+    if not samples:
+        return True
+    first, *others = samples
+    series = [ratios(other, first) for other in others] or [first]
+    return all(max(s) - min(s) <= AGREE * statistics.median(s) for s in series)
+
+
 def run_rounds(candidates, rounds):
-    """Run all candidates so many times, in turns."""
+    """Run all candidates, in turns."""
     # A run that does not count: the program comes into memory, and b3sum was
     # seen to take six times as long on its first run over a new image. Not
-    # where each run begins with a cold cache, or is so slow that it is done
-    # only once.
+    # where no cache matters or each run begins with a cold one, nor of what is
+    # so slow that it is done only once.
     for candidate in candidates:
-        if not candidate.before and not candidate.rounds:
+        if candidate.warm_up and not candidate.before and not candidate.rounds:
             candidate.run()
             candidate.forget()
 
-    for number in range(rounds):
-        turn = [c for c in candidates if number < (c.rounds or rounds)]
+    done = 0
+    while not rounds.are_enough(done, candidates):
+        turn = [c for c in candidates if done < (c.rounds or rounds.most)]
         # Every other round runs backwards: a candidate must not always follow
         # the one that leaves the caches in the best state.
-        for candidate in turn if number % 2 == 0 else reversed(turn):
+        for candidate in turn if done % 2 == 0 else reversed(turn):
             candidate.run()
+        done += 1
 
 
 def summary(samples):

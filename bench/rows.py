@@ -60,7 +60,7 @@ def memory(lab, digest, kernel):
 def memory_rounds(lab, digest, kernels):
     """Samples of all kernels, in turns."""
     all_samples = {}
-    for _ in range(lab.rounds):
+    for _ in range(lab.least):
         for kernel in kernels:
             got = memory(lab, digest, kernel)
             lab.agree(('memory', digest), got['check'],

@@ -3,13 +3,14 @@
 import os
 import tempfile
 
+from images import TIB
 from rows import compare, row
 
 
 @row('write-list')
 def write_list(lab):
     """The list is written on the way: what does it cost?"""
-    images = lab.warm(lab.images.real()), lab.images.hole()
+    images = lab.warm(lab.images.real()), lab.images.hole_of(TIB)
     with tempfile.TemporaryDirectory(dir=lab.images.directory) as directory:
         for image in images:
             name = os.path.basename(image.path)

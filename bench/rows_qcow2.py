@@ -36,7 +36,7 @@ def qcow2_direct(lab):
 def decode_seconds(lab, image):
     """One core, decoding alone: samples."""
     samples = []
-    for _ in range(lab.rounds):
+    for _ in range(lab.least):
         done = subprocess.run([lab.program('decode'), image.path],
                               stdin=subprocess.DEVNULL, capture_output=True)
         if done.returncode:
