@@ -37,6 +37,7 @@ bool nbd_certificate_cut_off(const char *reason)
 {
     static const int codes[] = {
         GNUTLS_E_PREMATURE_TERMINATION,
+        GNUTLS_E_UNEXPECTED_PACKET_LENGTH, /* it ended within a packet */
         GNUTLS_E_PULL_ERROR,
         GNUTLS_E_PUSH_ERROR,
         GNUTLS_E_FATAL_ALERT_RECEIVED,
@@ -46,7 +47,7 @@ bool nbd_certificate_cut_off(const char *reason)
         if (strstr(reason, gnutls_strerror(codes[i])))
             return true;
     }
-    return false;
+    return strstr(reason, "server disconnected unexpectedly"); /* libnbd */
 }
 
 /* --- the connection ----------------------------------------------------- */

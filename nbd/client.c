@@ -15,6 +15,7 @@
 
 #include "common/deadline.h"
 #include "common/debug.h"
+#include "nbd/certificate.h"
 #include "nbd/guard.h"
 #include "nbd/server.h"
 
@@ -41,13 +42,11 @@ struct nbd_client {
 
 #define VIOLATION "the server violated the NBD protocol: "
 
-/* Of a reply, or of one of its chunks: what it has besides content. An error
- * message has up to 4 KiB. */
+/* What a chunk, or a reply with an error message, has besides its content. */
 #define CHUNK_OVERHEAD 64
 #define REPLY_OVERHEAD 8192
 
-/* Of a block status reply, each context has up to 8 MiB, of which more than
- * some bytes come at once. */
+/* Each context of a block status reply has up to 8 MiB, in large pieces. */
 #define STATUS_ALLOWANCE (1024 * 1024)
 
 /* An event of a connection; the format is a literal. */
@@ -345,6 +344,7 @@ static char *end_reason(const struct nbd_client *c, int result)
         return strdup(exit);
     /* For a violation of the protocol libnbd has a text, but no errno value. */
     if (result == -1 && nbd_get_errno() == 0 &&
+        !nbd_certificate_cut_off(last_reason()) &&
         asprintf(&reason, VIOLATION "%s", last_reason()) >= 0)
         return reason;
     return NULL;

@@ -254,6 +254,12 @@ static bool lacks_certificate(const struct nbd_tls *tls, const char *reason)
            check_file(tls->certificates, "client-cert.pem", &absent) && absent;
 }
 
+/* The texts of GnuTLS are sentences, those of libnbd are not. */
+static bool ends_sentence(const char *text)
+{
+    return *text && text[strlen(text) - 1] == '.';
+}
+
 char *nbd_tls_failure_reason(const struct nbd_tls *tls, const char *reason,
                              int64_t milliseconds)
 {
@@ -277,9 +283,10 @@ char *nbd_tls_failure_reason(const struct nbd_tls *tls, const char *reason,
             return NULL;
     } else if (lacks_certificate(tls, reason)) {
         if (asprintf(&text,
-                     "%s The server may require a client certificate: "
+                     "%s%s The server may require a client certificate: "
                      "there is no %s/client-cert.pem",
-                     reason, tls->certificates) < 0)
+                     reason, ends_sentence(reason) ? "" : ".",
+                     tls->certificates) < 0)
             return NULL;
     }
     return text;

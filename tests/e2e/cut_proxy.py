@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A proxy between disksum and an NBD server, which ends connections after so many bytes."""
+
+import selectors
+import socket
+import struct
+import threading
+
+CLOSE, RESET, STALL = "close", "reset", "stall"
+
+
+class CutProxy:
+    """Listens at `path`, a unix socket, or if it is None at a TCP port, and connects to the
+    unix socket `server`. Connection number `only` (None: each) is cut after `limit` bytes:
+    of those from the server, or to it (`upstream`). A reset throws away what the other side
+    has not read yet; a stall just goes silent.
+
+    For each connection, `passed` has the bytes [to the server, from the server]."""
+
+    def __init__(self, path, server):
+        self.server = str(server)
+        self.limit, self.how, self.upstream, self.only = None, CLOSE, False, None
+        self.passed = []
+        self.threads = []
+        if path:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(path))
+            self.uri = f"nbd+unix:///?socket={path}"
+        else:
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            self.uri = f"nbd://localhost:{self.listener.getsockname()[1]}"
+        self.listener.listen(64)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def cut(self, limit, how=CLOSE, *, upstream=False, only=None):
+        """How the connections from now on end. Forgets those before."""
+        for thread in self.threads:
+            thread.join()
+        self.limit, self.how, self.upstream, self.only = limit, how, upstream, only
+        self.passed, self.threads = [], []
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            limit = self.limit if self.only in (None, len(self.passed)) else None
+            self.passed.append([0, 0])
+            thread = threading.Thread(target=self.relay, daemon=True, args=[
+                client, self.passed[-1], limit, self.how, self.upstream])
+            self.threads.append(thread)
+            thread.start()
+
+    def relay(self, client, passed, limit, how, upstream):
+        server = socket.socket(socket.AF_UNIX)
+        counted = 0 if upstream else 1
+        with client, server, selectors.DefaultSelector() as ready:
+            server.connect(self.server)
+            ready.register(client, selectors.EVENT_READ, (0, server))
+            ready.register(server, selectors.EVENT_READ, (1, client))
+            while limit is None or passed[counted] < limit:
+                for key, _ in ready.select():
+                    way, other = key.data
+                    size = 1 << 16
+                    if way == counted and limit is not None:
+                        size = min(size, limit - passed[counted])
+                    try:
+                        data = key.fileobj.recv(size) if size else b""
+                        other.sendall(data)
+                    except OSError:
+                        return
+                    if not data and size:
+                        return
+                    passed[way] += len(data)
+            self.end(client, how)
+
+    @staticmethod
+    def end(client, how):
+        if how == RESET and client.family == socket.AF_INET:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif how == CLOSE:
+            client.shutdown(socket.SHUT_WR)
+        elif how == STALL:
+            # Until the client goes.
+            try:
+                while client.recv(1 << 16):
+                    pass
+            except OSError:
+                pass
+
+    def stop(self):
+        # A close() alone does not wake accept().
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.cut(None)
