@@ -15,6 +15,7 @@
 #include "cli/message.h"
 #include "cli/sum-part.h"
 #include "common/path.h"
+#include "common/read.h"
 #include "image/image.h"
 #include "list/header.h"
 
@@ -34,7 +35,7 @@ static ssize_t peek(int fd, unsigned char start[LOOK_SIZE])
         return -1;
     n = tee(fd, copy[1], LOOK_SIZE, 0);
     if (n > 0)
-        n = read(copy[0], start, n);
+        n = read_wait(copy[0], start, n);
     close(copy[0]);
     close(copy[1]);
     return n;
@@ -51,6 +52,10 @@ static bool is_list_in_pipe(int fd)
         bool is_all = poll(&pfd, 1, 0) > 0; /* nobody writes any more */
         ssize_t n = peek(fd, start);
 
+        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
+            continue;
+        }
         if (n <= 0 || !list_may_be_list(start, n))
             return false;
         if (n == LOOK_SIZE || is_all)
@@ -62,7 +67,7 @@ static bool is_list_in_pipe(int fd)
 static bool is_list_in_file(int fd)
 {
     unsigned char start[LOOK_SIZE];
-    ssize_t n = pread(fd, start, sizeof(start), lseek(fd, 0, SEEK_CUR));
+    ssize_t n = pread_all(fd, start, sizeof(start), lseek(fd, 0, SEEK_CUR));
 
     return n == LOOK_SIZE && list_is_list(start, n);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/read.h"
 #include "format/probe.h"
 
 /* The bytes by which an image is recognised. */
@@ -18,7 +19,7 @@ static int refuse_image(const struct list_input *in, const char *name,
                         struct error *error)
 {
     char start[LOOK_SIZE];
-    ssize_t n = pread(in->fd, start, sizeof(start), 0);
+    ssize_t n = pread_all(in->fd, start, sizeof(start), 0);
     const char *format = n > 0 ? probe_start(start, n) : NULL;
     struct stat st;
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "common/read.h"
 #include "common/units.h"
 
 #define BUFFER_SIZE (64 * KiB)
@@ -44,11 +44,10 @@ int text_window_read(struct text_window *w, struct error *error)
 
     if (!make_room(w))
         return error_no_memory(error, w->name);
-    do
-        n = read(w->fd, w->buffer + w->end, w->size - w->end);
-    while (n < 0 && errno == EINTR);
+    n = read_wait(w->fd, w->buffer + w->end, w->size - w->end);
     if (n < 0)
-        return error_set(error, errno, "%s: %s", w->name, strerror(errno));
+        return error_set(error, errno, "%s: read error: %s", w->name,
+                         strerror(errno));
     w->end += n;
     w->buffer[w->end] = 0;
     w->ended = n == 0;

@@ -10,14 +10,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/bytes.h"
 #include "common/debug.h"
+#include "common/read.h"
 #include "format/probe.h"
 #include "format/tar.h"
 #include "image/disk-part.h"
@@ -58,25 +57,16 @@ static uint64_t min(uint64_t a, uint64_t b)
 static int read_some(struct pipe_source *s, unsigned char *buf, size_t len,
                      size_t *count, struct error *error)
 {
-    for (;;) {
-        ssize_t n = read(s->fd, buf, len);
+    ssize_t n = read_wait(s->fd, buf, len);
 
-        if (n >= 0) {
-            debug(DEBUG_READ, "%s: %" PRIu64 "+%zu: pipe: %zd bytes",
-                  s->source.name, s->offset, len, n);
-            *count = n;
-            return 0;
-        }
-        if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-
-            poll(&pfd, 1, -1);
-        } else if (errno != EINTR) {
-            return error_set(error, errno,
-                             "%s: read error at offset %" PRIu64 ": %s",
-                             s->source.name, s->offset, strerror(errno));
-        }
-    }
+    if (n < 0)
+        return error_set(error, errno,
+                         "%s: read error at offset %" PRIu64 ": %s",
+                         s->source.name, s->offset, strerror(errno));
+    debug(DEBUG_READ, "%s: %" PRIu64 "+%zu: pipe: %zd bytes", s->source.name,
+          s->offset, len, n);
+    *count = n;
+    return 0;
 }
 
 /* A pipe that is written with O_DIRECT has packets of up to PIPE_BUF bytes.

@@ -4,11 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "common/read.h"
 #include "list/record.h"
 
 #define BUFFER_SIZE (LIST_MAX_CHUNK + LIST_WORD_SIZE + 2 * BLKHASH_MAX_MD_SIZE)
@@ -62,21 +61,17 @@ static void make_room(struct list_chunk *c)
  * none. */
 static int read_more(struct list_chunk *c, size_t max, struct error *error)
 {
-    while (!c->at_eof) {
-        ssize_t n = read(c->fd, c->buf + c->len, max);
+    ssize_t n;
 
-        if (n >= 0) {
-            c->len += (size_t)n;
-            c->at_eof = n == 0;
-            return 0;
-        }
-        if (errno == EAGAIN)
-            poll(&(struct pollfd){ .fd = c->fd, .events = POLLIN }, 1, -1);
-        else if (errno != EINTR)
-            return error_set(error, errno,
-                             "%s: read error at offset %" PRIu64 ": %s",
-                             c->name, c->offset + c->len, strerror(errno));
-    }
+    if (c->at_eof)
+        return 0;
+    n = read_wait(c->fd, c->buf + c->len, max);
+    if (n < 0)
+        return error_set(error, errno,
+                         "%s: read error at offset %" PRIu64 ": %s", c->name,
+                         c->offset + c->len, strerror(errno));
+    c->len += (size_t)n;
+    c->at_eof = n == 0;
     return 0;
 }
 

@@ -17,6 +17,7 @@
 
 #include <linux/fs.h>
 
+#include "common/read.h"
 #include "common/units.h"
 #include "reader/change.h"
 #include "reader/lock.h"
@@ -228,7 +229,7 @@ static ssize_t look_at(const struct file *f, uint64_t offset)
 {
     _Alignas(DIRECT_ALIGNMENT) char buf[DIRECT_ALIGNMENT];
 
-    return pread(f->base.fd, buf, sizeof(buf), offset);
+    return pread_all(f->base.fd, buf, sizeof(buf), offset);
 }
 
 /*
