@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/diff-print.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "cli/output.h"
 
@@ -24,9 +22,7 @@ static int take(void *arg, const struct difference *d, struct error *error)
     const struct diff_printer *printer = arg;
 
     print(printer, d);
-    if (ferror(output()))
-        return error_set(error, EIO, "write error: %s", strerror(errno));
-    return 0;
+    return output_check(error);
 }
 
 void diff_printer_init(struct diff_printer *printer, const struct options *o,

@@ -2,6 +2,7 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,19 +19,35 @@ void output_surround(void (*before)(void), void (*after)(void))
     call_after = after;
 }
 
-static ssize_t write_bytes(void *cookie, const char *bytes, size_t len)
+/* Why the first write that failed did. There is none after it: stdio would try
+ * again what may be written in part. */
+static int failure;
+static bool is_told;
+
+static int write_output(const char *bytes, size_t len)
 {
     int err;
 
-    (void)cookie;
     if (call_before)
         call_before();
     err = write_all(STDOUT_FILENO, bytes, len);
     if (call_after)
         call_after();
-    if (!err)
+    /* Workers block signals, but whoever has asked for SIGPIPE, as most do,
+     * wants it for whatever is written. */
+    if (err == EPIPE)
+        kill(getpid(), SIGPIPE);
+    return err;
+}
+
+static ssize_t write_bytes(void *cookie, const char *bytes, size_t len)
+{
+    (void)cookie;
+    if (!failure)
+        failure = write_output(bytes, len);
+    if (!failure)
         return (ssize_t)len;
-    errno = err;
+    errno = failure;
     return 0; /* an error, for fopencookie() */
 }
 
@@ -59,21 +76,41 @@ bool output_is_terminal(void)
     return isatty(STDOUT_FILENO);
 }
 
+int output_check(struct error *error)
+{
+    if (!ferror(output()))
+        return 0;
+    if (!failure)
+        failure = EIO; /* of the stream of stdio */
+    is_told = true;
+    return error_set(error, failure, "write error: %s", strerror(failure));
+}
+
+/* Tell of a failure, once. err: that of the last call. Returns whether all is
+ * well. */
+static bool tell_failure(int err)
+{
+    struct error error = ERROR_INIT;
+    bool was_told = is_told;
+
+    if (!output_check(&error) && err)
+        error_set(&error, err, "write error: %s", strerror(err));
+    if (error.code && !was_told)
+        message("%s", error_message(&error));
+    err = error.code;
+    error_clear(&error);
+    return !err;
+}
+
 void output_flush(void)
 {
-    if (fflush(output()) == 0 && !ferror(output()))
-        return;
-    message("write error: %s", strerror(errno));
-    _exit(EXIT_FAILURE);
+    if (!tell_failure(fflush(output()) == 0 ? 0 : errno))
+        _exit(EXIT_FAILURE);
 }
 
 bool output_close(void)
 {
-    bool ok = fflush(output()) == 0 && !ferror(output());
-
     /* The stream does not own the descriptor. */
-    if (ok && close(STDOUT_FILENO) == 0)
-        return true;
-    message("write error: %s", strerror(errno));
-    return false;
+    return tell_failure(
+        fflush(output()) == 0 && close(STDOUT_FILENO) == 0 ? 0 : errno);
 }

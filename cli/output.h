@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "common/error.h"
+
 /* The stream. On a terminal, it is flushed after each line. */
 FILE *output(void);
 
@@ -19,6 +21,10 @@ bool output_is_terminal(void);
 /* Call one function before something is written, and the other one after it: a
  * bar on the same terminal must not be in the way. */
 void output_surround(void (*before)(void), void (*after)(void));
+
+/* Fails if a write has failed, and then nobody else tells of it: for whoever
+ * writes much, and may be in any thread. */
+int output_check(struct error *error);
 
 /* Flush it, so that each line appears when it is known. On a write error,
  * print a message and exit: later writes would fail as well. */
