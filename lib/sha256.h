@@ -5,8 +5,8 @@
  * SHA-256 of one message is a chain of additions, each of which needs the
  * result of the one before. With several messages a core can work on one while
  * it waits for another. A kernel does that for some feature of a CPU: it hashes
- * up to `lanes` messages side by side. Each has a file, sha256-NAME.c, which
- * defines SHA256_KERNEL(NAME); lib/meson.build lists the names. sha256.c does
+ * up to `lanes` messages side by side. A file, sha256-NAME.c, defines
+ * SHA256_KERNEL(NAME), or several; lib/meson.build lists them. sha256.c does
  * what is the same for all: initial values, padding and output.
  */
 #ifndef LIB_SHA256_H
