@@ -6,6 +6,7 @@
 #include "memory_reader.h"
 #include "test.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -28,13 +29,13 @@ static struct image *image;
 
 static void put32(size_t at, uint32_t value)
 {
-    value = __builtin_bswap32(value);
+    value = htobe32(value);
     memcpy(file + at, &value, sizeof(value));
 }
 
 static void put64(size_t at, uint64_t value)
 {
-    value = __builtin_bswap64(value);
+    value = htobe64(value);
     memcpy(file + at, &value, sizeof(value));
 }
 

@@ -6,6 +6,7 @@
  */
 #include "format/vpc.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ static unsigned locators;
 
 static void put32(size_t at, uint32_t value)
 {
-    value = __builtin_bswap32(value);
+    value = htobe32(value);
     memcpy(file + at, &value, sizeof(value));
 }
 
