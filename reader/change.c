@@ -94,8 +94,9 @@ static bool mappings_change_times(int fd)
 {
     struct statfs fs;
 
+    /* The type has a sign on 32-bit CPUs. */
     return fstatfs(fd, &fs) == 0 && fs.f_type != TMPFS_MAGIC &&
-           fs.f_type != RAMFS_MAGIC;
+           (unsigned long)fs.f_type != RAMFS_MAGIC;
 }
 
 /* --- the lease ---------------------------------------------------------- */

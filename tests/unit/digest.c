@@ -129,7 +129,9 @@ static void test_listed_digests_work(void **state)
  * it in the list. */
 static void test_null(void **state)
 {
-    const size_t hole = (size_t)1 << 60; /* other digests would take days */
+    /* Where sizes are large, other digests would take days. */
+    const size_t hole = (size_t)1 << (SIZES_ARE_LARGE ? 60 : 30);
+    const size_t rest = (size_t)(INT64_MAX - hole);
     static unsigned char buf[10000];
     unsigned char md[1] = { 77 };
     unsigned len = 5;
@@ -154,7 +156,8 @@ static void test_null(void **state)
     len = 5;
     assert_int_equal(blkhash_root_digests(root, md, 3), 0);
     assert_int_equal(blkhash_root_zero(root, hole / 4096), 0);
-    assert_int_equal(blkhash_root_digests(root, md, SIZE_MAX), EOVERFLOW);
+    if (SIZES_ARE_LARGE)
+        assert_int_equal(blkhash_root_digests(root, md, SIZE_MAX), EOVERFLOW);
     assert_int_equal(blkhash_root_final(root, hole, md, &len), EINVAL);
     assert_int_equal(blkhash_root_final(root, hole + 8193, md, &len), 0);
     assert_int_equal(len, 0);
@@ -163,7 +166,8 @@ static void test_null(void **state)
     assert_int_equal(blkhash_digest_size(d), 0);
     assert_int_equal(blkhash_digest_update(d, buf, sizeof(buf)), 0);
     assert_int_equal(blkhash_digest_zero(d, hole), 0);
-    assert_int_equal(blkhash_digest_zero(d, INT64_MAX - hole), EOVERFLOW);
+    if (SIZES_ARE_LARGE)
+        assert_int_equal(blkhash_digest_zero(d, rest), EOVERFLOW);
     assert_int_equal(blkhash_digest_final(d, md, &len), 0);
     assert_int_equal(len, 0);
 

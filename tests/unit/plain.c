@@ -140,6 +140,7 @@ static void test_mixture(void **state)
 
 static void test_wrong_arguments(void **state)
 {
+    const size_t too_long = (size_t)(INT64_MAX - 2);
     struct blkhash_digest *d;
     unsigned char md[BLKHASH_MAX_MD_SIZE];
 
@@ -160,9 +161,11 @@ static void test_wrong_arguments(void **state)
 
     /* Nothing was added by these, nor by content that is too long. */
     assert_int_equal(blkhash_digest_update(d, "abc", 3), 0);
-    assert_int_equal(blkhash_digest_zero(d, INT64_MAX - 2), EOVERFLOW);
-    assert_int_equal(blkhash_digest_zero(d, SIZE_MAX), EOVERFLOW);
-    assert_int_equal(blkhash_digest_update(d, md, INT64_MAX - 2), EOVERFLOW);
+    if (SIZES_ARE_LARGE) {
+        assert_int_equal(blkhash_digest_zero(d, too_long), EOVERFLOW);
+        assert_int_equal(blkhash_digest_zero(d, SIZE_MAX), EOVERFLOW);
+        assert_int_equal(blkhash_digest_update(d, md, too_long), EOVERFLOW);
+    }
     assert_int_equal(blkhash_digest_final(d, md, NULL), 0);
     assert_hex(
         md, 32,

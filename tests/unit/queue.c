@@ -15,7 +15,7 @@
 
 #define MD 32
 #define GiB (UINT64_C(1) << 30)
-#define EiB (UINT64_C(1) << 60)
+#define EiB ((size_t)1 << (SIZES_ARE_LARGE ? 60 : 0))
 
 static atomic_size_t hashed; /* whole blocks */
 static atomic_ulong zero_calls;
@@ -127,6 +127,8 @@ static void test_free_among_zeros(void **state)
     static unsigned char block[BLKHASH_MAX_BLOCK_SIZE];
 
     (void)state;
+    if (!SIZES_ARE_LARGE)
+        skip(); /* no call adds so many */
     for (size_t i = 0; i < ARRAY_SIZE(block_sizes); i++) {
         for (unsigned threads = 2; threads <= 3; threads++) {
             struct blkhash *h = new_stream(block_sizes[i], threads);
@@ -151,6 +153,10 @@ static void test_free_zeros_with_one_thread(void **state)
     struct blkhash *h = new_stream(65536, 1);
 
     (void)state;
+    if (!SIZES_ARE_LARGE) {
+        blkhash_free(h);
+        skip();
+    }
     assert_int_equal(blkhash_zero(h, EiB), 0);
     blkhash_free(h);
 
@@ -214,6 +220,8 @@ static void test_all_zeros_enter(void **state)
     };
 
     (void)state;
+    if (!SIZES_ARE_LARGE)
+        skip();
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         uint64_t step = cases[i].step;
 

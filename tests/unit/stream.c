@@ -211,14 +211,17 @@ static void test_huge_hole(void **state)
 
 static void test_too_long(void **state)
 {
+    const size_t too_long = (size_t)(INT64_MAX - 4);
     struct blkhash *h = blkhash_new(512, "sha256");
     unsigned char md[MD], expected[MD];
 
     (void)state;
     assert_int_equal(blkhash_update(h, "hello", 5), 0);
-    assert_int_equal(blkhash_zero(h, INT64_MAX - 4), EOVERFLOW);
-    assert_int_equal(blkhash_zero(h, SIZE_MAX), EOVERFLOW);
-    assert_int_equal(blkhash_update(h, md, SIZE_MAX), EOVERFLOW);
+    if (SIZES_ARE_LARGE) {
+        assert_int_equal(blkhash_zero(h, too_long), EOVERFLOW);
+        assert_int_equal(blkhash_zero(h, SIZE_MAX), EOVERFLOW);
+        assert_int_equal(blkhash_update(h, md, SIZE_MAX), EOVERFLOW);
+    }
     /* Nothing was added, and the stream can still be used. */
     assert_int_equal(blkhash_final(h, md, NULL), 0);
     oracle_checksum("sha256", 512, "hello", 5, expected);

@@ -33,6 +33,9 @@ void random_fill(void *buf, size_t len);
 /* Fill with runs of zeros and of other bytes, at unaligned places. */
 void random_mixture(unsigned char *buf, size_t len, size_t longest_run);
 
+/* Whether a size can be longer than a disk: not where it has 32 bits. */
+#define SIZES_ARE_LARGE (SIZE_MAX > UINT32_MAX)
+
 /*
  * Say which case comes next, where a test has many: "size %zu, threads %u".
  * Where the test fails, crashes or is ended by a sanitizer, its last case is
