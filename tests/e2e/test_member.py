@@ -427,7 +427,8 @@ def test_change_while_it_is_read(disksum, fails, build, ova):
     assert disksum("-U", "--member=disk.raw", ova, env=change(size), check=False).stderr == \
         f"disksum: {ova}: disk.raw: warning: the file changed while it was read\n"
     line = fails("--member=disk.raw", ova, env=change(100000))
-    assert line.startswith(f"{ova}: disk.raw: ") and "shrank while it was read" in line
+    # The header of the next member was beyond the end already.
+    assert line.startswith(f"{ova}: ") and line.endswith("it shrank while it was read")
 
 
 def test_lock(fails, ova):
