@@ -80,7 +80,7 @@ def grains(draw, extent, sectors, zeros=False):
 
 
 def sparse_options(draw):
-    return {"grain": draw.choice([1, 8, 16, 100, 128, 256]),
+    return {"grain": draw.choice([1, 8, 16, 100, 128]),
             "gtes": draw.choice([1, 7, 128, 512, 512])}
 
 

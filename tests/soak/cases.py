@@ -55,7 +55,7 @@ def run_image(case, kind):
     else:
         naive = disk.content
         learn(disk, convert(case, disk))
-        if naive is not None and disk.content is not None and naive != disk.content:
+        if naive is not None and checksum(naive) != disk.checksum:
             raise NoOracle("QEMU and the naive reader do not agree")
     compare(case, disk)
 

@@ -291,12 +291,13 @@ OTHERS = [several_digests, part, expect, check, standard_input, export, pipe, me
 
 
 def learn(disk, raw):
-    """Take what a disk must be from a raw image, unless an oracle said it."""
+    """Take what a disk must be from a raw image."""
     disk.size = os.path.getsize(raw)
     if disk.size <= NAIVE:
         disk.content = pathlib.Path(raw).read_bytes()
         disk.checksum = checksum(disk.content)
     else:
+        disk.content = None
         disk.checksum = sparse_checksum(raw)
 
 
