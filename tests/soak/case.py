@@ -60,12 +60,14 @@ class Case:
     def chance(self, part):
         return self.draw.random() < part
 
-    def tool(self, *command, may_fail=False):
-        """Run a program of QEMU. Returns its output, or None if it fails and may."""
+    def tool(self, *command, may_fail=False, limit=True):
+        """Run a program of QEMU, which gets a limited address space. Returns its output, or
+        None if it fails and may."""
         command = [str(word) for word in command]
         self.log.append(shlex.join(command))
+        limits = ["prlimit", f"--as={QEMU_MEMORY}"] if limit else []
         done = subprocess.run(
-            ["prlimit", f"--as={QEMU_MEMORY}", *command], stdin=subprocess.DEVNULL,
+            [*limits, *command], stdin=subprocess.DEVNULL,
             capture_output=True, errors="replace", timeout=HANG)
         if done.returncode == 0:
             return done.stdout
