@@ -187,6 +187,24 @@ def test_log_of_qemu(disksum, tmp_path, place):
     assert sums(disksum(path).stdout) == [right] == [replayed_by_qemu(path)]
 
 
+
+def test_metadata_that_only_the_log_has(disksum, tmp_path):
+    """The file ends before the region of the metadata, or within the table of it. What no
+    change has there is zeros."""
+    for missing in 0, 4096, 100:
+        image = make()
+        image.metadata = image.allocate(MIB)
+        image.regions[1][1] = image.metadata
+        content = image.metadata_bytes()
+        changes = [data(image.metadata + at, content[at:at + 4096].ljust(4096, b"\0"))
+                   for at in (0, 65536)]
+        image.log.entry(changes, last=image.metadata + MIB)
+        image.length = image.metadata + missing
+        path = image.write(tmp_path / "disk.vhdx")
+        check_replayed(disksum, path, qemu=False)
+        assert sums(disksum(path).stdout) == [naive_sum(make().write(tmp_path / "whole.vhdx"))]
+
+
 # --- which entries -----------------------------------------------------------
 
 def entry_with(image, text, **fields):
