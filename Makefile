@@ -78,6 +78,10 @@ soak: all ## try random images and command lines for SECONDS (3600)
 	scripts/install-packages build test
 	tests/soak/run --build=$(call quote,$(BUILD)) --seconds=$(SECONDS)
 
+coverage: ## which lines the tests reach: build-coverage/report
+	scripts/install-packages build test coverage
+	scripts/coverage
+
 deb: ## build Debian packages in the parent directory
 	scripts/install-packages build deb
 	dpkg-buildpackage -b -us -uc
@@ -85,4 +89,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster fuzz soak deb clean
+.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster fuzz soak coverage deb clean
