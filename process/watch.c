@@ -38,7 +38,10 @@ int watch_start(struct watch *w, const struct watch_job *job)
     return err;
 }
 
-int watch_wait(struct watch *w, int milliseconds, struct watch_report *report)
+/* Returns 0, ETIMEDOUT, EPIPE if the watcher is gone, or another error: that of
+ * the wait, not of the report. */
+static int receive(struct watch *w, int milliseconds,
+                   struct watch_report *report)
 {
     int err;
 
@@ -48,7 +51,14 @@ int watch_wait(struct watch *w, int milliseconds, struct watch_report *report)
         return err;
     if (recv(w->fd, report, sizeof(*report), 0) != sizeof(*report))
         return EPIPE;
-    return report->error;
+    return 0;
+}
+
+int watch_wait(struct watch *w, int milliseconds, struct watch_report *report)
+{
+    int err = receive(w, milliseconds, report);
+
+    return err ? err : report->error;
 }
 
 int watch_ask(struct watch *w, enum watch_request request, int milliseconds,
@@ -72,8 +82,8 @@ void watch_stop(struct watch *w)
     shutdown(w->fd, SHUT_WR);
     /* The end of file follows reports that nobody waited for. */
     do
-        err = watch_wait(w, WATCHER_STOP_MS, &ignored);
-    while (err != EPIPE && err != ETIMEDOUT);
+        err = receive(w, WATCHER_STOP_MS, &ignored);
+    while (!err);
     /* A watcher that does not end in time is left behind. */
     while (waitpid(w->pid, NULL, err == EPIPE ? 0 : WNOHANG) < 0 &&
            errno == EINTR)

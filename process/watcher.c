@@ -103,7 +103,8 @@ static void close_from(int first)
 /* Close what was inherited from the owner, the standard streams too: the
  * watcher must not keep a pipe of the user's open. Its own descriptors move to
  * the front. None of them is a standard stream, for those are open until then,
- * so no move overwrites a descriptor that has yet to move. */
+ * so no move overwrites a descriptor that has yet to move. Without one of them,
+ * the watcher would wait for what never comes: so end. */
 static void close_others(struct watcher *w)
 {
     int *kept[] = { &w->fd, &w->signal_fd, &w->result_fd, &w->terminal.fd };
@@ -113,6 +114,8 @@ static void close_others(struct watcher *w)
         if (*kept[i] < 0)
             continue;
         *kept[i] = dup2(*kept[i], count++);
+        if (*kept[i] < 0)
+            w->owner_gone = true;
     }
     close_from(count);
 }
@@ -239,9 +242,11 @@ static int start_server(struct watcher *w)
 
 /* --- requests and reports ----------------------------------------------- */
 
+/* An owner that does not get the report would wait for it: so end. */
 static void send_report(struct watcher *w)
 {
-    send(w->fd, &w->report, sizeof(w->report), MSG_NOSIGNAL);
+    if (send(w->fd, &w->report, sizeof(w->report), MSG_NOSIGNAL) < 0)
+        w->owner_gone = true;
 }
 
 /* The server runs, or could not be executed: this ends WATCH_START. */
@@ -304,8 +309,11 @@ static void serve_owner(struct watcher *w)
         };
         int ready = poll(fds, ARRAY_SIZE(fds), terminal_timeout(&w->terminal));
 
-        if (ready < 0)
+        if (ready < 0) {
+            /* Nothing can be waited for, not even the owner's end. */
+            w->owner_gone = errno != EINTR;
             continue;
+        }
         if (fds[1].revents) {
             take_signals(w);
             reap_children(w);
