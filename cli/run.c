@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/run.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -82,6 +83,9 @@ static void wait_for_engine(struct engine *e)
                                     .tv_nsec = ms % 1000 * 1000000L };
         int ready = ppoll(&pfd, 1, ms < 0 ? NULL : &timeout, &waiting);
 
+        /* engine_finish() waits, too. */
+        if (ready < 0 && errno != EINTR)
+            return;
         engine_progress(e, &progress);
         if (report_wanted) {
             report_wanted = 0;

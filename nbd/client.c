@@ -373,6 +373,14 @@ void nbd_client_give_up(struct nbd_client *c, unsigned seconds)
     nbd_guard_cut(c->fd);
 }
 
+void nbd_client_fail(struct nbd_client *c, int err)
+{
+    assert(!c->error);
+    c->error = err;
+    EVENT(c, "ended: %s", strerror(err));
+    nbd_guard_cut(c->fd);
+}
+
 /* End the connection, as the server violates the protocol in a way that libnbd
  * allows. */
 static void end_for_violation(struct nbd_client *c, const char *what)

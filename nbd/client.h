@@ -95,6 +95,9 @@ struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error);
  * requests in flight become complete at the next nbd_client_proceed(). */
 void nbd_client_give_up(struct nbd_client *c, unsigned seconds);
 
+/* Likewise because this end fails: err is a positive errno value. */
+void nbd_client_fail(struct nbd_client *c, int err);
+
 /* Why the connection ended: a positive errno value; 0: it did not. */
 int nbd_client_error(const struct nbd_client *c);
 

@@ -153,12 +153,21 @@ static void drive(struct nbd_connection *c)
     bool waits_on = c->timeout == 0 || nbd_client_error(c->client);
     int timeout = waits_on ? -1 : (int)c->timeout * 1000;
     eventfd_t ignored;
-    int ready;
+    int ready, err;
 
     c->polled = fds[0].events;
     pthread_mutex_unlock(&c->lock);
     ready = poll(fds, 2, timeout);
+    err = ready < 0 ? errno : 0;
     pthread_mutex_lock(&c->lock);
+
+    /* Without poll(), the end is all that can be received. */
+    if (err && err != EINTR) {
+        if (!nbd_client_error(c->client))
+            nbd_client_fail(c->client, err);
+        nbd_client_proceed(c->client, POLLIN | POLLOUT);
+        return;
+    }
 
     /* The server is silent. If the connection ended meanwhile, its error
      * stays. */
