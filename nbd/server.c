@@ -81,14 +81,17 @@ void nbd_server_finish_connecting(struct nbd_server *s)
 
 /* --- start -------------------------------------------------------------- */
 
-static void set_environment(void)
+/* Without these, a server would listen elsewhere. Returns 0 or a positive errno
+ * value. */
+static int set_environment(void)
 {
     char pid[24];
 
     snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-    setenv("LISTEN_PID", pid, 1);
-    setenv("LISTEN_FDS", "1", 1);
+    if (setenv("LISTEN_PID", pid, 1) != 0 || setenv("LISTEN_FDS", "1", 1) != 0)
+        return errno;
     unsetenv("LISTEN_FDNAMES");
+    return 0;
 }
 
 static bool may_keep(const char *variable)
@@ -128,13 +131,16 @@ static int execute(const void *options, int socket_fd)
     sigset_t none;
     int err;
 
-    dup2(o->error_fd, STDERR_FILENO); /* before LISTEN_FD, which it may be */
-    dup2(STDERR_FILENO, STDOUT_FILENO);
-    if (dup2(socket_fd, LISTEN_FD) != LISTEN_FD)
+    /* stderr comes before LISTEN_FD, which its descriptor may be. */
+    if (dup2(o->error_fd, STDERR_FILENO) < 0 ||
+        dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
+        dup2(socket_fd, LISTEN_FD) < 0)
         return errno;
     if (o->anonymous)
         forget_user();
-    set_environment();
+    err = set_environment();
+    if (err)
+        return err;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     err = o->confined ? confine_server(o->network) : 0;
