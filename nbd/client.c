@@ -129,6 +129,22 @@ static void print_debug(struct nbd_client *c)
     nbd_set_debug_callback(c->nbd, callback);
 }
 
+/* libnbd parses the URI by libxml2, which without memory leaves parts out, and
+ * goes on: the server would send another export. */
+static int check_export(struct nbd_client *c, struct error *error)
+{
+    const struct nbd_target *target = c->target;
+    char *name = nbd_get_export_name(c->nbd);
+    bool same = name && strcmp(name, target->export) == 0;
+
+    free(name);
+    return same ? 0
+                : error_set(error, EINVAL,
+                            "%s: cannot connect: libnbd finds another export "
+                            "in the URI than '%s'",
+                            target->name, target->export);
+}
+
 static int start_connecting(struct nbd_client *c, struct error *error)
 {
     const struct nbd_target *target = c->target;
@@ -151,7 +167,9 @@ static int start_connecting(struct nbd_client *c, struct error *error)
         r = nbd_aio_connect_uri(c->nbd, target->uri);
     else
         r = nbd_aio_connect_unix(c->nbd, target->socket);
-    return r == -1 ? connect_error(c, error) : 0;
+    if (r == -1)
+        return connect_error(c, error);
+    return target->uri ? check_export(c, error) : 0;
 }
 
 int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,

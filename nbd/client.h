@@ -19,6 +19,7 @@ struct nbd_server;
 struct nbd_target {
     const char *name;          /* for messages */
     const char *uri;           /* this, */
+    const char *export;        /* and the name of the export in it, */
     const char *socket;        /* or the path of a unix socket */
     const struct nbd_tls *tls; /* of the URI; NULL: not over TLS */
     struct nbd_server *server; /* that disksum started, or NULL; it stays as

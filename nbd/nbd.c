@@ -331,6 +331,7 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
     struct nbd_uri parts;
     int err = nbd_uri_parse(uri, &parts, error);
 
+    target.export = parts.export;
     if (!err && parts.tls && options->recorded)
         err =
             error_set(error, EPERM,

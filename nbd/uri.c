@@ -163,6 +163,14 @@ static int check_port(const struct nbd_uri *uri, struct error *error)
                      uri->text, uri->port, maximum);
 }
 
+/* What follows the first slash, up to the query. */
+static int parse_export(struct nbd_uri *uri, const char *path,
+                        struct error *error)
+{
+    path += *path == '/';
+    return decode(uri, path, strcspn(path, "?#"), &uri->export, error);
+}
+
 static enum nbd_transport transport_of(struct span scheme)
 {
     if (memmem(scheme.start, scheme.len, "+unix", 5))
@@ -192,6 +200,9 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
         parse_host(uri, url.host.start, strcspn(url.host.start, "/?#"), error);
     if (!err)
         err = check_port(uri, error);
+    if (!err)
+        err = parse_export(uri, url.host.start + strcspn(url.host.start, "/?#"),
+                           error);
     query = url.host.start + strcspn(url.host.start, "?#");
     if (!err && *query == '?')
         err = parse_query(uri, query + 1, strcspn(query + 1, "#"), error);
@@ -202,6 +213,7 @@ void nbd_uri_free(struct nbd_uri *uri)
 {
     free(uri->host);
     free(uri->port);
+    free(uri->export);
     free(uri->socket);
     free(uri->certificates);
     free(uri->psk_file);

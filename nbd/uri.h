@@ -20,6 +20,7 @@ struct nbd_uri {
     bool has_user;
     char *host; /* for TCP; the name that the certificate must have */
     char *port;
+    char *export; /* the name; "": the default export */
 
     /* The query parameters; NULL: not given. */
     char *socket;

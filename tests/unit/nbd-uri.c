@@ -15,6 +15,7 @@ struct parts {
     enum nbd_transport transport;
     bool has_user;
     const char *host, *port;
+    const char *export;
     const char *socket, *certificates, *psk_file, *verify_peer;
 };
 
@@ -36,6 +37,7 @@ static void assert_parts(const char *text, const struct parts *expected)
     assert_int_equal(uri.has_user, expected->has_user);
     assert_same(text, uri.host, expected->host ? expected->host : "localhost");
     assert_same(text, uri.port, expected->port ? expected->port : "10809");
+    assert_same(text, uri.export, expected->export ? expected->export : "");
     assert_same(text, uri.socket, expected->socket);
     assert_same(text, uri.certificates, expected->certificates);
     assert_same(text, uri.psk_file, expected->psk_file);
@@ -47,17 +49,21 @@ static void test_authority(void **state)
 {
     (void)state;
     assert_parts("nbd://", &(struct parts){ 0 });
-    assert_parts("nbd:///:5@a", &(struct parts){ 0 });
+    assert_parts("nbd:///:5@a", &(struct parts){ .export = ":5@a" });
     assert_parts("nbd://host", &(struct parts){ .host = "host" });
     assert_parts("nbds://a.b:1/x",
-                 &(struct parts){ .tls = true, .host = "a.b", .port = "1" });
+                 &(struct parts){
+                     .tls = true, .host = "a.b", .port = "1", .export = "x" });
+    assert_parts("nbd:////a/b%2F%20?#/c",
+                 &(struct parts){ .export = "/a/b/ " });
     assert_parts("nbd://h%6fst?", &(struct parts){ .host = "host" });
     assert_parts("nbds://user@[::1]:12", &(struct parts){ .tls = true,
                                                           .has_user = true,
                                                           .host = "::1",
                                                           .port = "12" });
-    assert_parts("nbds://[fe80::1]/@:5",
-                 &(struct parts){ .tls = true, .host = "fe80::1" });
+    assert_parts(
+        "nbds://[fe80::1]/@:5",
+        &(struct parts){ .tls = true, .host = "fe80::1", .export = "@:5" });
     assert_parts("nbds+vsock://3:4", &(struct parts){ .tls = true,
                                                       .transport = NBD_VSOCK,
                                                       .host = "3",
@@ -70,7 +76,8 @@ static void test_query(void **state)
     assert_parts("nbds://?tls-certificates=a%20b%2",
                  &(struct parts){ .tls = true, .certificates = "a b%2" });
     assert_parts("nbd+unix:///a?socket=/b;c=d&socket=/x%26%3fy",
-                 &(struct parts){ .transport = NBD_UNIX, .socket = "/x&?y" });
+                 &(struct parts){
+                     .transport = NBD_UNIX, .export = "a", .socket = "/x&?y" });
     assert_parts("nbds+unix://@/?socket;tls-psk-file=k",
                  &(struct parts){ .tls = true,
                                   .transport = NBD_UNIX,
