@@ -81,15 +81,18 @@ static int check_header(const struct options *o, const struct image *image,
 {
     const struct list_header *header = list_reader_header(b->list);
     const char *name = list_reader_name(b->list);
+    const char *digest;
+    int err = digest_option_name(o->engine.hashes[0].digest, &digest);
 
+    if (err)
+        return error_set(error, err, "%s: %s", name, strerror(err));
     if (header->block_size != o->engine.hashes[0].block_size)
         return error_set(error, EINVAL,
                          "%s: has digests of blocks of %" PRIu64
                          " bytes, but --block-size is %zu",
                          name, header->block_size,
                          o->engine.hashes[0].block_size);
-    if (strcasecmp(header->digest,
-                   digest_option_name(o->engine.hashes[0].digest)) != 0)
+    if (strcasecmp(header->digest, digest) != 0)
         return error_set(error, EINVAL,
                          "%s: has digests of %s, but --digest is %s", name,
                          header->digest, o->engine.hashes[0].digest);

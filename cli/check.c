@@ -68,9 +68,10 @@ static void verdict(const struct list *list, const struct sum *sum,
 
 /* --- one line ----------------------------------------------------------- */
 
-/* Whether the digest is known, and as long as the checksum in the line. The
- * last digest is cached, since most lists have only one. */
-static bool fits_digest(const struct sum *sum, const char *digest,
+/* Check that the digest is known, and as long as the checksum in the line. The
+ * last digest is cached, since most lists have only one. Returns 0, EINVAL and
+ * why not, or another error. */
+static int check_digest(const struct sum *sum, const char *digest,
                         const char **why)
 {
     static char last[SUM_DIGEST_SIZE];
@@ -79,21 +80,23 @@ static bool fits_digest(const struct sum *sum, const char *digest,
     if (strcasecmp(last, digest) != 0) {
         struct blkhash_leaf *leaf = blkhash_leaf_new(SECTOR_SIZE, digest);
 
+        if (!leaf && errno != ENOTSUP)
+            return errno;
         last_size = blkhash_leaf_md_size(leaf);
         snprintf(last, sizeof(last), "%s", leaf ? digest : "");
         blkhash_leaf_free(leaf);
     }
     *why = "this digest is for measurements, and verifies nothing";
     if (is_null_digest(digest))
-        return false;
+        return EINVAL;
     *why = "the block size is not a multiple of 512";
     if (sum->block_size % SECTOR_SIZE)
-        return false;
+        return EINVAL;
     *why = "unknown digest";
     if (!last_size)
-        return false;
+        return EINVAL;
     *why = "the checksum does not have the length of the digest; see -d";
-    return !sum->md_len || sum->md_len == last_size;
+    return !sum->md_len || sum->md_len == last_size ? 0 : EINVAL;
 }
 
 /* Whether the image itself does not exist, rather than its backing file. What
@@ -207,8 +210,8 @@ static void apply_part(const struct sum_part *part, struct image_options *o)
     }
 }
 
-static bool apply_hash(const struct sum *sum, struct engine_options *o,
-                       const char **why)
+static int apply_hash(const struct sum *sum, struct engine_options *o,
+                      const char **why)
 {
     struct engine_hash *hash = &o->hashes[0];
 
@@ -222,17 +225,18 @@ static bool apply_hash(const struct sum *sum, struct engine_options *o,
     }
     *why = "the block size is missing";
     if (sum->blocks && !hash->block_size)
-        return false;
-    return fits_digest(sum, hash->digest, why);
+        return EINVAL;
+    return check_digest(sum, hash->digest, why);
 }
 
-/* Set the options for a line. False: it cannot be verified. */
-static bool apply(const struct list *list, const struct sum *sum,
-                  struct options *o, const char **why)
+/* Set the options for a line. Returns 0, EINVAL if it cannot be verified, or
+ * another error. */
+static int apply(const struct list *list, const struct sum *sum,
+                 struct options *o, const char **why)
 {
     *why = "standard input is the list";
     if (is_own_stdin(list, sum))
-        return false;
+        return EINVAL;
     if (!is_trusted_with_secrets(o, sum->name))
         o->image.object_count = 0;
     apply_part(&sum->part, &o->image);
@@ -249,8 +253,8 @@ static int check_line(struct list *list, const struct line *line)
 
     if (!err)
         workload_next(list->o, sum.name, &sum);
-    if (!err && !apply(list, &sum, &o, &why))
-        err = EINVAL;
+    if (!err)
+        err = apply(list, &sum, &o, &why);
     if (err == EINVAL) {
         list->foreign |= sum.foreign;
         list->sums |= sum.foreign || sum.plain;

@@ -15,7 +15,8 @@
 #include "cli/output.h"
 #include "common/units.h"
 
-/* Whether the library has a digest. If not, errno tells why: ENOTSUP. */
+/* Whether the library has a digest. If not, errno is ENOTSUP, or tells why that
+ * cannot be found out. */
 static bool digest_exists(const char *name)
 {
     struct blkhash_leaf *leaf =
@@ -23,6 +24,12 @@ static bool digest_exists(const char *name)
 
     blkhash_leaf_free(leaf);
     return leaf != NULL;
+}
+
+enum options_result digest_option_failed(const char *name, int err)
+{
+    message("digest '%s': %s", name, strerror(err));
+    return OPTIONS_FAILED;
 }
 
 /* A block is whole sectors, as a disk is. */
@@ -58,6 +65,8 @@ enum options_result digest_option_parse(char *text,
     *choice = (struct digest_choice){ .digest = text };
     if (!slash || digest_exists(text))
         return OPTIONS_RUN;
+    if (errno != ENOTSUP)
+        return digest_option_failed(text, errno);
     *slash = 0;
     return parse_block_size(slash + 1, &choice->block_size);
 }
@@ -101,42 +110,63 @@ enum options_result list_digests_option(struct options *o, char *argument)
     return OPTIONS_DONE;
 }
 
-static bool same_digest(const char *a, const char *b)
+/* The digest of one byte. Returns 0 or a positive errno value: ENOTSUP where
+ * the library does not have the digest. */
+static int sample(const char *name, unsigned char *md, size_t *size)
 {
-    struct blkhash_leaf *x = blkhash_leaf_new(SECTOR_SIZE, a);
-    struct blkhash_leaf *y = blkhash_leaf_new(SECTOR_SIZE, b);
+    struct blkhash_leaf *leaf = blkhash_leaf_new(SECTOR_SIZE, name);
+    int err = leaf ? blkhash_leaf_hash(leaf, "x", 1, md, NULL) : errno;
+
+    *size = blkhash_leaf_md_size(leaf);
+    blkhash_leaf_free(leaf);
+    return err;
+}
+
+static int compare_samples(const char *a, const char *b, bool *same)
+{
     unsigned char one[BLKHASH_MAX_MD_SIZE], other[BLKHASH_MAX_MD_SIZE];
-    size_t size = blkhash_leaf_md_size(x);
-    bool same = x && y && size == blkhash_leaf_md_size(y) &&
-                blkhash_leaf_hash(x, "x", 1, one, NULL) == 0 &&
-                blkhash_leaf_hash(y, "x", 1, other, NULL) == 0 &&
-                memcmp(one, other, size) == 0;
+    size_t size, other_size;
+    int err = sample(a, one, &size);
 
-    blkhash_leaf_free(x);
-    blkhash_leaf_free(y);
-    return same;
+    if (!err)
+        err = sample(b, other, &other_size);
+    *same = !err && size == other_size && memcmp(one, other, size) == 0;
+    return err == ENOTSUP ? 0 : err;
 }
 
-bool digest_option_same(const char *a, const char *b)
+int digest_option_same(const char *a, const char *b, bool *same)
 {
-    return strcasecmp(a, b) == 0 || same_digest(a, b);
+    *same = strcasecmp(a, b) == 0;
+    return *same ? 0 : compare_samples(a, b, same);
 }
 
-const char *digest_option_name(const char *name)
+int digest_option_name(const char *given, const char **name)
 {
     const char *const *names = blkhash_digests();
+    bool same = false;
 
-    for (size_t i = 0; names && names[i]; i++) {
-        if (strcasecmp(names[i], name) == 0)
-            return names[i];
+    *name = given;
+    if (!names)
+        return errno;
+    for (size_t i = 0; names[i]; i++) {
+        if (strcasecmp(names[i], given) == 0) {
+            *name = names[i];
+            return 0;
+        }
     }
-    if (is_null_digest(name))
-        return "null";
-    for (size_t i = 0; names && names[i]; i++) {
-        if (same_digest(names[i], name))
-            return names[i];
+    if (is_null_digest(given)) {
+        *name = "null";
+        return 0;
     }
-    return name;
+    for (size_t i = 0; names[i] && !same; i++) {
+        int err = compare_samples(names[i], given, &same);
+
+        if (err)
+            return err;
+        if (same)
+            *name = names[i];
+    }
+    return 0;
 }
 
 /* Whether BLKHASH_SHA256 names a kernel that this machine does not have. */
@@ -176,6 +206,6 @@ enum options_result digest_option_check(const char *name)
     if (errno == ENOTSUP)
         missing_kernel_message(kernel);
     else
-        message("digest '%s': %s", name, strerror(errno));
+        return digest_option_failed(name, errno);
     return OPTIONS_FAILED;
 }

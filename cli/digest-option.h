@@ -24,11 +24,15 @@ enum options_result digest_option_parse(char *text,
 enum options_result list_digests_option(struct options *o, char *argument);
 
 /* The name that the library lists for a digest, which may have others. If there
- * is none, the name that is given. */
-const char *digest_option_name(const char *name);
+ * is none, the name that is given. Returns 0 or a positive errno value. */
+int digest_option_name(const char *given, const char **name);
 
-/* Whether two names are those of the same digest. */
-bool digest_option_same(const char *a, const char *b);
+/* Whether two names are those of the same digest. Returns 0 or a positive errno
+ * value. */
+int digest_option_same(const char *a, const char *b, bool *same);
+
+/* Say that nothing can be found out about a digest. */
+enum options_result digest_option_failed(const char *name, int err);
 
 /* Check that the library has a digest, before the first image is opened. */
 enum options_result digest_option_check(const char *name);

@@ -7,15 +7,18 @@
 #include "cli/options.h"
 #include "common/array.h"
 
-static bool has_hash(const struct engine_options *e, const char *digest,
-                     size_t block_size)
+/* Returns 0 or a positive errno value. */
+static int has_hash(const struct engine_options *e, const char *digest,
+                    size_t block_size, bool *has)
 {
-    for (unsigned i = 0; i < e->hash_count; i++) {
-        if (e->hashes[i].block_size == block_size &&
-            digest_option_same(e->hashes[i].digest, digest))
-            return true;
+    int err = 0;
+
+    *has = false;
+    for (unsigned i = 0; i < e->hash_count && !err && !*has; i++) {
+        if (e->hashes[i].block_size == block_size)
+            err = digest_option_same(e->hashes[i].digest, digest, has);
     }
-    return false;
+    return err;
 }
 
 /* What is there already counts once, by whatever name. Other programs read the
@@ -24,11 +27,18 @@ static enum options_result add(struct engine_options *e, const char *digest,
                                size_t block_size)
 {
     enum options_result result = digest_option_check(digest);
+    bool has;
+    int err;
 
-    if (result != OPTIONS_RUN || has_hash(e, digest, block_size))
+    if (result != OPTIONS_RUN)
         return result;
-    if (!block_size)
-        digest = digest_option_name(digest);
+    err = has_hash(e, digest, block_size, &has);
+    if (!err && has)
+        return OPTIONS_RUN;
+    if (!err && !block_size)
+        err = digest_option_name(digest, &digest);
+    if (err)
+        return digest_option_failed(digest, err);
     if (e->hash_count == ENGINE_MAX_HASHES) {
         usage_message("more than %d digests", ENGINE_MAX_HASHES);
         return OPTIONS_BAD;

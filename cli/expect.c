@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/expect.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,20 +80,26 @@ static bool verify_options(const struct options *o)
 }
 
 /* Whether a name in the argument is that of what is computed. */
-static bool is_named(const struct digest_choice *name,
-                     const struct engine_hash *hash)
+static int is_named(const struct digest_choice *name,
+                    const struct engine_hash *hash, bool *named)
 {
-    return !name->digest ||
-           (digest_option_same(name->digest, hash->digest) &&
-            (!name->block_size || name->block_size == hash->block_size));
+    *named = !name->block_size || name->block_size == hash->block_size;
+    return name->digest && *named
+               ? digest_option_same(name->digest, hash->digest, named)
+               : 0;
 }
 
-static bool verify_hash(const struct options *o, const struct engine_hash *hash)
+static enum options_result verify_hash(const struct options *o,
+                                       const struct engine_hash *hash)
 {
     const struct digest_choice *name = &o->expected.choice;
+    bool named;
+    int err = is_named(name, hash, &named);
 
-    if (is_named(name, hash))
-        return true;
+    if (err)
+        return digest_option_failed(name->digest, err);
+    if (named)
+        return OPTIONS_RUN;
     if (name->block_size)
         usage_message("--expect names %s in blocks of %zu bytes, but another "
                       "digest is computed",
@@ -100,52 +107,50 @@ static bool verify_hash(const struct options *o, const struct engine_hash *hash)
     else
         usage_message("--expect names %s, but %s is computed", name->digest,
                       hash->digest);
-    return false;
+    return OPTIONS_BAD;
 }
 
-static size_t digest_size(const char *name)
+static enum options_result verify_hex(struct expected_sum *e,
+                                      const char *digest)
 {
-    struct blkhash_leaf *leaf = blkhash_leaf_new(SECTOR_SIZE, name);
+    struct blkhash_leaf *leaf = blkhash_leaf_new(SECTOR_SIZE, digest);
     size_t size = blkhash_leaf_md_size(leaf);
-
-    blkhash_leaf_free(leaf);
-    return size;
-}
-
-static bool verify_hex(struct expected_sum *e, const char *digest)
-{
-    size_t size = digest_size(digest);
     size_t len = strlen(e->hex);
 
+    if (!leaf)
+        return digest_option_failed(digest, errno);
+    blkhash_leaf_free(leaf);
     if (!len || strspn(e->hex, "0123456789abcdefABCDEF") < len) {
         usage_message("--expect: not a checksum in hexadecimal: '%s'", e->hex);
-        return false;
+        return OPTIONS_BAD;
     }
     e->md_len = hex_parse(e->hex, e->md, sizeof(e->md));
     if (len == 2 * size && e->md_len == size)
-        return true;
+        return OPTIONS_RUN;
     usage_message("--expect: the checksum has %zu digits, but one of %s has "
                   "%zu; see --digest and --plain",
                   len, digest, 2 * size);
-    return false;
+    return OPTIONS_BAD;
 }
 
-bool expect_verify(struct options *o)
+enum options_result expect_verify(struct options *o)
 {
     struct expected_sum *e = &o->expected;
     const struct engine_hash *hash;
+    enum options_result result;
 
     if (!e->hex)
-        return true;
+        return OPTIONS_RUN;
     if (!verify_options(o))
-        return false;
+        return OPTIONS_BAD;
     if (o->engine.hash_count > (o->digests.list_only ? 2 : 1)) {
         usage_message("--expect takes one digest");
-        return false;
+        return OPTIONS_BAD;
     }
     e->hash = o->engine.hash_count - 1;
     hash = &o->engine.hashes[e->hash];
-    return verify_hash(o, hash) && verify_hex(e, hash->digest);
+    result = verify_hash(o, hash);
+    return result == OPTIONS_RUN ? verify_hex(e, hash->digest) : result;
 }
 
 /* --- verdict ------------------------------------------------------------ */

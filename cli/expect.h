@@ -19,8 +19,8 @@ enum options_result expect_option(struct options *o, char *argument);
 void expect_choose(struct options *o);
 
 /* Find what is expected among the digests that were chosen, and check that the
- * option goes with the others. False: a usage message was printed. */
-bool expect_verify(struct options *o);
+ * option goes with the others. Else, a message was printed. */
+enum options_result expect_verify(struct options *o);
 
 /* Print the verdict, and why it may be the wrong one. line: what was computed;
  * matches: whether it is what is expected. */

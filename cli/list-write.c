@@ -161,8 +161,13 @@ static int make_header(const struct options *o,
         .image = input->image,
         .options = &o->image,
     };
-    const char *digest = digest_option_name(o->engine.hashes[0].digest);
+    const char *digest;
+    int err = digest_option_name(o->engine.hashes[0].digest, &digest);
     size_t len = strlen(digest);
+
+    if (err)
+        return error_set(error, err, "%s: cannot set up the list: %s",
+                         input->name, strerror(err));
 
     *header = (struct list_header){
         .block_size = o->engine.hashes[0].block_size,

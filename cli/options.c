@@ -97,8 +97,11 @@ static enum options_result check_all(struct options *o)
         return OPTIONS_BAD;
     }
     if (!null_digest_verify(o) || !check_options_verify(&o->list) ||
-        !list_options_verify(o) || !part_options_verify(o) || !expect_verify(o))
+        !list_options_verify(o) || !part_options_verify(o))
         return OPTIONS_BAD;
+    result = expect_verify(o);
+    if (result != OPTIONS_RUN)
+        return result;
     /* Without tags, nobody could tell which line is which. */
     if (o->engine.hash_count > 1 && !o->list.json)
         o->list.tag = true;
