@@ -108,6 +108,17 @@ static enum options_result check_all(struct options *o)
     return OPTIONS_RUN;
 }
 
+/* Whether --diff is given, as far as that can be seen before options are
+ * parsed: its exit status 1 is not that of an error. */
+static bool asks_for_diff(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--dif", strlen("--dif")) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum options_result options_parse(struct options *o, int argc, char **argv)
 {
     enum options_result result;
@@ -124,8 +135,10 @@ enum options_result options_parse(struct options *o, int argc, char **argv)
         return OPTIONS_BAD;
     o->objects = calloc(argc, sizeof(*o->objects));
     o->digests.choices = calloc(argc, sizeof(*o->digests.choices));
-    if (!o->objects || !o->digests.choices)
+    if (!o->objects || !o->digests.choices) {
+        o->digest_list.diff = asks_for_diff(argc, argv);
         return option_no_memory();
+    }
     o->image.objects = o->objects;
     command = operands_have_command(argc, argv);
     result = parse_all(o, argc, argv);
