@@ -4,7 +4,7 @@
  *
  * OpenSSL keeps a queue of errors for each thread. The program uses it, too: an
  * error that is left there could be taken for one of its TLS connection. So
- * each call that can fail stands between ERR_set_mark() and openssl_result(),
+ * each call that can fail stands between openssl_begin() and openssl_result(),
  * which removes the errors since the mark.
  */
 #include "lib/digest-provider.h"
@@ -43,15 +43,24 @@ static const char *const common_names[] = {
     "sha512-256", "shake128",   "shake256", "sm3",
 };
 
-/* Remove the errors since ERR_set_mark(). 0, ENOMEM, or another error. */
+/* Begin calls of which openssl_result() is asked. */
+static void openssl_begin(void)
+{
+    ERR_set_mark();
+    errno = 0;
+}
+
+/* Remove the errors since openssl_begin(). 0, ENOMEM, or another error. Without
+ * memory, OpenSSL may not say so, and have no algorithms: malloc() does. */
 static int openssl_result(bool ok, int other)
 {
-    unsigned long error = ok ? 0 : ERR_peek_last_error();
+    bool no_memory = errno == ENOMEM || ERR_GET_REASON(ERR_peek_last_error()) ==
+                                            ERR_R_MALLOC_FAILURE;
 
     ERR_pop_to_mark();
     if (ok)
         return 0;
-    return ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE ? ENOMEM : other;
+    return no_memory ? ENOMEM : other;
 }
 
 /*
@@ -155,7 +164,7 @@ static int open_algorithm(const char *name, struct digest **out)
     if (!a)
         return ENOMEM;
 
-    ERR_set_mark();
+    openssl_begin();
     a->md = fetch(name);
     if (a->md)
         a->base.size = output_size(a->md);
@@ -195,16 +204,11 @@ static void list_md(EVP_MD *md, void *arg)
 static int list(struct name_list *names)
 {
     struct listing listing = { .names = names };
-    unsigned long error;
 
     /* It reports no error, but leaves out names when out of memory. */
-    ERR_set_mark();
+    openssl_begin();
     EVP_MD_do_all_provided(NULL, list_md, &listing);
-    error = ERR_peek_last_error();
-    ERR_pop_to_mark();
-    if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
-        return ENOMEM;
-    return listing.error;
+    return openssl_result(false, listing.error);
 }
 
 /* --- computation -------------------------------------------------------- */
@@ -237,7 +241,7 @@ static int start(struct digest_ctx *base)
 {
     struct ctx *ctx = (struct ctx *)base;
 
-    ERR_set_mark();
+    openssl_begin();
     return openssl_result(
         EVP_DigestInit_ex2(ctx->evp, ctx->algorithm->md, NULL), EIO);
 }
@@ -246,7 +250,7 @@ static int update(struct digest_ctx *base, const void *buf, size_t len)
 {
     struct ctx *ctx = (struct ctx *)base;
 
-    ERR_set_mark();
+    openssl_begin();
     return openssl_result(EVP_DigestUpdate(ctx->evp, buf, len), EIO);
 }
 
@@ -254,7 +258,7 @@ static int finish(struct digest_ctx *base, unsigned char *md)
 {
     struct ctx *ctx = (struct ctx *)base;
 
-    ERR_set_mark();
+    openssl_begin();
     if (ctx->algorithm->xof)
         return openssl_result(
             EVP_DigestFinalXOF(ctx->evp, md, base->digest->size), EIO);
