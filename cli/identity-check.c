@@ -345,21 +345,21 @@ int identity_check_file(const struct identity_of *of, const char *list,
     return err;
 }
 
-bool identity_source_is_weak(const struct identity_source *source)
+int identity_source_is_weak(const struct identity_source *source, bool *weak)
 {
-    struct json_object *object = NULL;
-    bool is_known = json_parse(source->text, source->len, &object) == 0;
-    size_t count = is_known ? json_get_length(object, "files") : 0;
-    bool weak = count == 0;
+    struct json_object *object;
+    int err = json_parse(source->text, source->len, &object);
+    size_t count = err ? 0 : json_get_length(object, "files");
 
-    for (size_t i = 0; !weak && i < count; i++) {
+    *weak = count == 0;
+    for (size_t i = 0; !*weak && i < count; i++) {
         const char *kind =
             json_get_text(json_get_element(object, "files", i), "kind");
 
-        weak = !kind || strcmp(kind, "file") != 0;
+        *weak = !kind || strcmp(kind, "file") != 0;
     }
     json_free(object);
-    return weak;
+    return err == ENOMEM ? err : 0;
 }
 
 int identity_source_part(const struct identity_source *source,

@@ -92,8 +92,8 @@ int identity_check_host(const struct identity_of *of,
  * files. */
 bool identity_is_weak(const struct identity_of *of);
 
-/* The same of the image in a list. */
-bool identity_source_is_weak(const struct identity_source *source);
+/* The same of the image in a list. Returns 0 or ENOMEM. */
+int identity_source_is_weak(const struct identity_source *source, bool *weak);
 
 /* Which part of the image is in a list, for sum_part_clear(), also after an
  * error. A text that is not an identity is of the whole image. ENOMEM. */

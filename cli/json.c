@@ -171,10 +171,13 @@ static void write_escaped(FILE *f, uint32_t c)
 
 static bool write_value(FILE *f, struct json_object *value)
 {
-    const char *text = json_object_to_json_string_ext(
-        value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    const char *text;
 
-    if (!text)
+    /* Without memory, json-c leaves something out, and goes on. */
+    errno = 0;
+    text = json_object_to_json_string_ext(
+        value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    if (!text || errno == ENOMEM)
         return false;
     while (*text) {
         uint32_t c;
@@ -225,6 +228,7 @@ int json_parse(const char *text, size_t len, struct json_object **value)
         return ENOMEM;
     json_tokener_set_flags(tokener,
                            JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    errno = 0;
     parsed = json_tokener_parse_ex(tokener, text, len);
     state = json_tokener_get_error(tokener);
     if (state == json_tokener_continue)
@@ -234,6 +238,9 @@ int json_parse(const char *text, size_t len, struct json_object **value)
              (json_object_is_type(parsed, json_type_object) ||
               json_object_is_type(parsed, json_type_array)))
         err = 0;
+    /* json-c before 0.17 has no other sign of it. */
+    if (err && errno == ENOMEM)
+        err = ENOMEM;
     json_tokener_free(tokener);
     if (err)
         json_object_put(parsed);

@@ -93,22 +93,23 @@ static int compare(const struct list_reader *a, const struct list_reader *b,
     return identity_compare(&one, &other, error);
 }
 
-/* The name of the image of which a list is; NULL: there is none, or out of
- * memory. */
-static char *name_in_list(const struct list_reader *list)
+/* The name of the image of which a list is; NULL: there is none. Returns 0 or
+ * ENOMEM. */
+static int name_in_list(const struct identity_source *source, char **name)
 {
-    const struct identity_source source = source_of(list);
     struct json_object *object;
-    char *name = NULL;
+    int err = json_parse(source->text, source->len, &object);
 
-    if (json_parse(source.text, source.len, &object))
-        return NULL;
-    if (json_get_bytes(object, "filename", &name) || (name && !*name)) {
-        free(name);
-        name = NULL;
+    *name = NULL;
+    if (!err) {
+        err = json_get_bytes(object, "filename", name);
+        json_free(object);
     }
-    json_free(object);
-    return name;
+    if (err || (*name && !**name)) {
+        free(*name);
+        *name = NULL;
+    }
+    return err == ENOMEM ? err : 0;
 }
 
 /* The name of the image in the first list, and which part of it was hashed. If
@@ -116,11 +117,10 @@ static char *name_in_list(const struct list_reader *list)
 static int find_name(struct merge *m, struct error *error)
 {
     const char *name = list_reader_name(m->parts[0]);
-
     const struct identity_source source = source_of(m->parts[0]);
+    int err = name_in_list(&source, &m->name);
 
-    m->name = name_in_list(m->parts[0]);
-    if (!m->name)
+    if (!err && !m->name)
         m->name = strdup(name);
     if (!m->name || identity_source_part(&source, &m->image_part))
         return error_no_memory(error, name);
@@ -128,16 +128,21 @@ static int find_name(struct merge *m, struct error *error)
 }
 
 /* The parts of an export may be those of several, or from different times. */
-static void warn_if_weak(const struct merge *m)
+static int warn_if_weak(const struct merge *m, struct error *error)
 {
     const struct identity_source source = source_of(m->parts[0]);
+    bool weak;
 
-    if (m->count > 1 && input_wants_warnings(m->o) &&
-        identity_source_is_weak(&source))
+    if (m->count == 1 || !input_wants_warnings(m->o))
+        return 0;
+    if (identity_source_is_weak(&source, &weak))
+        return error_no_memory(error, m->name);
+    if (weak)
         message(
             "%s: warning: cannot tell whether it changed between the lists, "
             "except in size",
             m->name);
+    return 0;
 }
 
 /* --- merging ------------------------------------------------------------ */
@@ -203,9 +208,7 @@ static int merge(struct merge *m, struct list_write *list, char **names,
         err = make_root(m, error);
     if (!err)
         err = merge_open(m, list, count, error);
-    if (!err)
-        warn_if_weak(m);
-    return err;
+    return err ? err : warn_if_weak(m, error);
 }
 
 static bool print(const struct merge *m)

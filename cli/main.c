@@ -40,6 +40,15 @@ static bool write_sums(const struct options *o, const struct checksum *c)
     return true;
 }
 
+static bool print_sums(const struct options *o, const struct checksum *c)
+{
+    bool ok = write_sums(o, c);
+
+    if (!ok && !c->error.code)
+        message("%s: out of memory", c->name);
+    return ok;
+}
+
 static void print_verdict(const struct options *o, const struct checksum *c)
 {
     const struct sums_line line = checksum_line(c, o, o->expected.hash);
@@ -64,7 +73,7 @@ static bool print_checksums(const struct options *o, struct list_write *list,
         print_verdict(o, &c);
     else if (o->list.json || (ok && !o->digest_list.shard.count &&
                               !(list && list_write_is_on_stdout(list))))
-        ok = write_sums(o, &c) && ok;
+        ok = print_sums(o, &c) && ok;
     ok = ok && c.matches;
     checksum_end(&c);
     output_flush();
