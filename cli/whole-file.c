@@ -68,7 +68,7 @@ static int use_descriptor(struct whole_file *f, int fd, struct error *error)
                          "%s: is a terminal; a digest list is binary", f->name);
     f->fd = fd;
     f->exists = true;
-    f->is_stdout = is_standard_output(&f->replaced);
+    f->is_stdout = fd == STDOUT_FILENO || is_standard_output(&f->replaced);
     return 0;
 }
 
