@@ -68,6 +68,19 @@ check-cluster: ## test Slurm job arrays, Kubernetes Jobs and MPI
 	DISKSUM_BUILD=$$PWD/build-cluster \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n2 tests/cluster
 
+faults: ## let each call of each kind fail in turn, and look for leaks
+	scripts/install-packages build test
+	@$(MAKE) --no-print-directory all
+	meson configure $(BUILD) -Dtests=true
+	test -e build-faults/build.ninja || \
+	    meson setup build-faults -Dtests=true -Db_sanitize=address \
+	        -Db_lundef=false -Dbuildtype=debugoptimized
+	for build in $(BUILD) build-faults; do \
+	    ninja -C $$build && DISKSUM_FAULTS=all DISKSUM_BUILD=$$PWD/$$build \
+	        /usr/bin/python3 -m pytest -q -p no:cacheprovider -n2 \
+	        tests/e2e/test_call_faults.py || exit; \
+	done
+
 SECONDS ?= 60
 fuzz: ## fuzz each target for SECONDS (60)
 	scripts/install-packages build test fuzz
@@ -89,4 +102,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster fuzz soak coverage deb clean
+.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster faults fuzz soak coverage deb clean

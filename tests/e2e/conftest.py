@@ -16,7 +16,8 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from nbd_server import Servers  # noqa: E402: found there
+import call_faults  # noqa: E402: found there
+from nbd_server import Servers  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[2]
 BUILD = pathlib.Path(os.environ.get("DISKSUM_BUILD", ROOT / "build"))
@@ -64,6 +65,13 @@ def command_for(nodeid):
 
 
 def pytest_terminal_summary(terminalreporter):
+    faults = call_faults.table(
+        [report for kind in ("passed", "failed")
+         for report in terminalreporter.stats.get(kind, ()) if report.when == "call"])
+    if faults:
+        terminalreporter.section("calls that failed, of how many")
+        for line in faults:
+            terminalreporter.line(line)
     failed = [report.nodeid for kind in ("failed", "error")
               for report in terminalreporter.stats.get(kind, ())]
     if failed:

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The n-th allocation, read, thread, descriptor, ... of a run fails, or all from the n-th on.
+The run ends with the right checksum or, if there is none, with one line on stderr, exit
+status 1 and no checksum. It does not crash or hang, and leaves no process and no file.
+
+Here, a sample of the calls fails; 'make faults' lets each of them fail, and looks for leaks,
+too. A table at the end of pytest's output says how many calls there were."""
+
+import shutil
+
+import pytest
+
+from call_faults import KINDS, NONE, Fault, Program, complaint, numbers
+from fault_cases import CASES, Maker, named_export
+
+# How many calls of a kind fail, alone and with the rest, where not all do.
+SAMPLE = {"one": 4, "rest": 2}
+
+
+@pytest.fixture
+def load(build, servers):
+    """Make a case, and load the program for it."""
+    loaded = []
+
+    def load(make):
+        images = servers.directory / "images"
+        images.mkdir()
+        case = make(Maker(build, images, servers))
+        loaded.append(Program(build, case, servers.directory / "run"))
+        return case, loaded[-1]
+    yield load
+    for program in loaded:
+        program.end()
+
+
+def fail_some(program, name, kind, who):
+    """Let calls of a kind fail. Returns how many there were, how many failed, and what went
+    wrong."""
+    case, good = program.case, program.run()
+    calls = program.run(NONE._replace(kind=kind, who=who)).calls
+    failed, wrong = 0, []
+    for how, count in SAMPLE.items():
+        for number in numbers(f"{name} {kind} {how}", calls, count):
+            fault = Fault(kind, number, how, who)
+            bad = program.run(fault)
+            # With threads, a run may make fewer calls than another.
+            if bad.failed:
+                failed += 1
+                why = complaint(case, good, bad, fault)
+                wrong += [(why, fault, bad)] if why else []
+    return calls, failed, wrong
+
+
+@pytest.mark.sanitizer(every=7)
+@pytest.mark.one_thread
+@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
+def test_each_call(load, make, record_property):
+    case, program = load(make)
+    good = program.run()
+    assert good.status == case.status << 8
+    assert all(each.encode() in good.stdout for each in case.sums)
+    assert complaint(case, good, good) is None
+    wrong = []
+    for kind in KINDS:
+        calls, failed, found = fail_some(program, make.__name__, kind, "program")
+        if case.children:
+            more = fail_some(program, make.__name__, kind, "children")
+            calls, failed, found = calls + more[0], failed + more[1], found + more[2]
+        record_property("calls", (make.__name__, kind, calls, failed))
+        wrong += found
+        # Every run opens something, and writes.
+        assert failed or kind not in ("open", "write")
+    assert not wrong
+
+
+@pytest.mark.skipif(not shutil.which("qemu-storage-daemon"), reason="no qemu-storage-daemon")
+def test_export_name_is_not_lost(load):
+    """libxml2 leaves the path of a URI out when it has no memory for it, and libnbd would
+    read the default export."""
+    case, program = load(named_export)
+    good = program.run()
+    assert case.sums[0].encode() in good.stdout
+    for number in range(1, program.run().calls + 1):
+        fault = Fault("memory", number)
+        bad = program.run(fault)
+        assert complaint(case, good, bad, fault) is None, (fault, bad)
