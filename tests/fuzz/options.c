@@ -18,7 +18,7 @@ static void check(const struct options *o, int argc)
 
     require(o->image_count >= 0 && o->image_count < argc);
     require(o->image.object_count < (size_t)argc);
-    require(o->digests.choice_count <= ENGINE_MAX_HASHES);
+    require(e->hash_count >= 1 && e->hash_count <= ENGINE_MAX_HASHES);
     require(e->threads <= ENGINE_MAX_THREADS);
     require(e->queue_depth <= ENGINE_MAX_QUEUE_DEPTH);
     require(e->read_size >= ENGINE_MIN_READ_SIZE &&
