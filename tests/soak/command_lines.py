@@ -17,6 +17,9 @@ from case import HANG, Failure
 
 LINES = 12                      # in a case
 STATUS = 0, 1, 2                # as the manual has them
+# Of a number for other programs, of several images, of one.
+PROGRESS = re.compile(rb"\d+/100|\d+ of \d+.*|.*, .*/s(, .* left)?")
+BLKSUM = "../blksum"            # a link, by which disksum is called like that
 
 # The first half of the values of an option are good ones.
 NUMBERS = ["1", "2", "3", "4", "16", "64", "1", "2", "3", "01", "255", "256", "257", "0", "-1",
@@ -134,8 +137,9 @@ class Line:
         self.words = self.words + self.operands if draw.random() < 0.9 else \
             self.operands + self.words
         self.stdin = draw.choice(["/dev/null"] * 4 + ["disk.raw", "disk.blkhash", "SUMS",
-                                                     "disk.qcow2", None])
+                                                     "disk.qcow2", "closed", None])
         self.stdout = draw.choice([subprocess.PIPE] * 12 + ["/dev/full", "closed"])
+        self.called = BLKSUM if draw.random() < 0.05 else None
         self.variables = draw.choice([{}, {}, {"SLURM_ARRAY_TASK_ID": draw.choice(
             ["1", "0", "2", "x", ""])}, {"JOB_COMPLETION_INDEX": "1"}])
 
@@ -147,17 +151,18 @@ class Line:
         """For a shell, almost."""
         variables = [f"{name}={value}" for name, value in self.variables.items()]
         stdout = "(a pipe)" if self.stdout == subprocess.PIPE else self.stdout
-        return " ".join([*variables, shlex.join([program, *self.words]),
+        return " ".join([*variables, shlex.join([self.called or program, *self.words]),
                          f"< {self.stdin or '(a pipe)'}", f"> {stdout}"])
 
     def run(self, program, mark):
-        command = [program, *self.words]
-        if self.stdout == "closed":
-            command = ["sh", "-c", 'exec "$0" "$@" >&-', *command]
+        command = [self.called or program, *self.words]
+        closed = "<&-" * (self.stdin == "closed") + ">&-" * (self.stdout == "closed")
+        if closed:
+            command = ["sh", "-c", f'exec "$0" "$@" {closed}', *command]
         command = [os.fsencode(word) for word in command]
         stdout = open(self.stdout, "wb") if self.stdout == "/dev/full" else subprocess.PIPE
         # None: a pipe without an end of its own.
-        stdin = open(self.stdin, "rb") if self.stdin else subprocess.PIPE
+        stdin = subprocess.PIPE if self.stdin in (None, "closed") else open(self.stdin, "rb")
         environment = {**os.environ, **self.variables, "DISKSUM_SOAK": mark, "TMPDIR": "../tmp"}
         with subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
                               env=environment) as process:
@@ -196,7 +201,7 @@ def check_stderr(line, err):
     require(not err or err.endswith(b"\n"), "stderr ends within a line")
     for one in err.splitlines():
         right = one.startswith((b"disksum: ", b"Try 'disksum ")) or \
-            "progress" in line.options and re.fullmatch(rb"\d+/100|.*, .*/s(, .* left)?", one)
+            "progress" in line.options and PROGRESS.fullmatch(one)
         require(right, f"a line on stderr: {one!r}")
 
 
@@ -302,6 +307,7 @@ def run_line(case, line, known, mark):
 def run(case):
     os.mkdir("tmp")
     os.mkdir("files")
+    os.symlink(case.program, "blksum")
     os.chdir("files")
     known = command_files.write_all()
     mark = f"{case.name}.{os.getpid()}"
