@@ -261,12 +261,21 @@ static int check_size_is_true(const struct file *f, struct error *error)
                             : "");
 }
 
+/*
+ * The largest file. The kernel rounds sizes up to whole pages, of up to 64 KiB,
+ * and where that is too much for it, tmpfs finds holes in place of data.
+ */
+#define MAX_FILE_SIZE (INT64_MAX - 0xffff)
+
 static int get_size(struct file *f, struct error *error)
 {
     int err;
 
     f->base.reader.id = (struct object_id){ f->stat.st_dev, f->stat.st_ino };
     if (S_ISREG(f->stat.st_mode)) {
+        if (f->stat.st_size > MAX_FILE_SIZE)
+            return error_set(error, EFBIG, "%s: the file is too large",
+                             f->base.reader.name);
         f->base.reader.size = f->stat.st_size;
         f->base.reader.allocated =
             (uint64_t)f->stat.st_blocks * 512; /* stat(2) */
