@@ -7,8 +7,9 @@
 
 struct memory_queue {
     struct read_queue queue;
+    struct memory_reader *m;
     struct read *list;
-    bool reverse;
+    size_t count;
 };
 
 static struct memory_reader *to_memory(const struct reader *r)
@@ -61,6 +62,12 @@ static void read_bytes(struct read *read)
         end = m->fail_from > read->offset ? m->fail_from : read->offset;
         read->error = EIO;
     }
+    for (uint64_t at = read->offset; m->bad && at < end; at++) {
+        if (m->bad[at / m->unit]) {
+            end = at;
+            read->error = EIO;
+        }
+    }
     if (m->fail_read >= read->offset && m->fail_read < end) {
         end = m->fail_read;
         read->error = EIO;
@@ -99,23 +106,32 @@ static void memory_submit(struct read_queue *queue, struct read *reads,
 
         if (reads[i].done == reads[i].len)
             continue;
-        while (!q->reverse && *place)
+        while (!q->m->reverse && *place)
             place = &(*place)->next;
         reads[i].next = *place;
         *place = &reads[i];
+        q->count++;
     }
 }
 
 static struct read *memory_reap(struct read_queue *queue, bool wait)
 {
     struct memory_queue *q = (struct memory_queue *)queue;
-    struct read *read = q->list;
+    struct memory_reader *m = q->m;
+    struct read **place = &q->list;
+    struct read *read;
 
     /* Nothing is ready until the caller waits, so as much as possible is in
      * flight. */
-    if (!wait || !read)
+    if (!wait || !q->list)
         return NULL;
-    q->list = read->next;
+    for (size_t n = m->choose ? m->choose(m, q->count) : 0; n > 0; n--)
+        place = &(*place)->next;
+    read = *place;
+    *place = read->next;
+    q->count--;
+    if (m->before)
+        m->before(m, read);
     read_bytes(read);
     return read;
 }
@@ -141,7 +157,7 @@ static int memory_queue_new(struct reader *r, unsigned depth,
     if (!q)
         return error_no_memory(error, r->name);
     q->queue.ops = &memory_queue_ops;
-    q->reverse = to_memory(r)->reverse;
+    q->m = to_memory(r);
     *queue = &q->queue;
     return 0;
 }
