@@ -66,9 +66,12 @@ class Case:
         command = [str(word) for word in command]
         self.log.append(shlex.join(command))
         limits = ["prlimit", f"--as={QEMU_MEMORY}"] if limit else []
-        done = subprocess.run(
-            [*limits, *command], stdin=subprocess.DEVNULL,
-            capture_output=True, errors="replace", timeout=HANG)
+        try:
+            done = subprocess.run(
+                [*limits, *command], stdin=subprocess.DEVNULL,
+                capture_output=True, errors="replace", timeout=HANG)
+        except subprocess.TimeoutExpired:
+            raise NoOracle(f"{' '.join(command[:2])}: a hang") from None
         if done.returncode == 0:
             return done.stdout
         self.log.append(f"# {done.stderr.strip()}")
