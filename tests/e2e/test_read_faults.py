@@ -8,7 +8,7 @@ import re
 import pytest
 
 import small_images
-from oracle import checksum
+from oracle import checksum, write_image
 from small_images import CLUSTER, KIB
 from test_writers import held
 
@@ -158,6 +158,45 @@ def test_sector_that_fails_later(disksum, tmp_path, fault, after):
                          env=fault(file, offset, "copy", READ_ERROR_AFTER=str(after)))
         assert result.returncode == (0 if result.stdout else 1), name
         assert result.stdout in ("", expected), name
+
+
+# --- lists ----------------------------------------------------------------------
+
+LISTS = {
+    "sums": ("SUMS", ["-c", "SUMS"]), "JSON": ("JSON", ["-c", "JSON"]),
+    "list": ("a.list", ["--show", "a.list"]), "compared": ("a.list", ["--diff", "a.list", "b"]),
+    "compared with": ("b.list", ["--diff", "a", "b.list"]),
+    "part": ("part1", ["--merge", "part1", "part2"]),
+    "base": ("a.list", ["--block-size=512", "--base=a.list", "--changes=changes",
+                        "--write-list=new", "b"]),
+    "changes": ("changes", ["--block-size=512", "--base=a.list", "--changes=changes",
+                            "--write-list=new", "b"]),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_bad_sector_in_a_list(disksum, tmp_path, monkeypatch, fault, name):
+    """What stands before it may be verified, but that is no success."""
+    monkeypatch.chdir(tmp_path)
+    write_image("a", "100k:A")
+    write_image("b", "512:A 512:B " * 100)
+    for file, args in (("SUMS", ["a", "b"]), ("JSON", ["--json", "a", "b"]),
+                       ("changes", ["--diff", "--json", "a", "b"])):
+        with open(file, "w", encoding="ascii") as f:
+            f.write(disksum(*args, check=False).stdout)
+    for disk in "a", "b":
+        disksum("--block-size=512", f"--write-list={disk}.list", disk)
+    for part in 1, 2:
+        disksum("--block-size=512", f"--write-list=part{part}", f"--shard={part}/2", "a")
+    file, args = LISTS[name]
+    for offset in 0, 10, os.path.getsize(file) // 2, os.path.getsize(file) - 1:
+        result = disksum(*args, check=False, env=fault(file, offset, "copy"))
+        assert result.returncode == (2 if "--diff" in args else 1), offset
+        assert re.search(f"^disksum: {file}: read error( at offset {offset})?: "
+                         "Input/output error(; so part 1/2 is missing)?$", result.stderr, re.M)
+        assert result.stderr.count("\n") == 1
+        assert not re.search("[0-9a-f]{64}", result.stdout)
+        assert not os.path.exists("new")
 
 
 # --- devices ------------------------------------------------------------------
