@@ -38,7 +38,7 @@ static int backing_path(const struct layer *layer, const char *name,
     const char *path = path_of_name(name);
     bool has_place = path && (path != name || *path == '/');
     bool relative = path && !has_place;
-    bool foreign = !path || (relative && base_path && !nbd_is_uri(base_path) &&
+    bool foreign = !path || (relative && base_path && !is_nbd_uri(base_path) &&
                              !path_of_name(base_path));
 
     *below = NULL;
@@ -50,7 +50,7 @@ static int backing_path(const struct layer *layer, const char *name,
     } else if (has_place) {
         /* QEMU takes a path after "file:" from the current directory. */
         *below = plain_path(path);
-    } else if (!base_path || nbd_is_uri(base_path)) {
+    } else if (!base_path || is_nbd_uri(base_path)) {
         return recorded_no_place(layer->reader->name, "backing file", name,
                                  error);
     } else {
@@ -131,7 +131,7 @@ static int warn_format(struct image *image, const struct chain_layer *l,
 static bool same_object(const struct reader *a, const struct reader *b)
 {
     return reader_same_object(a, b) ||
-           (nbd_is_uri(a->name) && strcmp(a->name, b->name) == 0);
+           (is_nbd_uri(a->name) && strcmp(a->name, b->name) == 0);
 }
 
 /* A file may be its own raw backing file, which ends the chain. */

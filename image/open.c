@@ -56,7 +56,7 @@ enum source_kind source_kind_of(const char *name)
 {
     if (path_of_name(name))
         return SOURCE_FILE;
-    if (nbd_is_uri(name))
+    if (is_nbd_uri(name))
         return SOURCE_EXPORT;
     return strncmp(name, "json:", 5) == 0 ? SOURCE_JSON : SOURCE_SERVER;
 }

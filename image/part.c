@@ -25,7 +25,7 @@ static int check_place(const struct part_opener *opener,
                          "directory",
                          opener->image, name->what, name->name);
     /* With --trust-names, QEMU takes the name for one on the server. */
-    if (opener->base && !nbd_is_uri(opener->base))
+    if (opener->base && !is_nbd_uri(opener->base))
         return recorded_refuse(opener->image, name->what, name->name, error);
     return recorded_no_place(opener->image, name->what, name->name, error);
 }

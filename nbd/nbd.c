@@ -143,7 +143,7 @@ static const struct reader_ops nbd_ops = {
 
 /* --- open --------------------------------------------------------------- */
 
-bool nbd_is_uri(const char *name)
+bool is_nbd_uri(const char *name)
 {
     static const char *const schemes[] = {
         "nbd:", "nbds:", "nbd+unix:", "nbds+unix:", "nbd+vsock:", "nbds+vsock:"

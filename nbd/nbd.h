@@ -46,7 +46,7 @@ struct nbd_options {
 
 /* Whether a name is a URI with the scheme nbd, nbds, nbd+unix, nbds+unix,
  * nbd+vsock or nbds+vsock. */
-bool nbd_is_uri(const char *name);
+bool is_nbd_uri(const char *name);
 
 /* Connect to a server. Close with reader->ops->close(). */
 int nbd_open_uri(const char *uri, const struct nbd_options *options,

@@ -30,7 +30,7 @@ struct nbd_uri {
 };
 
 /*
- * Parse a URI for which nbd_is_uri() holds. A parameter that libnbd does not
+ * Parse a URI for which is_nbd_uri() holds. A parameter that libnbd does not
  * know, and would ignore, is an error. Free with nbd_uri_free(), also after an
  * error.
  */

@@ -110,7 +110,7 @@ static void connect_to(const char *text)
     struct nbd_uri uri;
     int err;
 
-    if (!nbd_is_uri(text))
+    if (!is_nbd_uri(text))
         return;
     err = nbd_uri_parse(text, &uri, &error);
     require(err == error.code && (!err || *error_message(&error)));

@@ -71,7 +71,7 @@ OF_KERNELS test_long_messages(void **state)
 }
 
 /* A kernel reads nothing after the end of a message: there is no memory. */
-static void test_end_of_memory(void **state)
+OF_KERNELS test_end_of_memory(void **state)
 {
     const struct sha256_kernel *kernel = *state;
     size_t page = sysconf(_SC_PAGESIZE);
