@@ -81,6 +81,12 @@ faults: ## let each call of each kind fail in turn, and look for leaks
 	        tests/e2e/test_call_faults.py || exit; \
 	done
 
+CPUS ?=
+check-cpus: ## test other compilers and CPUs, or the rows CPUS
+	scripts/install-packages build test cpus
+	@$(MAKE) --no-print-directory all
+	/usr/bin/python3 tests/cpus/run $(CPUS)
+
 SECONDS ?= 60
 fuzz: ## fuzz each target for SECONDS (60)
 	scripts/install-packages build test fuzz
@@ -102,4 +108,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster faults fuzz soak coverage deb clean
+.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster check-cpus faults fuzz soak coverage deb clean
