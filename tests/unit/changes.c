@@ -290,7 +290,7 @@ static void test_files(void **state)
     assert_int_equal(changes_open("/no/such", SIZE, &changes, &error), ENOENT);
     error_clear(&error);
     assert_int_equal(changes_open("/", SIZE, &changes, &error), EISDIR);
-    assert_string_equal(error_message(&error), "/: Is a directory");
+    assert_string_equal(error_message(&error), "/: read error: Is a directory");
     error_clear(&error);
 }
 
