@@ -38,6 +38,10 @@ check: ## run all tests; tests/run.py runs some (tests/README.md)
 	scripts/install-packages build test deb
 	/usr/bin/python3 tests/run.py
 
+check-threads: ## run all tests with 8 threads, under ThreadSanitizer
+	scripts/install-packages build test deb
+	/usr/bin/python3 tests/run.py threads
+
 lint: ## look for faults without running anything: scripts/lint
 	scripts/install-packages build test lint
 	scripts/lint
@@ -108,4 +112,4 @@ deb: ## build Debian packages in the parent directory
 clean: ## remove all builds
 	rm -rf $(BUILD) build-*
 
-.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster check-cpus faults fuzz soak coverage deb clean
+.PHONY: all help setup install demo check lint bench qemu-img check-qemu-img check-cluster check-cpus check-threads faults fuzz soak coverage deb clean

@@ -7,9 +7,11 @@
 
 A suite is a build and what runs on it: 'release' everything; 'clang' (the other
 compiler, and what it finds of bad addresses and undefined behaviour) and 'tsan'
-(threads) the unit tests and the end-to-end tests that are marked for it.
+(threads) the unit tests and the end-to-end tests that are marked for it. 'threads'
+is that of 'tsan' with almost all end-to-end tests, and 8 threads. It takes long, so
+it runs only if it is named.
 
-Without arguments all tests of all suites run, and only failures are shown. A
+Without arguments all tests of the other suites run, and only failures are shown. A
 choice of tests runs one by one, with its output, in 'release' if no suite is
 given:
 
@@ -51,7 +53,9 @@ SUITES = {
     "release": ("build", [], [], {}),
     "clang": sanitizer_suite("build-clang", "address,undefined", "clang"),
     "tsan": sanitizer_suite("build-tsan", "thread", marks="sanitizer and not one_thread"),
+    "threads": sanitizer_suite("build-tsan", "thread", marks="not no_sanitizer"),
 }
+DEFAULT_SUITES = ["release", "clang", "tsan"]
 
 USAGE = f"tests/run.py [{'|'.join(SUITES)}]... [-k EXPRESSION] [TEST]..."
 
@@ -60,7 +64,7 @@ SKIPPED = 77  # what meson takes for a skipped test
 
 # The first report of a sanitizer ends the program that it is about.
 os.environ |= {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-               "TSAN_OPTIONS": "halt_on_error=1",
+               "TSAN_OPTIONS": f"halt_on_error=1:suppressions={ROOT}/tests/tsan-suppressions",
                "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -305,7 +309,7 @@ def parse(arguments):
         print(f"run.py: -k: not an expression: {known.k}", file=sys.stderr)
         return None
     choice = Choice(known.k, paths, options)
-    return suites or (list(SUITES) if choice.all else ["release"]), choice
+    return suites or (DEFAULT_SUITES if choice.all else ["release"]), choice
 
 
 def main():

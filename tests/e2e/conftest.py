@@ -27,6 +27,11 @@ for name in "BLKHASH_SHA256", "DISKSUM_DEBUG", "DISKSUM_READS":
     os.environ.pop(name, None)
 
 
+# The suite 'threads': this is the number that disksum starts if no option says so.
+THREADS = {"LD_PRELOAD": f"{BUILD}/tests/many-cpus.so", "MANY_CPUS": "8"} \
+    if os.environ.get("DISKSUM_SUITE") == "threads" else {}
+os.environ.update(THREADS)
+
 # What was started by nohup, or in the background of a script, ignores these, and
 # so do all programs that it starts.
 for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
@@ -40,6 +45,9 @@ def pytest_configure(config):
         "cases every so many'th one")
     config.addinivalue_line(
         "markers", "one_thread: nothing in it for the thread sanitizer")
+    config.addinivalue_line(
+        "markers", "no_sanitizer: not in the suite 'threads', as a sanitizer changes what it "
+        "measures, or its program is not built with one")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -112,10 +120,12 @@ def disksum():
     """Run disksum with arguments. The result has returncode, stdout and
     stderr, as text; check: it must succeed, and say nothing on stderr."""
     def run(*args, input=None, env=None, check=True, wrapper=(), **kwargs):
+        env = {**os.environ, **(env or {})}
+        if THREADS and env.get("LD_PRELOAD") != THREADS["LD_PRELOAD"]:
+            env["LD_PRELOAD"] = f"{THREADS['LD_PRELOAD']} {env.get('LD_PRELOAD', '')}"
         result = subprocess.run(
             [*wrapper, BUILD / "disksum", *map(os.fspath, args)],
-            input=to_bytes(input),
-            env={**os.environ, **(env or {})},
+            input=to_bytes(input), env=env,
             stdout=kwargs.pop("stdout", subprocess.PIPE),
             stderr=kwargs.pop("stderr", subprocess.PIPE),
             timeout=120, **kwargs)

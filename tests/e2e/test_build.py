@@ -177,6 +177,7 @@ def link_static(installed, source, program):
     run("cc", "-Wall", "-Wextra", "-Werror", source, "-o", program, *flags)
 
 
+@pytest.mark.no_sanitizer
 def test_caller_by_meson(installed, tmp_path):
     """A project that wants a version of this library, which other projects of
     the name have had, too, builds with it."""
@@ -198,6 +199,7 @@ def test_versions_agree(disksum, installed):
     assert disksum("--version").stdout == f"disksum {version}\n"
 
 
+@pytest.mark.no_sanitizer
 def test_static_library(installed, tmp_path):
     source, program = tmp_path / "sum.c", tmp_path / "sum"
     source.write_text(CALLER)
@@ -216,6 +218,7 @@ def test_archive_is_polite(installed):
     assert not {name for name in names if not name.startswith("blkhash_")}
 
 
+@pytest.mark.no_sanitizer
 def test_program_with_names_of_ours(installed, root, tmp_path):
     """Functions of a static program that are named as those inside of the
     library do no harm."""
@@ -295,6 +298,7 @@ def test_example_fails(build, tmp_path, name):
             (1, b"", f"{name}: {path}: {error}\n")
 
 
+@pytest.mark.no_sanitizer
 def test_examples_outside_of_the_tree(disksum, installed, root, tmp_path):
     for path in (root / "examples").iterdir():
         if path.is_file():
@@ -304,6 +308,7 @@ def test_examples_outside_of_the_tree(disksum, installed, root, tmp_path):
     check_examples(disksum, tmp_path, tmp_path, env)
 
 
+@pytest.mark.no_sanitizer
 def test_example_of_the_manual(installed, root, tmp_path):
     """It compiles and runs as it stands."""
     page = (root / "man/blkhash.3.scd").read_text()

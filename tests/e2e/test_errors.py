@@ -451,6 +451,7 @@ def signal_thread(pid, thread, number):
         assert ctypes.CDLL(None).tgkill(pid, tids[thread], int(number)) == 0
 
 
+@pytest.mark.no_sanitizer
 @pytest.mark.parametrize("number, thread", [
     (signal.SIGBUS, None), (signal.SIGBUS, 0), (signal.SIGBUS, 1),
     (signal.SIGBUS, -1),

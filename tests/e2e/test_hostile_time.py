@@ -136,6 +136,7 @@ def test_image_that_is_reached_twice(fails_soon, tmp_path):
     assert "cannot run 'qemu-nbd'" in fails_soon(path, env=NO_QEMU)
 
 
+@pytest.mark.no_sanitizer
 def test_log_that_changes_a_place_often(disksum, tmp_path):
     """Each change is one of all bitmaps, which are one, too."""
     size, chunk = 1 << 40, 4 << 30

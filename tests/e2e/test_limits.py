@@ -13,6 +13,8 @@ from conftest import BUILD
 from oracle import checksum, write_image
 from test_nbd_command import children_with, directory_for_sockets  # noqa: F401 (a fixture)
 
+pytestmark = pytest.mark.no_sanitizer
+
 # Several slots for each of a few threads.
 SPEC = "100k:A 1M:0 2500000:B 2M:- 77k:C 99k:0"
 

@@ -9,6 +9,8 @@ import pytest
 
 from oracle import checksum
 
+pytestmark = pytest.mark.no_sanitizer
+
 FEW, MANY = 1_000, 100_000
 GROWTH = 2 << 10    # in KiB: of what is kept of a file that is read, and of the heap
 

@@ -63,6 +63,7 @@ def test_file(disksum, tmp_path, name, options):
     assert sums(out) == [checksum(content, block_size(options))]
 
 
+@pytest.mark.no_sanitizer
 @pytest.mark.parametrize("options", [
     [], ["-t", "4", "--block-size", "16M"], ["-t", "16"]], ids=" ".join)
 @pytest.mark.parametrize("name", IMAGES)
@@ -117,6 +118,7 @@ def test_chain_of_long_extensions(disksum, tmp_path):
     assert sums(out) == [checksum(tmp_path / names[0])]
 
 
+@pytest.mark.no_sanitizer
 @pytest.mark.parametrize("depth, make", [(30, hostile_qed), (30, hostile_qcow), (190, hostile)])
 def test_little_stack_for_a_long_chain(disksum, tmp_path, depth, make):
     """The names in all images below one that QEMU reads are looked at, in depth."""

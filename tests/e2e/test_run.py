@@ -123,5 +123,5 @@ def test_unknown_suite(root):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert (done.returncode, done.stdout, done.stderr.decode()) == (
         2, b"", "run.py: no suite 'all'\n"
-        "usage: tests/run.py [release|clang|tsan]... [-k EXPRESSION] "
+        "usage: tests/run.py [release|clang|tsan|threads]... [-k EXPRESSION] "
         "[TEST]...\n")

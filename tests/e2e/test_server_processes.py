@@ -97,6 +97,7 @@ def no_proc_works():
     return not subprocess.run([*NO_PROC, "true"], stderr=subprocess.DEVNULL).returncode
 
 
+@pytest.mark.no_sanitizer
 @pytest.mark.skipif(not no_proc_works(), reason="cannot hide /proc")
 @pytest.mark.parametrize("close_range", ["there", "ENOSYS"])
 @pytest.mark.parametrize("leaves", ["exec", ""])

@@ -23,7 +23,8 @@ def profile_works():
         check=False).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not profile_works(), reason="no seccomp filters here")
+pytestmark = [pytest.mark.no_sanitizer,
+              pytest.mark.skipif(not profile_works(), reason="no seccomp filters here")]
 
 
 def profile(name):

@@ -250,6 +250,7 @@ def test_stop_and_continue(shell, server):
     expect_status(shell, 0)
 
 
+@pytest.mark.no_sanitizer
 def test_stop_while_the_terminal_is_lent(shell, server, build):
     """The server's group is in the foreground, and nobody has told it yet."""
     command, expected = server

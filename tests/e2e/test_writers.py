@@ -218,6 +218,7 @@ def test_open_file_of_an_extent(disksum, disk):
 
 # --- files that are opened for writing meanwhile ---------------------------
 
+@pytest.mark.no_sanitizer
 @pytest.mark.parametrize("name", ["all", "data", "top", "base"])
 def test_opened_and_kept(chain, name):
     path = chain.with_name(name)
@@ -227,6 +228,7 @@ def test_opened_and_kept(chain, name):
     assert (status, out, err) == (1, "", f"disksum: {asked}{path}: {OPENED}\n")
 
 
+@pytest.mark.no_sanitizer
 def test_opened_by_force(disk):
     with held("-U", disk, leases=[disk]) as h, open_to_write(disk):
         status, out, err = h.finish()
@@ -234,6 +236,7 @@ def test_opened_by_force(disk):
     assert sums(out) == [checksum(disk)]
 
 
+@pytest.mark.no_sanitizer
 def test_opened_and_closed(disk, on_disk):
     """The times show that nothing was written."""
     with held(disk, leases=[disk]) as h:
@@ -244,6 +247,7 @@ def test_opened_and_closed(disk, on_disk):
     assert sums(out) == [checksum(disk)]
 
 
+@pytest.mark.no_sanitizer
 def test_opened_and_closed_in_memory(in_memory):
     """On tmpfs the times do not show it."""
     path = in_memory / "disk"
@@ -254,6 +258,7 @@ def test_opened_and_closed_in_memory(in_memory):
         assert h.finish() == (1, "", f"disksum: {path}: {OPENED}\n")
 
 
+@pytest.mark.no_sanitizer
 def test_mapped_and_closed(disk, on_disk):
     with held(disk, leases=[disk]) as h:
         with open_to_write(disk) as f, mmap.mmap(f.fileno(), 0) as memory:
@@ -329,6 +334,7 @@ def test_only_the_ctime_changed(disk, how):
     assert sums(out) == [expected]
 
 
+@pytest.mark.no_sanitizer
 def test_written_and_linked(disk):
     """A write is detected even if the mtime is restored."""
     before = os.stat(disk)
