@@ -72,7 +72,7 @@ check-cluster: ## test Slurm job arrays, Kubernetes Jobs and MPI
 	DISKSUM_BUILD=$$PWD/build-cluster \
 	    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n2 tests/cluster
 
-faults: ## let each call of each kind fail in turn, and look for leaks
+faults: ## let each call of each kind fail; look for leaks
 	scripts/install-packages build test
 	@$(MAKE) --no-print-directory all
 	meson configure $(BUILD) -Dtests=true
