@@ -170,15 +170,17 @@ static int file_check_unchanged(struct reader *r, struct error *error)
     return change_watch_check(&to_file(r)->watch, &r->warning, error);
 }
 
-/* The type is opaque, but large enough for an ID. */
+/* The type is opaque, but it has two words. Lists record the ID, so it is the
+ * same for each byte order. */
 static uint64_t file_system_id(int fd)
 {
     struct statfs fs;
-    uint64_t id = 0;
+    uint32_t words[2] = { 0, 0 };
 
+    _Static_assert(sizeof(fs.f_fsid) == sizeof(words), "not two words");
     if (fstatfs(fd, &fs) == 0)
-        memcpy(&id, &fs.f_fsid, sizeof(id));
-    return id;
+        memcpy(words, &fs.f_fsid, sizeof(words));
+    return (uint64_t)words[1] << 32 | words[0];
 }
 
 static void file_get_state(const struct reader *r, struct object_state *state)
