@@ -62,7 +62,7 @@ static void write_name(FILE *f, const char *name, struct style style)
 static void write_hex(FILE *f, const struct sums_line *line)
 {
     static const char digits[] = "0123456789abcdef";
-    char hex[2 * BLKHASH_MAX_MD_SIZE];
+    char hex[2 * BLKHASH_MAX_MD_SIZE] = "";
 
     for (unsigned i = 0; i < line->md_len; i++) {
         hex[2 * i] = digits[line->md[i] >> 4];

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Random images and command lines (tests/soak): some that are the same in each run, and
-some that are new. 'make soak' runs more of them."""
+"""Random images and command lines (tests/soak), the same in each run: a new one may find
+a fault of QEMU, which is no reason to refuse a change. 'make soak' runs new ones."""
 
-import random
 import sys
 
 import pytest
@@ -12,30 +11,18 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "tests/soak"))
 
 from case import Failure  # noqa: E402 (found there)
-from cases import KINDS, NoOracle, run_case  # noqa: E402
+from cases import KINDS, run_case  # noqa: E402
 
 # Of each kind.
-COUNT = {"qcow2": 12, "commands": 8}
-SOME = 4
+COUNT = {"qcow2": 14, "commands": 9}
+SOME = 5
 
 
 @pytest.mark.sanitizer(every=4)
 @pytest.mark.parametrize("name", [f"{kind}:{number}" for kind in KINDS
                                   for number in range(COUNT.get(kind, SOME))])
-def test_same_in_each_run(build, tmp_path, name):
+def test_case(build, tmp_path, name):
     run_case(name, build / "disksum", tmp_path)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_new_in_each_run(build, tmp_path, kind):
-    """If it fails, it says how to run the case again."""
-    for _ in range(10):
-        try:
-            run_case(f"{kind}:{random.randrange(10**9)}", build / "disksum", tmp_path)
-        except NoOracle:
-            continue            # QEMU refuses what it was told to make
-        return
-    pytest.fail("ten cases have no oracle")
 
 
 # --- what the cases find -----------------------------------------------------------
