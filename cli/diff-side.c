@@ -26,7 +26,7 @@
  * many there are, or -1. */
 static ssize_t peek(int fd, unsigned char start[LOOK_SIZE])
 {
-    int copy[2];
+    int copy[2], err;
     ssize_t n = recv(fd, start, LOOK_SIZE, MSG_PEEK);
 
     if (n >= 0 || errno != ENOTSOCK)
@@ -36,13 +36,18 @@ static ssize_t peek(int fd, unsigned char start[LOOK_SIZE])
     n = tee(fd, copy[1], LOOK_SIZE, 0);
     if (n > 0)
         n = read_wait(copy[0], start, n);
+    err = errno;
     close(copy[0]);
     close(copy[1]);
+    errno = err;
     return n;
 }
 
-/* Whether a list comes through a pipe. Its first bytes may come one by one. */
-static bool is_list_in_pipe(int fd)
+/* These find whether something is a list, and return 0 or a positive errno
+ * value. What cannot be looked at must not be taken for a raw image. */
+
+/* The first bytes may come one by one. */
+static int look_at_pipe(int fd, bool *is_list)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
     struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
@@ -52,55 +57,80 @@ static bool is_list_in_pipe(int fd)
         bool is_all = poll(&pfd, 1, 0) > 0; /* nobody writes any more */
         ssize_t n = peek(fd, start);
 
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return errno;
+        if (n < 0) {
             poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
             continue;
         }
-        if (n <= 0 || !list_may_be_list(start, n))
-            return false;
-        if (n == LOOK_SIZE || is_all)
-            return list_is_list(start, n);
+        *is_list = list_is_list(start, n);
+        if (n == 0 || n == LOOK_SIZE || is_all || !list_may_be_list(start, n))
+            return 0;
         nanosleep(&pause, NULL);
     }
 }
 
-static bool is_list_in_file(int fd)
+static int look_at_file(int fd, bool *is_list)
 {
     unsigned char start[LOOK_SIZE];
-    ssize_t n = pread_all(fd, start, sizeof(start), lseek(fd, 0, SEEK_CUR));
+    off_t offset = lseek(fd, 0, SEEK_CUR);
+    ssize_t n = offset < 0 ? -1 : pread_all(fd, start, sizeof(start), offset);
 
-    return n == LOOK_SIZE && list_is_list(start, n);
+    if (n < 0)
+        return errno;
+    *is_list = list_is_list(start, n);
+    return 0;
 }
 
-/* Whether it is a list. A guest's raw disk is none, whatever the guest has
- * written to it. A name that leads to a pipe can only be one: an image has to
- * be a file. What cannot be opened is left to those who say why. */
-static bool is_list(const char *name)
+static int look_at_stdin(bool *is_list)
+{
+    struct stat st;
+
+    if (fstat(STDIN_FILENO, &st) != 0)
+        return errno;
+    if (S_ISREG(st.st_mode))
+        return look_at_file(STDIN_FILENO, is_list);
+    if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
+        return look_at_pipe(STDIN_FILENO, is_list);
+    return 0;
+}
+
+/* A guest's raw disk is no list, whatever the guest has written to it. A name
+ * that leads to a pipe can only be a list: an image has to be a file. */
+static int look_at_name(const char *name, bool *is_list)
 {
     const char *path = path_of_name(name);
-    bool is_stdin = strcmp(name, "-") == 0;
-    int fd = STDIN_FILENO;
     struct stat st;
-    bool answer;
+    int fd, err;
 
-    if (!is_stdin && (path != name || stat(path, &st) != 0))
-        return false;
-    if (is_stdin && fstat(fd, &st) != 0)
-        return false;
-    if (S_ISBLK(st.st_mode) || (!is_stdin && image_is_for_raw_disks(path)))
-        return false;
-    if (is_stdin && !S_ISREG(st.st_mode))
-        return is_list_in_pipe(fd);
-    if (S_ISFIFO(st.st_mode))
-        return true;
-    if (!S_ISREG(st.st_mode))
-        return false;
-    if (!is_stdin)
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    answer = fd >= 0 && is_list_in_file(fd);
-    if (fd > STDIN_FILENO)
-        close(fd);
-    return answer;
+    if (path != name)
+        return 0;
+    if (stat(path, &st) != 0) /* what QEMU opens need not be a path */
+        return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG
+                   ? 0
+                   : errno;
+    *is_list = S_ISFIFO(st.st_mode);
+    if (!S_ISREG(st.st_mode) || image_is_for_raw_disks(path))
+        return 0;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return errno;
+    err = look_at_file(fd, is_list);
+    close(fd);
+    return err;
+}
+
+static int find_kind(struct diff_side *side, struct error *error)
+{
+    int err = strcmp(side->name, "-") == 0
+                  ? look_at_stdin(&side->is_list)
+                  : look_at_name(side->name, &side->is_list);
+
+    if (!err)
+        return 0;
+    return error_set(error, err,
+                     "%s: cannot find out whether it is a digest list: %s",
+                     side->name, strerror(err));
 }
 
 static bool same_text(const char *a, const char *b)
@@ -140,12 +170,11 @@ int diff_side_open(struct diff_side *side, const struct options *o, char *name,
 {
     int err;
 
-    *side = (struct diff_side){
-        .name = name,
-        .list = { .fd = -1 },
-        .is_list = is_list(name),
-    };
+    *side = (struct diff_side){ .name = name, .list = { .fd = -1 } };
     message_know_name(name);
+    err = find_kind(side, error);
+    if (err)
+        return err;
     if (!side->is_list)
         return input_open(o, name, &side->input, error);
     err = list_input_open(&side->list, o, name, error);

@@ -378,15 +378,17 @@ def diff_lists(m):
 def diff_list_and_image(m):
     changed(m)
     m.disksum("--write-list=disk.list", "disk")
-    return Case(("--diff", "../images/disk.list", "../images/other"), status=1, trouble=2,
-                printed="diff")
+    return Case(("--diff", "-fraw", "../images/disk.list", "../images/other"), status=1,
+                trouble=2, printed="diff")
 
 
 def diff_list_in_pipe(m):
+    """As a raw image, it could be compared, too."""
     changed(m)
-    m.disksum("--write-list=disk.list", "disk")
-    return Case(("--diff", "-", "../images/other"), status=1, trouble=2, printed="diff",
-                files={"stdin": (m.images / "disk.list").read_bytes()})
+    for name in "disk", "other":
+        m.disksum(f"--write-list={name}.list", name)
+    return Case(("--diff", "-fraw", "-", "../images/other.list"), status=1, trouble=2,
+                printed="diff", files={"stdin": (m.images / "disk.list").read_bytes()})
 
 
 CASES = (small, raw, ring, direct, direct_threads, mmap, pipe, several, part, member, qcow2,

@@ -101,6 +101,15 @@ def test_few_bytes_in_a_pipe(build, tmp_path, pieces):
         assert p.wait(timeout=60) == 0
 
 
+def test_list_that_cannot_be_looked_at(trouble, build, tmp_path):  # noqa: F811
+    """It is not taken for a raw image."""
+    for name, content in ("a", bytes(9000)), ("b", b"x" * 9000):
+        (tmp_path / name).write_bytes(write_list(pad(content)))
+    assert trouble("-f", "raw", "-", tmp_path / "b", input=(tmp_path / "a").read_bytes(),
+                   wrapper=[build / "tests/refuse-calls", "EPERM", "tee"]) == \
+        "-: cannot find out whether it is a digest list: Operation not permitted"
+
+
 def test_quiet(disksum, tmp_path):
     """The lengths in the headers are enough."""
     a = write_image(tmp_path / "a", "9k:A")

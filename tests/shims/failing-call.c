@@ -222,6 +222,8 @@ FAIL("read", -1, EIO, ssize_t, pread64,
 FAIL("read", -1, EIO, ssize_t, preadv64v2,
      (int fd, const void *iov, int count, off_t offset, int flags),
      (fd, iov, count, offset, flags))
+FAIL("read", -1, ENOMEM, ssize_t, tee,
+     (int from, int to, size_t len, unsigned flags), (from, to, len, flags))
 FAIL("read", 0, EIO, size_t, fread,
      (void *buf, size_t size, size_t n, FILE *file), (buf, size, n, file))
 FAIL("read", NULL, EIO, void *, readdir64, (void *dir), (dir))

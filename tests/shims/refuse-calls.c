@@ -34,6 +34,7 @@ static const struct {
     { "preadv2", SYS_preadv2 },
     { "statx", SYS_statx },
     { "rseq", SYS_rseq },
+    { "tee", SYS_tee },
     NEW(pidfd_send_signal, 424),
     NEW(io_uring_setup, 425),
     NEW(io_uring_enter, 426),
