@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -173,9 +174,23 @@ static int64_t more_ms(const struct nbd_options *o, int64_t first_took)
     return timeout && timeout < ms ? timeout : ms;
 }
 
+/* The descriptors that are left to the rest of the program. More connections
+ * are only faster: they must not take the last ones. */
+#define SPARE_DESCRIPTORS 8
+
+static int take_spare(int spare[SPARE_DESCRIPTORS])
+{
+    int count = 0;
+
+    while (count < SPARE_DESCRIPTORS &&
+           (spare[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        count++;
+    return count;
+}
+
 /* Make the other connections, as far as that works. */
-static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
-                         int64_t first_took)
+static void make_more(struct nbd_reader *n, const struct nbd_target *target,
+                      int64_t first_took)
 {
     struct nbd_connection *more[NBD_MAX_CONNECTIONS];
     unsigned wanted = target->options->connections;
@@ -204,6 +219,18 @@ static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
         else
             n->connections[n->count++] = more[i];
     }
+}
+
+static void connect_more(struct nbd_reader *n, const struct nbd_target *target,
+                         int64_t first_took)
+{
+    int spare[SPARE_DESCRIPTORS];
+    int count = take_spare(spare);
+
+    if (count == SPARE_DESCRIPTORS)
+        make_more(n, target, first_took);
+    while (count > 0)
+        close(spare[--count]);
 }
 
 /*
