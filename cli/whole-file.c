@@ -139,25 +139,31 @@ static bool is_planted(const struct whole_file *f, const struct stat *part)
            part->st_uid != geteuid() && part->st_uid != directory.st_uid;
 }
 
-/* Whether the part that was opened still has its name. */
-static bool has_its_name(const struct whole_file *f)
+/* Check that the part that was opened still has its name. Returns 0 or a
+ * positive errno value: ESTALE if it has not. */
+static int check_its_name(const struct whole_file *f)
 {
     struct stat named;
 
-    return fstatat(f->directory, f->part_base, &named, AT_SYMLINK_NOFOLLOW) ==
-               0 &&
-           is_same_file(&f->opened, &named);
+    if (fstatat(f->directory, f->part_base, &named, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? ESTALE : errno;
+    return is_same_file(&f->opened, &named) ? 0 : ESTALE;
 }
 
 /* A process that has just finished may have renamed it before it was locked. */
 static int lock_part(const struct whole_file *f, struct error *error)
 {
+    int err;
+
     /* A file system without locks is not an error. */
-    if ((flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) ||
-        !has_its_name(f))
+    if (flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        err = ESTALE;
+    else
+        err = check_its_name(f);
+    if (err == ESTALE)
         return error_set(error, EBUSY, "%s: another process is writing it",
                          f->part);
-    return 0;
+    return err ? set_part_error(f, err, error) : 0;
 }
 
 /* Who may not read what is replaced may not read what replaces it. */
@@ -233,10 +239,13 @@ int whole_file_rewind(const struct whole_file *f, struct error *error)
 
 int whole_file_reopen(const struct whole_file *f, int *fd, struct error *error)
 {
+    int err;
+
     *fd = openat(f->directory, f->part_base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (*fd < 0)
         return set_part_error(f, errno, error);
-    return has_its_name(f) ? 0 : set_part_error(f, ESTALE, error);
+    err = check_its_name(f);
+    return err ? set_part_error(f, err, error) : 0;
 }
 
 int whole_file_begin_anew(struct whole_file *f, struct error *error)
@@ -261,13 +270,18 @@ const char *whole_file_destroys(const struct whole_file *f, dev_t device,
 
 int whole_file_commit(struct whole_file *f, struct error *error)
 {
+    int err;
+
     if (!f->part)
         return 0;
     /* Another process may be writing a part of this name by now. */
-    if (!has_its_name(f))
+    err = check_its_name(f);
+    if (err == ESTALE)
         return error_set(error, ENOENT,
                          "%s: was removed or replaced while it was written",
                          f->part);
+    if (err)
+        return set_part_error(f, err, error);
     if (renameat(f->directory, f->part_base, f->directory, f->base) != 0)
         return error_set(error, errno, "%s: cannot rename it: %s", f->part,
                          strerror(errno));
@@ -280,7 +294,7 @@ int whole_file_commit(struct whole_file *f, struct error *error)
 
 void whole_file_remove(struct whole_file *f)
 {
-    if (f->part && has_its_name(f))
+    if (f->part && check_its_name(f) == 0)
         unlinkat(f->directory, f->part_base, 0);
 }
 

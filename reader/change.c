@@ -80,12 +80,12 @@ static bool same_time(struct timespec a, struct timespec b)
 /* Whether the times show a write. A link, a new name and new permissions change
  * only the ctime. If the lease is intact it was one of these, for nobody could
  * write. */
-static bool times_changed(const struct change_watch *w, const struct stat *now)
+static bool times_changed(const struct change_watch *w, const struct stat *now,
+                          bool lease_intact)
 {
     if (!same_time(now->st_mtim, w->before.st_mtim))
         return true;
-    return !same_time(now->st_ctim, w->before.st_ctim) &&
-           (!w->leased || lease_is_broken(&w->lease));
+    return !same_time(now->st_ctim, w->before.st_ctim) && !lease_intact;
 }
 
 /* On tmpfs no page is ever clean, so writes through a mapping change no time.
@@ -101,14 +101,28 @@ static bool mappings_change_times(int fd)
 
 /* --- the lease ---------------------------------------------------------- */
 
+static int find_broken(const struct change_watch *w, bool *broken,
+                       struct error *error)
+{
+    int err = 0;
+
+    *broken = false;
+    if (w->leased)
+        err = lease_check(&w->lease, broken);
+    if (!err)
+        return 0;
+    return error_set(error, err,
+                     "%s: cannot find out whether it was opened for writing: "
+                     "%s",
+                     w->name, strerror(err));
+}
+
 /* A broken lease: another process opened the file for writing. If it has closed
  * the file by now and changed no time, it wrote nothing: a QEMU process does so
  * when it finds our locks. */
-static int check_lease(struct change_watch *w, const char **warning,
-                       struct error *error)
+static int take_lease_again(struct change_watch *w, const char **warning,
+                            struct error *error)
 {
-    if (!w->leased || !lease_is_broken(&w->lease))
-        return 0;
     change_watch_end(w);
     w->leased = lease_take(&w->lease, w->fd) == 0;
     if (!w->leased || !mappings_change_times(w->fd))
@@ -125,15 +139,19 @@ int change_watch_check(struct change_watch *w, const char **warning,
                        struct error *error)
 {
     struct stat now;
+    bool broken;
     int err;
 
     err = get_stat(w, &now, error);
     if (!err)
         err = check_shrunk(w, &now, error);
+    if (!err)
+        err = find_broken(w, &broken, error);
     if (err)
         return err;
-    if (now.st_size != w->before.st_size || times_changed(w, &now))
+    if (now.st_size != w->before.st_size ||
+        times_changed(w, &now, w->leased && !broken))
         return error_set(error, EBUSY, "%s: the file changed while it was read",
                          w->name);
-    return check_lease(w, warning, error);
+    return broken ? take_lease_again(w, warning, error) : 0;
 }

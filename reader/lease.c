@@ -24,7 +24,7 @@ static void handle_sigio(int number, siginfo_t *info, void *context)
     if (signal_was_sent(info))
         signal_end_by(number);
     for (const struct lease *l = leases; l; l = l->next) {
-        if (lease_is_broken(l))
+        if (fcntl(l->fd, F_GETLEASE) != F_RDLCK)
             (void)fcntl(l->fd, F_SETLEASE, F_UNLCK);
     }
     errno = saved_errno;
@@ -63,9 +63,12 @@ int lease_take(struct lease *lease, int fd)
     return err;
 }
 
-bool lease_is_broken(const struct lease *lease)
+int lease_check(const struct lease *lease, bool *broken)
 {
-    return fcntl(lease->fd, F_GETLEASE) != F_RDLCK;
+    int type = fcntl(lease->fd, F_GETLEASE);
+
+    *broken = type != F_RDLCK;
+    return type < 0 ? errno : 0;
 }
 
 void lease_release(struct lease *lease)

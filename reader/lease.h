@@ -26,8 +26,9 @@ struct lease {
  */
 int lease_take(struct lease *lease, int fd);
 
-/* Whether a process opened the file for writing since the lease was taken. */
-bool lease_is_broken(const struct lease *lease);
+/* Find whether a process opened the file for writing since the lease was taken.
+ * Returns 0 or a positive errno value. */
+int lease_check(const struct lease *lease, bool *broken);
 
 void lease_release(struct lease *lease);
 

@@ -90,13 +90,17 @@ static bool is_handle_made_by_kernel(int handle)
     return fstatfs(handle, &fs) == 0 && is_kernels_own(&fs);
 }
 
-static bool is_same(int fd, const struct stat *known)
+/* Returns 0 or a positive errno value: EBUSY if it is another file. */
+static int check_same(int fd, const struct stat *known)
 {
     struct stat st;
 
-    return fstat(fd, &st) == 0 && st.st_dev == known->st_dev &&
-           st.st_ino == known->st_ino &&
-           (st.st_mode & S_IFMT) == (known->st_mode & S_IFMT);
+    if (fstat(fd, &st) != 0)
+        return errno;
+    return st.st_dev == known->st_dev && st.st_ino == known->st_ino &&
+                   (st.st_mode & S_IFMT) == (known->st_mode & S_IFMT)
+               ? 0
+               : EBUSY;
 }
 
 /* Open the file of a descriptor once more, as open() does. */
@@ -127,17 +131,21 @@ static int open_again(const char *path)
 static int open_handle(int handle, const char *path, const char *name, int *fd,
                        const struct stat *st, struct error *error)
 {
+    int err;
+
     *fd = reopen(handle);
     if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         *fd = open_again(path);
     if (*fd < 0)
         return error_set(error, errno, "%s: %s", name, strerror(errno));
-    if (is_same(*fd, st))
+    err = check_same(*fd, st);
+    if (!err)
         return 0;
     close(*fd);
     *fd = -1;
-    return error_set(error, EBUSY, "%s: was replaced while it was opened",
-                     name);
+    return error_set(error, err, "%s: %s", name,
+                     err == EBUSY ? "was replaced while it was opened"
+                                  : strerror(err));
 }
 
 int open_disk(const char *path, const char *name, int *fd, struct stat *st,
@@ -178,7 +186,7 @@ int open_disk_again(int descriptor, const char *name, int *fd, bool *shared,
 
     *shared = false;
     *fd = reopen(descriptor);
-    if (*fd >= 0 && is_same(*fd, st))
+    if (*fd >= 0 && check_same(*fd, st) == 0)
         return 0;
     if (*fd >= 0)
         close(*fd);

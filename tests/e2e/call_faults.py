@@ -106,6 +106,10 @@ def is_warning(line):
     return line.startswith("disksum: ") and ": warning: " in line
 
 
+# What disksum says of other programs. There are none.
+UNTRUE = re.compile(r"another process|was replaced|changed while|shrank while")
+
+
 def messages(outcome):
     return [line for line in outcome.stderr.splitlines(keepends=True)
             if not is_warning(line) and not LIBXML2.fullmatch(line)]
@@ -174,6 +178,8 @@ def complaint(case, good, bad, fault=NONE):
     """What is wrong with how a run of a case ended, or None. good: a run in which nothing
     failed."""
     lines = messages(bad)
+    if UNTRUE.search(bad.stderr):
+        return "an untrue message"
     if bad.status == good.status and is_same_output(case, good, bad):
         # A run that fails in any case may fail for another reason.
         if len(lines) != len(messages(good)) and not (lines and case.status == case.trouble):
