@@ -2,49 +2,53 @@
 #include "mpi/names.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "common/read.h"
 
 #define STANDARD_INPUT "-"
 
-static int read_all(FILE *f, const char *name, char **text, size_t *len,
+static int read_all(int fd, const char *name, char **text, size_t *len,
                     struct error *error)
 {
     size_t room = 1 << 16;
-    char *all = NULL;
+    ssize_t n;
 
-    for (*len = 0;; room *= 2) {
-        char *more = realloc(all, room + 1);
+    *len = 0;
+    do {
+        char *more = *text;
 
-        if (!more) {
-            free(all);
+        if (!more || *len == room)
+            more = realloc(*text, (room *= 2) + 1);
+        if (!more)
             return error_no_memory(error, name);
-        }
-        all = more;
-        *len += fread(all + *len, 1, room - *len, f);
-        if (*len < room)
-            break;
-    }
-    *text = all;
-    all[*len] = 0;
-    return ferror(f) ? error_set(error, errno, "%s: %s", name, strerror(errno))
-                     : 0;
+        *text = more;
+        n = read_wait(fd, *text + *len, room - *len);
+        if (n < 0)
+            return error_set(error, errno, "%s: read error: %s", name,
+                             strerror(errno));
+        *len += (size_t)n;
+    } while (n > 0);
+    (*text)[*len] = 0;
+    return 0;
 }
 
 static int read_file(const char *name, char **text, size_t *len,
                      struct error *error)
 {
     bool is_stdin = strcmp(name, STANDARD_INPUT) == 0;
-    FILE *f = is_stdin ? stdin : fopen(name, "re");
+    int fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
     int err;
 
-    if (!f)
+    if (fd < 0)
         return error_set(error, errno, "%s: %s", name, strerror(errno));
-    err = read_all(f, name, text, len, error);
+    err = read_all(fd, name, text, len, error);
     if (!is_stdin)
-        fclose(f);
+        close(fd);
     return err;
 }
 

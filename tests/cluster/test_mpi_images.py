@@ -4,7 +4,10 @@
 import fcntl
 import json
 import os
+import pathlib
 import random
+import select
+import subprocess
 
 import pytest
 
@@ -12,6 +15,7 @@ import mpi_job
 from mpi_job import BUILD, disksum, fails, job
 
 from oracle import checksum, random_spec, write_image
+from test_nbd_command import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +66,32 @@ def test_files_from(tmp_path, null):
     assert job(2, *options, "--files-from", "names", "first", cwd=tmp_path).stdout == expected
     assert job(2, *options, "--files-from=-", "first", cwd=tmp_path,
                input=text).stdout == expected
+
+
+def is_empty(pipe):
+    return not select.select([pipe], [], [], 0)[0]
+
+
+def is_asleep(program):
+    """Or it has ended."""
+    stat = pathlib.Path(f"/proc/{program.pid}/stat").read_text()
+    return stat.rpartition(") ")[2][0] in "SZ"
+
+
+def test_names_from_pipe_that_does_not_block(tmp_path):
+    """It is another program's that made it so. The second name comes late."""
+    for name in "a", "b":
+        write_image(tmp_path / name, "1k:A")
+    out, into = os.pipe()
+    os.set_blocking(out, False)
+    os.write(into, b"a\n")
+    with subprocess.Popen([mpi_job.PROGRAM, "--files-from=-"], cwd=tmp_path, stdin=out,
+                          stdout=subprocess.PIPE, env=mpi_job.environment()) as program:
+        wait_until(lambda: is_empty(out) and is_asleep(program))
+        os.write(into, b"b\n")
+        os.close(into)
+        assert program.communicate()[0].decode() == disksum("a", "b", cwd=tmp_path)
+    os.close(out)
 
 
 def test_last_name_without_newline(tmp_path):
