@@ -285,6 +285,8 @@ int engine_finish(struct engine *e, struct engine_result *result,
     result->lookalike = e->source->lookalike;
 
     if (e->ring.stopped) {
+        /* What was read behind the fault depends on the threads. */
+        result->false_hole.name = NULL;
         err = e->ring.error.code;
         error_move(error, &e->ring.error);
         return err;

@@ -67,6 +67,7 @@ struct engine_counts {
 struct false_hole {
     const char *name; /* of the object; NULL: there is none */
     uint64_t offset;  /* of the first byte, in the object */
+    uint64_t guest;   /* where the slot that has it begins on the disk */
 };
 
 struct engine_sum {
@@ -78,7 +79,7 @@ struct engine_result {
     struct engine_sum sums[ENGINE_MAX_HASHES]; /* of the hashes */
     uint64_t length;                           /* of the whole disk */
     struct engine_counts counts;
-    struct false_hole false_hole; /* the first one of its object */
+    struct false_hole false_hole; /* the first one on the disk */
     unsigned threads;             /* that hashed it */
     bool changed;                 /* an error: the image, while it was hashed */
     struct lookalike lookalike;   /* of a pipe */

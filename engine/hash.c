@@ -40,8 +40,7 @@ static void place_blocks(struct job *job, size_t size)
 
 void false_hole_merge(struct false_hole *hole, const struct false_hole *other)
 {
-    if (other->name && (!hole->name || (hole->name == other->name &&
-                                        other->offset < hole->offset)))
+    if (other->name && (!hole->name || other->guest < hole->guest))
         *hole = *other;
 }
 
@@ -58,7 +57,8 @@ void find_false_holes(const struct job *job, struct found *found)
             at++;
         false_hole_merge(&found->false_hole,
                          &(struct false_hole){ .name = read->reader->name,
-                                               .offset = read->offset + at });
+                                               .offset = read->offset + at,
+                                               .guest = job->slot->offset });
     }
 }
 

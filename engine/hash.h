@@ -22,8 +22,7 @@ int hash_job(const struct hashes *hashes, struct job *job, struct found *found);
 /* Look for data in what was reported as holes. */
 void find_false_holes(const struct job *job, struct found *found);
 
-/* Keep the first of two that are in the same object; of different objects, keep
- * `hole`. */
+/* Keep the first one on the disk; of two in the same slot, `hole`. */
 void false_hole_merge(struct false_hole *hole, const struct false_hole *other);
 
 #endif

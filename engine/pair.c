@@ -162,6 +162,7 @@ static int pair_next(struct source *source, struct slot *slot, struct job *job,
     int err;
 
     s->cursors[0].asked = s->cursors[1].asked = 0;
+    slot->offset = start;
     err = fill(s, slot, job, error);
     slot->length = s->cursors[0].offset - start;
     /* An empty slot is the end. */

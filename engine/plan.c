@@ -216,6 +216,7 @@ static int image_next(struct source *source, struct slot *slot, struct job *job,
     int err;
 
     s->cursor.asked = 0;
+    slot->offset = start;
     err = fill(s, slot, job, error);
     slot->length = s->cursor.offset - start;
     /* An empty slot is the end. */

@@ -26,6 +26,7 @@ struct run {
 
 struct slot {
     uint64_t number; /* how many slots are before it */
+    uint64_t offset; /* where it begins on the guest's disk */
     uint64_t length; /* of the guest's disk, in bytes */
     uint64_t hole;   /* the part of length that the image says is zeros */
     uint64_t known;  /* the part whose digests are known, zeros or not */

@@ -28,6 +28,7 @@ void warnings_put_hole(struct wire *w, const struct false_hole *hole)
 {
     wire_put_text(w, hole->name);
     wire_put_number(w, hole->offset);
+    wire_put_number(w, hole->guest);
 }
 
 /* --- rank 0 ------------------------------------------------------------- */
@@ -86,16 +87,16 @@ void warnings_take_hole(struct warnings *ws, const char *host,
 {
     const char *name = wire_get_text(message);
     uint64_t offset = wire_get_number(message);
+    uint64_t guest = wire_get_number(message);
 
-    if (!name)
-        return;
-    if (ws->hole && (strcmp(ws->hole, name) != 0 || offset >= ws->hole_offset))
+    if (!name || (ws->hole && guest >= ws->hole_guest))
         return;
     free(ws->hole);
     free(ws->hole_host);
     ws->hole = copy(name);
     ws->hole_host = copy(host);
     ws->hole_offset = offset;
+    ws->hole_guest = guest;
 }
 
 void warnings_end(struct warnings *ws, const struct options *o)

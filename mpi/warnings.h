@@ -24,7 +24,7 @@ struct warnings {
     size_t count;
     char *hole; /* the object that has it; NULL: there is none */
     char *hole_host;
-    uint64_t hole_offset; /* the lowest that a rank found */
+    uint64_t hole_offset, hole_guest; /* of the first on the disk */
 };
 
 /* Print those of rank 0's own image. NULL is accepted. */

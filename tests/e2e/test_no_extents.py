@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import vmdk_image
 from conftest import sums
 from hostile_images import SIZE, hostile
 from oracle import checksum, write_image
@@ -80,6 +81,20 @@ def test_data_in_a_hole(lies, tmp_path, start):
     assert result.stderr == f"disksum: {path}: warning: found data at offset {start}, " \
         "which was reported as a hole\n"
     assert lies("--no-extents", "-q", path).stderr == ""
+
+
+def test_the_first_of_two_files(disksum, build, tmp_path):
+    """Whatever is read first: here what follows is in the page cache."""
+    for name in ("first", "second"):
+        write_image(tmp_path / name, "5M:A")
+    (tmp_path / "disk").write_text(vmdk_image.descriptor(
+        'RW 4096 FLAT "first" 0', 'RW 8192 FLAT "second" 0'))
+    done = disksum("-t1", "--no-extents", tmp_path / "disk", check=False, env={
+        "LD_PRELOAD": f"{build}/tests/false-hole.so:{build}/tests/slow-read.so",
+        "FALSE_HOLE": str(MiB), "HOLE_LENGTH": str(2 * MiB), "DISKSUM_READS": "copy",
+        "SLOW_READ_OFFSET": str(MiB), "SLOW_READ_SECONDS": "0"})
+    assert done.stderr == f"disksum: {tmp_path}/first: warning: found data at offset {MiB}, " \
+        "which was reported as a hole\n"
 
 
 def test_data_beside_a_hole(lies, tmp_path):
