@@ -15,15 +15,12 @@
 
 #include "common/deadline.h"
 #include "common/debug.h"
-#include "nbd/certificate.h"
+#include "nbd/end.h"
 #include "nbd/guard.h"
-#include "nbd/server.h"
 
 struct nbd_client {
     struct nbd_handle *nbd;
-    unsigned number;                 /* of all, for events */
     const struct nbd_target *target; /* during the handshake; then NULL */
-    struct nbd_server *server;       /* that disksum started, or NULL */
     bool no_fragments;               /* reads have the DF flag */
     char *bitmap;                    /* the name of its context, or NULL */
     struct nbd_request *completed;   /* in libnbd's order, which looks for a
@@ -36,11 +33,8 @@ struct nbd_client {
      * server owes. The allowance of a request is its share. */
     uint64_t receives_left, receives_maximum;
 
-    int error;    /* why the connection ended, or 0 */
-    char *reason; /* the same in words, or NULL */
+    struct nbd_end end;
 };
-
-#define VIOLATION "the server violated the NBD protocol: "
 
 /* What a chunk, or a reply with an error message, has besides its content. */
 #define CHUNK_OVERHEAD 64
@@ -51,7 +45,7 @@ struct nbd_client {
 
 /* An event of a connection; the format is a literal. */
 #define EVENT(c, format, ...)                                                  \
-    debug(DEBUG_NBD, "connection %u: " format, (c)->number, __VA_ARGS__)
+    debug(DEBUG_NBD, "connection %u: " format, (c)->end.number, __VA_ARGS__)
 
 /* --- handshake ---------------------------------------------------------- */
 
@@ -187,10 +181,10 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
         free(c);
         return error_no_memory(error, target->name);
     }
-    c->number = ++count;
+    c->end.number = ++count;
     c->target = target;
     c->completed_end = &c->completed;
-    c->server = target->server;
+    c->end.server = target->server;
     EVENT(c, "connecting to %s", target->name);
     err = start_connecting(c, error);
     if (err)
@@ -346,82 +340,53 @@ void nbd_client_free(struct nbd_client *c)
         nbd_aio_disconnect(c->nbd, 0);
     nbd_close(c->nbd);
     free(c->bitmap);
-    free(c->reason);
+    nbd_end_free(&c->end);
     free(c);
 }
 
 /* --- the end of the connection ------------------------------------------ */
 
-/* Why the connection ended, in words, or NULL. */
-static char *end_reason(const struct nbd_client *c, int result)
-{
-    const char *exit = c->server ? nbd_server_exit_reason(c->server) : NULL;
-    char *reason;
-
-    if (exit)
-        return strdup(exit);
-    /* For a violation of the protocol libnbd has a text, but no errno value. */
-    if (result == -1 && nbd_get_errno() == 0 &&
-        !nbd_certificate_cut_off(last_reason()) &&
-        asprintf(&reason, VIOLATION "%s", last_reason()) >= 0)
-        return reason;
-    return NULL;
-}
-
 /* Note why the connection ended, if the last call of libnbd ended it. */
 static void note_end(struct nbd_client *c, int result)
 {
-    if (!is_ended(c) || c->error)
+    if (c->end.error || !is_ended(c))
         return;
-    c->error = result == -1 ? nbd_get_errno() : 0;
-    c->reason = end_reason(c, result);
-    /* Which of these it is depends on whether a read or a write came first. */
-    if (c->error == 0 || c->error == ENOTCONN || c->error == EPIPE)
-        c->error = c->reason ? EPROTO : ECONNRESET;
-    EVENT(c, "ended: %s", c->reason ? c->reason : strerror(c->error));
+    if (result == -1)
+        nbd_end_in_libnbd(&c->end, nbd_get_errno(), last_reason());
+    else
+        nbd_end_in_libnbd(&c->end, 0, NULL);
 }
+
+/* The requests in flight become complete when libnbd finds the socket shut. */
 
 void nbd_client_give_up(struct nbd_client *c, unsigned seconds)
 {
-    assert(!c->error);
-    c->error = ETIMEDOUT;
-    if (asprintf(&c->reason, NBD_SILENT, seconds) < 0)
-        c->reason = NULL;
-    EVENT(c, "given up after %u s of silence", seconds);
+    nbd_end_for_silence(&c->end, seconds);
     nbd_guard_cut(c->fd);
 }
 
 void nbd_client_fail(struct nbd_client *c, int err)
 {
-    assert(!c->error);
-    c->error = err;
-    EVENT(c, "ended: %s", strerror(err));
+    nbd_end_for_failure(&c->end, err);
     nbd_guard_cut(c->fd);
 }
 
-/* End the connection, as the server violates the protocol in a way that libnbd
- * allows. */
 static void end_for_violation(struct nbd_client *c, const char *what)
 {
-    if (c->error)
+    if (c->end.error) /* the socket may be closed */
         return;
-    c->error = EPROTO;
-    if (asprintf(&c->reason, VIOLATION "%s", what) < 0)
-        c->reason = NULL;
-    EVENT(c, "ended: %s", what);
+    nbd_end_for_violation(&c->end, what);
     nbd_guard_cut(c->fd);
 }
 
 int nbd_client_error(const struct nbd_client *c)
 {
-    return c->error;
+    return c->end.error;
 }
 
 const char *nbd_client_reason(const struct nbd_client *c)
 {
-    if (c->error || !c->server)
-        return c->reason;
-    return nbd_server_explanation(c->server);
+    return nbd_end_reason(&c->end);
 }
 
 /* --- requests ----------------------------------------------------------- */
@@ -457,7 +422,7 @@ struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error)
         *error = nbd_get_errno();
         /* The connection ended before the request was complete. */
         if (*error == 0 || *error == ENOTCONN)
-            *error = c->error ? c->error : EIO;
+            *error = c->end.error ? c->end.error : EIO;
     }
     EVENT(c, "cookie %" PRId64 ": complete%s%s", request->cookie,
           *error ? ": " : "", *error ? strerror(*error) : "");
@@ -488,7 +453,7 @@ static int start_result(struct nbd_client *c, struct nbd_request *request,
         allow(c, request, receives);
         return 0;
     }
-    return c->error ? c->error : error ? error : EIO;
+    return c->end.error ? c->end.error : error ? error : EIO;
 }
 
 /* libnbd's chunk callback; len is 0 for an error chunk. */
