@@ -79,9 +79,12 @@ static int connect_error(const struct nbd_client *c, struct error *error)
     return err;
 }
 
-/* libnbd sets the credentials of the URI once more; they are the same. */
 static int set_tls(struct nbd_handle *nbd, const struct nbd_tls *tls)
 {
+    if (nbd_set_tls(nbd, tls ? LIBNBD_TLS_REQUIRE : LIBNBD_TLS_DISABLE) == -1)
+        return -1;
+    if (!tls)
+        return 0;
     if (tls->certificates &&
         nbd_set_tls_certificates(nbd, tls->certificates) == -1)
         return -1;
@@ -95,24 +98,19 @@ static int set_tls(struct nbd_handle *nbd, const struct nbd_tls *tls)
 static int set_options(struct nbd_client *c)
 {
     const struct nbd_target *target = c->target;
-    const struct nbd_tls *tls = target->tls;
     struct nbd_handle *nbd = c->nbd;
 
-    /* A URI that the user typed may name files. There is no need to clear the
-     * buffer of a read: what was not read is not used. The last block of an
-     * export may be short: it is up to the server whether it can be read. */
-    if (nbd_set_uri_allow_local_file(nbd, !target->options->recorded) == -1 ||
-        nbd_set_pread_initialize(nbd, false) == -1 ||
+    /* There is no need to clear the buffer of a read: what was not read is not
+     * used. The last block of an export may be short: it is up to the server
+     * whether it can be read. */
+    if (nbd_set_pread_initialize(nbd, false) == -1 ||
         nbd_set_strict_mode(nbd, nbd_get_strict_mode(nbd) &
                                      ~LIBNBD_STRICT_ALIGN) == -1 ||
         (!target->options->no_extents &&
          nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1) ||
         (c->bitmap && nbd_add_meta_context(nbd, c->bitmap) == -1))
         return -1;
-    if (nbd_set_uri_allow_tls(nbd, tls ? LIBNBD_TLS_REQUIRE
-                                       : LIBNBD_TLS_DISABLE) == -1)
-        return -1;
-    return tls ? set_tls(nbd, tls) : 0;
+    return set_tls(nbd, target->tls);
 }
 
 /* The user wants to see what libnbd says. */
@@ -123,20 +121,22 @@ static void print_debug(struct nbd_client *c)
     nbd_set_debug_callback(c->nbd, callback);
 }
 
-/* libnbd parses the URI by libxml2, which without memory leaves parts out, and
- * goes on: the server would send another export. */
-static int check_export(struct nbd_client *c, struct error *error)
+/* libnbd could parse the URI, too, but by libxml2, which without memory leaves
+ * parts out, and goes on: the server would be another. */
+static int connect_to(struct nbd_handle *nbd, const struct nbd_uri *uri)
 {
-    const struct nbd_target *target = c->target;
-    char *name = nbd_get_export_name(c->nbd);
-    bool same = name && strcmp(name, target->export) == 0;
-
-    free(name);
-    return same ? 0
-                : error_set(error, EINVAL,
-                            "%s: cannot connect: libnbd finds another export "
-                            "in the URI than '%s'",
-                            target->name, target->export);
+    if (nbd_set_export_name(nbd, uri->export) == -1)
+        return -1;
+    switch (uri->transport) {
+    case NBD_UNIX:
+        return nbd_aio_connect_unix(nbd, uri->socket);
+    case NBD_VSOCK:
+        return nbd_aio_connect_vsock(nbd, strtoul(uri->host, NULL, 10),
+                                     strtoul(uri->port, NULL, 10));
+    case NBD_TCP:
+        break;
+    }
+    return nbd_aio_connect_tcp(nbd, uri->host, uri->port);
 }
 
 static int start_connecting(struct nbd_client *c, struct error *error)
@@ -158,12 +158,10 @@ static int start_connecting(struct nbd_client *c, struct error *error)
     if (set_options(c) == -1)
         return connect_error(c, error);
     if (target->uri)
-        r = nbd_aio_connect_uri(c->nbd, target->uri);
+        r = connect_to(c->nbd, target->uri);
     else
         r = nbd_aio_connect_unix(c->nbd, target->socket);
-    if (r == -1)
-        return connect_error(c, error);
-    return target->uri ? check_export(c, error) : 0;
+    return r == -1 ? connect_error(c, error) : 0;
 }
 
 int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,

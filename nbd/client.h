@@ -18,8 +18,7 @@ struct nbd_server;
 /* Where a server is. */
 struct nbd_target {
     const char *name;          /* for messages */
-    const char *uri;           /* this, */
-    const char *export;        /* and the name of the export in it, */
+    const struct nbd_uri *uri; /* this, */
     const char *socket;        /* or the path of a unix socket */
     const struct nbd_tls *tls; /* of the URI; NULL: not over TLS */
     struct nbd_server *server; /* that disksum started, or NULL; it stays as
@@ -96,7 +95,7 @@ struct nbd_request *nbd_client_next_completed(struct nbd_client *c, int *error);
  * requests in flight become complete at the next nbd_client_proceed(). */
 void nbd_client_give_up(struct nbd_client *c, unsigned seconds);
 
-/* Likewise because this end fails: err is a positive errno value. */
+/* Likewise because this end fails. err is a positive errno value. */
 void nbd_client_fail(struct nbd_client *c, int err);
 
 /* Why the connection ended: a positive errno value; 0: it did not. */

@@ -337,16 +337,16 @@ static int open_target(const struct nbd_target *target, struct reader **reader,
     return 0;
 }
 
-static int open_over_tls(const struct nbd_uri *uri, struct nbd_target *target,
+static int open_over_tls(const struct nbd_target *target,
                          struct reader **reader, struct error *error)
 {
+    struct nbd_target over_tls = *target;
     struct nbd_tls tls;
-    int err = nbd_tls_choose(uri, target->options, &tls, error);
+    int err = nbd_tls_choose(target->uri, target->options, &tls, error);
 
-    /* cppcheck-suppress autoVariables ; nobody uses it after open_target() */
-    target->tls = &tls;
+    over_tls.tls = &tls;
     if (!err)
-        err = open_target(target, reader, error);
+        err = open_target(&over_tls, reader, error);
     nbd_tls_free(&tls);
     return err;
 }
@@ -354,11 +354,12 @@ static int open_over_tls(const struct nbd_uri *uri, struct nbd_target *target,
 int nbd_open_uri(const char *uri, const struct nbd_options *options,
                  struct reader **reader, struct error *error)
 {
-    struct nbd_target target = { .name = uri, .uri = uri, .options = options };
     struct nbd_uri parts;
+    const struct nbd_target target = { .name = uri,
+                                       .uri = &parts,
+                                       .options = options };
     int err = nbd_uri_parse(uri, &parts, error);
 
-    target.export = parts.export;
     if (!err && parts.tls && options->recorded)
         err =
             error_set(error, EPERM,
@@ -366,7 +367,7 @@ int nbd_open_uri(const char *uri, const struct nbd_options *options,
                       "would get your credentials",
                       uri);
     else if (!err && parts.tls)
-        err = open_over_tls(&parts, &target, reader, error);
+        err = open_over_tls(&target, reader, error);
     else if (!err)
         err = open_target(&target, reader, error);
     nbd_uri_free(&parts);

@@ -141,7 +141,8 @@ static int choose_from_options(const struct nbd_uri *uri,
     tls->verify = !options->tls_trust_any;
     tls->psk_file = options->tls_psk_file;
     if (tls->psk_file) {
-        tls->username = options->tls_username;
+        if (!tls->username)
+            tls->username = options->tls_username;
         return 0;
     }
     if (!options->tls_certificates)
@@ -156,7 +157,8 @@ int nbd_tls_choose(const struct nbd_uri *uri, const struct nbd_options *options,
 {
     int err;
 
-    *tls = (struct nbd_tls){ .uri = uri, .verify = true };
+    *tls =
+        (struct nbd_tls){ .uri = uri, .username = uri->user, .verify = true };
     if (uri->certificates || uri->psk_file)
         err = choose_from_uri(uri, tls, error);
     else
@@ -268,7 +270,7 @@ char *nbd_tls_failure_reason(const struct nbd_tls *tls, const char *reason,
     if (tls->psk_file) {
         /* Without a name libnbd takes the login name, which may not be the
          * right one, and may not exist. */
-        if (tls->username || tls->uri->has_user ||
+        if (tls->username ||
             (!strstr(reason, "getlogin") && !strstr(reason, "PSK file")))
             return NULL;
         if (asprintf(&text,

@@ -14,7 +14,7 @@
 struct nbd_tls {
     const struct nbd_uri *uri;
     const char *psk_file; /* NULL: X.509 */
-    const char *username; /* of the key; NULL: the user of the URI */
+    const char *username; /* of the key; NULL: libnbd takes the login name */
     char *certificates;   /* a directory; NULL: the CAs of the system */
     bool verify;
 };

@@ -10,8 +10,9 @@
 #include "common/secrets.h"
 #include "common/url.h"
 
-/* The defaults of libnbd. */
+/* The defaults of libnbd. CID 2 is the host of a virtual machine. */
 #define DEFAULT_HOST "localhost"
+#define DEFAULT_CID "2"
 #define DEFAULT_PORT "10809"
 
 static int out_of_memory(const struct nbd_uri *uri, struct error *error)
@@ -133,6 +134,12 @@ static int parse_host(struct nbd_uri *uri, const char *host, size_t len,
     const char *host_end = bracket ? bracket : colon ? colon : end;
     const char *port = colon ? colon + 1 : end;
 
+    if ((*host == '[' && !bracket) ||
+        (bracket && bracket + 1 != (colon ? colon : end)))
+        return error_set(error, EINVAL,
+                         "%s: cannot connect: invalid host: an IPv6 address is "
+                         "in brackets, before the port",
+                         uri->text);
     host += bracket != NULL;
     uri->port = port == end ? strdup(DEFAULT_PORT)
                             : strndup(port, (size_t)(end - port));
@@ -140,27 +147,55 @@ static int parse_host(struct nbd_uri *uri, const char *host, size_t len,
         return out_of_memory(uri, error);
     if (host < host_end)
         return decode(uri, host, (size_t)(host_end - host), &uri->host, error);
-    uri->host = strdup(DEFAULT_HOST);
+    uri->host =
+        strdup(uri->transport == NBD_VSOCK ? DEFAULT_CID : DEFAULT_HOST);
     return uri->host ? 0 : out_of_memory(uri, error);
 }
 
-/* libnbd takes the default for port 0, and the C library the remainder of a
- * port that is too large. A port of vsock has 32 bits, and libxml2 reads 31. */
-static int check_port(const struct nbd_uri *uri, struct error *error)
+static bool is_number(const char *text, unsigned long minimum,
+                      unsigned long maximum)
 {
-    unsigned long maximum = uri->transport == NBD_TCP ? UINT16_MAX : INT32_MAX;
-    size_t digits = strspn(uri->port, "0123456789");
-    unsigned long port;
+    size_t digits = strspn(text, "0123456789");
+    unsigned long number;
 
     errno = 0;
-    port = strtoul(uri->port, NULL, 10);
-    if (digits > 0 && !uri->port[digits] && errno == 0 && port >= 1 &&
-        port <= maximum)
-        return 0;
-    return error_set(error, EINVAL,
-                     "%s: cannot connect: invalid port '%s': it must be from "
-                     "1 to %lu",
-                     uri->text, uri->port, maximum);
+    number = strtoul(text, NULL, 10);
+    return digits > 0 && !text[digits] && errno == 0 && number >= minimum &&
+           number <= maximum;
+}
+
+/* The C library takes the remainder of a port that is too large. The last of
+ * the ports and CIDs of vsock stands for any. */
+static int check_address(const struct nbd_uri *uri, struct error *error)
+{
+    unsigned long maximum =
+        uri->transport == NBD_TCP ? UINT16_MAX : UINT32_MAX - 1;
+
+    if (!is_number(uri->port, 1, maximum))
+        return error_set(error, EINVAL,
+                         "%s: cannot connect: invalid port '%s': it must be "
+                         "from 1 to %lu",
+                         uri->text, uri->port, maximum);
+    if (uri->transport == NBD_VSOCK && !is_number(uri->host, 0, UINT32_MAX - 1))
+        return error_set(error, EINVAL, "%s: cannot connect: invalid CID '%s'",
+                         uri->text, uri->host);
+    return 0;
+}
+
+/* Each transport has its own way to say where the server is. */
+static int check_socket(const struct nbd_uri *uri, struct error *error)
+{
+    if (uri->transport == NBD_UNIX && !uri->socket)
+        return error_set(error, EINVAL,
+                         "%s: cannot connect: the URI needs the path of a "
+                         "socket: ?socket=PATH",
+                         uri->text);
+    if (uri->transport != NBD_UNIX && uri->socket)
+        return error_set(error, EINVAL,
+                         "%s: cannot connect: the parameter 'socket' requires "
+                         "nbd+unix://, or nbds+unix://",
+                         uri->text);
+    return 0;
 }
 
 /* What follows the first slash, up to the query. */
@@ -182,7 +217,7 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
 {
     struct url url;
     const char *query;
-    int err;
+    int err = 0;
 
     *uri = (struct nbd_uri){ .text = text };
     if (!url_parse(text, &url))
@@ -195,22 +230,25 @@ int nbd_uri_parse(const char *text, struct nbd_uri *uri, struct error *error)
                          text);
     uri->tls = strncmp(text, "nbds", 4) == 0;
     uri->transport = transport_of(url.scheme);
-    uri->has_user = url.user.start != NULL;
-    err =
-        parse_host(uri, url.host.start, strcspn(url.host.start, "/?#"), error);
+    if (url.user.start)
+        err = decode(uri, url.user.start, url.user.len, &uri->user, error);
     if (!err)
-        err = check_port(uri, error);
+        err = parse_host(uri, url.host.start, strcspn(url.host.start, "/?#"),
+                         error);
+    if (!err)
+        err = check_address(uri, error);
     if (!err)
         err = parse_export(uri, url.host.start + strcspn(url.host.start, "/?#"),
                            error);
     query = url.host.start + strcspn(url.host.start, "?#");
     if (!err && *query == '?')
         err = parse_query(uri, query + 1, strcspn(query + 1, "#"), error);
-    return err;
+    return err ? err : check_socket(uri, error);
 }
 
 void nbd_uri_free(struct nbd_uri *uri)
 {
+    free(uri->user);
     free(uri->host);
     free(uri->port);
     free(uri->export);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The URI of an NBD export, parsed as libnbd parses it. Whether libnbd will
- * verify the server depends on the URI, and must be known before libnbd
- * connects.
+ * The URI of an NBD export, parsed as libnbd parses it. But libnbd gets only
+ * its parts: there must be no doubt where it connects, and whether it verifies
+ * the server depends on the URI.
  */
 #ifndef NBD_URI_H
 #define NBD_URI_H
@@ -17,8 +17,8 @@ struct nbd_uri {
     const char *text; /* the URI; owned by the caller */
     bool tls;
     enum nbd_transport transport;
-    bool has_user;
-    char *host; /* for TCP; the name that the certificate must have */
+    char *user; /* of TLS keys; NULL: not given */
+    char *host; /* the name that the certificate must have; vsock: the CID */
     char *port;
     char *export; /* the name; "": the default export */
 

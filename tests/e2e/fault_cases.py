@@ -9,7 +9,7 @@ import os
 import subprocess
 import tarfile
 
-from nbd_server import is_listening
+from nbd_server import free_port, is_listening, is_reachable
 from oracle import checksum, write_image
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -211,6 +211,15 @@ def named_export(m):
     m.servers.start(["qemu-storage-daemon", "--nbd-server",
                      f"addr.type=unix,addr.path={path}", *nodes], lambda: is_listening(path))
     return Case(("-t1", f"nbd+unix:///small?socket={path}"), (m.sum("small"),))
+
+
+def export_of_host(m):
+    """Neither the host nor the port is the default."""
+    m.raw("small", SMALL)
+    port = free_port()
+    m.servers.start(["qemu-nbd", "-rt", "--bind=127.0.0.2", f"--port={port}", "-fraw",
+                     m.images / "small"], lambda: is_reachable("127.0.0.2", port))
+    return Case(("-t1", f"nbd://127.0.0.2:{port}"), (m.sum("small"),))
 
 
 def command(m):

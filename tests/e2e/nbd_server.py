@@ -25,6 +25,15 @@ def is_listening(path):
                int(words[3], 16) & accepts for words in fields[1:])
 
 
+def is_reachable(host, port):
+    """Connects: a server that ends with its last client must be persistent."""
+    try:
+        socket.create_connection((host, port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def vsock_answers(port):
     try:
         with socket.socket(socket.AF_VSOCK) as s:

@@ -11,7 +11,7 @@ import shutil
 import pytest
 
 from call_faults import KINDS, NONE, Fault, Program, complaint, numbers
-from fault_cases import CASES, Maker, named_export
+from fault_cases import CASES, Maker, export_of_host, named_export
 
 # How many calls of a kind fail, alone and with the rest, where not all do.
 SAMPLE = {"one": 4, "rest": 2}
@@ -74,13 +74,15 @@ def test_each_call(load, make, record_property):
 
 
 @pytest.mark.skipif(not shutil.which("qemu-storage-daemon"), reason="no qemu-storage-daemon")
-def test_export_name_is_not_lost(load):
-    """libxml2 leaves the path of a URI out when it has no memory for it, and libnbd would
-    read the default export."""
-    case, program = load(named_export)
+@pytest.mark.parametrize("make", [named_export, export_of_host],
+                         ids=lambda make: make.__name__)
+def test_uri_is_not_lost(load, make):
+    """Without a part of the URI, the default would be read: an export, or a host."""
+    case, program = load(make)
     good = program.run()
     assert case.sums[0].encode() in good.stdout
     for number in range(1, program.run().calls + 1):
         fault = Fault("memory", number)
         bad = program.run(fault)
         assert complaint(case, good, bad, fault) is None, (fault, bad)
+        assert "localhost:10809" not in bad.stderr, (fault, bad)

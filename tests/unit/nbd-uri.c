@@ -13,8 +13,7 @@
 struct parts {
     bool tls;
     enum nbd_transport transport;
-    bool has_user;
-    const char *host, *port;
+    const char *user, *host, *port;
     const char *export;
     const char *socket, *certificates, *psk_file, *verify_peer;
 };
@@ -34,7 +33,7 @@ static void assert_parts(const char *text, const struct parts *expected)
     assert_int_equal(nbd_uri_parse(text, &uri, &error), 0);
     assert_int_equal(uri.tls, expected->tls);
     assert_int_equal(uri.transport, expected->transport);
-    assert_int_equal(uri.has_user, expected->has_user);
+    assert_same(text, uri.user, expected->user);
     assert_same(text, uri.host, expected->host ? expected->host : "localhost");
     assert_same(text, uri.port, expected->port ? expected->port : "10809");
     assert_same(text, uri.export, expected->export ? expected->export : "");
@@ -58,7 +57,7 @@ static void test_authority(void **state)
                  &(struct parts){ .export = "/a/b/ " });
     assert_parts("nbd://h%6fst?", &(struct parts){ .host = "host" });
     assert_parts("nbds://user@[::1]:12", &(struct parts){ .tls = true,
-                                                          .has_user = true,
+                                                          .user = "user",
                                                           .host = "::1",
                                                           .port = "12" });
     assert_parts(
@@ -68,6 +67,9 @@ static void test_authority(void **state)
                                                       .transport = NBD_VSOCK,
                                                       .host = "3",
                                                       .port = "4" });
+    assert_parts(
+        "nbd+vsock:///a",
+        &(struct parts){ .transport = NBD_VSOCK, .host = "2", .export = "a" });
 }
 
 static void test_query(void **state)
@@ -81,7 +83,7 @@ static void test_query(void **state)
     assert_parts("nbds+unix://@/?socket;tls-psk-file=k",
                  &(struct parts){ .tls = true,
                                   .transport = NBD_UNIX,
-                                  .has_user = true,
+                                  .user = "",
                                   .socket = "",
                                   .psk_file = "k" });
     assert_parts("nbds://?&=x&&tls-psk-file=x&#?tls-psk-file=y",
@@ -110,8 +112,15 @@ static void test_refused(void **state)
         { "nbd://host:-1/", "invalid port '-1'" },
         { "nbd://host:18446744073709551617/", "invalid port '1844" },
         { "nbd://host:80x/", "invalid port '80x'" },
-        { "nbd+vsock://2:0/", "it must be from 1 to 2147483647" },
-        { "nbd+vsock://2:2147483648/", "invalid port '2147483648'" },
+        { "nbd+vsock://2:0/", "it must be from 1 to 4294967294" },
+        { "nbd+vsock://2:4294967295/", "invalid port '4294967295'" },
+        { "nbd+vsock://host:1/", "invalid CID 'host'" },
+        { "nbd+vsock://4294967295/", "invalid CID '4294967295'" },
+        { "nbd+vsock://?socket=a", "'socket' requires nbd+unix://" },
+        { "nbds://?socket=a", "'socket' requires nbd+unix://" },
+        { "nbd+unix:///a", "the URI needs the path of a socket" },
+        { "nbd://[::1/", "invalid host: an IPv6 address is in brackets" },
+        { "nbd://[::1]a:5/", "invalid host: an IPv6 address is in brackets" },
         { "nbds://?%74ls-psk-files", "unknown parameter 'tls-psk-files'" },
     };
 
