@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Numbers in files, in either byte order and at any alignment.
+ * Numbers in files, in either byte order and at any alignment; and zeros.
  */
 #ifndef COMMON_BYTES_H
 #define COMMON_BYTES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint16_t get_be16(const unsigned char *p)
 {
@@ -50,6 +52,13 @@ static inline void put_le64(unsigned char *p, uint64_t n)
 {
     for (int i = 0; i < 8; i++)
         p[i] = (unsigned char)(n >> 8 * i);
+}
+
+static inline bool bytes_are_zero(const void *bytes, size_t len)
+{
+    const unsigned char *p = bytes;
+
+    return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
 }
 
 /* Whether a + b is more than max. a + b may overflow. */

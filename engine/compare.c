@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "common/units.h"
 #include "list/difference.h"
 
@@ -71,18 +72,13 @@ static void take_sector(struct place *p, unsigned char sector[SECTOR_SIZE])
     }
 }
 
-static bool is_zero(const unsigned char *bytes, size_t len)
-{
-    return bytes[0] == 0 && memcmp(bytes, bytes + 1, len - 1) == 0;
-}
-
 /* Whether bytes are equal; NULL: zeros. */
 static bool is_equal(const unsigned char *a, const unsigned char *b, size_t len)
 {
     if (a && b)
         return memcmp(a, b, len) == 0;
     if (a || b)
-        return is_zero(a ? a : b, len);
+        return bytes_are_zero(a ? a : b, len);
     return true;
 }
 
@@ -91,9 +87,9 @@ static enum difference_kind compare_sector(const unsigned char *a,
 {
     if (is_equal(a, b, SECTOR_SIZE))
         return DIFFERENCE_NONE;
-    if (!a || is_zero(a, SECTOR_SIZE))
+    if (!a || bytes_are_zero(a, SECTOR_SIZE))
         return DIFFERENCE_ZERO_IN_A;
-    if (!b || is_zero(b, SECTOR_SIZE))
+    if (!b || bytes_are_zero(b, SECTOR_SIZE))
         return DIFFERENCE_ZERO_IN_B;
     return DIFFERENCE_BYTES;
 }

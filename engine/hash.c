@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/bytes.h"
+
 /* Find where each block is. One that is only partly mapped is put together in
  * the buffer. */
 static void place_blocks(struct job *job, size_t size)
@@ -51,7 +53,7 @@ void find_false_holes(const struct job *job, struct found *found)
         const unsigned char *p = read->view ? read->view : read->buf;
         size_t at = 0;
 
-        if (!read->hole || (p[0] == 0 && memcmp(p, p + 1, read->len - 1) == 0))
+        if (!read->hole || bytes_are_zero(p, read->len))
             continue;
         while (at < read->len - 1 && p[at] == 0)
             at++;

@@ -115,12 +115,6 @@ int tar_read_start(struct tar *t, const struct tar_member *member, void *buf,
     return 0;
 }
 
-static bool is_zero(const unsigned char *header)
-{
-    return header[0] == 0 &&
-           memcmp(header, header + 1, TAR_HEADER_SIZE - 1) == 0;
-}
-
 /* Not an archive, or one that is compressed as a whole. */
 static int refuse(const struct tar *t, const unsigned char *start,
                   struct error *error)
@@ -142,7 +136,7 @@ static int next_header(struct tar *t, const unsigned char **header,
     *header = look(t, t->at, TAR_HEADER_SIZE, error);
     if (!*header)
         return error->code;
-    if (is_zero(*header)) {
+    if (bytes_are_zero(*header, TAR_HEADER_SIZE)) {
         *header = NULL;
         return 0;
     }

@@ -54,9 +54,7 @@ struct vdi {
 
 static bool is_null(const unsigned char *uuid)
 {
-    static const unsigned char null[UUID_SIZE];
-
-    return memcmp(uuid, null, UUID_SIZE) == 0;
+    return bytes_are_zero(uuid, UUID_SIZE);
 }
 
 /* Check what the image is. */

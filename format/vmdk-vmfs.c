@@ -71,15 +71,6 @@ int vmdk_open_cowd(struct vmdk *v, struct reader *r, struct error *error)
 #define SE_GRANULARITY 8
 #define SE_GT_SECTORS 64
 
-static bool is_zero(const unsigned char *p, size_t len)
-{
-    while (len && *p == 0) {
-        p++;
-        len--;
-    }
-    return len == 0;
-}
-
 static int set_broken(const struct reader *r, const char *what,
                       struct error *error)
 {
@@ -107,7 +98,8 @@ static int check_se_header(const struct reader *r, const unsigned char *h,
                          "%s: seSparse with grain tables of %" PRIu64
                          " sectors is not supported",
                          r->name, get_le64(h + 32));
-    if (!is_zero(h + 40, 40) || !is_zero(h + 208, SECTOR_SIZE - 208))
+    if (!bytes_are_zero(h + 40, 40) ||
+        !bytes_are_zero(h + 208, SECTOR_SIZE - 208))
         return error_set(error, ENOTSUP,
                          "%s: seSparse with unknown flags is not supported",
                          r->name);
@@ -133,7 +125,7 @@ static int check_se_volatile(struct reader *r, uint64_t sector,
                          "which is not supported; shut the virtual machine "
                          "down, or open and close the disk with VMware's tools",
                          r->name);
-    if (!is_zero(h + 32, SECTOR_SIZE - 32))
+    if (!bytes_are_zero(h + 32, SECTOR_SIZE - 32))
         return error_set(error, ENOTSUP,
                          "%s: seSparse with an unknown second header is not "
                          "supported",

@@ -127,13 +127,6 @@ static int add_platform(struct layer *layer, const unsigned char *header,
     return err;
 }
 
-static bool is_null(const unsigned char *uuid)
-{
-    static const unsigned char null[VPC_UUID_SIZE];
-
-    return memcmp(uuid, null, VPC_UUID_SIZE) == 0;
-}
-
 int vpc_find_parent(struct layer *layer, const unsigned char *header,
                     struct error *error)
 {
@@ -155,7 +148,8 @@ int vpc_find_parent(struct layer *layer, const unsigned char *header,
                          "%s: broken VPC image: it has the differences from a "
                          "parent, but no name of it that can be read",
                          layer->reader->name);
-    layer->backing_format = strdup(is_null(v->parent_uuid) ? "raw" : "vpc");
+    layer->backing_format =
+        strdup(bytes_are_zero(v->parent_uuid, VPC_UUID_SIZE) ? "raw" : "vpc");
     return layer->backing_format ? 0
                                  : error_no_memory(error, layer->reader->name);
 }
