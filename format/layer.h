@@ -53,6 +53,7 @@ struct layer {
     uint32_t largest_cluster; /* that may be compressed; 0: none is */
     uint64_t table_span;      /* what one of the tables maps of the disk; 0: it
                                * does not matter */
+    size_t memory; /* of the format, if it depends on the image, and is kept */
     char *backing_names[LAYER_BACKING_NAMES]; /* as the image has them; the
                                                * first that exists counts; NULL
                                                * follows the last */

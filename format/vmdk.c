@@ -190,6 +190,7 @@ int vmdk_open(struct layer *layer, const struct layer_options *options,
     if (err)
         return err;
     layer->size = v->size;
+    layer->memory = v->extent_room * sizeof(*v->extents);
     for (size_t i = 0; i < v->extent_count; i++) {
         const struct vmdk_extent *e = &v->extents[i];
 

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+import vmdk_image
 from conftest import sums
 from hostile_images import hostile, hostile_qcow, hostile_qed
 from oracle import checksum, write_image
@@ -116,6 +117,24 @@ def test_chain_of_long_extensions(disksum, tmp_path):
         image.write(tmp_path / name)
     out = disksum(names[-1], cwd=tmp_path, wrapper=bounded_memory()).stdout
     assert sums(out) == [checksum(tmp_path / names[0])]
+
+
+@pytest.mark.parametrize("depth, refused", [(17, False), (18, True), (60, True)])
+def test_chain_of_many_extents(disksum, tmp_path, depth, refused):
+    """A VMDK image can have 65,536 extents, of some 100 bytes each: here by empty lines, each of
+    which repeats the extent that follows."""
+    for n in range(depth):
+        is_last = n == depth - 1
+        (tmp_path / str(n)).write_text(vmdk_image.descriptor(
+            "\n" * 65535 + "RW 1 ZERO", type="vmfs", parent=None if is_last else str(n + 1),
+            parent_cid="ffffffff" if is_last else "12345678"))
+    done = disksum("-q", "-f", "vmdk", "0", cwd=tmp_path, wrapper=bounded_memory(), check=False)
+    if refused:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "disksum: 0: the images of its backing chain, down to '17', have " \
+            "too many extents\n"
+    else:
+        assert sums(done.stdout) == [checksum(bytes(65536 * 512))]
 
 
 @pytest.mark.no_sanitizer
