@@ -200,7 +200,7 @@ char *strdup(const char *text)
 
 /* Mappings. */
 FAIL("map", MAP_FAILED, ENOMEM, void *, mmap64,
-     (void *p, size_t len, int prot, int flags, int fd, off_t offset),
+     (void *p, size_t len, int prot, int flags, int fd, off64_t offset),
      (p, len, prot, flags, fd, offset))
 FAIL("map", MAP_FAILED, ENOMEM, void *, mmap,
      (void *p, size_t len, int prot, int flags, int fd, off_t offset),
@@ -218,9 +218,9 @@ FAIL("thread", EAGAIN, 0, int, pthread_create,
 FAIL("read", -1, EIO, ssize_t, read, (int fd, void *buf, size_t len),
      (fd, buf, len))
 FAIL("read", -1, EIO, ssize_t, pread64,
-     (int fd, void *buf, size_t len, off_t offset), (fd, buf, len, offset))
+     (int fd, void *buf, size_t len, off64_t offset), (fd, buf, len, offset))
 FAIL("read", -1, EIO, ssize_t, preadv64v2,
-     (int fd, const void *iov, int count, off_t offset, int flags),
+     (int fd, const void *iov, int count, off64_t offset, int flags),
      (fd, iov, count, offset, flags))
 FAIL("read", -1, ENOMEM, ssize_t, tee,
      (int from, int to, size_t len, unsigned flags), (from, to, len, flags))
@@ -302,7 +302,7 @@ MINUS("status", EIO, statx,
 MINUS("status", EIO, statfs64, (const char *path, void *fs), (path, fs))
 MINUS("status", EIO, fstatfs64, (int fd, void *fs), (fd, fs))
 MINUS("status", EIO, access, (const char *path, int mode), (path, mode))
-FAIL("status", -1, EIO, off_t, lseek64, (int fd, off_t offset, int whence),
+FAIL("status", -1, EIO, off64_t, lseek64, (int fd, off64_t offset, int whence),
      (fd, offset, whence))
 FAIL("status", -1, EIO, ssize_t, readlink,
      (const char *path, char *buf, size_t n), (path, buf, n))
@@ -379,9 +379,9 @@ FAIL(fd == STDERR_FILENO ? "" : "write", -1, ENOSPC, ssize_t, write,
      (int fd, const void *buf, size_t len), (fd, buf, len))
 MINUS("write", EIO, fsync, (int fd), (fd))
 MINUS("write", EIO, fdatasync, (int fd), (fd))
-MINUS("write", ENOSPC, ftruncate64, (int fd, off_t size), (fd, size))
+MINUS("write", ENOSPC, ftruncate64, (int fd, off64_t size), (fd, size))
 MINUS("write", EIO, sync_file_range,
-      (int fd, off_t at, off_t len, unsigned flags), (fd, at, len, flags))
+      (int fd, off64_t at, off64_t len, unsigned flags), (fd, at, len, flags))
 MINUS("write", EIO, renameat,
       (int from, const char *old, int to, const char *name),
       (from, old, to, name))
