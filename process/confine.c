@@ -249,13 +249,21 @@ static const int changes[] = {
     SCMP_SYS(open_by_handle_at),
 };
 
+/* What CPUs of 32 bits have as well. libseccomp ignores it on others. */
+static const int changes32[] = {
+    SCMP_SYS(chown32),
+    SCMP_SYS(fchown32),
+    SCMP_SYS(lchown32),
+    SCMP_SYS(utimensat_time64),
+};
+
 /* Calls whose arguments a filter cannot see, as they are in memory. Programs do
  * without them on older kernels. */
 static const int opaque[] = { SCMP_SYS(openat2), SCMP_SYS(io_uring_setup) };
 
 static const int sockets[] = { SCMP_SYS(socket) };
 
-static const int truncation[] = { SCMP_SYS(truncate) };
+static const int truncation[] = { SCMP_SYS(truncate), SCMP_SYS(truncate64) };
 
 /* This refuses to open /dev/null for writing, too. */
 static int refuse_changes(scmp_filter_ctx filter)
@@ -266,7 +274,9 @@ static int refuse_changes(scmp_filter_ctx filter)
         err = refuse_open(filter, O_ACCMODE, O_RDWR);
     if (!err)
         err = refuse_open(filter, O_CREAT, O_CREAT);
-    return err ? err : refuse(filter, changes, ARRAY_SIZE(changes), EROFS);
+    if (!err)
+        err = refuse(filter, changes, ARRAY_SIZE(changes), EROFS);
+    return err ? err : refuse(filter, changes32, ARRAY_SIZE(changes32), EROFS);
 }
 
 /* has_landlock: Landlock refuses changes already. Truncation is always refused
