@@ -101,7 +101,9 @@ static void test_zstd_header(void **state)
         { 0, 28, 0, EIO },
         { 0, 31, 0, EIO },
         { HAS_SIZE, 28, 0, 0 },
-        { HAS_SIZE, 31, 0, 0 },
+        { HAS_SIZE, 30, 0, 0 },
+        /* Where sizes have 32 bits, libzstd has no larger window. */
+        { HAS_SIZE, 31, 0, SIZES_ARE_LARGE ? 0 : EIO },
         { HAS_SIZE, 32, 0, EIO },
         { HAS_SIZE, 41, 0, EIO },
         { HAS_DICTIONARY, 16, 0, 0 },

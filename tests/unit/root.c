@@ -82,7 +82,8 @@ static void test_longest(void **state)
     assert_int_equal(blkhash_root_zero(root, 1), 0);
     assert_int_equal(blkhash_root_zero(root, UINT64_MAX), EOVERFLOW);
     assert_int_equal(blkhash_root_zero(root, blocks), EOVERFLOW);
-    assert_int_equal(blkhash_root_digests(root, md, blocks), EOVERFLOW);
+    if (SIZES_ARE_LARGE)
+        assert_int_equal(blkhash_root_digests(root, md, blocks), EOVERFLOW);
     assert_int_equal(blkhash_root_digests(root, md, SIZE_MAX), EINVAL);
     assert_int_equal(blkhash_root_final(root, INT64_MAX, md, NULL), EINVAL);
     assert_true(blocks == UINT64_C(1) << 39);

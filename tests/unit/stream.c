@@ -31,6 +31,17 @@ static struct blkhash *new_stream(size_t block_size, unsigned threads,
     return h;
 }
 
+/* In one call, if a size can be so large. */
+static void add_zeros(struct blkhash *h, uint64_t len)
+{
+    while (len > 0) {
+        size_t n = len < SIZE_MAX ? len : SIZE_MAX;
+
+        assert_int_equal(blkhash_zero(h, n), 0);
+        len -= n;
+    }
+}
+
 /* --- the promise: tools print these ------------------------------------- */
 
 static void test_golden(void **state)
@@ -57,7 +68,7 @@ static void test_golden(void **state)
     blkhash_free(h);
 
     h = blkhash_new(65536, "sha256");
-    assert_int_equal(blkhash_zero(h, (size_t)6 << 30), 0);
+    add_zeros(h, UINT64_C(6) << 30);
     assert_int_equal(blkhash_final(h, md, NULL), 0);
     assert_hex(md, 4, "af207a38");
     assert_hex(md + 30, 2, "76d9");
@@ -189,8 +200,8 @@ static void test_huge_hole(void **state)
     EVP_MD_CTX *root = EVP_MD_CTX_new();
 
     (void)state;
-    assert_int_equal(blkhash_zero(h, size - 5), 0);
-    assert_int_equal(blkhash_zero(h, 5), 0);
+    add_zeros(h, size - 5);
+    add_zeros(h, 5);
     assert_int_equal(blkhash_final(h, md, NULL), 0);
     blkhash_free(h);
 
