@@ -2,17 +2,18 @@
 """What a failing test says: its case, and how to run it again."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 
-def run_failing(build, *args):
+def run_failing(build, *args, left_out=""):
     return subprocess.run(
         [build / "tests/failing", *args], stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP"})
+        env={**os.environ, "CMOCKA_MESSAGE_OUTPUT": "TAP", "DISKSUM_LEFT_OUT": left_out})
 
 
 @pytest.mark.sanitizer
@@ -44,6 +45,15 @@ def test_sanitizer_prints_the_case(build):
     done = run_failing(build, "memory")
     assert "heap-buffer-overflow" in done.stdout
     assert "# the last case: size 2048, kernel none\n" in done.stdout
+
+
+def test_unit_test_is_left_out(build):
+    """That of this name, and none that has it within its own: those are skipped."""
+    def skipped(left_out):
+        return re.findall("# SKIP (.*)", run_failing(build, left_out=left_out).stdout)
+    others = "test_sizes_of_it a_test_sizes test_without_cases"
+    assert skipped(others) == ["test_without_cases"]
+    assert skipped(f"{others} test_sizes") == ["test_sizes", "test_without_cases"]
 
 
 def test_all_unit_tests_print_their_case(root):

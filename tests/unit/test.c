@@ -137,9 +137,27 @@ static int set_up_run(void **state)
                : 0;
 }
 
+/* Whether DISKSUM_LEFT_OUT names this test, as where an emulator cannot run it.
+ * It has the names of tests with spaces between them. */
+static bool is_left_out(const char *name)
+{
+    const char *names = getenv("DISKSUM_LEFT_OUT");
+    size_t len = strlen(name);
+
+    for (const char *p = names; p && (p = strstr(p, name)); p += len) {
+        if ((p == names || p[-1] == ' ') && (p[len] == ' ' || !p[len]))
+            return true;
+    }
+    return false;
+}
+
 static void run(void **state)
 {
     (void)state;
+    if (is_left_out(current->test->name)) {
+        current->ended = true;
+        skip();
+    }
     current->test->test_func(&current->state);
     current->ended = true;
 }

@@ -156,28 +156,38 @@ static int signal_that_ends(void (*cause)(unsigned char *in_window))
     return 0;
 }
 
-static void check_other_signals(void)
+static void test_other_signals(void **state)
 {
+    (void)state;
     assert_int_equal(signal_that_ends(send_plain), SIGBUS);
     assert_int_equal(signal_that_ends(send_queued), SIGBUS);
     assert_int_equal(signal_that_ends(touch_elsewhere), SIGBUS);
+}
+
+static void test_memory_that_failed(void **state)
+{
+    (void)state;
     assert_int_equal(signal_that_ends(tell_of_memory), 0);
 }
 
-/* One test for all: the handler is installed once for the process, and cmocka
- * replaces it in each test. */
 static void test_window(void **state)
 {
     (void)state;
     check_bytes_in_place();
     check_truncated_file();
     check_two_windows();
-    check_other_signals();
 }
 
 int main(void)
 {
+    /* The handler is installed once for the process, and cmocka replaces it in
+     * each test. So the first tests use a window only in children, and the last
+     * is one for all that is left. */
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_other_signals, make_file,
+                                        close_file),
+        cmocka_unit_test_setup_teardown(test_memory_that_failed, make_file,
+                                        close_file),
         cmocka_unit_test_setup_teardown(test_window, make_file, close_file),
     };
 
