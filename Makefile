@@ -87,7 +87,9 @@ faults: ## let each call of each kind fail; look for leaks
 
 CPUS ?=
 check-cpus: ## test other compilers and CPUs, or the rows CPUS
-	scripts/install-packages build test cpus
+	scripts/install-packages build test
+	@# A row whose compiler is missing is not tested, and says so.
+	scripts/install-packages cpus || echo "NOT INSTALLED: what other CPUs need"
 	@$(MAKE) --no-print-directory all
 	/usr/bin/python3 tests/cpus/run $(CPUS)
 
