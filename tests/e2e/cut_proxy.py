@@ -22,6 +22,8 @@ class CutProxy:
         self.limit, self.how, self.upstream, self.only = None, CLOSE, False, None
         self.passed = []
         self.threads = []
+        # A connection is counted and has its thread, or neither.
+        self.lock = threading.Lock()
         if path:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(str(path))
@@ -34,7 +36,9 @@ class CutProxy:
 
     def cut(self, limit, how=CLOSE, *, upstream=False, only=None):
         """How the connections from now on end. Forgets those before."""
-        for thread in self.threads:
+        with self.lock:
+            threads = self.threads
+        for thread in threads:
             thread.join()
         self.limit, self.how, self.upstream, self.only = limit, how, upstream, only
         self.passed, self.threads = [], []
@@ -45,12 +49,13 @@ class CutProxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            limit = self.limit if self.only in (None, len(self.passed)) else None
-            self.passed.append([0, 0])
-            thread = threading.Thread(target=self.relay, daemon=True, args=[
-                client, self.passed[-1], limit, self.how, self.upstream])
-            self.threads.append(thread)
-            thread.start()
+            with self.lock:
+                limit = self.limit if self.only in (None, len(self.passed)) else None
+                self.passed.append([0, 0])
+                thread = threading.Thread(target=self.relay, daemon=True, args=[
+                    client, self.passed[-1], limit, self.how, self.upstream])
+                self.threads.append(thread)
+                thread.start()
 
     def relay(self, client, passed, limit, how, upstream):
         server = socket.socket(socket.AF_UNIX)

@@ -64,10 +64,17 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=stderr,
                 stderr=stderr)
+        try:
+            self.wait_for(connect)
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait_for(self, connect):
         deadline = time.monotonic() + 20
         while not connect():
-            assert self.process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.01)
 
     def signal(self, number):
