@@ -104,7 +104,8 @@ def run_case(name, program, parent=None):
     with scratch(parent) as directory:
         try:
             run(case)
-        except (Failure, ValueError, KeyError, IndexError, AssertionError) as error:
+        except (Failure, subprocess.TimeoutExpired, ValueError, KeyError, IndexError,
+                AssertionError) as error:
             # What disksum printed may be no JSON, no line, or no list.
             why = str(error) if isinstance(error, Failure) else repr(error)
             raise Failure(explain(case, directory, why)) from error
