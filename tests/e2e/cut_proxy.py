@@ -1,30 +1,41 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A proxy between disksum and an NBD server, which ends connections after so many bytes."""
+"""A proxy between disksum and an NBD server, which ends connections after so many bytes.
 
+    cut_proxy.py LIMIT SERVER
+
+is one as a command that disksum starts: the socket that listens is descriptor 3, and after so
+many bytes from the server the process dies, with all of its connections."""
+
+import os
 import selectors
+import signal
 import socket
 import struct
+import sys
 import threading
 
-CLOSE, RESET, STALL = "close", "reset", "stall"
+CLOSE, RESET, STALL, DIE = "close", "reset", "stall", "die"
 
 
 class CutProxy:
     """Listens at `path`, a unix socket, or if it is None at a TCP port, and connects to the
     unix socket `server`. Connection number `only` (None: each) is cut after `limit` bytes:
     of those from the server, or to it (`upstream`). A reset throws away what the other side
-    has not read yet; a stall just goes silent.
+    has not read yet; a stall just goes silent; who dies takes the whole process with him.
 
-    For each connection, `passed` has the bytes [to the server, from the server]."""
+    For each connection, `passed` has the bytes [to the server, from the server]. `replies`
+    has all bytes from the server."""
 
-    def __init__(self, path, server):
+    def __init__(self, path, server, listener=None, limit=None, how=CLOSE):
         self.server = str(server)
-        self.limit, self.how, self.upstream, self.only = None, CLOSE, False, None
-        self.passed = []
+        self.limit, self.how, self.upstream, self.only = limit, how, False, None
+        self.passed, self.replies = [], bytearray()
         self.threads = []
         # A connection is counted and has its thread, or neither.
         self.lock = threading.Lock()
-        if path:
+        if listener:
+            self.listener = listener
+        elif path:
             self.listener = socket.socket(socket.AF_UNIX)
             self.listener.bind(str(path))
             self.uri = f"nbd+unix:///?socket={path}"
@@ -41,7 +52,7 @@ class CutProxy:
         for thread in threads:
             thread.join()
         self.limit, self.how, self.upstream, self.only = limit, how, upstream, only
-        self.passed, self.threads = [], []
+        self.passed, self.replies, self.threads = [], bytearray(), []
 
     def accept(self):
         while True:
@@ -78,10 +89,14 @@ class CutProxy:
                     if not data and size:
                         return
                     passed[way] += len(data)
+                    if way == 1:
+                        self.replies += data
             self.end(client, how)
 
     @staticmethod
     def end(client, how):
+        if how == DIE:
+            os.kill(os.getpid(), signal.SIGKILL)
         if how == RESET and client.family == socket.AF_INET:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif how == CLOSE:
@@ -99,3 +114,14 @@ class CutProxy:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.cut(None)
+
+
+def main():
+    limit, server = sys.argv[1:]
+    CutProxy(None, server, socket.socket(fileno=3), int(limit), DIE)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A server that goes at any byte of a session: in the handshake, in the first replies, in
-the handshake of TLS. Each time one line, and no checksum."""
+what it says of holes and changes, in the handshake of TLS; and a server that disksum has
+started. Each time one line, and no checksum."""
 
+import os
 import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
+import sys
 
 import pytest
 
+import cut_proxy
 from conftest import BUILD, sums
 from cut_proxy import CLOSE, RESET, STALL, CutProxy
-from oracle import checksum
+from oracle import checksum, write_image
 from pki import make_certificates
+from qcow2_qemu import fill, qemu
 
 CONTENT = random.Random(1).randbytes(200_000) + bytes(100_000)
 DISCONNECT = 28  # bytes of the last request, which needs no reply
@@ -139,6 +145,96 @@ def test_interrupted_while_it_waits(measured):
             process.send_signal(signal.SIGINT)
             assert process.communicate(timeout=60) == (b"", b"")
             assert process.returncode == -signal.SIGINT
+
+
+# --- holes and changes ------------------------------------------------------------
+
+BLOCK_STATUS = struct.pack(">I2xH", 0x668e33ef, 5)    # without the flags
+
+
+def status_replies(stream):
+    """The (first byte, end) of each reply to a block status request."""
+    found = []
+    for at in range(len(stream) - 20):
+        if stream[at:at + 4] + bytes(2) + stream[at + 6:at + 8] == BLOCK_STATUS:
+            found.append((at, at + 20 + struct.unpack(">I", stream[at + 16:at + 20])[0]))
+    return found
+
+
+@pytest.fixture
+def holes(tmp_path, servers):
+    """A proxy to a disk with ten holes, of which a bitmap says that ten parts have changed."""
+    spec = "64k:A 64k:- " * 10
+    write_image(tmp_path / "raw", spec)
+    image = tmp_path / "image"
+    qemu("convert", "-f", "raw", "-O", "qcow2", tmp_path / "raw", image)
+    qemu("bitmap", "--add", image, "b0")
+    fill(image, [(n * 128 << 10, 512, "B") for n in range(10)])
+    uri, _ = servers.qemu_nbd(image, "-B", "b0", format="qcow2")
+    started = CutProxy(tmp_path / "proxy", uri.split("?socket=")[1])
+    yield started
+    started.stop()
+
+
+@pytest.mark.sanitizer
+@pytest.mark.one_thread
+def test_server_goes_while_it_tells_of_holes(disksum, fails, holes):
+    """Those that it has told are no zeros that anybody has seen."""
+    disksum(ONE, holes.uri)
+    (first, end), *more = status_replies(holes.replies)
+    assert end - first > 150 and not more
+    for how, step in (CLOSE, 7), (RESET, 41):
+        for limit in range(first, end + 2, step):
+            holes.cut(limit, how)
+            check_line(fails(ONE, holes.uri), holes.uri)
+            assert holes.passed[0][1] == limit
+
+
+BITMAP_REASONS = [*REASONS, r"cannot read the bitmap 'b0' at offset \d+: "
+                  "Connection reset by peer"]
+
+
+def test_server_goes_while_it_tells_of_changes(disksum, fails, tmp_path, holes, monkeypatch):
+    """Nothing is taken from the old list for a part that the server has not told."""
+    monkeypatch.chdir(tmp_path)
+    disksum("--write-list=old", tmp_path / "raw", "-f", "raw", "--block-size=64k")
+    args = [ONE, "--block-size=64k", "--base=old", "--bitmap=b0", "--write-list=new"]
+    holes.cut(None)
+    expected = disksum(*args, holes.uri).stdout
+    replies = status_replies(holes.replies)
+    assert len(replies) == 4    # to two requests, of changes and holes
+    os.unlink("new")
+    for first, end in replies:
+        for how, step in (CLOSE, 19), (RESET, 61):
+            for limit in range(first, end + 2, step):
+                holes.cut(limit, how)
+                line = fails(*args, holes.uri).removeprefix(f"{holes.uri}: ")
+                assert any(re.fullmatch(reason, line) for reason in BITMAP_REASONS), line
+                assert not os.path.exists("new")
+    holes.cut(None)
+    assert disksum("--resume", *args, holes.uri).stdout == expected
+
+
+# --- a server that disksum has started ------------------------------------------------
+
+@pytest.mark.sanitizer
+@pytest.mark.one_thread
+def test_command_dies(disksum, fails, tmp_path, holes, monkeypatch):
+    """After some byte that it has sent, in every kind of reply."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+
+    def args(limit):
+        return [ONE, "--", "[", sys.executable, cut_proxy.__file__, limit, holes.server, "]"]
+    disksum(ONE, holes.uri)
+    size = holes.passed[0][1]
+    (first, end), = status_replies(holes.replies)
+    for limit in 0, 1, 17, 60, 150, first, first + 30, end, end + 1, end + 16, size // 2, size - 1:
+        line = fails(*args(str(limit)))
+        assert re.search(r"\]: ((cannot connect|read error at offset \d+): .*)?"
+                         r"the server was killed by signal 9 \(Killed\)$", line), line
+    assert sums(disksum(*args(str(size + 1))).stdout) == sums(disksum(holes.uri).stdout)
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 # --- TLS ------------------------------------------------------------------------
