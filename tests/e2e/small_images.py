@@ -12,7 +12,9 @@ import vhdx_image
 import vmdk_image
 import vpc_image
 import zstd_frame
+from list_oracle import write_list
 from oracle import write_image
+from qcow2_bitmap_image import Bitmaps
 from qcow2_image import EXT_FEATURE_NAMES, Image, deflate, feature_name
 
 KIB = 1 << 10
@@ -144,6 +146,25 @@ def qcow2_snapshot(directory):
     return Small(path, {"snapshot table": (path, at), "its L1 table": (path, table.l1_offset),
                         "its L2 table": (path, table.l2_offset()), "data": (path, there)},
                  ("--snapshot=old",), {"data of now": (path, hidden)})
+
+
+def qcow2_bitmap(directory):
+    """A bitmap says that the second block has changed since a list was written."""
+    path, old = directory / "image", directory / "list"
+    image = new_qcow2()
+    there = image.disk.data(17, data(17))
+    known = image.disk.data(79, data(79))
+    made = Bitmaps(image)
+    bits = image.blob(bytes(16) + b"\xff" * 16)      # each of them for 512 bytes
+    table = made.add(b"b0", [bits])
+    made.finish()
+    directory_of_bitmaps = image.end - CLUSTER
+    image.write(path)
+    old.write_bytes(write_list(bytes(79 * CLUSTER) + data(79)))
+    return Small(path, {
+        "bitmap directory": (path, directory_of_bitmaps), "bitmap table": (path, table),
+        "bitmap": (path, bits), "changed": (path, there)},
+        (f"--base={old}", "--bitmap=b0"), {"known": (path, known)})
 
 
 # --- VMDK ---------------------------------------------------------------------
@@ -328,6 +349,6 @@ def vhdx_parent(directory):
 
 
 IMAGES = [raw, qcow2, qcow2_v2, qcow2_compressed, qcow2_zstd, qcow2_extended, qcow2_chain,
-          qcow2_data_file, qcow2_snapshot, vmdk, vmdk_stream, vmdk_extents, vmdk_parent,
-          vmdk_cowd, vmdk_sesparse, vdi, vpc, vpc_fixed, vpc_parent, vhdx, vhdx_log,
-          vhdx_parent]
+          qcow2_data_file, qcow2_snapshot, qcow2_bitmap, vmdk, vmdk_stream, vmdk_extents,
+          vmdk_parent, vmdk_cowd, vmdk_sesparse, vdi, vpc, vpc_fixed, vpc_parent, vhdx,
+          vhdx_log, vhdx_parent]

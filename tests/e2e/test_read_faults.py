@@ -9,7 +9,9 @@ import pytest
 
 import small_images
 from oracle import checksum, write_image
+from qcow2_qemu import qemu
 from small_images import CLUSTER, KIB
+from test_qemu_read_only_formats import make_cloop, make_dmg
 from test_writers import held
 
 # Options, and the value of DISKSUM_READS.
@@ -31,6 +33,7 @@ PLACES = [(make, name) for make, names in (
      "L2 table of the middle, data of the middle, base, start of the base"),
     (small_images.qcow2_data_file, "header, L2 table, first, last"),
     (small_images.qcow2_snapshot, "snapshot table, its L1 table, its L2 table, data"),
+    (small_images.qcow2_bitmap, "bitmap directory, bitmap table, bitmap, changed"),
     (small_images.vmdk, "header, descriptor, directory, grain table, grain, last grain"),
     (small_images.vmdk_stream, "header, footer, marker of a grain, grain, "
      "marker of the footer, end of the stream"),
@@ -158,6 +161,45 @@ def test_sector_that_fails_later(disksum, tmp_path, fault, after):
                          env=fault(file, offset, "copy", READ_ERROR_AFTER=str(after)))
         assert result.returncode == (0 if result.stdout else 1), name
         assert result.stdout in ("", expected), name
+
+
+# --- what QEMU reads ------------------------------------------------------------
+
+def converted(form, *options):
+    def make(path, content):
+        raw = path.with_name("raw")
+        raw.write_bytes(content)
+        qemu("convert", "-f", "raw", "-O", form, *options, raw, path)
+    return make
+
+
+READ_BY_QEMU = {
+    "dmg": make_dmg, "cloop": make_cloop,
+    "parallels": converted("parallels", "-o", "cluster_size=64k"),
+    "qed": converted("qed", "-o", "cluster_size=4k,table_size=2"), "qcow": converted("qcow"),
+}
+
+
+@pytest.mark.sanitizer(every=3)
+@pytest.mark.one_thread
+@pytest.mark.parametrize("name", READ_BY_QEMU)
+def test_bad_sector_where_qemu_reads(disksum, tmp_path, fault, name):
+    """The offset is that in the disk, or QEMU says what it could not read."""
+    path = tmp_path / f"image.{name}"
+    content = write_image(tmp_path / "content", "64k:A 64k:- 64k:B")
+    READ_BY_QEMU[name](path, content)
+    expected = disksum(path).stdout
+    failed = 0
+    for offset in range(0, path.stat().st_size, path.stat().st_size // 9):
+        result = disksum(path, env=fault(path, offset, "copy"), check=False)
+        if result.returncode == 0:
+            assert (result.stdout, result.stderr) == (expected, ""), offset   # not needed
+            continue
+        assert (result.returncode, result.stdout) == (1, ""), offset
+        assert re.fullmatch(f"disksum: {re.escape(str(path))}: (read error at offset [0-9]+: "
+                            "Input/output error|QEMU: .*)\n", result.stderr), offset
+        failed += 1
+    assert failed > 3
 
 
 # --- lists ----------------------------------------------------------------------
