@@ -38,12 +38,44 @@ static bool make_room(struct text_window *w)
     return true;
 }
 
+/* --- the file ----------------------------------------------------------- */
+
+static int get_stat(const struct text_window *w, struct stat *st,
+                    struct error *error)
+{
+    if (fstat(w->fd, st) == 0)
+        return 0;
+    return error_set(error, errno, "%s: fstat: %s", w->name, strerror(errno));
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* Lines may be missing now, or those of two texts be mixed, and all of them
+ * look good. */
+static int check_change(const struct text_window *w, struct error *error)
+{
+    struct stat now;
+    int err = get_stat(w, &now, error);
+
+    if (err || !S_ISREG(now.st_mode) || is_same(&now, &w->before))
+        return err;
+    return error_set(error, EBUSY, "%s: the file changed while it was read",
+                     w->name);
+}
+
 int text_window_read(struct text_window *w, struct error *error)
 {
     ssize_t n;
 
     if (!make_room(w))
         return error_no_memory(error, w->name);
+    if (!w->started && get_stat(w, &w->before, error))
+        return error->code;
+    w->started = true;
     n = read_wait(w->fd, w->buffer + w->end, w->size - w->end);
     if (n < 0)
         return error_set(error, errno, "%s: read error: %s", w->name,
@@ -51,8 +83,10 @@ int text_window_read(struct text_window *w, struct error *error)
     w->end += n;
     w->buffer[w->end] = 0;
     w->ended = n == 0;
-    return 0;
+    return w->ended ? check_change(w, error) : 0;
 }
+
+/* --- what is in it ------------------------------------------------------ */
 
 /* Have character n from pos on in the window, unless the file ends before. */
 static int need(struct text_window *w, size_t n, bool *there,

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "common/error.h"
 
@@ -19,9 +20,12 @@ struct text_window {
     size_t pos;       /* of what is not taken yet */
     size_t end;       /* of what was read */
     bool ended;       /* nothing is left in the file */
+    bool started;     /* something was read, and before that, */
+    struct stat before;
 };
 
-/* Read more, as much as there is at once. The buffer may move. */
+/* Read more, as much as there is at once. The buffer may move. That a regular
+ * file changed since the first read is an error at its end. */
 int text_window_read(struct text_window *w, struct error *error);
 
 /* Take all characters that are in `skip`. *found: another one is behind them.
