@@ -65,6 +65,11 @@ bool ranges_overlap(const struct ranges *r, uint64_t start, uint64_t length)
     return low < r->count && r->list[low].start < start + length;
 }
 
+size_t ranges_memory(const struct ranges *r)
+{
+    return r->room * sizeof(*r->list);
+}
+
 void ranges_free(struct ranges *r)
 {
     free(r->list);

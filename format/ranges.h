@@ -34,6 +34,9 @@ void ranges_sort(struct ranges *ranges);
 bool ranges_overlap(const struct ranges *ranges, uint64_t start,
                     uint64_t length);
 
+/* The bytes of memory that they take. */
+size_t ranges_memory(const struct ranges *ranges);
+
 void ranges_free(struct ranges *ranges);
 
 #endif

@@ -15,8 +15,8 @@
 #include "format/vhdx.h"
 
 /* A log of 1 MiB, which is common, has room for 254 sectors of data. So many
- * changes, of 56 bytes and a range of 16 bytes each, take 144 KiB: not much
- * more than the tables of a layer, of which a chain may have 1,000. */
+ * changes, of 40 bytes and a range of 16 bytes each, take 112 KiB: not more
+ * than the tables of a layer. image/chain.c bounds those of a chain. */
 #define MAX_CHANGES 2048
 
 #define LOG_SECTOR (4 * KiB)
@@ -188,6 +188,13 @@ bool vhdx_replay_overlaps(const struct vhdx *v, uint64_t offset,
                           uint64_t length)
 {
     return v->replay && ranges_overlap(&v->replay->changed, offset, length);
+}
+
+size_t vhdx_replay_memory(const struct vhdx *v)
+{
+    if (!v->replay)
+        return 0;
+    return sizeof(*v->replay) + ranges_memory(&v->replay->changed);
 }
 
 void vhdx_replay_free(struct vhdx *v)

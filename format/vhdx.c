@@ -85,5 +85,6 @@ int vhdx_open(struct layer *layer, const struct layer_options *options,
         err = vhdx_read_regions(v, error);
     if (!err)
         err = vhdx_read_metadata(v, error);
+    layer->memory = ranges_memory(&v->regions) + vhdx_replay_memory(v);
     return err ? err : set_bat(v, error);
 }

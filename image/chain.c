@@ -215,8 +215,8 @@ static int check_memory(const struct image *image,
     if (*memory <= MAX_CHAIN_MEMORY)
         return 0;
     return error_set(error, EFBIG,
-                     "%s: the images of its backing chain, down to '%s', have "
-                     "too many extents",
+                     "%s: the images of its backing chain, down to '%s', need "
+                     "too much memory for their tables",
                      image->name, layer->layer.reader->name);
 }
 

@@ -4,9 +4,11 @@ For these images, much more must be read than the guest sees."""
 
 import random
 import struct
+import uuid
 
 import pytest
 
+import vhdx_image
 import vmdk_image
 from conftest import sums
 from hostile_images import hostile, hostile_qcow, hostile_qed
@@ -14,6 +16,7 @@ from oracle import checksum, write_image
 from qcow2_compare import bounded_memory
 from qcow2_image import COPIED, EXT_DATA_FILE, Image, deflate
 
+VHDX_GUID = str(uuid.UUID(int=1))
 FAR = 128 << 10     # from one cluster to the next, in the file
 
 
@@ -131,10 +134,45 @@ def test_chain_of_many_extents(disksum, tmp_path, depth, refused):
     done = disksum("-q", "-f", "vmdk", "0", cwd=tmp_path, wrapper=bounded_memory(), check=False)
     if refused:
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "disksum: 0: the images of its backing chain, down to '17', have " \
-            "too many extents\n"
+        assert done.stderr == "disksum: 0: the images of its backing chain, down to '17', need " \
+            "too much memory for their tables\n"
     else:
         assert sums(done.stdout) == [checksum(bytes(65536 * 512))]
+
+
+@pytest.mark.no_sanitizer
+@pytest.mark.parametrize("depth, refused", [(790, False), (999, True)])
+def test_chain_of_logs(disksum, tmp_path, depth, refused):
+    """Of a VHDX image, the changes that its log makes are kept, and where regions are."""
+    def parent(n):
+        return f"{n:04}.vhdx"
+    overlay = vhdx_image.Image(vhdx_image.MIB, data_guid=VHDX_GUID, parent={
+        "relative_path": parent(9999), "parent_linkage": vhdx_image.braces(VHDX_GUID)})
+    overlay.header["log_guid"] = vhdx_image.LOG_GUID
+    overlay.log.entry([vhdx_image.zero(overlay.bat, 4096)] * 2048)
+    overlay.regions += [[str(uuid.UUID(int=2)), (1 << 40) + i * 2 * vhdx_image.MIB,
+                         vhdx_image.MIB, 0] for i in range(2045)]
+    content = overlay.write(tmp_path / "any").read_bytes()
+    at = content.index(parent(9999).encode("utf-16-le"))
+    last = vhdx_image.Image(vhdx_image.MIB, data_guid=VHDX_GUID)
+    last.data(0, b"data")
+    last.write(tmp_path / parent(depth))
+    pieces = [(i, content[i:i + 4096]) for i in range(0, len(content), 4096)
+              if any(content[i:i + 4096])]
+    for n in range(depth):
+        with open(tmp_path / parent(n), "wb") as file:
+            for offset, piece in pieces:
+                file.seek(offset)
+                file.write(piece)
+            file.seek(at)
+            file.write(parent(n + 1).encode("utf-16-le"))
+            file.truncate(len(content))
+    done = disksum("-q", parent(0), cwd=tmp_path, wrapper=bounded_memory(), check=False)
+    if refused:
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "need too much memory for their tables" in done.stderr
+    else:
+        assert sums(done.stdout) == [checksum(b"data" * (vhdx_image.MIB // 4))]
 
 
 @pytest.mark.no_sanitizer
