@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,11 +44,19 @@ static ssize_t peek(int fd, unsigned char start[LOOK_SIZE])
     return n;
 }
 
-/* These find whether something is a list, and return 0 or a positive errno
- * value. What cannot be looked at must not be taken for a raw image. */
+/* These find whether a side is a list. What cannot be looked at must not be
+ * taken for a raw image. */
+
+static int cannot_look(const struct diff_side *side, int err,
+                       struct error *error)
+{
+    return error_set(error, err,
+                     "%s: cannot find out whether it is a digest list: %s",
+                     side->name, strerror(err));
+}
 
 /* The first bytes may come one by one. */
-static int look_at_pipe(int fd, bool *is_list)
+static int look_at_pipe(struct diff_side *side, int fd, struct error *error)
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
     struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
@@ -58,79 +67,77 @@ static int look_at_pipe(int fd, bool *is_list)
         ssize_t n = peek(fd, start);
 
         if (n < 0 && errno != EAGAIN && errno != EINTR)
-            return errno;
+            return cannot_look(side, errno, error);
         if (n < 0) {
             poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
             continue;
         }
-        *is_list = list_is_list(start, n);
+        side->is_list = list_is_list(start, n);
         if (n == 0 || n == LOOK_SIZE || is_all || !list_may_be_list(start, n))
             return 0;
         nanosleep(&pause, NULL);
     }
 }
 
-static int look_at_file(int fd, bool *is_list)
+static int look_at_file(struct diff_side *side, int fd, struct error *error)
 {
     unsigned char start[LOOK_SIZE];
     off_t offset = lseek(fd, 0, SEEK_CUR);
-    ssize_t n = offset < 0 ? -1 : pread_all(fd, start, sizeof(start), offset);
+    ssize_t n;
 
+    if (offset < 0)
+        return cannot_look(side, errno, error);
+    n = pread_all(fd, start, sizeof(start), offset);
     if (n < 0)
-        return errno;
-    *is_list = list_is_list(start, n);
+        return error_set(error, errno, "%s: read error at offset %jd: %s",
+                         side->name, (intmax_t)offset, strerror(errno));
+    side->is_list = list_is_list(start, n);
     return 0;
 }
 
-static int look_at_stdin(bool *is_list)
+static int look_at_stdin(struct diff_side *side, struct error *error)
 {
     struct stat st;
 
     if (fstat(STDIN_FILENO, &st) != 0)
-        return errno;
+        return cannot_look(side, errno, error);
     if (S_ISREG(st.st_mode))
-        return look_at_file(STDIN_FILENO, is_list);
+        return look_at_file(side, STDIN_FILENO, error);
     if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
-        return look_at_pipe(STDIN_FILENO, is_list);
+        return look_at_pipe(side, STDIN_FILENO, error);
     return 0;
 }
 
 /* A guest's raw disk is no list, whatever the guest has written to it. A name
  * that leads to a pipe can only be a list: an image has to be a file. */
-static int look_at_name(const char *name, bool *is_list)
+static int look_at_name(struct diff_side *side, struct error *error)
 {
-    const char *path = path_of_name(name);
+    const char *path = path_of_name(side->name);
     struct stat st;
     int fd, err;
 
-    if (path != name)
+    if (path != side->name)
         return 0;
     if (stat(path, &st) != 0) /* what QEMU opens need not be a path */
         return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG
                    ? 0
-                   : errno;
-    *is_list = S_ISFIFO(st.st_mode);
+                   : cannot_look(side, errno, error);
+    side->is_list = S_ISFIFO(st.st_mode);
     if (!S_ISREG(st.st_mode) || image_is_for_raw_disks(path))
         return 0;
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return errno;
-    err = look_at_file(fd, is_list);
+        return cannot_look(side, errno, error);
+    err = look_at_file(side, fd, error);
     close(fd);
     return err;
 }
 
 static int find_kind(struct diff_side *side, struct error *error)
 {
-    int err = strcmp(side->name, "-") == 0
-                  ? look_at_stdin(&side->is_list)
-                  : look_at_name(side->name, &side->is_list);
-
-    if (!err)
-        return 0;
-    return error_set(error, err,
-                     "%s: cannot find out whether it is a digest list: %s",
-                     side->name, strerror(err));
+    if (strcmp(side->name, "-") == 0)
+        return look_at_stdin(side, error);
+    return look_at_name(side, error);
 }
 
 static bool same_text(const char *a, const char *b)
