@@ -47,12 +47,16 @@ static ssize_t peek(int fd, unsigned char start[LOOK_SIZE])
 /* These find whether a side is a list. What cannot be looked at must not be
  * taken for a raw image. */
 
-static int cannot_look(const struct diff_side *side, int err,
-                       struct error *error)
+static int cannot_look(const struct diff_side *side, struct error *error)
 {
-    return error_set(error, err,
+    return error_set(error, errno,
                      "%s: cannot find out whether it is a digest list: %s",
-                     side->name, strerror(err));
+                     side->name, strerror(errno));
+}
+
+static int cannot_open(const struct diff_side *side, struct error *error)
+{
+    return error_set(error, errno, "%s: %s", side->name, strerror(errno));
 }
 
 /* The first bytes may come one by one. */
@@ -67,7 +71,7 @@ static int look_at_pipe(struct diff_side *side, int fd, struct error *error)
         ssize_t n = peek(fd, start);
 
         if (n < 0 && errno != EAGAIN && errno != EINTR)
-            return cannot_look(side, errno, error);
+            return cannot_look(side, error);
         if (n < 0) {
             poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
             continue;
@@ -86,7 +90,7 @@ static int look_at_file(struct diff_side *side, int fd, struct error *error)
     ssize_t n;
 
     if (offset < 0)
-        return cannot_look(side, errno, error);
+        return cannot_look(side, error);
     n = pread_all(fd, start, sizeof(start), offset);
     if (n < 0)
         return error_set(error, errno, "%s: read error at offset %jd: %s",
@@ -100,7 +104,7 @@ static int look_at_stdin(struct diff_side *side, struct error *error)
     struct stat st;
 
     if (fstat(STDIN_FILENO, &st) != 0)
-        return cannot_look(side, errno, error);
+        return cannot_look(side, error);
     if (S_ISREG(st.st_mode))
         return look_at_file(side, STDIN_FILENO, error);
     if (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))
@@ -121,13 +125,13 @@ static int look_at_name(struct diff_side *side, struct error *error)
     if (stat(path, &st) != 0) /* what QEMU opens need not be a path */
         return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG
                    ? 0
-                   : cannot_look(side, errno, error);
+                   : cannot_open(side, error);
     side->is_list = S_ISFIFO(st.st_mode);
     if (!S_ISREG(st.st_mode) || image_is_for_raw_disks(path))
         return 0;
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return cannot_look(side, errno, error);
+        return cannot_open(side, error);
     err = look_at_file(side, fd, error);
     close(fd);
     return err;

@@ -110,6 +110,14 @@ def test_list_that_cannot_be_looked_at(trouble, build, tmp_path):  # noqa: F811
         "-: cannot find out whether it is a digest list: Operation not permitted"
 
 
+def test_name_that_cannot_be_opened(trouble, tmp_path):  # noqa: F811
+    """The message is that for any image: nobody asked whether it is a list."""
+    (tmp_path / "loop").symlink_to("loop")
+    write_image(tmp_path / "b", "1k:A")
+    assert trouble(tmp_path / "loop", tmp_path / "b") == \
+        f"{tmp_path}/loop: Too many levels of symbolic links"
+
+
 def test_quiet(disksum, tmp_path):
     """The lengths in the headers are enough."""
     a = write_image(tmp_path / "a", "9k:A")
