@@ -134,9 +134,10 @@ int vhdx_replay_add(struct vhdx *v, const struct vhdx_change *change,
 void vhdx_replay_end(struct vhdx *v, uint64_t size);
 bool vhdx_replay_overlaps(const struct vhdx *v, uint64_t offset,
                           uint64_t length);
+void vhdx_replay_free(struct vhdx *v);
+
 /* The bytes of memory that the changes take. */
 size_t vhdx_replay_memory(const struct vhdx *v);
-void vhdx_replay_free(struct vhdx *v);
 
 /* Set the error for a log that cannot be replayed here. Returns its code. */
 int vhdx_refuse_log(const struct vhdx *v, const char *why, struct error *error);
