@@ -6,9 +6,12 @@ import os
 import pathlib
 import random
 import re
+import shutil
+import subprocess
 
 import pytest
 
+from conftest import BUILD
 from oracle import write_image
 from test_changes_while_read import cut, empty, overwrite
 from test_writers import held
@@ -114,3 +117,85 @@ def test_digest_list(digest_list, command, change):
     assert (status, out) == (2 if command == "compared" else 1, "")
     assert re.fullmatch("disksum: list: (broken|incomplete) digest list: .*\n", err)
     assert not os.path.exists("new")
+
+
+# --- digest lists that are read to their end at once ------------------------------
+
+# Of the calls of read() for a list, two are for its header, and each of the others is for
+# up to 1 MiB: after the third there is still something to read.
+MOMENTS = 2, 3
+
+CHANGE = {
+    "cut": "truncate -s 1500000 {list}",
+    "emptied": "truncate -s 0 {list}",
+    "emptied and padded": "truncate -s 0 {list} && truncate -r other {list}",
+    "grown": "printf more >>{list}",
+    "written anew": "cp other {list}",
+}
+
+READERS = {
+    "merged": ("part-1", ["--merge", "part-1", "part-2"]),
+    "merged last": ("part-2", ["--merge", "part-2", "part-1"]),
+    "merged into a list": ("part-2", ["--merge", "--write-list=new", "part-1", "part-2"]),
+    "merged alone": ("whole", ["--merge", "whole"]),
+    "shown": ("whole", ["--show", "whole"]),
+    "shown as JSON": ("part-1", ["--show", "--json", "part-1"]),
+}
+
+
+@pytest.fixture(scope="module")
+def long_lists(tmp_path_factory):
+    """A directory with the list of a disk, those of its parts, and one of another disk. Each
+    has more than 2 MiB."""
+    directory = tmp_path_factory.mktemp("lists")
+    for seed, lists in (1, {"whole": [], "part-1": ["--shard=1/2"], "part-2": ["--shard=2/2"]}), \
+            (2, {"other": []}):
+        (directory / "disk").write_bytes(random.Random(seed).randbytes(34 << 20))
+        for list_name, options in lists.items():
+            subprocess.run([BUILD / "disksum", "--digest=sha512", BLOCK, *options,
+                            f"--write-list={list_name}", "disk"],
+                           cwd=directory, check=True, stdout=subprocess.DEVNULL)
+            assert (directory / list_name).stat().st_size > 2 << 20
+    (directory / "disk").unlink()
+    return directory
+
+
+@pytest.fixture
+def read_while(build, disksum, long_lists):
+    """Run a reader. A command changes its list after so many reads."""
+    def run(reader, command, reads):
+        changed, args = READERS[reader]
+        for list_name in os.listdir(long_lists):
+            shutil.copy(long_lists / list_name, list_name)
+        result = disksum(*args, check=False, env={
+            "LD_PRELOAD": f"{build}/tests/change-file.so", "CHANGE_FILE": changed,
+            "CHANGE_AT": "read", "CHANGE_READS": str(reads),
+            "CHANGE_COMMAND": command.format(list=changed)})
+        return result, (pathlib.Path(changed).read_bytes() !=
+                        (long_lists / changed).read_bytes())
+    return run
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("change", CHANGE)
+def test_read_to_its_end(read_while, long_lists, reader, change):
+    """What was read of it before is not used."""
+    for reads in MOMENTS:
+        result, changed = read_while(reader, CHANGE[change], reads)
+        assert changed
+        assert (result.returncode, result.stdout) == (1, "")
+        assert re.fullmatch(
+            f"disksum: {READERS[reader][0]}: (broken|incomplete) digest list: .*\n",
+            result.stderr), result.stderr
+        assert sorted(os.listdir()) == sorted(os.listdir(long_lists))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_replaced(disksum, read_while, long_lists, reader):
+    """Another list takes its name, as in an atomic update: what was opened is read."""
+    expected = disksum(*READERS[reader][1], cwd=long_lists).stdout
+    pathlib.Path(long_lists / "new").unlink(missing_ok=True)
+    for reads in MOMENTS:
+        result, changed = read_while(reader, "mv other {list}", reads)
+        assert changed
+        assert (result.returncode, result.stdout, result.stderr) == (0, expected, "")

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * LD_PRELOAD: somebody changes the size of CHANGE_FILE to CHANGE_SIZE while it
- * is read: after it was opened (CHANGE_AT=open), or after its bytes were mapped
- * (CHANGE_AT=map).
+ * LD_PRELOAD: somebody changes CHANGE_FILE while it is read: after it was
+ * opened (CHANGE_AT=open), after its bytes were mapped (CHANGE_AT=map), or
+ * after the first CHANGE_READS calls of read() for it (CHANGE_AT=read). Its
+ * size becomes CHANGE_SIZE, or CHANGE_COMMAND does what it says, in a shell.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -11,10 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int ask[2], answer[2];
 static int started;
+
+static int change_now(void)
+{
+    const char *command = getenv("CHANGE_COMMAND");
+
+    if (command)
+        return system(command);
+    return truncate(getenv("CHANGE_FILE"),
+                    strtoll(getenv("CHANGE_SIZE"), NULL, 10));
+}
 
 /* Somebody is another process, one that may write: the program itself, and the
  * qemu-nbd that it starts, may not. It is there until the program has gone. */
@@ -33,9 +45,7 @@ __attribute__((constructor)) static void start(void)
         if (fd != ask[0] && fd != answer[1])
             close(fd);
     }
-    if (read(ask[0], &byte, 1) == 1 &&
-        truncate(getenv("CHANGE_FILE"),
-                 strtoll(getenv("CHANGE_SIZE"), NULL, 10)) == 0 &&
+    if (read(ask[0], &byte, 1) == 1 && change_now() == 0 &&
         write(answer[1], &byte, 1) == 1)
         _exit(0);
     _exit(1);
@@ -53,9 +63,32 @@ static void change(const char *moment)
         abort();
 }
 
+static int is_the_file(int fd)
+{
+    struct stat file, st;
+
+    return stat(getenv("CHANGE_FILE"), &file) == 0 && fstat(fd, &st) == 0 &&
+           st.st_dev == file.st_dev && st.st_ino == file.st_ino;
+}
+
+ssize_t read(int fd, void *buf, size_t len);
 int fcntl64(int fd, int command, ...);
 void *mmap64(void *address, size_t length, int protection, int flags, int fd,
              off_t offset);
+
+ssize_t read(int fd, void *buf, size_t len)
+{
+    static int reads;
+    ssize_t (*real)(int, void *, size_t) = dlsym(RTLD_NEXT, "read");
+    ssize_t n = real(fd, buf, len);
+    int saved = errno;
+
+    if (started && strcmp(getenv("CHANGE_AT"), "read") == 0 &&
+        is_the_file(fd) && ++reads == atoi(getenv("CHANGE_READS")))
+        change("read");
+    errno = saved;
+    return n;
+}
 
 /* The flags of a file are set when its size is known. */
 int fcntl64(int fd, int command, ...)
