@@ -345,8 +345,12 @@ int list_write_begin_merge(struct list_write *l, const struct options *o,
 
 int list_write_end(struct list_write *l, struct error *error)
 {
-    int err = whole_file_commit(&l->file, error);
+    int err = 0;
 
+    if (l->file.part)
+        err = list_writer_verify(l->writer, l->file.part, error);
+    if (!err)
+        err = whole_file_commit(&l->file, error);
     l->whole = !err;
     return err;
 }

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/write.h"
 #include "list/check.h"
+#include "list/chunk.h"
 #include "list/record.h"
 
 #define BUFFER_SIZE (LIST_MAX_CHUNK + LIST_WORD_SIZE + 2 * BLKHASH_MAX_MD_SIZE)
@@ -302,6 +303,47 @@ static int writer_end(struct sink *sink, struct sink_end *end,
     err = write_end(w, end, error);
     if (!err && w->is_file && fsync(w->fd))
         err = write_error(w, errno, error);
+    return err;
+}
+
+/* --- verification ------------------------------------------------------ */
+
+/* Each check stands for all bytes before it, so the last one for the list. */
+static int read_back(const struct list_writer *w, struct list_chunk *c,
+                     const char *part, struct error *error)
+{
+    int err = list_chunk_init(c, w->fd, part, 0, error);
+
+    while (!err && c->last_kind != LIST_END)
+        err = list_chunk_next(c, error);
+    if (!err && memcmp(c->point.check, w->buf, w->check.md_size) != 0)
+        err = EINVAL;
+    return err ? err : list_chunk_check_eof(c, error);
+}
+
+/* Of an error of a list that is read: it is not about reading. */
+static bool is_fault_of_list(int err)
+{
+    return err == EINVAL || err == ENOTSUP || err == EFBIG;
+}
+
+int list_writer_verify(const struct list_writer *w, const char *part,
+                       struct error *error)
+{
+    struct error fault = ERROR_INIT;
+    struct list_chunk c;
+    int err;
+
+    if (lseek(w->fd, 0, SEEK_SET) < 0)
+        return error_set(error, errno, "%s: %s", part, strerror(errno));
+    err = read_back(w, &c, part, &fault);
+    list_chunk_destroy(&c);
+    if (is_fault_of_list(err))
+        err = error_set(error, ESTALE, "%s: was changed while it was written",
+                        part);
+    else
+        error_move(error, &fault);
+    error_clear(&fault);
     return err;
 }
 

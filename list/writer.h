@@ -51,6 +51,14 @@ int list_writer_resume(int fd, const char *name,
  */
 struct sink *list_writer_sink(struct list_writer *writer);
 
+/*
+ * After the end: read the file from its beginning, and verify that it is what
+ * was written, all of it and nothing else. ESTALE: it is not, as something else
+ * has written to it, too. part is its name for errors.
+ */
+int list_writer_verify(const struct list_writer *writer, const char *part,
+                       struct error *error);
+
 /* Does not close fd. NULL is accepted. */
 void list_writer_free(struct list_writer *writer);
 
