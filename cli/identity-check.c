@@ -30,7 +30,8 @@ struct pair {
     const char *list;             /* the names of the lists, for messages */
     const char *other;            /* NULL: the image is open */
     const char *host;             /* where it is open, too; NULL: it is not */
-    const char *name;             /* of the image or file, likewise */
+    const char *name;             /* of the image or file, likewise, */
+    const char *other_name;       /* and in the other list */
     bool name_counts;
     const struct json_object *theirs;
     const struct json_object *ours;
@@ -76,6 +77,12 @@ static int set_differs(const struct pair *p, const char *key, const char *name,
                          "%s: is not what %s has: the %s of '%s' is %s, but %s "
                          "there",
                          p->of->name, p->host, name, p->name, ours, theirs);
+    if (p->other && strcmp(p->name, p->other_name) != 0)
+        return error_set(error, ESTALE,
+                         "%s: the list is of another image than %s: the %s of "
+                         "'%s' is %s, but that of '%s' is %s there",
+                         p->list, p->other, name, p->name, theirs,
+                         p->other_name, ours);
     if (p->other)
         return error_set(error, ESTALE,
                          "%s: the list is of another image than %s: the %s of "
@@ -119,16 +126,29 @@ static int check_file(const struct pair *p, struct error *error)
     return check_fields(p, fields, ARRAY_SIZE(fields), error);
 }
 
-/* The name of file n, for messages. An image has all of its bytes. */
-static const char *file_name(const struct pair *image, size_t n)
+/* The name of file n of an image that an object describes. */
+static const char *name_in(const struct json_object *image, size_t n,
+                           const char *image_name)
 {
-    struct image_file file;
-    const char *name;
+    const char *name =
+        json_get_text(json_get_element(image, "files", n), "filename");
 
-    if (image->of && image_file(image->of->image, image->of->layer, n, &file))
-        return file.name;
-    name = json_get_text(json_get_element(image->ours, "files", n), "filename");
-    return name ? name : image->name;
+    return name ? name : image_name;
+}
+
+/* Set the names of file n, for messages. An image has all bytes of them. */
+static void set_names(const struct pair *image, size_t n, struct pair *file)
+{
+    struct image_file open;
+
+    if (!image->of) {
+        file->name = name_in(image->theirs, n, image->name);
+        file->other_name = name_in(image->ours, n, image->other_name);
+    } else if (image_file(image->of->image, image->of->layer, n, &open)) {
+        file->name = open.name;
+    } else {
+        file->name = name_in(image->ours, n, image->name);
+    }
 }
 
 static int set_other_count(const struct pair *p, size_t theirs, size_t ours,
@@ -158,7 +178,7 @@ static int check_files(const struct pair *image, struct error *error)
     for (size_t i = 0; i < ours && i < theirs; i++) {
         struct pair file = *image;
 
-        file.name = file_name(image, i);
+        set_names(image, i, &file);
         file.theirs = json_get_element(image->theirs, "files", i);
         file.ours = json_get_element(image->ours, "files", i);
         if (check_file(&file, error))
@@ -201,13 +221,16 @@ static int check_options(const struct pair *p, struct error *error)
         { "filename-hex", "description" },
         { "filename-" IDENTITY_DIGEST, "description" },
     };
-    struct pair options = *p;
+    struct pair options = *p, description = *p;
 
     options.theirs = json_get(p->theirs, "options");
     options.ours = json_get(p->ours, "options");
     if (check_fields(&options, parts, ARRAY_SIZE(parts), error))
         return error->code;
-    return p->name_counts ? check_fields(p, name, ARRAY_SIZE(name), error) : 0;
+    if (!p->name_counts)
+        return 0;
+    description.other_name = p->name; /* the message has the other anyway */
+    return check_fields(&description, name, ARRAY_SIZE(name), error);
 }
 
 static int check_all(const struct pair *p, struct error *error)
@@ -286,6 +309,14 @@ int identity_check_host(const struct identity_of *of,
     return check_open(&pair, theirs, error);
 }
 
+static const char *image_name(const struct json_object *source,
+                              const char *list)
+{
+    const char *name = json_get_text(source, "filename");
+
+    return name ? name : list;
+}
+
 int identity_compare(const struct identity_source *a,
                      const struct identity_source *b, struct error *error)
 {
@@ -297,9 +328,8 @@ int identity_compare(const struct identity_source *a,
         return err;
     err = parse_source(b, &theirs, error);
     if (!err) {
-        pair.name = json_get_text(ours, "filename");
-        if (!pair.name)
-            pair.name = a->list;
+        pair.name = image_name(theirs, b->list);
+        pair.other_name = image_name(ours, a->list);
         pair.name_counts = is_description(ours);
         pair.theirs = theirs;
         pair.ours = ours;

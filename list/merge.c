@@ -79,19 +79,45 @@ static int compare_headers(const struct list_reader *a,
         list_reader_name(b), y->length, x->length, list_reader_name(a));
 }
 
+/* Compare the list of this number with another one, which is taken to be right.
+ */
+static int compare_with(const struct list_merge *of, size_t right,
+                        size_t number, struct error *error)
+{
+    const struct list_reader *a = of->parts[right], *b = of->parts[number];
+    int err = compare_headers(a, b, error);
+
+    if (err)
+        return err;
+    return of->same ? of->same(a, b, error) : same_bytes(a, b, error);
+}
+
+static bool fit(const struct list_merge *of, size_t a, size_t b)
+{
+    struct error error = ERROR_INIT;
+    int err = compare_with(of, a, b, &error);
+
+    error_clear(&error);
+    return !err;
+}
+
+/* The list that is taken to be right: the first one, unless the next two fit
+ * each other, but not the first. */
+static size_t find_right(const struct list_merge *of)
+{
+    return of->count > 2 && !fit(of, 0, 1) && fit(of, 1, 2) ? 1 : 0;
+}
+
 static int compare_parts(const struct list_merge *of, struct error *error)
 {
-    list_same_source *same = of->same ? of->same : same_bytes;
+    size_t right = find_right(of);
+    int err = 0;
 
-    for (size_t i = 1; i < of->count; i++) {
-        int err = compare_headers(of->parts[0], of->parts[i], error);
-
-        if (!err)
-            err = same(of->parts[0], of->parts[i], error);
-        if (err)
-            return err;
+    for (size_t i = 0; !err && i < of->count; i++) {
+        if (i != right)
+            err = compare_with(of, right, i, error);
     }
-    return 0;
+    return err;
 }
 
 /* --- order ------------------------------------------------------------- */

@@ -183,6 +183,29 @@ def test_other_disk(fails, disksum, shards, tmp_path, image):
     assert "the mtime of 'disk' is " in fails("--merge", "part-1", "x", cwd=tmp_path)
 
 
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("args, name, why", [
+    (["--block-size=4k"], "disk", "the block size is 4096, but 65536 in "),
+    (["-d", "sha1"], "disk", "the digest is sha1, but sha256 in "),
+    ([], "longer", "the disk has 709120 bytes, but "),
+    ([], "copy", "the list is of another image than ")])
+def test_list_that_does_not_fit(fails, disksum, shards, tmp_path, image, number, args, name,
+                                why):
+    """The error is about the one that is of another disk, wherever it is among the others."""
+    shards(4)
+    shutil.copy(tmp_path / "disk", tmp_path / "copy")
+    (tmp_path / "longer").write_bytes((tmp_path / "disk").read_bytes() + bytes(512))
+    part = f"part-{number + 1}"
+    disksum(f"--shard={number + 1}/4", f"--write-list={part}", *args, name, cwd=tmp_path)
+    line = fails("--merge", *(f"part-{i}" for i in (1, 2, 3, 4)), cwd=tmp_path)
+    assert line.startswith(f"{part}: {why}")
+    if name == "copy":
+        inodes = [(tmp_path / file).stat().st_ino for file in ("copy", "disk")]
+        other = "part-2" if number == 0 else "part-1"
+        assert line.endswith(f"{other}: the inode of 'copy' is {inodes[0]}, "
+                             f"but that of 'disk' is {inodes[1]} there")
+
+
 def other_host(source, **changes):
     """What another host would have recorded."""
     found = json.loads(source)
@@ -207,7 +230,7 @@ def test_other_host(disksum, fails, shards, tmp_path, image):
         (tmp_path / "part-2").write_bytes(write_list(content, changed, first=5))
         line = fails("--merge", "part-1", "part-2", cwd=tmp_path)
         assert line.startswith("part-2: the list is of another image than part-1: the "
-                               f"{key} of 'disk' is {value}, but ")
+                               f"{key} of '/other/disk' is {value}, but that of 'disk' is ")
     for source in b"", b"[]", b"{", b"\0":
         (tmp_path / "part-2").write_bytes(write_list(content, source, first=5))
         assert fails("--merge", "part-1", "part-2", cwd=tmp_path) == \

@@ -502,10 +502,18 @@ static void test_parts(void **state)
     compare("{\"filename\":\"a\"}", "{\"filename\":\"b\"}", 0, NULL);
     compare("{\"filename\":\"json:a\"}", "{\"filename\":\"json:b\"}", ESTALE,
             "part2: the list is of another image than part1: the description "
-            "of 'json:a' is json:b, but json:a there");
+            "of 'json:b' is json:b, but json:a there");
     compare("{\"format\":\"raw\"}", "{}", ESTALE,
             "part2: the list is of another image than part1: the format of "
-            "'part1' is none, but raw there");
+            "'part2' is none, but that of 'part1' is raw there");
+    compare("{\"filename\":\"a\",\"format\":\"raw\"}",
+            "{\"filename\":\"b\",\"format\":\"qcow2\"}", ESTALE,
+            "part2: the list is of another image than part1: the format of "
+            "'b' is qcow2, but that of 'a' is raw there");
+    compare("{\"files\":[{\"filename\":\"a\",\"size\":1}]}",
+            "{\"files\":[{\"filename\":\"b\",\"size\":2}]}", ESTALE,
+            "part2: the list is of another image than part1: the size of "
+            "'b' is 2, but that of 'a' is 1 there");
     compare("x", "{}", EINVAL,
             "part1: broken list: its header does not say of which image it is");
     compare("{}", "[]", EINVAL,
