@@ -185,7 +185,7 @@ static int check_address(const struct nbd_uri *uri, struct error *error)
 /* Each transport has its own way to say where the server is. */
 static int check_socket(const struct nbd_uri *uri, struct error *error)
 {
-    if (uri->transport == NBD_UNIX && !uri->socket)
+    if (uri->transport == NBD_UNIX && (!uri->socket || !*uri->socket))
         return error_set(error, EINVAL,
                          "%s: cannot connect: the URI needs the path of a "
                          "socket: ?socket=PATH",

@@ -80,11 +80,12 @@ static void test_query(void **state)
     assert_parts("nbd+unix:///a?socket=/b;c=d&socket=/x%26%3fy",
                  &(struct parts){
                      .transport = NBD_UNIX, .export = "a", .socket = "/x&?y" });
-    assert_parts("nbds+unix://@/?socket;tls-psk-file=k",
+    assert_parts("nbds+unix://@/?socket=s;tls-certificates;tls-psk-file=k",
                  &(struct parts){ .tls = true,
                                   .transport = NBD_UNIX,
                                   .user = "",
-                                  .socket = "",
+                                  .socket = "s",
+                                  .certificates = "",
                                   .psk_file = "k" });
     assert_parts("nbds://?&=x&&tls-psk-file=x&#?tls-psk-file=y",
                  &(struct parts){ .tls = true, .psk_file = "x" });
@@ -119,6 +120,9 @@ static void test_refused(void **state)
         { "nbd+vsock://?socket=a", "'socket' requires nbd+unix://" },
         { "nbds://?socket=a", "'socket' requires nbd+unix://" },
         { "nbd+unix:///a", "the URI needs the path of a socket" },
+        { "nbd+unix:///?socket=", "the URI needs the path of a socket" },
+        { "nbd+unix:///?socket", "the URI needs the path of a socket" },
+        { "nbds+unix://?socket=a&socket=", "the path of a socket" },
         { "nbd://[::1/", "invalid host: an IPv6 address is in brackets" },
         { "nbd://[::1]a:5/", "invalid host: an IPv6 address is in brackets" },
         { "nbds://?%74ls-psk-files", "unknown parameter 'tls-psk-files'" },
