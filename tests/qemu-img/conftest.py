@@ -2,27 +2,15 @@
 """Tests of 'qemu-img checksum'. They need a qemu-img that has it: the program at
 DISKSUM_QEMU_IMG, or qemu-img in the build that is tested."""
 
-import importlib.util
 import os
 import pathlib
 import sys
 
 import pytest
 
-END_TO_END = pathlib.Path(__file__).parents[1] / "e2e"
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "e2e"))
 
-
-def load(name, path):
-    """A module by a name of its own: there are two files conftest.py."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-sys.path.append(str(END_TO_END))
-shared = load("e2e_conftest", END_TO_END / "conftest.py")
+from shared import conftest as shared  # noqa: E402: found there
 
 # The helpers beside that file expect these here.
 BUILD, ROOT, sums = shared.BUILD, shared.ROOT, shared.sums
