@@ -461,6 +461,8 @@ bool disk_end(struct disk *d, char **text, char **error)
     *error = NULL;
     *text = NULL;
     take_error(d);
+    if (c->error.code)
+        warnings_forget_hole(&d->warnings);
     finish(d, &c->error);
     if (c->error.code && !d->error)
         d->error = host_error(&c->error);

@@ -91,12 +91,18 @@ void warnings_take_hole(struct warnings *ws, const char *host,
 
     if (!name || (ws->hole && guest >= ws->hole_guest))
         return;
-    free(ws->hole);
-    free(ws->hole_host);
+    warnings_forget_hole(ws);
     ws->hole = copy(name);
     ws->hole_host = copy(host);
     ws->hole_offset = offset;
     ws->hole_guest = guest;
+}
+
+void warnings_forget_hole(struct warnings *ws)
+{
+    free(ws->hole);
+    free(ws->hole_host);
+    ws->hole = ws->hole_host = NULL;
 }
 
 void warnings_end(struct warnings *ws, const struct options *o)
@@ -107,7 +113,6 @@ void warnings_end(struct warnings *ws, const struct options *o)
     for (size_t i = 0; i < ws->count; i++)
         free(ws->printed[i]);
     free(ws->printed);
-    free(ws->hole);
-    free(ws->hole_host);
+    warnings_forget_hole(ws);
     *ws = (struct warnings){ .printed = NULL };
 }

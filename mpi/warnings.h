@@ -38,6 +38,10 @@ void warnings_take(struct warnings *ws, const struct options *o,
 void warnings_take_hole(struct warnings *ws, const char *host,
                         struct wire_rest *message);
 
+/* A fault has ended the run: forget the false hole. Whether the ranks have read
+ * what is behind a fault, and which of it, is a matter of luck. */
+void warnings_forget_hole(struct warnings *ws);
+
 /* All is done: print the false hole. Frees what is in it. */
 void warnings_end(struct warnings *ws, const struct options *o);
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 import mpi_job
-from mpi_job import BUILD, disksum, job
+from mpi_job import BUILD, disksum, fails, job
 
 from oracle import write_image
 
@@ -33,10 +33,12 @@ def warnings(ranks, *args, **kwargs):
     return "".join(sorted(done.stderr.splitlines(keepends=True)))
 
 
-def false_hole(start, length):
-    """The environment of ranks whose file system reports a hole there."""
-    env = {"LD_PRELOAD": f"{BUILD}/tests/false-hole.so", "FALSE_HOLE": str(start),
-           "HOLE_LENGTH": str(length)}
+def false_hole(start, length, bad_sector=1 << 60):
+    """The environment of ranks whose file system reports a hole there. The disk may have a
+    bad sector, too."""
+    env = {"LD_PRELOAD": f"{BUILD}/tests/false-hole.so:{BUILD}/tests/read-error.so",
+           "FALSE_HOLE": str(start), "HOLE_LENGTH": str(length),
+           "READ_ERROR_OFFSET": str(bad_sector)}
     return [word for name, value in env.items() for word in ("-x", f"{name}={value}")]
 
 
@@ -53,6 +55,15 @@ def test_false_hole_in_many_slices(tmp_path, ranks):
         warned(false_hole_at("disk", 20 * MIB))
     assert warnings(ranks, "-t1", "-q", "--no-extents", "disk", cwd=tmp_path,
                     mpirun=hole) == ""
+
+
+def test_false_hole_behind_a_fault(tmp_path):
+    """At first, rank 1 gets the second slice of 8 MiB. Whether anybody reads what lies behind
+    a fault is a matter of luck."""
+    write_image(tmp_path / "disk", "40M:A")
+    line = fails(2, "-t1", "--no-extents", "disk", cwd=tmp_path,
+                 mpirun=false_hole(9 * MIB, MIB, bad_sector=MIB))
+    assert line == f"disk: read error at offset {MIB}: Input/output error"
 
 
 def test_false_hole_in_small_images(tmp_path):
