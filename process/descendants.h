@@ -13,4 +13,8 @@
  * no /proc tells which they are. */
 bool descendants_signal(int number);
 
+/* Whether the other processes of this one's group have stopped or ended. Where
+ * no /proc tells, they have. */
+bool descendants_stopped(void);
+
 #endif

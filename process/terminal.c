@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "common/deadline.h"
+#include "process/descendants.h"
 
 #define TICK_MS 50
 
@@ -14,6 +16,10 @@
  * modes of the terminal. A SIGCONT may come too early for them, so it is sent
  * again for this long. */
 #define CONTINUE_MS 500
+
+/* A process of the group may catch SIGTSTP, and stop only after that, or never.
+ * It gets this long. */
+#define STOP_MS 200
 
 /* A shell that controls jobs takes the terminal from a stopped job well within
  * this time. */
@@ -95,11 +101,27 @@ static bool has_terminal(const struct terminal *t, pid_t group)
     return tcgetpgrp(t->fd) == group;
 }
 
+/* A SIGCONT takes back a SIGTSTP that nobody has read yet, and the user would
+ * have typed it in vain. */
+static void send_continue(void)
+{
+    sigset_t pending;
+
+    if (sigpending(&pending) != 0 || !sigismember(&pending, SIGTSTP))
+        kill(0, SIGCONT);
+}
+
 static void continue_group(struct terminal *t)
 {
-    t->wanted = t->stopped = false;
+    t->wanted = t->asked = t->stopped = false;
     t->deadline = deadline_in(CONTINUE_MS);
-    kill(0, SIGCONT);
+    send_continue();
+}
+
+static void ask_owner(struct terminal *t)
+{
+    t->asked = true;
+    kill(t->owner, REQUEST);
 }
 
 /* The group needs the terminal. If the owner's group is in the background, it
@@ -110,7 +132,7 @@ static void request_terminal(struct terminal *t, int number)
     if (!t->lent && tcgetattr(t->fd, &t->owner_modes) != 0)
         return;
     if (has_terminal(t, t->owner_group))
-        kill(t->owner, REQUEST);
+        ask_owner(t);
     else
         signal_owner(t, number);
 }
@@ -157,14 +179,21 @@ static void stop_lending(struct terminal *t)
     /* The shell may have it already. */
     if (has_terminal(t, getpgrp()))
         return_terminal(t);
-    t->lent = t->wanted = t->stopped = false;
+    t->lent = t->wanted = t->asked = t->stopped = false;
     t->deadline = 0;
 }
 
-/* The user stopped the group: stop the owner's group too. */
+/* The user stopped the group: stop the owner's group too. A process that waits
+ * in a read of the terminal would take what is typed for the shell: so first
+ * see that it stops, and let no reply from before continue it. */
 static void stop_owner(struct terminal *t)
 {
+    int64_t deadline = deadline_in(STOP_MS);
+
+    while (!descendants_stopped() && deadline_left(deadline) != 0)
+        poll(NULL, 0, 1);
     t->wanted = true;
+    t->asked = false;
     t->stopped = tcgetattr(t->fd, &t->group_modes) == 0;
     t->deadline = deadline_in(SHELL_MS);
     signal_owner(t, SIGTSTP);
@@ -193,7 +222,8 @@ void terminal_signal(struct terminal *t, const struct signalfd_siginfo *info)
     if (t->fd < 0)
         return;
     if (info->ssi_signo == REQUEST) {
-        if (info->ssi_pid == (uint32_t)t->owner && has_terminal(t, getpgrp()))
+        if (info->ssi_pid == (uint32_t)t->owner && t->asked &&
+            has_terminal(t, getpgrp()))
             use_terminal(t);
     } else if (info->ssi_code == SI_KERNEL) {
         pass_on(t, info->ssi_signo);
@@ -219,11 +249,11 @@ void terminal_tick(struct terminal *t)
     if (terminal_timeout(t) < 0)
         return;
     if (!t->wanted)
-        kill(0, SIGCONT);
+        send_continue();
     else if (!has_terminal(t, getpgrp()))
-        kill(t->owner, REQUEST); /* its group may be in the foreground now */
+        ask_owner(t); /* its group may be in the foreground now */
     else if (deadline_left(t->deadline) == 0)
-        continue_group(t); /* no shell controls jobs */
+        use_terminal(t); /* no shell controls jobs */
 }
 
 void terminal_close(struct terminal *t)

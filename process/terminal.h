@@ -35,6 +35,7 @@ struct terminal {
     pid_t owner;
     pid_t owner_group;
     bool wanted;      /* the group waits for the terminal */
+    bool asked;       /* the owner, since the group waits */
     bool lent;        /* the group has it, or had it when the user stopped it */
     bool stopped;     /* by the user */
     int interrupt;    /* a signal that ends the owner, or 0: see below */

@@ -44,8 +44,7 @@
 /* A server that closed its connections may be about to end. */
 #define ENDING_MS 200
 
-/* The user interrupted the server. The longest that its owner, and with it the
- * shell, waits for the end of it. */
+/* The user interrupted the server. It gets this long to end by itself. */
 #define INTERRUPTED_MS 1000
 
 /* How long the children get to end before those that became children meanwhile
@@ -299,6 +298,24 @@ static void take_request(struct watcher *w)
         w->owner_gone = true;
 }
 
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+
+    return sigaction(number, NULL, &action) == 0 &&
+           action.sa_handler == SIG_IGN;
+}
+
+/* The user interrupted the server and its owner. An owner that ignores the
+ * signal, as we do then, goes on with its server. */
+static void interrupt_owner(struct watcher *w)
+{
+    if (!wait_for_end(w, true, INTERRUPTED_MS) &&
+        !is_ignored(w->terminal.interrupt))
+        stop_all(w);
+    terminal_interrupt(&w->terminal);
+}
+
 static void serve_owner(struct watcher *w)
 {
     while (!w->owner_gone) {
@@ -318,10 +335,8 @@ static void serve_owner(struct watcher *w)
             take_signals(w);
             reap_children(w);
         }
-        if (w->terminal.interrupt) {
-            wait_for_end(w, true, INTERRUPTED_MS);
-            terminal_interrupt(&w->terminal);
-        }
+        if (w->terminal.interrupt)
+            interrupt_owner(w);
         if (ready == 0)
             terminal_tick(&w->terminal);
         if (fds[2].revents)

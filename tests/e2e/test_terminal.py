@@ -136,12 +136,15 @@ def expect_status(shell, status):
     shell.read_until("ready> ")
 
 
-def continue_in_foreground(shell):
-    """Until the job runs. The shell first gives it the terminal: a ^Z that is
-    typed then is lost with the SIGCONT that follows."""
+def continue_in_foreground(shell, server):
+    """Until the server has the terminal, and runs. A ^Z that is typed before may be
+    lost with the SIGCONT of the shell, or of disksum, that follows."""
+    pid = pid_of_disksum(shell, server)
+
     def runs():
-        group = os.tcgetpgrp(shell.fd)
-        return group != shell.pid and state_of(group) != "T"
+        processes = [int(path.split("/")[2]) for path in children_with(str(server[0][3]))]
+        return os.tcgetpgrp(shell.fd) not in (shell.pid, pid) and \
+            all(state_of(each) != "T" for each in processes)
     shell.type("fg\n")
     wait_until(runs)
 
@@ -175,15 +178,17 @@ def test_interrupt(shell, server, key, number):
 
 
 @pytest.mark.parametrize("key, number", [("\x03", signal.SIGINT), ("\x1c", signal.SIGQUIT)])
-def test_interrupted_server_reads_no_more(shell, server, key, number):
+@pytest.mark.parametrize("traps", [
+    "trap '' TERM; trap 'sleep 0.5; kill -KILL $!; exit 7' INT QUIT",
+    "trap '' INT QUIT; trap 'sleep 0.5; kill -KILL $!; exit 7' TERM"])
+def test_interrupted_server_reads_no_more(shell, server, key, number, traps):
     """A read that waits for the terminal goes on waiting for as long as the server
-    takes to end. The shell has its terminal back after that."""
+    takes to end, or to be ended. The shell has its terminal back after that."""
     command, _ = server
-    command[3].write_text("""#!/bin/bash
+    command[3].write_text(f"""#!/bin/bash
 printf 'Password: ' >/dev/tty
 (trap '' INT QUIT; exec cat </dev/tty) &
-trap '' TERM
-trap 'sleep 0.5; kill -KILL $!; exit 7' INT QUIT
+{traps}
 wait
 """)
     shell.type("ulimit -c 0\n")
@@ -194,6 +199,18 @@ wait
     time.sleep(0.2)  # for the read
     shell.type(key)
     expect_status(shell, 128 + number)
+
+
+def test_interrupt_is_ignored(start, server):
+    """Both go on, as after "nohup"."""
+    command, expected = server
+    terminal = start("sh", "-c", f"trap '' INT; {line(command)}")
+    terminal.read_until("Password: ")
+    wait_until(lambda: os.tcgetpgrp(terminal.fd) != terminal.pid)
+    terminal.type("\x03")
+    time.sleep(1.5)  # longer than the server gets to end
+    terminal.type(PASSWORD + "\n")
+    terminal.read_until(f"{expected}  ")
 
 
 PID_1 = ["unshare", "--map-root-user", "--pid", "--fork", "--mount-proc",
@@ -244,7 +261,7 @@ def test_stop_and_continue(shell, server):
         shell.type("\x1a")
         shell.read_until("Stopped")
         expect_status(shell, 128 + signal.SIGTSTP)
-        continue_in_foreground(shell)
+        continue_in_foreground(shell, server)
     shell.type(PASSWORD + "\n")
     shell.read_until(f"{expected}  ")
     expect_status(shell, 0)
@@ -260,7 +277,24 @@ def test_stop_while_the_terminal_is_lent(shell, server, build):
     shell.type("\x1a")
     shell.read_until("Stopped")
     expect_status(shell, 128 + signal.SIGTSTP)
-    continue_in_foreground(shell)
+    continue_in_foreground(shell, server)
+    shell.type(PASSWORD + "\n")
+    shell.read_until(f"{expected}  ")
+    expect_status(shell, 0)
+
+
+@pytest.mark.no_sanitizer
+def test_stop_before_the_reply_is_read(shell, server, build):
+    """The server is not continued: it would read what is typed for the shell."""
+    command, expected = server
+    run_in_shell(shell, [f"LD_PRELOAD={build}/tests/slow-signals.so", *command])
+    pid = pid_of_disksum(shell, server)
+    wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
+    shell.type("\x1a")
+    shell.read_until("Stopped")
+    time.sleep(0.1)  # for the server to read
+    expect_status(shell, 128 + signal.SIGTSTP)
+    continue_in_foreground(shell, server)
     shell.type(PASSWORD + "\n")
     shell.read_until(f"{expected}  ")
     expect_status(shell, 0)
@@ -275,7 +309,7 @@ def test_background(shell, server):
     shell.type("wait $!\n")
     shell.read_until("Stopped")
     shell.read_until("ready> ")
-    continue_in_foreground(shell)
+    continue_in_foreground(shell, server)
     shell.type(PASSWORD + "\n")
     shell.read_until(f"{expected}  ")
     expect_status(shell, 0)
