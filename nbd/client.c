@@ -17,6 +17,7 @@
 #include "common/debug.h"
 #include "nbd/end.h"
 #include "nbd/guard.h"
+#include "nbd/watchdog.h"
 
 struct nbd_client {
     struct nbd_handle *nbd;
@@ -281,7 +282,7 @@ static void stop_guard(struct nbd_client *c, const struct nbd_guard *guard)
 /* Unlike nbd_poll(), let libnbd receive also when poll() reports an error
  * alone: so its reason is that of the socket or of TLS. */
 static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
-                       struct error *error)
+                       struct nbd_watchdog **watchdog, struct error *error)
 {
     while (!nbd_aio_is_ready(c->nbd)) {
         short wanted;
@@ -292,6 +293,8 @@ static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
         wanted = nbd_client_events(c);
         guard->fd = nbd_client_fd(c);
         err = deadline_poll(guard->fd, wanted, guard->deadline);
+        if (!err && wanted & POLLIN && c->target->tls && !*watchdog)
+            err = nbd_watchdog_start(guard->fd, guard->deadline, watchdog);
         if (!err) {
             r = wanted & POLLIN ? nbd_aio_notify_read(c->nbd)
                                 : nbd_aio_notify_write(c->nbd);
@@ -300,8 +303,11 @@ static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
         if (err)
             return nbd_guard_failure(c->target->name,
                                      c->target->options->timeout, err, error);
-        if (r == -1)
+        if (r == -1) {
+            /* The reason may need another connection. */
+            (void)nbd_watchdog_stop(watchdog);
             return connect_error(c, error);
+        }
     }
     return 0;
 }
@@ -309,13 +315,17 @@ static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
 int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
                          struct nbd_export *export, struct error *error)
 {
+    struct nbd_watchdog *watchdog = NULL;
     struct nbd_guard guard;
-    int err;
+    int err, stop_err;
 
     assert(c->target);
     start_guard(c, &guard, deadline);
-    err = shake_hands(c, &guard, error);
+    err = shake_hands(c, &guard, &watchdog, error);
     stop_guard(c, &guard);
+    stop_err = nbd_watchdog_stop(&watchdog);
+    if (!err && stop_err)
+        err = nbd_guard_failure(c->target->name, 0, stop_err, error);
     if (err)
         return err;
     debug_handshake(c);

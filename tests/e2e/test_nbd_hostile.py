@@ -13,7 +13,7 @@ import pytest
 from conftest import sums
 from odd_server import (ACK, CONTENT, DATA, DONE, ERROR, ERROR_OFFSET, GO, HAS_FLAGS,
                         HOLE, INFO, META_CONTEXT, MULTI_CONN, READ_ONLY,
-                        SET_META_CONTEXT, OddServer, chunk, data, extents,
+                        SET_META_CONTEXT, STARTTLS, OddServer, chunk, data, extents,
                         flood, option_reply)
 from oracle import checksum
 
@@ -131,6 +131,26 @@ def test_end_with_many_requests_in_flight(fails, serve):
     start = children_time()
     assert "--timeout" in fails("-t", "8", "--timeout", "3", uri)
     assert children_time() - start < 5
+
+
+@pytest.mark.sanitizer
+@pytest.mark.parametrize("start_of_tls", [b"", b"\x16\3\3\0\x7a\2"], ids=["none", "some"])
+def test_silence_in_the_handshake_of_tls(fails, serve, start_of_tls):
+    """libnbd would look for a reply all the time, and for 40 seconds."""
+    never = threading.Event()
+
+    def reply(s, option):
+        assert option == STARTTLS
+        # Until libnbd has returned, which waits for nothing.
+        never.wait(1)
+        s.sendall(option_reply(option, ACK) + start_of_tls)
+        return never.wait(100)
+    uri = serve(one, reply=reply).replace("nbd", "nbds", 1) + "&tls-verify-peer=false"
+    start = time.monotonic(), children_time()
+    assert fails("--timeout=4", uri) == \
+        f"{uri}: cannot connect: the server does not answer (--timeout is 4 s)"
+    assert time.monotonic() - start[0] < 35
+    assert children_time() - start[1] < 2
 
 
 # --- replies ----------------------------------------------------------------
