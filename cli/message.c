@@ -43,8 +43,9 @@ void message_line(const char *line)
         safe_write(f, masked ? masked : "out of memory");
         putc('\n', f);
     }
-    /* In one piece: others may write to the same file. */
-    if (f && fclose(f) == 0)
+    /* In one piece: others may write to the same file. Without memory there may
+     * be no text though fclose() is content. */
+    if (f && fclose(f) == 0 && safe)
         write_all(STDERR_FILENO, safe, size);
     else
         write_text(PROGRAM ": out of memory\n");

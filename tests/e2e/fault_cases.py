@@ -81,6 +81,10 @@ def raw(m):
     return m.one("-t2", "--read-size=64k", m.raw())
 
 
+def missing(m):
+    return Case(("../images/missing",), status=1)
+
+
 def ring(m):
     return m.one("-t2", "--read-size=64k", "-Tnone", m.raw(), env={"DISKSUM_READS": "ring"})
 

@@ -11,7 +11,7 @@ import shutil
 import pytest
 
 from call_faults import KINDS, NONE, Fault, Program, complaint, numbers
-from fault_cases import CASES, Maker, export_of_host, named_export
+from fault_cases import CASES, Maker, export_of_host, missing, named_export
 
 # How many calls of a kind fail, alone and with the rest, where not all do.
 SAMPLE = {"one": 4, "rest": 2}
@@ -86,3 +86,14 @@ def test_uri_is_not_lost(load, make):
         bad = program.run(fault)
         assert complaint(case, good, bad, fault) is None, (fault, bad)
         assert "localhost:10809" not in bad.stderr, (fault, bad)
+
+
+def test_message_is_not_lost(load):
+    """Without memory for it, it is another."""
+    case, program = load(missing)
+    good = program.run()
+    assert good.status == 1 << 8
+    for number in range(1, program.run().calls + 1):
+        fault = Fault("memory", number)
+        bad = program.run(fault)
+        assert complaint(case, good, bad, fault) is None, (fault, bad)
