@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
 
 #include "common/array.h"
 #include "common/bytes.h"
@@ -48,6 +49,35 @@ bool nbd_certificate_cut_off(const char *reason)
             return true;
     }
     return strstr(reason, "server disconnected unexpectedly"); /* libnbd */
+}
+
+/* --- authorities that nobody has named ----------------------------------- */
+
+static _Thread_local bool refuses_system_trust;
+
+void nbd_certificate_refuse_system_trust(bool refuses)
+{
+    refuses_system_trust = refuses;
+}
+
+/*
+ * This takes the place of GnuTLS's function, also when libnbd calls it. libnbd
+ * does so if it cannot access the CA certificate of the directory that it was
+ * given, for whatever reason: the file is being replaced, or a server of files
+ * does not answer. Then it trusts the authorities of the system instead, and
+ * before 1.18.5 and 1.20.3 it does not even verify the server. To fail here is
+ * what stops it.
+ */
+int gnutls_certificate_set_x509_system_trust(
+    gnutls_certificate_credentials_t credentials)
+{
+    gnutls_x509_trust_list_t list;
+
+    if (refuses_system_trust)
+        return GNUTLS_E_NO_CERTIFICATE_FOUND;
+    gnutls_certificate_get_trust_list(credentials, &list);
+    return gnutls_x509_trust_list_add_system_trust(
+        list, GNUTLS_TL_USE_IN_TLS | GNUTLS_TL_NO_DUPLICATES, 0);
 }
 
 /* --- the connection ----------------------------------------------------- */

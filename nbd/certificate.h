@@ -9,6 +9,10 @@
 
 #include "nbd/uri.h"
 
+/* Whether libnbd must not trust the authorities of the system, in this thread
+ * and from now on. Then a connection for which it would do so fails. */
+void nbd_certificate_refuse_system_trust(bool refuses);
+
 /* Whether libnbd's reason is that it refused the certificate. */
 bool nbd_certificate_refused(const char *reason);
 

@@ -150,14 +150,12 @@ static int start_connecting(struct nbd_client *c, struct error *error)
         return connect_error(c, error);
     if (nbd_get_debug(c->nbd) == 1) /* LIBNBD_DEBUG=1 */
         print_debug(c);
-    if (target->tls) {
-        int err = nbd_tls_check(target->tls, nbd_get_version(c->nbd), error);
-
-        if (err)
-            return err;
-    }
+    if (target->tls &&
+        nbd_tls_check(target->tls, nbd_get_version(c->nbd), error))
+        return error->code;
     if (set_options(c) == -1)
         return connect_error(c, error);
+    nbd_tls_expect(target->tls);
     if (target->uri)
         r = connect_to(c->nbd, target->uri);
     else
@@ -320,6 +318,7 @@ int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
     int err, stop_err;
 
     assert(c->target);
+    nbd_tls_expect(c->target->tls);
     start_guard(c, &guard, deadline);
     err = shake_hands(c, &guard, &watchdog, error);
     stop_guard(c, &guard);

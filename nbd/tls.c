@@ -4,8 +4,9 @@
  * verifies a server only if the certificates are in a directory and the
  * connection is by TCP. It accepts any other server. And no version reports
  * that a directory has no CA certificate, or that a file in it cannot be read:
- * libnbd goes on without the file. So this file checks all of that first. These
- * are the files that libnbd looks for:
+ * libnbd goes on without the file. So this file checks all of that first. What
+ * becomes unreadable after that check is found for the CA certificate alone
+ * (nbd/certificate.c). These are the files that libnbd looks for:
  *
  *   ca-cert.pem   the certificates of the authorities; required
  *   ca-crl.pem    the certificates that they revoked; optional
@@ -242,6 +243,11 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
                      "without a CA certificate; give "
                      "tls-certificates=DIRECTORY in the URI",
                      tls->uri->text, version);
+}
+
+void nbd_tls_expect(const struct nbd_tls *tls)
+{
+    nbd_certificate_refuse_system_trust(tls && tls->certificates);
 }
 
 /* --- why a connection failed --------------------------------------------- */

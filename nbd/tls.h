@@ -29,6 +29,11 @@ void nbd_tls_free(struct nbd_tls *tls);
 int nbd_tls_check(const struct nbd_tls *tls, const char *version,
                   struct error *error);
 
+/* To be called before libnbd connects or goes on to connect in this thread, by
+ * TLS with the credentials (NULL: without TLS): it shall fail if it cannot find
+ * the certificates any more. */
+void nbd_tls_expect(const struct nbd_tls *tls);
+
 /*
  * A better reason than libnbd's why a connection failed, to be freed; NULL:
  * there is none. If libnbd only says that it refused the certificate of the

@@ -29,6 +29,7 @@ class Case:
     trouble: int = 1            # and after an error
     children: bool = False      # it starts processes that are its own
     printed: str = "lines"      # "part": lines may be missing; "json"; "check"
+    wrapper: tuple = ()         # a command that runs it
 
 
 class Maker:

@@ -12,9 +12,11 @@ import pytest
 
 from call_faults import KINDS, NONE, Fault, Program, complaint, numbers
 from fault_cases import CASES, Maker, export_of_host, missing, named_export
+from tls_fault_cases import HOSTILE, TLS_CASES
 
 # How many calls of a kind fail, alone and with the rest, where not all do.
 SAMPLE = {"one": 4, "rest": 2}
+HOSTILE_SAMPLE = {"one": 150, "rest": 10}
 
 
 @pytest.fixture
@@ -33,13 +35,13 @@ def load(build, servers):
         program.end()
 
 
-def fail_some(program, name, kind, who):
+def fail_some(program, name, kind, who, sample=SAMPLE):
     """Let calls of a kind fail. Returns how many there were, how many failed, and what went
     wrong."""
     case, good = program.case, program.run()
     calls = program.run(NONE._replace(kind=kind, who=who)).calls
     failed, wrong = 0, []
-    for how, count in SAMPLE.items():
+    for how, count in sample.items():
         for number in numbers(f"{name} {kind} {how}", calls, count):
             fault = Fault(kind, number, how, who)
             bad = program.run(fault)
@@ -53,7 +55,7 @@ def fail_some(program, name, kind, who):
 
 @pytest.mark.sanitizer(every=7)
 @pytest.mark.one_thread
-@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", CASES + TLS_CASES, ids=lambda make: make.__name__)
 def test_each_call(load, make, record_property):
     case, program = load(make)
     good = program.run()
@@ -97,3 +99,15 @@ def test_message_is_not_lost(load):
         fault = Fault("memory", number)
         bad = program.run(fault)
         assert complaint(case, good, bad, fault) is None, (fault, bad)
+
+
+@pytest.mark.parametrize("make, reason", HOSTILE, ids=[make.__name__ for make, _ in HOSTILE])
+def test_hostile_server_stays_refused(load, make, reason):
+    """Whatever fails, a server is verified, and by what the user said."""
+    case, program = load(make)
+    good = program.run()
+    assert (good.status, good.stdout) == (1 << 8, b"")
+    assert reason in good.stderr
+    for kind in KINDS:
+        _, _, wrong = fail_some(program, make.__name__, kind, "program", HOSTILE_SAMPLE)
+        assert not wrong

@@ -29,7 +29,6 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
-#include <link.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -47,6 +46,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "spared-memory.h"
+
 /* The calls of all processes of a run. */
 struct counts {
     atomic_long calls;
@@ -60,63 +61,10 @@ static bool rest, children;
 static pid_t program; /* the process that runs main() */
 static int trace = -1;
 
-/* Where the code of some libraries is, so that a caller is found fast. */
-struct range {
-    uintptr_t begin, end;
-};
-
-static struct range libcrypto, libjson, linker;
-
-static int find_range(struct dl_phdr_info *object, size_t size, void *data)
-{
-    struct range *range = strstr(object->dlpi_name, "/libcrypto")   ? &libcrypto
-                          : strstr(object->dlpi_name, "/libjson-c") ? &libjson
-                          : strstr(object->dlpi_name, "/ld-linux")  ? &linker
-                                                                    : NULL;
-
-    (void)size;
-    (void)data;
-    for (int i = 0; range && i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-
-        if (part->p_type == PT_LOAD && part->p_flags & PF_X) {
-            range->begin = object->dlpi_addr + part->p_vaddr;
-            range->end = range->begin + part->p_memsz;
-        }
-    }
-    return 0;
-}
-
-static bool is_in(const struct range *range, const void *caller)
-{
-    return (uintptr_t)caller >= range->begin && (uintptr_t)caller < range->end;
-}
-
-static __thread bool is_spared __attribute__((tls_model("initial-exec")));
-
-/* The address sanitizer asks this when a thread starts, and cannot do without.
- */
-int pthread_getattr_np(pthread_t id, pthread_attr_t *attr)
-{
-    int (*real)(pthread_t, pthread_attr_t *) =
-        dlsym(RTLD_NEXT, "pthread_getattr_np");
-    int err;
-
-    is_spared = true;
-    err = real(id, attr);
-    is_spared = false;
-    return err;
-}
-
-/* Memory that fails. That of the dynamic linker does not: it ends the program
- * if it cannot allocate what is local to a thread. Nor does that of OpenSSL:
- * version 3.0 crashes in EVP_MD_fetch() if it could not load its algorithms. */
+/* The kind of an allocation: of one that must not fail, none. */
 static const char *memory(const void *caller)
 {
-    bool spared =
-        is_spared || is_in(&linker, caller) || is_in(&libcrypto, caller);
-
-    return spared ? "" : "memory";
+    return spared_memory(caller) ? "" : "memory";
 }
 
 static void write_trace(void)
@@ -184,19 +132,6 @@ FAIL(memory(CALLER), NULL, ENOMEM, void *, aligned_alloc,
      (size_t a, size_t size), (a, size))
 FAIL(memory(CALLER), ENOMEM, 0, int, posix_memalign,
      (void **p, size_t a, size_t size), (p, a, size))
-
-/* json-c before 0.17 does not look whether this fails, and crashes. */
-char *strdup(const char *text)
-{
-    char *(*real)(const char *) = dlsym(RTLD_NEXT, "strdup");
-    bool before = is_spared;
-    char *copy;
-
-    is_spared = before || is_in(&libjson, CALLER);
-    copy = real(text);
-    is_spared = before;
-    return copy;
-}
 
 /* Mappings. */
 FAIL("map", MAP_FAILED, ENOMEM, void *, mmap64,
@@ -571,7 +506,7 @@ int __libc_start_main(main_function *function, int argc, char **argv,
             trace = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
             backtrace(&frame, 1); /* loads what it needs */
         }
-        dl_iterate_phdr(find_range, NULL);
+        spared_memory_begin();
         real_main = function;
         function = serve;
     }
