@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs of disksum in which the n-th call of a kind fails (tests/shims/failing-call.c), and
+"""Runs of disksum in which the n-th call of a kind fails (tests/shims/failing-server.c), and
 how they may end."""
 
 import collections
@@ -17,17 +17,19 @@ import zlib
 from list_oracle import read_list
 
 HANG = 90  # seconds
+NO_FILTER = 77  # an exit status of the shim
 
-# As the shim names them.
+# As the shim names them: functions that are called, and causes why system calls fail.
 KINDS = ("memory", "map", "thread", "read", "ring", "open", "status", "socket", "wait",
          "write", "process")
+CAUSES = ("limit", "device", "signal", "refused", "absent")
 
 Fault = collections.namedtuple("Fault", "kind number how who", defaults=("one", "program"))
 NONE = Fault("memory", 0)
 
 # The status of waitpid(), how many calls of the kind there were and how many of them failed,
-# and the content of the files in its directory.
-Outcome = collections.namedtuple("Outcome", "status calls failed stdout stderr files")
+# which system call ("-": none), and the content of the files in its directory.
+Outcome = collections.namedtuple("Outcome", "status calls failed name stdout stderr files")
 
 
 def numbers(name, calls, count):
@@ -72,7 +74,8 @@ class Program:
             some = os.read(self.process.stdout.fileno(), 4096)
             assert some, "the shim's server has ended"
             answer += some
-        return list(map(int, answer.split()))
+        _, status, calls, failed, name = answer.split()
+        return int(status), int(calls), int(failed), name.decode()
 
     def run(self, fault=NONE):
         if not self.is_renewed:
@@ -80,7 +83,7 @@ class Program:
         self.process.stdin.write(b"%s %d %s %s %s\n" % (
             fault.kind.encode(), fault.number, fault.how.encode(), fault.who.encode(),
             os.fsencode(self.directory)))
-        _, *how = self.read_answer()
+        how = self.read_answer()
         files = {}
         for entry in os.scandir(self.directory):
             path = pathlib.Path(entry)
@@ -106,9 +109,16 @@ def is_warning(line):
 UNTRUE = re.compile(r"another process|was replaced|changed while|shrank while")
 
 
+# json-c writes this, without a newline, and goes on without random numbers.
+OF_JSON_C = re.compile(r"error from getrandom\(\): (Operation not permitted|"
+                       r"Function not implemented|Interrupted system call)")
+
+
 def messages(outcome):
-    return [line for line in outcome.stderr.splitlines(keepends=True)
-            if not is_warning(line)]
+    text = outcome.stderr
+    if outcome.name == "getrandom":
+        text = OF_JSON_C.sub("", text)
+    return [line for line in text.splitlines(keepends=True) if not is_warning(line)]
 
 
 ASSERTION = re.compile(
@@ -166,11 +176,18 @@ def is_same_list(case, good, bad):
         list_digests(good.files[case.writes])
 
 
+# Without these calls, the directory of a socket cannot be removed.
+REMOVALS = ("unlink", "rmdir", "unlinkat")
+SOCKET_DIRECTORY = re.compile(r"disksum-\w{6}")
+
+
 def has_good_files(case, good, bad, failed):
     """No file is left, and none is damaged. After an error, there may be a list up to it."""
-    names = {name for name in bad.files if bad.files[name] != case.files.get(name)}
+    files = {name: content for name, content in bad.files.items()
+             if bad.name not in REMOVALS or not SOCKET_DIRECTORY.fullmatch(name)}
+    names = {name for name in files if files[name] != case.files.get(name)}
     if not case.writes:
-        return not names and len(bad.files) == len(case.files)
+        return not names and len(files) == len(case.files)
     if case.writes in names:
         return is_same_list(case, good, bad) and names == {case.writes}
     return failed and names <= {f"{case.writes}.part"}
@@ -200,6 +217,45 @@ def complaint(case, good, bad, fault=NONE):
     return None if has_good_files(case, good, bad, True) else "files"
 
 
+# --- to let calls fail ---------------------------------------------------------------
+
+def fail_some(program, name, kind, who, sample):
+    """Let calls of a kind fail. Returns how many there were, how many failed, and what went
+    wrong."""
+    case, good = program.case, program.run()
+    calls = program.run(NONE._replace(kind=kind, who=who)).calls
+    failed, wrong = 0, []
+    for how, count in sample.items():
+        for number in numbers(f"{name} {kind} {how}", calls, count):
+            fault = Fault(kind, number, how, who)
+            bad = program.run(fault)
+            # With threads, a run may make fewer calls than another.
+            if bad.failed:
+                failed += 1
+                why = complaint(case, good, bad, fault)
+                wrong += [(why, fault, bad)] if why else []
+    return calls, failed, wrong
+
+
+def fail_all(program, name, samples):
+    """Let calls of each kind fail, as many as samples[kind] says. Returns a row of the
+    table, and what went wrong."""
+    case, good = program.case, program.run()
+    assert good.status == case.status << 8
+    assert all(each.encode() in good.stdout for each in case.sums)
+    assert complaint(case, good, good) is None
+    row, wrong = {}, []
+    for kind, sample in samples.items():
+        row[kind] = (0, 0)
+        for who in ("program", "children") if case.children else ("program",):
+            calls, failed, found = fail_some(program, name, kind, who, sample)
+            row[kind] = (row[kind][0] + failed, row[kind][1] + calls)
+            wrong += found
+        # Every run opens something, and writes.
+        assert row[kind][0] or kind not in ("open", "write", *CAUSES)
+    return row, wrong
+
+
 # --- the table -----------------------------------------------------------------------
 
 def table(reports):
@@ -208,12 +264,11 @@ def table(reports):
     for report in reports:
         for name, value in report.user_properties:
             if name == "calls":
-                case, kind, calls, failed = value
-                rows[case][kind] = f"{failed}/{calls}"
-    if not rows:
-        return []
-    width = max(map(len, rows))
-    heads = [f"{kind:>11}" for kind in KINDS]
-    return ["".join([" " * width, *heads])] + [
-        "".join([f"{case:{width}}", *(f"{row.get(kind, '-'):>11}" for kind in KINDS)])
+                rows[value[0]].update(value[1])
+    kinds = [kind for kind in KINDS + CAUSES if any(kind in row for row in rows.values())]
+    width = max(map(len, rows), default=0)
+    heads = "".join([" " * width, *(f"{kind:>9}" for kind in kinds)])
+    lines = ["".join([f"{case:{width}}", *(
+        "%9s" % ("%d/%d" % row[kind] if kind in row else "-") for kind in kinds)])
         for case, row in rows.items()]
+    return [heads, *lines] if rows else []

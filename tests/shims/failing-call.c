@@ -1,26 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * LD_PRELOAD: the n-th call of a kind fails. With FAILING_CALL set to the name
- * of the program, its main() is not called: a server takes orders from standard
- * input instead, a line each, and runs main() in a child for each of them, so
- * that programs are loaded once for thousands of runs. An order is
- *
- *     KIND N one|rest program|children DIRECTORY
- *
- * Of all calls of a kind, the N-th fails, or that one and the rest; 0: none.
- * They are counted in the program itself, or in the processes that it forks,
- * until these execute another. main() runs in the directory. It finds what is
- * in the file "stdin" there in a pipe, or nothing, and its output goes to
- * "stdout" and "stderr". The server answers with two lines:
- *
- *     PID
- *     STATUS CALLS FAILED
- *
- * the second when the process and all that it started are gone; CALLS is how
- * many calls of the kind there were, FAILED how many of them failed.
- * FAILING_CALL_TRACE=1 writes to the server's stderr where the N-th call was
- * made.
- */
+/* Functions of libraries that fail. failing-server.c says how this is used. */
 /* Under this name, headers would rename open() to open64(), and others. Here,
  * each is a function of its own. */
 #undef _FILE_OFFSET_BITS
@@ -44,21 +23,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
+#include "failing-call.h"
 #include "spared-memory.h"
 
-/* The calls of all processes of a run. */
-struct counts {
-    atomic_long calls;
-    atomic_long failed;
-};
-
-static struct counts *counts; /* NULL: this is not the program */
-static const char *kind;      /* NULL: of no run */
-static long number;
-static bool rest, children;
-static pid_t program; /* the process that runs main() */
+static struct call_counts *counts; /* NULL: this is not the program */
+static const struct order *order;  /* NULL: of no run */
+static pid_t program;              /* the process that runs main() */
 static int trace = -1;
 
 /* The kind of an allocation: of one that must not fail, none. */
@@ -81,17 +52,20 @@ static bool fails(const char *kind_of_call)
 {
     long n;
 
-    if (!kind || strcmp(kind, kind_of_call) != 0 ||
-        (getpid() == program) == children)
+    if (!order || strcmp(order->kind, kind_of_call) != 0 ||
+        (getpid() == program) == order->children)
         return false;
     n = ++counts->calls;
-    if (!number || n < number || (n > number && !rest))
+    if (!order->number || n < order->number ||
+        (n > order->number && !order->rest))
         return false;
     counts->failed++;
-    if (trace >= 0 && n == number) {
-        kind = NULL; /* to write may take more calls */
+    if (trace >= 0 && n == order->number) {
+        const struct order *current = order;
+
+        order = NULL; /* to write may take more calls */
         write_trace();
-        kind = kind_of_call;
+        order = current;
     }
     return true;
 }
@@ -383,132 +357,27 @@ long syscall(long call, ...)
                 values[5]);
 }
 
-/* --- the server
- * ---------------------------------------------------------------- */
+/* --- for the server
+ * ------------------------------------------------------------ */
 
-typedef int main_function(int argc, char **argv, char **environment);
-
-static main_function *real_main;
-
-static void redirect(int fd, const char *path, int flags)
+struct call_counts *calls_init(bool is_traced)
 {
-    int file = open(path, flags, 0600);
-
-    if (file < 0 || dup2(file, fd) < 0)
-        abort();
-    close(file);
-}
-
-/* Put what is in a file into a pipe, and make that standard input. */
-static void pipe_stdin(int file)
-{
-    char content[1 << 16];
-    int ends[2];
-    ssize_t len;
-
-    if (pipe2(ends, 0) != 0 || fcntl(ends[1], F_SETPIPE_SZ, 1 << 20) < 0)
-        abort();
-    while ((len = read(file, content, sizeof(content))) > 0) {
-        if (write(ends[1], content, len) != len)
-            abort();
-    }
-    dup2(ends[0], STDIN_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    close(file);
-}
-
-static void prepare(const char *directory)
-{
-    int in;
-
-    setsid();
-    if (chdir(directory) != 0)
-        abort();
-    in = open("stdin", O_RDONLY);
-    if (in >= 0)
-        pipe_stdin(in);
-    else
-        redirect(STDIN_FILENO, "/dev/null", O_RDONLY);
-    redirect(STDOUT_FILENO, "stdout", O_WRONLY | O_CREAT | O_TRUNC);
-    redirect(STDERR_FILENO, "stderr", O_WRONLY | O_CREAT | O_TRUNC);
-}
-
-/* Wait until a process and all that it left are gone. */
-static int wait_for(pid_t pid)
-{
-    int status = 0, other;
-    pid_t ended;
-
-    while ((ended = waitpid(-1, &other, 0)) > 0) {
-        if (ended == pid)
-            status = other;
-    }
-    return status;
-}
-
-static int serve(int argc, char **argv, char **environment)
-{
-    static char line[8192], name[32], how[32], where[32], directory[4096];
-
-    while (fgets(line, sizeof(line), stdin)) {
-        if (sscanf(line, "%31s %ld %31s %31s %4095[^\n]", name, &number, how,
-                   where, directory) != 5)
-            abort();
-        rest = strcmp(how, "rest") == 0;
-        children = strcmp(where, "children") == 0;
-        counts->calls = counts->failed = 0;
-        program = fork();
-        if (program == 0) {
-            prepare(directory);
-            program = getpid();
-            kind = name;
-            return real_main(argc, argv, environment);
-        }
-        printf("%d\n", program);
-        fflush(stdout);
-        printf("%d", wait_for(program));
-        printf(" %ld %ld\n", counts->calls, counts->failed);
-        fflush(stdout);
-    }
-    _exit(0);
-}
-
-static bool is_program(const char *path)
-{
-    const char *wanted = getenv("FAILING_CALL");
-    const char *slash = strrchr(path, '/');
-
-    return wanted && strcmp(slash ? slash + 1 : path, wanted) == 0;
-}
-
-typedef int start_function(main_function *function, int argc, char **argv,
-                           void (*init)(void), void (*fini)(void),
-                           void (*rtld_fini)(void), void *stack_end);
-
-start_function __libc_start_main;
-
-int __libc_start_main(main_function *function, int argc, char **argv,
-                      void (*init)(void), void (*fini)(void),
-                      void (*rtld_fini)(void), void *stack_end)
-{
-    start_function *real = dlsym(RTLD_NEXT, "__libc_start_main");
     void *frame;
 
-    if (is_program(argv[0])) {
-        unsetenv("FAILING_CALL");
-        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-        counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (counts == MAP_FAILED)
-            abort();
-        if (getenv("FAILING_CALL_TRACE")) {
-            trace = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
-            backtrace(&frame, 1); /* loads what it needs */
-        }
-        spared_memory_begin();
-        real_main = function;
-        function = serve;
+    counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (counts == MAP_FAILED)
+        abort();
+    if (is_traced) {
+        trace = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
+        backtrace(&frame, 1); /* loads what it needs */
     }
-    return real(function, argc, argv, init, fini, rtld_fini, stack_end);
+    spared_memory_begin();
+    return counts;
+}
+
+void calls_begin(const struct order *o)
+{
+    program = getpid();
+    order = o;
 }
