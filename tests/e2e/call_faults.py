@@ -18,6 +18,7 @@ from list_oracle import read_list
 
 HANG = 90  # seconds
 NO_FILTER = 77  # an exit status of the shim
+SUPPRESSIONS = pathlib.Path(__file__).parents[1] / "lsan-suppressions"
 
 # As the shim names them: functions that are called, and causes why system calls fail.
 KINDS = ("memory", "map", "thread", "read", "ring", "open", "status", "socket", "wait",
@@ -54,7 +55,8 @@ class Program:
                 **os.environ, **case.env, "FAILING_CALL": "disksum",
                 "TMPDIR": os.fspath(directory), "LD_PRELOAD": build / "tests/failing-call.so",
                 # The shim comes first, and calls the malloc() of the sanitizer.
-                "ASAN_OPTIONS": "verify_asan_link_order=0"})
+                "ASAN_OPTIONS": "verify_asan_link_order=0",
+                "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS}:print_suppressions=0"})
 
     def renew(self):
         """Make the directory what it was."""
