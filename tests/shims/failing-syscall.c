@@ -221,12 +221,18 @@ static bool has_call(const char *kind, const struct call *call)
 
 /* --- in the program ----------------------------------------------------- */
 
-#define LOAD(field)                                                            \
-    (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS,                    \
-                                  offsetof(struct seccomp_data, field))
+#define LOAD(offset)                                                           \
+    (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
 #define EQUAL(value, yes, no)                                                  \
     (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 #define RETURN(action) (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, action)
+
+#define NUMBER offsetof(struct seccomp_data, nr)
+
+/* The lower half of the first argument. */
+#define ARGUMENT                                                               \
+    (offsetof(struct seccomp_data, args) +                                     \
+     (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
 /* Install a filter; returns what its calls are received from. */
 static int listen_to(const struct cause *cause, int socket)
@@ -237,18 +243,18 @@ static int listen_to(const struct cause *cause, int socket)
     int fd;
 
     /* Who asks whether there is a filter is told that there is none. */
-    code[n++] = LOAD(nr);
+    code[n++] = LOAD(NUMBER);
     code[n++] = EQUAL(SYS_prctl, 0, 4);
-    code[n++] = LOAD(args[0]);
+    code[n++] = LOAD(ARGUMENT);
     code[n++] = EQUAL(PR_GET_SECCOMP, 0, 1);
     code[n++] = RETURN(SECCOMP_RET_ERRNO);
-    code[n++] = LOAD(nr);
+    code[n++] = LOAD(NUMBER);
     /* This is not the program's. */
     code[n++] = EQUAL(SYS_sendmsg, 0, 4);
-    code[n++] = LOAD(args[0]);
+    code[n++] = LOAD(ARGUMENT);
     code[n++] = EQUAL((unsigned)socket, 0, 1);
     code[n++] = RETURN(SECCOMP_RET_ALLOW);
-    code[n++] = LOAD(nr);
+    code[n++] = LOAD(NUMBER);
     for (size_t i = 0; i < COUNT; i++) {
         if (error_of(cause, &calls[i])) {
             code[n++] = EQUAL((unsigned)calls[i].number, 0, 1);
