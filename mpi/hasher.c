@@ -120,7 +120,8 @@ static bool is_finished(struct engine *e)
 {
     struct pollfd pfd = { .fd = engine_done_fd(e), .events = POLLIN };
 
-    return pfd.fd < 0 || poll(&pfd, 1, 0) > 0;
+    /* If poll() fails, to end the engine waits, too. */
+    return pfd.fd < 0 || poll(&pfd, 1, 0) != 0;
 }
 
 bool hasher_step(struct hasher *h)

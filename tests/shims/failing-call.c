@@ -24,8 +24,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "callers.h"
 #include "failing-call.h"
-#include "spared-memory.h"
 
 static struct call_counts *counts; /* NULL: this is not the program */
 static const struct order *order;  /* NULL: of no run */
@@ -48,12 +48,13 @@ static void write_trace(void)
 }
 
 /* Whether this call of a kind fails. */
-static bool fails(const char *kind_of_call)
+static bool call_fails(const char *kind_of_call, const void *caller)
 {
     long n;
 
     if (!order || strcmp(order->kind, kind_of_call) != 0 ||
-        (getpid() == program) == order->children)
+        (getpid() == program) == order->children ||
+        (order->only_own && !is_own_call(caller)))
         return false;
     n = ++counts->calls;
     if (!order->number || n < order->number ||
@@ -75,6 +76,8 @@ static bool fails(const char *kind_of_call)
 
 /* The caller of the function that it stands in. */
 #define CALLER __builtin_return_address(0)
+
+#define fails(kind) call_fails(kind, CALLER)
 
 /* A function `type name params`, which is called by args. It is declared here
  * as libraries export it: headers have other names for some. */
@@ -275,6 +278,26 @@ FAIL("socket", -1, EIO, ssize_t, recv,
 FAIL("socket", -1, EIO, ssize_t, send,
      (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags))
 
+/* glibc 2.36 crashes in __nss_database_get(), or fails an assertion of
+ * nss_database_reload(), if it cannot read nsswitch.conf for want of memory. */
+int getaddrinfo(const char *host, const char *port, const void *hints,
+                void *found);
+int getaddrinfo(const char *host, const char *port, const void *hints,
+                void *found)
+{
+    int (*real)(const char *, const char *, const void *, void *) =
+        dlsym(RTLD_NEXT, "getaddrinfo");
+    bool before = is_spared;
+    int result;
+
+    if (fails("socket"))
+        return -3; /* EAI_AGAIN */
+    is_spared = true;
+    result = real(host, port, hints, found);
+    is_spared = before;
+    return result;
+}
+
 /* Waiting. */
 MINUS("wait", ENOMEM, poll, (struct pollfd * fds, unsigned long n, int ms),
       (fds, n, ms))
@@ -360,19 +383,24 @@ long syscall(long call, ...)
 /* --- for the server
  * ------------------------------------------------------------ */
 
-struct call_counts *calls_init(bool is_traced)
+struct call_counts *calls_init(bool is_traced, const char *path)
 {
+    int file = path ? open(path, O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
     void *frame;
 
+    if (path && (file < 0 || ftruncate(file, sizeof(*counts)) != 0))
+        abort();
     counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                  MAP_SHARED | (path ? 0 : MAP_ANONYMOUS), file, 0);
     if (counts == MAP_FAILED)
         abort();
+    if (path)
+        close(file);
     if (is_traced) {
         trace = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 100);
         backtrace(&frame, 1); /* loads what it needs */
     }
-    spared_memory_begin();
+    callers_begin();
     return counts;
 }
 

@@ -12,6 +12,7 @@ struct order {
     bool rest;        /* and the rest */
     bool children;    /* count those of children, until they execute another
                        * program */
+    bool only_own;    /* count those of the program's own code alone */
 };
 
 /* The calls of all processes of a run. */
@@ -20,10 +21,11 @@ struct call_counts {
     atomic_long failed;
 };
 
-/* In the program, before any calls_begin(). */
-struct call_counts *calls_init(bool is_traced);
+/* In the program, before any calls_begin(). The counts are in a mapped file, if
+ * one is given: the program may be killed at any time. */
+struct call_counts *calls_init(bool is_traced, const char *file);
 
-/* In a child of it, which runs as an order says. */
+/* In a child of it, which runs as an order says, or in itself. */
 void calls_begin(const struct order *order);
 
 #endif

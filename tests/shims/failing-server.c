@@ -24,6 +24,15 @@
  * the system call that did.
  * FAILING_CALL_TRACE=1 writes to the server's stderr where the N-th call was
  * made, or which system call it was.
+ *
+ * A program that cannot be run in a child, since another has to start it, gets
+ * one order in FAILING_CALL_ORDER:
+ *
+ *     KIND N one|rest FILE
+ *
+ * The kind is one of functions. Only calls by the program's own code and by
+ * libblkhash count then, not those of other libraries. In the file are CALLS
+ * and FAILED, two numbers of 64 bits.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -211,6 +220,20 @@ static int serve(int argc, char **argv, char **environment)
     _exit(0);
 }
 
+/* Let main() run here as an order says. */
+static void obey_alone(const char *text)
+{
+    static char kind[32], how[32], file[4096];
+    static struct order o = { .kind = kind, .only_own = true };
+
+    if (sscanf(text, "%31s %ld %31s %4095[^\n]", kind, &o.number, how, file) !=
+        4)
+        abort();
+    o.rest = strcmp(how, "rest") == 0;
+    calls_init(is_traced, file);
+    calls_begin(&o);
+}
+
 static bool is_program(const char *path)
 {
     const char *wanted = getenv("FAILING_CALL");
@@ -232,12 +255,18 @@ int __libc_start_main(main_function *function, int argc, char **argv,
     start_function *real = dlsym(RTLD_NEXT, "__libc_start_main");
 
     if (is_program(argv[0])) {
+        const char *text = getenv("FAILING_CALL_ORDER");
+
         unsetenv("FAILING_CALL");
-        prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
         is_traced = getenv("FAILING_CALL_TRACE") != NULL;
-        counts = calls_init(is_traced);
-        real_main = function;
-        function = serve;
+        if (text) {
+            obey_alone(text);
+        } else {
+            prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+            counts = calls_init(is_traced, NULL);
+            real_main = function;
+            function = serve;
+        }
     }
     return real(function, argc, argv, init, fini, rtld_fini, stack_end);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Allocations that must not fail, of failing-call.c: those of libraries that do
- * not survive without memory. Whoever uses them cannot help it. Each version is
- * that in which it was seen.
+ * Who makes a call, for failing-call.c. Allocations by some libraries must not
+ * fail, since they do not survive without memory. Whoever uses them cannot help
+ * it. Each version is that in which it was seen.
  */
 #include <dlfcn.h>
 #include <link.h>
@@ -40,6 +40,9 @@ static struct range libraries[] = {
 };
 static struct range libjson = { .name = "/libjson-c" };
 
+/* The program, which has no name, and what comes with it. */
+static struct range own[] = { { .name = "" }, { .name = "/libblkhash" } };
+
 /* GnuTLS 3.7: a crash in gnutls_x509_rdn_get2(), if this had no memory. */
 static struct range dn_init = { .name = "gnutls_x509_dn_init" };
 
@@ -47,7 +50,8 @@ static struct range dn_init = { .name = "gnutls_x509_dn_init" };
 
 static void set_range(struct range *range, const struct dl_phdr_info *object)
 {
-    if (!strstr(object->dlpi_name, range->name))
+    if (*range->name ? !strstr(object->dlpi_name, range->name)
+                     : *object->dlpi_name)
         return;
     for (int i = 0; i < object->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &object->dlpi_phdr[i];
@@ -65,11 +69,13 @@ static int find_ranges(struct dl_phdr_info *object, size_t size, void *data)
     (void)data;
     for (size_t i = 0; i < COUNT(libraries); i++)
         set_range(&libraries[i], object);
+    for (size_t i = 0; i < COUNT(own); i++)
+        set_range(&own[i], object);
     set_range(&libjson, object);
     return 0;
 }
 
-static void spared_memory_begin(void)
+static void callers_begin(void)
 {
     void *function = dlsym(RTLD_DEFAULT, dn_init.name);
 
@@ -81,6 +87,11 @@ static void spared_memory_begin(void)
 static bool is_in(const struct range *range, const void *caller)
 {
     return (uintptr_t)caller >= range->begin && (uintptr_t)caller < range->end;
+}
+
+static bool is_own_call(const void *caller)
+{
+    return is_in(&own[0], caller) || is_in(&own[1], caller);
 }
 
 /* --- within a function -------------------------------------------------- */
@@ -151,22 +162,4 @@ void __gmp_set_memory_functions(void *(*allocate)(size_t),
 
     real_reallocate = reallocate_by;
     real(allocate, reallocate_by ? reallocate : NULL, free_by);
-}
-
-/* glibc 2.36 crashes in __nss_database_get(), or fails an assertion of
- * nss_database_reload(), if it cannot read nsswitch.conf for want of memory. */
-int getaddrinfo(const char *host, const char *port, const void *hints,
-                void *found);
-int getaddrinfo(const char *host, const char *port, const void *hints,
-                void *found)
-{
-    int (*real)(const char *, const char *, const void *, void *) =
-        dlsym(RTLD_NEXT, "getaddrinfo");
-    bool before = is_spared;
-    int result;
-
-    is_spared = true;
-    result = real(host, port, hints, found);
-    is_spared = before;
-    return result;
 }
