@@ -16,7 +16,7 @@ from tls_fault_cases import HOSTILE, TLS_CASES
 
 # How many calls of a kind fail, alone and with the rest, where not all do.
 SAMPLE = {"one": 4, "rest": 2}
-HOSTILE_SAMPLE = {"one": 150, "rest": 10}
+HOSTILE_SAMPLE = {"one": 1000, "rest": 10}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from pki import make_certificates
 from test_nbd_tls import (  # noqa: F401 (fixtures)
     certificates, check, image, impostor, no_credentials_at_home, x509_object,
     x509_server)
+from tls_fault_cases import another_user
 
 
 @pytest.fixture
@@ -96,9 +97,15 @@ def test_directory_at_home(disksum, fails, servers, image, certificates, tmp_pat
                                         "authority"), path)
     if os.getuid() == 0:
         assert "does not verify a server" in fails(uri)
-        return
-    check(disksum, expected, uri)
-    assert fails(bad).endswith("certificate is signed by an unknown authority")
+    user = another_user()
+    check(disksum, expected, uri, wrapper=user)
+    assert fails(bad, wrapper=user).endswith("certificate is signed by an unknown authority")
+    if place.startswith(".pki"):
+        # It is that, or none.
+        shutil.copytree(tmp_path / "bad", home / ".config/pki/libnbd")
+        assert fails(bad, wrapper=user).endswith("is signed by an unknown authority")
+        (home / place / "ca-cert.pem").unlink()
+        check(disksum, expected, bad, wrapper=user)
 
 
 @pytest.mark.parametrize("transport", ["unix", "vsock"])

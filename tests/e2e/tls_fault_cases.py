@@ -78,8 +78,6 @@ def another_host(m):
 
 def authority_of_another_directory(m):
     """There are two at home, and the first is for nbds://."""
-    if os.getuid() == 0 and not shutil.which("setpriv"):
-        pytest.skip("no setpriv")
     certificates(m, "home/.pki/libnbd")
     directory = certificates(m, "home/.config/pki/libnbd")
     return refused(serve(m, f"--tls-certificates={directory}"),
@@ -90,6 +88,8 @@ def another_user():
     """A wrapper under which root is not root, but may read all files."""
     if os.getuid() != 0:
         return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("no setpriv")
     return ("setpriv", "--securebits=+no_setuid_fixup", "--reuid=65534",
             "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 
