@@ -6,18 +6,16 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <libnbd.h>
 
-#include "common/deadline.h"
 #include "common/debug.h"
 #include "nbd/end.h"
 #include "nbd/guard.h"
-#include "nbd/watchdog.h"
+#include "nbd/handle.h"
+#include "nbd/handshake.h"
 
 struct nbd_client {
     struct nbd_handle *nbd;
@@ -44,123 +42,15 @@ struct nbd_client {
 /* Each context of a block status reply has up to 8 MiB, in large pieces. */
 #define STATUS_ALLOWANCE (1024 * 1024)
 
-/* An event of a connection; the format is a literal. */
-#define EVENT(c, format, ...)                                                  \
-    debug(DEBUG_NBD, "connection %u: " format, (c)->end.number, __VA_ARGS__)
+#define EVENT(c, ...) NBD_EVENT((c)->end.number, __VA_ARGS__)
 
-/* --- handshake ---------------------------------------------------------- */
+/* --- begin and end ------------------------------------------------------ */
 
-/* libnbd's text, without the name of its function. */
-static const char *last_reason(void)
+static struct nbd_handshake handshake_of(const struct nbd_client *c)
 {
-    const char *text = nbd_get_error();
-    const char *colon;
-
-    if (!text)
-        return "unknown error";
-    colon = strstr(text, ": ");
-    if (strncmp(text, "nbd_", 4) == 0 && colon)
-        text = colon + 2;
-    return text;
-}
-
-static int connect_error(const struct nbd_client *c, struct error *error)
-{
-    const struct nbd_target *target = c->target;
-    unsigned seconds = target->options->timeout;
-    int err = nbd_get_errno();
-    char *better = NULL;
-
-    if (target->tls && !target->quiet)
-        better = nbd_tls_failure_reason(target->tls, last_reason(),
-                                        seconds ? (int64_t)seconds * 1000 : -1);
-    err = error_set(error, err ? err : EPROTO, "%s: cannot connect: %s",
-                    target->name, better ? better : last_reason());
-    free(better);
-    return err;
-}
-
-static int set_tls(struct nbd_handle *nbd, const struct nbd_tls *tls)
-{
-    if (nbd_set_tls(nbd, tls ? LIBNBD_TLS_REQUIRE : LIBNBD_TLS_DISABLE) == -1)
-        return -1;
-    if (!tls)
-        return 0;
-    if (tls->certificates &&
-        nbd_set_tls_certificates(nbd, tls->certificates) == -1)
-        return -1;
-    if (tls->username && nbd_set_tls_username(nbd, tls->username) == -1)
-        return -1;
-    if (tls->psk_file && nbd_set_tls_psk_file(nbd, tls->psk_file) == -1)
-        return -1;
-    return nbd_set_tls_verify_peer(nbd, tls->verify);
-}
-
-static int set_options(struct nbd_client *c)
-{
-    const struct nbd_target *target = c->target;
-    struct nbd_handle *nbd = c->nbd;
-
-    /* There is no need to clear the buffer of a read: what was not read is not
-     * used. The last block of an export may be short: it is up to the server
-     * whether it can be read. */
-    if (nbd_set_pread_initialize(nbd, false) == -1 ||
-        nbd_set_strict_mode(nbd, nbd_get_strict_mode(nbd) &
-                                     ~LIBNBD_STRICT_ALIGN) == -1 ||
-        (!target->options->no_extents &&
-         nbd_add_meta_context(nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1) ||
-        (c->bitmap && nbd_add_meta_context(nbd, c->bitmap) == -1))
-        return -1;
-    return set_tls(nbd, target->tls);
-}
-
-/* The user wants to see what libnbd says. */
-static void print_debug(struct nbd_client *c)
-{
-    nbd_debug_callback callback = { .callback = nbd_guard_print };
-
-    nbd_set_debug_callback(c->nbd, callback);
-}
-
-/* libnbd could parse the URI, too, but by libxml2, which without memory leaves
- * parts out, and goes on: the server would be another. */
-static int connect_to(struct nbd_handle *nbd, const struct nbd_uri *uri)
-{
-    if (nbd_set_export_name(nbd, uri->export) == -1)
-        return -1;
-    switch (uri->transport) {
-    case NBD_UNIX:
-        return nbd_aio_connect_unix(nbd, uri->socket);
-    case NBD_VSOCK:
-        return nbd_aio_connect_vsock(nbd, strtoul(uri->host, NULL, 10),
-                                     strtoul(uri->port, NULL, 10));
-    case NBD_TCP:
-        break;
-    }
-    return nbd_aio_connect_tcp(nbd, uri->host, uri->port);
-}
-
-static int start_connecting(struct nbd_client *c, struct error *error)
-{
-    const struct nbd_target *target = c->target;
-    int r;
-
-    c->nbd = nbd_create();
-    if (!c->nbd)
-        return connect_error(c, error);
-    if (nbd_get_debug(c->nbd) == 1) /* LIBNBD_DEBUG=1 */
-        print_debug(c);
-    if (target->tls &&
-        nbd_tls_check(target->tls, nbd_get_version(c->nbd), error))
-        return error->code;
-    if (set_options(c) == -1)
-        return connect_error(c, error);
-    nbd_tls_expect(target->tls);
-    if (target->uri)
-        r = connect_to(c->nbd, target->uri);
-    else
-        r = nbd_aio_connect_unix(c->nbd, target->socket);
-    return r == -1 ? connect_error(c, error) : 0;
+    return (struct nbd_handshake){ .target = c->target,
+                                   .bitmap = c->bitmap,
+                                   .number = c->end.number };
 }
 
 int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
@@ -169,6 +59,7 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
     static atomic_uint count;
     const char *bitmap = target->options->bitmap;
     struct nbd_client *c = calloc(1, sizeof(*c));
+    struct nbd_handshake h;
     int err;
 
     if (!c)
@@ -183,7 +74,8 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
     c->completed_end = &c->completed;
     c->end.server = target->server;
     EVENT(c, "connecting to %s", target->name);
-    err = start_connecting(c, error);
+    h = handshake_of(c);
+    err = nbd_handshake_start(&h, &c->nbd, error);
     if (err)
         nbd_client_free(c);
     else
@@ -191,149 +83,19 @@ int nbd_client_new(const struct nbd_target *target, struct nbd_client **client,
     return err;
 }
 
-static bool has_context(const struct nbd_client *c, const char *name)
-{
-    return nbd_can_meta_context(c->nbd, name) == 1;
-}
-
-static void debug_handshake(const struct nbd_client *c)
-{
-    struct nbd_handle *nbd = c->nbd;
-    bool bitmap = c->bitmap && has_context(c, c->bitmap);
-
-    if (!debug_is_on(DEBUG_NBD))
-        return;
-    EVENT(c,
-          "connected: %" PRId64 " bytes; block sizes: minimum %" PRId64
-          ", preferred %" PRId64 ", maximum %" PRId64 "; flags:%s%s%s%s%s%s%s",
-          nbd_get_size(nbd), nbd_get_block_size(nbd, LIBNBD_SIZE_MINIMUM),
-          nbd_get_block_size(nbd, LIBNBD_SIZE_PREFERRED),
-          nbd_get_block_size(nbd, LIBNBD_SIZE_MAXIMUM),
-          nbd_get_tls_negotiated(nbd) == 1 ? " tls" : "",
-          nbd_get_structured_replies_negotiated(nbd) == 1
-              ? " structured-replies"
-              : "",
-          nbd_can_df(nbd) == 1 ? " df" : "",
-          nbd_can_multi_conn(nbd) == 1 ? " multi-conn" : "",
-          has_context(c, LIBNBD_CONTEXT_BASE_ALLOCATION) ? " base:allocation"
-                                                         : "",
-          bitmap ? " " : "", bitmap ? c->bitmap : "");
-}
-
-static int get_export(struct nbd_client *c, struct nbd_export *export,
-                      struct error *error)
-{
-    int64_t size = nbd_get_size(c->nbd);
-
-    if (size < 0)
-        return error_set(
-            error, EFBIG,
-            "%s: cannot connect: the export is larger than 2^63 - 1 "
-            "bytes, or the server does not report its size",
-            c->target->name);
-    if (c->bitmap && !has_context(c, c->bitmap))
-        return error_set(error, ENOENT,
-                         "%s: the server has no bitmap '%s' of this export (no "
-                         "metadata context '%s')",
-                         c->target->name, c->target->options->bitmap,
-                         c->bitmap);
-    *export = (struct nbd_export){
-        .size = size,
-        .has_extents = has_context(c, LIBNBD_CONTEXT_BASE_ALLOCATION),
-        .multi_conn = nbd_can_multi_conn(c->nbd) == 1,
-    };
-    nbd_export_set_block_sizes(export,
-                               nbd_get_block_size(c->nbd, LIBNBD_SIZE_MINIMUM),
-                               nbd_get_block_size(c->nbd, LIBNBD_SIZE_MAXIMUM));
-    return 0;
-}
-
-static bool is_ended(const struct nbd_client *c)
-{
-    return nbd_aio_is_dead(c->nbd) || nbd_aio_is_closed(c->nbd);
-}
-
-static void start_guard(struct nbd_client *c, struct nbd_guard *guard,
-                        int64_t deadline)
-{
-    nbd_debug_callback callback = { .callback = nbd_guard_step,
-                                    .user_data = guard };
-
-    *guard = (struct nbd_guard){
-        .deadline = deadline,
-        .fd = -1,
-        .verbose = nbd_get_debug(c->nbd) == 1,
-    };
-    nbd_set_debug_callback(c->nbd, callback);
-    nbd_set_debug(c->nbd, true);
-}
-
-static void stop_guard(struct nbd_client *c, const struct nbd_guard *guard)
-{
-    nbd_set_debug(c->nbd, guard->verbose);
-    if (guard->verbose)
-        print_debug(c);
-    else
-        nbd_clear_debug_callback(c->nbd);
-}
-
-/* Unlike nbd_poll(), let libnbd receive also when poll() reports an error
- * alone: so its reason is that of the socket or of TLS. */
-static int shake_hands(struct nbd_client *c, struct nbd_guard *guard,
-                       struct nbd_watchdog **watchdog, struct error *error)
-{
-    while (!nbd_aio_is_ready(c->nbd)) {
-        short wanted;
-        int err, r = 0;
-
-        if (is_ended(c))
-            return connect_error(c, error);
-        wanted = nbd_client_events(c);
-        guard->fd = nbd_client_fd(c);
-        err = deadline_poll(guard->fd, wanted, guard->deadline);
-        if (!err && wanted & POLLIN && c->target->tls && !*watchdog)
-            err = nbd_watchdog_start(guard->fd, guard->deadline, watchdog);
-        if (!err) {
-            r = wanted & POLLIN ? nbd_aio_notify_read(c->nbd)
-                                : nbd_aio_notify_write(c->nbd);
-            err = guard->error;
-        }
-        if (err)
-            return nbd_guard_failure(c->target->name,
-                                     c->target->options->timeout, err, error);
-        if (r == -1) {
-            /* The reason may need another connection. */
-            (void)nbd_watchdog_stop(watchdog);
-            return connect_error(c, error);
-        }
-    }
-    return 0;
-}
-
 int nbd_client_handshake(struct nbd_client *c, int64_t deadline,
                          struct nbd_export *export, struct error *error)
 {
-    struct nbd_watchdog *watchdog = NULL;
-    struct nbd_guard guard;
-    int err, stop_err;
+    const struct nbd_handshake h = handshake_of(c);
 
     assert(c->target);
-    nbd_tls_expect(c->target->tls);
-    start_guard(c, &guard, deadline);
-    err = shake_hands(c, &guard, &watchdog, error);
-    stop_guard(c, &guard);
-    stop_err = nbd_watchdog_stop(&watchdog);
-    if (!err && stop_err)
-        err = nbd_guard_failure(c->target->name, 0, stop_err, error);
-    if (err)
-        return err;
-    debug_handshake(c);
-    err = get_export(c, export, error);
+    if (nbd_handshake_finish(&h, c->nbd, deadline, export, error))
+        return error->code;
     c->fd = nbd_client_fd(c);
     c->no_fragments =
         c->target->options->no_fragments && nbd_can_df(c->nbd) == 1;
     c->target = NULL;
-    return err;
+    return 0;
 }
 
 void nbd_client_free(struct nbd_client *c)
@@ -356,10 +118,10 @@ void nbd_client_free(struct nbd_client *c)
 /* Note why the connection ended, if the last call of libnbd ended it. */
 static void note_end(struct nbd_client *c, int result)
 {
-    if (c->end.error || !is_ended(c))
+    if (c->end.error || !nbd_handle_is_ended(c->nbd))
         return;
     if (result == -1)
-        nbd_end_in_libnbd(&c->end, nbd_get_errno(), last_reason());
+        nbd_end_in_libnbd(&c->end, nbd_get_errno(), nbd_handle_reason());
     else
         nbd_end_in_libnbd(&c->end, 0, NULL);
 }
@@ -573,10 +335,7 @@ int nbd_client_fd(const struct nbd_client *c)
 
 short nbd_client_events(const struct nbd_client *c)
 {
-    unsigned direction = nbd_aio_get_direction(c->nbd);
-
-    return (direction & LIBNBD_AIO_DIRECTION_READ ? POLLIN : 0) |
-           (direction & LIBNBD_AIO_DIRECTION_WRITE ? POLLOUT : 0);
+    return nbd_handle_events(c->nbd);
 }
 
 void nbd_client_proceed(struct nbd_client *c, short events)
