@@ -44,11 +44,11 @@ class Work:
 
     def stall(self, task):
         """The first run of a task stops before it writes the end of its list, as if it had
-        very much to hash."""
+        very much to hash: again, if it is continued, as Slurm does before it ends a task."""
         self.program(f'''
             if [ "${{SLURM_ARRAY_TASK_ID-}}.${{SLURM_RESTART_COUNT:-0}}" = {task}.0 ]; then
                 exec strace -f -qq -o strace.out -P "$PWD/part-{task}.blkhash.part" \\
-                    -e trace=write -e inject=write:error=EINTR:signal=STOP:when=2 \\
+                    -e trace=write -e inject=write:error=EINTR:signal=STOP:when=2+ \\
                     "$program" "$@"
             fi''')
 
@@ -236,7 +236,7 @@ def test_bad_sector(work, expected):
     assert work.cluster.state(f"{array}_2") == "FAILED"
     lines = work.log("part-2").splitlines()
     assert [line.split(",")[1] for line in lines if line.startswith("task ")] == \
-        [" restart 0", " restart 1", " restart 2"]
+        [" restart 0", " restart 1", " restart 2"], work.explain()
     assert sum("Input/output error" in line for line in lines) == 3
     assert work.log("merge").endswith("; so part 2/5 is missing\n")
 
