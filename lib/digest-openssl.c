@@ -140,6 +140,17 @@ static void keep(const char *name, EVP_MD *md)
     kept.oldest = (i + 1) % KEPT;
 }
 
+/* Names of OpenSSL and of ASN.1. OpenSSL 3.5 takes "sha256 " for SHA256, too.
+ */
+static bool may_be_name(const char *name)
+{
+    static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "abcdefghijklmnopqrstuvwxyz"
+                                     "0123456789-/_.";
+
+    return name[strspn(name, characters)] == '\0';
+}
+
 /* NULL: no such algorithm, or another error of OpenSSL. */
 static EVP_MD *fetch(const char *name)
 {
@@ -165,7 +176,7 @@ static int open_algorithm(const char *name, struct digest **out)
         return ENOMEM;
 
     openssl_begin();
-    a->md = fetch(name);
+    a->md = may_be_name(name) ? fetch(name) : NULL;
     if (a->md)
         a->base.size = output_size(a->md);
     err = openssl_result(a->base.size != 0, ENOTSUP);
