@@ -247,7 +247,8 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
 
 void nbd_tls_expect(const struct nbd_tls *tls)
 {
-    nbd_certificate_refuse_system_trust(tls && tls->certificates);
+    nbd_certificate_refuse_system_trust(tls && tls->verify &&
+                                        tls->certificates);
 }
 
 /* --- why a connection failed --------------------------------------------- */

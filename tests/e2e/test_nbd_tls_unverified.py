@@ -61,6 +61,16 @@ def test_no_authority(fails, servers, image, certificates, missing, kind, reason
         assert fails(*args, wrapper=as_user()).endswith(expected)
 
 
+def test_no_authority_and_no_verification(disksum, servers, image, certificates, tmp_path):
+    """Nothing needs the CA certificate then."""
+    path, expected = image
+    uri = x509_server(servers, certificates, path)
+    directory = tmp_path / "empty"
+    directory.mkdir()
+    check(disksum, expected, f"{uri}?tls-certificates={directory}&tls-verify-peer=false")
+    check(disksum, expected, x509_object(directory, "verify-peer=off"), uri)
+
+
 @pytest.mark.parametrize("name", ["ca-crl.pem", "client-cert.pem", "client-key.pem"])
 def test_unreadable_file(fails, servers, image, certificates, tmp_path, name):
     """libnbd would go on as if the file did not exist."""
