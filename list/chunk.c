@@ -66,6 +66,7 @@ static int read_more(struct list_chunk *c, size_t max, struct error *error)
     if (c->at_eof)
         return 0;
     n = read_wait(c->fd, c->buf + c->len, max);
+    c->read_failed = n < 0;
     if (n < 0)
         return error_set(error, errno,
                          "%s: read error at offset %" PRIu64 ": %s", c->name,

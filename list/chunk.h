@@ -42,6 +42,7 @@ struct list_chunk {
 
     struct list_point point; /* after the last chunk that was verified */
     bool broken;             /* the fault is one of the list, not of reading */
+    bool read_failed;        /* the fault is one of reading */
 };
 
 /*

@@ -321,10 +321,9 @@ static int read_back(const struct list_writer *w, struct list_chunk *c,
     return err ? err : list_chunk_check_eof(c, error);
 }
 
-/* Of an error of a list that is read: it is not about reading. */
-static bool is_fault_of_list(int err)
+static bool is_fault_of_list(const struct list_chunk *c, int err)
 {
-    return err == EINVAL || err == ENOTSUP || err == EFBIG;
+    return !c->read_failed && (err == EINVAL || err == ENOTSUP || err == EFBIG);
 }
 
 int list_writer_verify(const struct list_writer *w, const char *part,
@@ -338,7 +337,7 @@ int list_writer_verify(const struct list_writer *w, const char *part,
         return error_set(error, errno, "%s: %s", part, strerror(errno));
     err = read_back(w, &c, part, &fault);
     list_chunk_destroy(&c);
-    if (is_fault_of_list(err))
+    if (is_fault_of_list(&c, err))
         err = error_set(error, ESTALE, "%s: was changed while it was written",
                         part);
     else

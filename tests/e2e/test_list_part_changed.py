@@ -14,6 +14,7 @@ from conftest import BUILD, sums
 from list_oracle import read_list
 from oracle import checksum
 from test_changes_while_read import cut, empty, name
+from test_server_processes import strace_works
 from test_writers import held
 
 # A chunk of the list, 1 MiB, has the digests of 8 MiB.
@@ -120,6 +121,18 @@ def test_written_over(content, expected):
     assert (status, err, sums(out)) == (0, "", [expected])
     assert read_list(pathlib.Path("list").read_bytes()).checksum.hex() == expected
     assert os.listdir() == ["list"]
+
+
+@pytest.mark.no_sanitizer
+@pytest.mark.skipif(not strace_works(), reason="no strace here")
+def test_cannot_be_read_back(fails, content):
+    """That is told, whatever the error."""
+    pathlib.Path("disk").write_bytes(content)
+    error = fails(BLOCK, f"--write-list={pathlib.Path('list').absolute()}", "disk", wrapper=[
+        "strace", "-f", "-qq", "-o", "/dev/null", "-P", PART.absolute(),
+        "-e", "trace=read", "-e", "inject=read:error=EINVAL"])
+    assert error.endswith("list.part: read error at offset 0: Invalid argument")
+    assert not os.path.exists("list")
 
 
 @pytest.fixture
