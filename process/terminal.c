@@ -128,12 +128,16 @@ static void ask_owner(struct terminal *t)
  * gets the signal, and stops as if it had used the terminal itself. */
 static void request_terminal(struct terminal *t, int number)
 {
+    pid_t group;
+
     t->wanted = true;
-    if (!t->lent && tcgetattr(t->fd, &t->owner_modes) != 0)
+    /* Once asked, the owner may lend it, and the group set its modes. */
+    if (!t->lent && !t->asked && tcgetattr(t->fd, &t->owner_modes) != 0)
         return;
-    if (has_terminal(t, t->owner_group))
+    group = tcgetpgrp(t->fd);
+    if (group == t->owner_group)
         ask_owner(t);
-    else
+    else if (group != getpgrp()) /* else it is lent: the reply is under way */
         signal_owner(t, number);
 }
 

@@ -315,6 +315,22 @@ def test_background(shell, server):
     expect_status(shell, 0)
 
 
+@pytest.mark.no_sanitizer
+def test_server_that_asks_again(shell, server, build):
+    """It catches SIGTTIN, and goes on reading. The last of many such signals may be read
+    when the server has the terminal already, and nobody has told it yet."""
+    command, expected = server
+    nbdkit = command[3].read_text().splitlines()[-1].split(maxsplit=2)[2]
+    command[3].write_text(f"#!/bin/sh\n{build}/tests/ask-again && LISTEN_PID=$$ exec {nbdkit}\n")
+    for _ in range(8):
+        run_in_shell(shell, command)
+        pid = pid_of_disksum(shell, server)
+        wait_until(lambda pid=pid: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
+        shell.type(PASSWORD + "\n")
+        shell.read_until(f"{expected}  ")
+        expect_status(shell, 0)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed(shell, server, number):
     run_in_shell(shell, server[0])
