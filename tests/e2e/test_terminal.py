@@ -268,26 +268,13 @@ def test_stop_and_continue(shell, server):
 
 
 @pytest.mark.no_sanitizer
-def test_stop_while_the_terminal_is_lent(shell, server, build):
-    """The server's group is in the foreground, and nobody has told it yet."""
+@pytest.mark.parametrize("shim", ["slow-lend", "slow-signals"])
+def test_stop_while_the_terminal_is_lent(shell, server, build, shim):
+    """The server's group is in the foreground, and nobody has told it yet, or it reads that
+    after the signal that stops it. It is not continued: it would read what is typed for the
+    shell."""
     command, expected = server
-    run_in_shell(shell, [f"LD_PRELOAD={build}/tests/slow-lend.so", *command])
-    pid = pid_of_disksum(shell, server)
-    wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
-    shell.type("\x1a")
-    shell.read_until("Stopped")
-    expect_status(shell, 128 + signal.SIGTSTP)
-    continue_in_foreground(shell, server)
-    shell.type(PASSWORD + "\n")
-    shell.read_until(f"{expected}  ")
-    expect_status(shell, 0)
-
-
-@pytest.mark.no_sanitizer
-def test_stop_before_the_reply_is_read(shell, server, build):
-    """The server is not continued: it would read what is typed for the shell."""
-    command, expected = server
-    run_in_shell(shell, [f"LD_PRELOAD={build}/tests/slow-signals.so", *command])
+    run_in_shell(shell, [f"LD_PRELOAD={build}/tests/{shim}.so", *command])
     pid = pid_of_disksum(shell, server)
     wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, pid))
     shell.type("\x1a")
