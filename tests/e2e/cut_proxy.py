@@ -83,14 +83,15 @@ class CutProxy:
                         size = min(size, limit - passed[counted])
                     try:
                         data = key.fileobj.recv(size) if size else b""
+                        # Counted first: a client with its last byte is gone at once.
+                        passed[way] += len(data)
+                        if way == 1:
+                            self.replies += data
                         other.sendall(data)
                     except OSError:
                         return
                     if not data and size:
                         return
-                    passed[way] += len(data)
-                    if way == 1:
-                        self.replies += data
             self.end(client, how)
 
     @staticmethod
