@@ -3,7 +3,7 @@
 machine: make bench.
 
 Prints a table, and writes bench.json and bench.svg to the build directory, and
-bench-peers.svg, the picture of README.md, which has other programs only. The exit
+bench-peers.svg, the picture of README.md, which has whole programs only. The exit
 status is 1 if a checksum was wrong or a row could not be measured; a goal that is
 missed is no error, since it may be met on another machine.
 
@@ -136,7 +136,8 @@ def main():
     report.write_json(os.path.join(build, 'bench.json'), facts, settings,
                       lines, lab.runs, lab.notes)
     picture.write(os.path.join(build, 'bench.svg'), lines, head, about)
-    picture.write(os.path.join(build, 'bench-peers.svg'), lines, head, about,
+    picture.write(os.path.join(build, 'bench-peers.svg'),
+                  [line for line in lines if line.unit == 's'], head, about,
                   kinds=('peer',))
     minutes, seconds = divmod(round(took), 60)
     say(f'took {minutes} min {seconds} s')

@@ -111,9 +111,10 @@ def machine(lab):
 
 def headline(facts):
     memory = facts['memory_bytes']
+    version = facts['kernel'].partition('-')[0]  # without the name of who built it
     return (f'{facts["cpu"]}, {facts["cores"]} cores'
             + (f', {memory / 2**30:.0f} GiB' if memory else '')
-            + f', Linux {facts["kernel"]}')
+            + f', Linux {version}')
 
 
 def write_json(path, facts, settings, lines, runs, notes):
