@@ -51,33 +51,84 @@ bool nbd_certificate_cut_off(const char *reason)
     return strstr(reason, "server disconnected unexpectedly"); /* libnbd */
 }
 
-/* --- authorities that nobody has named ----------------------------------- */
+/* --- what libnbd must not do without -------------------------------------- */
 
-static _Thread_local bool refuses_system_trust;
+static _Thread_local bool trusts_no_system;
+static _Thread_local const char *revoked_file;
+static _Thread_local int revoked_error; /* of GnuTLS */
 
-void nbd_certificate_refuse_system_trust(bool refuses)
+void nbd_certificate_require(bool authorities, const char *revoked)
 {
-    refuses_system_trust = refuses;
+    trusts_no_system = authorities;
+    revoked_file = revoked;
+    revoked_error = 0;
+}
+
+const char *nbd_certificate_revoked_error(void)
+{
+    return revoked_error ? gnutls_strerror(revoked_error) : NULL;
 }
 
 /*
- * This takes the place of GnuTLS's function, also when libnbd calls it. libnbd
- * does so if it cannot access the CA certificate of the directory that it was
- * given, for whatever reason: the file is being replaced, or a server of files
- * does not answer. Then it trusts the authorities of the system instead, and
- * before 1.18.5 and 1.20.3 it does not even verify the server. To fail here is
- * what stops it.
+ * This and the next function take the place of GnuTLS's, also when libnbd calls
+ * them. libnbd calls this one if it cannot access the CA certificate of the
+ * directory that it was given, for whatever reason: the file is being replaced,
+ * or a server of files does not answer. Then it trusts the authorities of the
+ * system instead, and before 1.18.5 and 1.20.3 it does not even verify the
+ * server. To fail here is what stops it.
  */
 int gnutls_certificate_set_x509_system_trust(
     gnutls_certificate_credentials_t credentials)
 {
     gnutls_x509_trust_list_t list;
 
-    if (refuses_system_trust)
+    if (trusts_no_system)
         return GNUTLS_E_NO_CERTIFICATE_FOUND;
     gnutls_certificate_get_trust_list(credentials, &list);
     return gnutls_x509_trust_list_add_system_trust(
         list, GNUTLS_TL_USE_IN_TLS | GNUTLS_TL_NO_DUPLICATES, 0);
+}
+
+/* Returns 0, or an error of GnuTLS if the list did not take all of them. */
+static int add_revoked(gnutls_x509_trust_list_t list, const char *path)
+{
+    gnutls_x509_crl_t *crls;
+    gnutls_datum_t text;
+    unsigned count;
+    int added, r = gnutls_load_file(path, &text);
+
+    if (r < 0)
+        return r;
+    r = gnutls_x509_crl_list_import2(&crls, &count, &text, GNUTLS_X509_FMT_PEM,
+                                     0);
+    gnutls_free(text.data);
+    if (r < 0)
+        return r;
+    added = gnutls_x509_trust_list_add_crls(list, crls, count, 0, 0);
+    for (unsigned i = added < 0 ? 0 : (unsigned)added; i < count; i++)
+        gnutls_x509_crl_deinit(crls[i]);
+    gnutls_free(crls);
+    if (added < 0)
+        return added;
+    return (unsigned)added == count ? 0 : GNUTLS_E_MEMORY_ERROR;
+}
+
+/* libnbd calls this before it looks for the file of what was revoked, without
+ * which it goes on, as GnuTLS does if it has no memory for what is in it. */
+int gnutls_certificate_set_x509_trust_file(
+    gnutls_certificate_credentials_t credentials, const char *path,
+    gnutls_x509_crt_fmt_t format)
+{
+    gnutls_x509_trust_list_t list;
+
+    gnutls_certificate_get_trust_list(credentials, &list);
+    if (revoked_file) {
+        revoked_error = add_revoked(list, revoked_file);
+        if (revoked_error)
+            return revoked_error;
+    }
+    return gnutls_x509_trust_list_add_trust_file(list, path, NULL, format,
+                                                 GNUTLS_TL_USE_IN_TLS, 0);
 }
 
 /* --- the connection ----------------------------------------------------- */

@@ -4,9 +4,9 @@
  * verifies a server only if the certificates are in a directory and the
  * connection is by TCP. It accepts any other server. And no version reports
  * that a directory has no CA certificate, or that a file in it cannot be read:
- * libnbd goes on without the file. So this file checks all of that first. What
- * becomes unreadable after that check is found for the CA certificate alone
- * (nbd/certificate.c). These are the files that libnbd looks for:
+ * libnbd goes on without the file. So this file checks all of that first, and
+ * nbd/certificate.c fails where what verifies the server becomes unreadable
+ * after that check. These are the files that libnbd looks for:
  *
  *   ca-cert.pem   the certificates of the authorities; required
  *   ca-crl.pem    the certificates that they revoked; optional
@@ -24,6 +24,8 @@
 
 #include "common/array.h"
 #include "nbd/certificate.h"
+
+#define REVOKED "ca-crl.pem"
 
 /* --- which credentials -------------------------------------------------- */
 
@@ -153,6 +155,22 @@ static int choose_from_options(const struct nbd_uri *uri,
     return err ? error_no_memory(error, uri->text) : 0;
 }
 
+/* A file that comes later may be overlooked, one that goes may not. */
+static int find_revoked(struct nbd_tls *tls, struct error *error)
+{
+    bool absent;
+
+    if (!tls->certificates || !tls->verify)
+        return 0;
+    (void)check_file(tls->certificates, REVOKED, &absent);
+    if (!absent &&
+        asprintf(&tls->revoked, "%s/" REVOKED, tls->certificates) < 0) {
+        tls->revoked = NULL;
+        return error_no_memory(error, tls->uri->text);
+    }
+    return 0;
+}
+
 int nbd_tls_choose(const struct nbd_uri *uri, const struct nbd_options *options,
                    struct nbd_tls *tls, struct error *error)
 {
@@ -166,12 +184,13 @@ int nbd_tls_choose(const struct nbd_uri *uri, const struct nbd_options *options,
         err = choose_from_options(uri, options, tls, error);
     if (!err && uri->verify_peer)
         err = parse_verify_peer(uri, &tls->verify, error);
-    return err;
+    return err ? err : find_revoked(tls, error);
 }
 
 void nbd_tls_free(struct nbd_tls *tls)
 {
     free(tls->certificates);
+    free(tls->revoked);
 }
 
 /* --- whether libnbd verifies the server ---------------------------------- */
@@ -195,7 +214,7 @@ static int check_directory(const struct nbd_tls *tls, struct error *error)
         bool optional;
     } files[] = {
         { "ca-cert.pem", false },
-        { "ca-crl.pem", true },
+        { REVOKED, true },
         { "client-cert.pem", true },
         { "client-key.pem", true },
     };
@@ -247,8 +266,8 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
 
 void nbd_tls_expect(const struct nbd_tls *tls)
 {
-    nbd_certificate_refuse_system_trust(tls && tls->verify &&
-                                        tls->certificates);
+    nbd_certificate_require(tls && tls->verify && tls->certificates,
+                            tls ? tls->revoked : NULL);
 }
 
 /* --- why a connection failed --------------------------------------------- */
@@ -272,9 +291,14 @@ static bool ends_sentence(const char *text)
 char *nbd_tls_failure_reason(const struct nbd_tls *tls, const char *reason,
                              int64_t milliseconds)
 {
+    const char *unreadable = nbd_certificate_revoked_error();
     char *text = NULL;
 
-    if (tls->psk_file) {
+    if (unreadable) {
+        if (asprintf(&text, "cannot verify the server: %s: %s", tls->revoked,
+                     unreadable) < 0)
+            return NULL;
+    } else if (tls->psk_file) {
         /* Without a name libnbd takes the login name, which may not be the
          * right one, and may not exist. */
         if (tls->username ||

@@ -16,6 +16,7 @@ struct nbd_tls {
     const char *psk_file; /* NULL: X.509 */
     const char *username; /* of the key; NULL: libnbd takes the login name */
     char *certificates;   /* a directory; NULL: the CAs of the system */
+    char *revoked;        /* the file of what they revoked; NULL: none */
     bool verify;
 };
 

@@ -170,6 +170,10 @@ def test_revoked_certificate(disksum, fails, servers, image, certificates, tmp_p
     check(disksum, expected, uri)
     revoke(directory, "server")
     assert fails(uri).endswith("the server's certificate has been revoked")
+    for text in "", "not PEM\n":
+        (directory / "ca-crl.pem").write_text(text)
+        assert fails(uri).endswith(f"cannot verify the server: {directory}/ca-crl.pem: "
+                                   "Base64 decoding error.")
 
 
 @pytest.mark.parametrize("then, options", [("goes", []), ("is silent", ["--timeout=5"])])

@@ -108,11 +108,18 @@ def certificate_in_place_of_a_key(m):
     return refused(uri.replace("localhost", "alice@localhost"))
 
 
+def revoked_certificate(m):
+    directory = certificates(m, "pki")
+    revoke(directory, "server")
+    return refused(serve(m, f"--tls-certificates={directory}", query=URI_DIRECTORY))
+
+
 # And why they are refused.
 HOSTILE = (
     (another_authority, "the server's certificate is signed by an unknown authority"),
     (another_host, "the server's certificate is for another host"),
     (authority_of_another_directory,
      "the server's certificate is signed by an unknown authority"),
+    (revoked_certificate, "the server's certificate has been revoked"),
     (another_key, "cannot connect: gnutls_handshake: "),
     (certificate_in_place_of_a_key, "cannot connect: gnutls_handshake: "))
