@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "common/array.h"
@@ -279,6 +281,15 @@ static int refuse_changes(scmp_filter_ctx filter)
     return err ? err : refuse(filter, changes32, ARRAY_SIZE(changes32), EROFS);
 }
 
+/* End this process when it has used the CPU for so long; 0: do not. */
+static void bound_time(time_t seconds)
+{
+    const struct itimerval timer = { .it_value.tv_sec = seconds };
+
+    signal(SIGVTALRM, SIG_DFL);
+    setitimer(ITIMER_VIRTUAL, &timer, NULL);
+}
+
 /* has_landlock: Landlock refuses changes already. Truncation is always refused
  * here, as Landlock does so only since version 3. Returns 0 or a positive errno
  * value. */
@@ -332,9 +343,16 @@ int confine_server(bool network)
 {
     const struct exceptions none = { .renames = -1 };
 
+    int err;
+
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
-    return filter_calls(restrict_self(&none, network) == 0, network);
+    /* A millisecond will do. But if there is no memory for the filter,
+     * libseccomp 2.5.4 may loop for ever. */
+    bound_time(5);
+    err = filter_calls(restrict_self(&none, network) == 0, network);
+    bound_time(0);
+    return err;
 }
 
 void bound_server_memory(void)

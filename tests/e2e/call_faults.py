@@ -66,13 +66,13 @@ class Program:
             (self.directory / name).write_bytes(content)
         self.is_renewed = True
 
-    def read_answer(self):
+    def read_answer(self, fault):
         """The server's two lines, of which the first comes at once."""
         answer = b""
         while answer.count(b"\n") < 2:
             if not select.select([self.process.stdout], [], [], HANG)[0]:
                 os.killpg(int(answer.split()[0]), signal.SIGKILL)
-                raise AssertionError(f"it has not ended after {HANG} s")
+                raise AssertionError(f"{fault}: it has not ended after {HANG} s")
             some = os.read(self.process.stdout.fileno(), 4096)
             assert some, "the shim's server has ended"
             answer += some
@@ -85,7 +85,7 @@ class Program:
         self.process.stdin.write(b"%s %d %s %s %s\n" % (
             fault.kind.encode(), fault.number, fault.how.encode(), fault.who.encode(),
             os.fsencode(self.directory)))
-        how = self.read_answer()
+        how = self.read_answer(fault)
         files = {}
         for entry in os.scandir(self.directory):
             path = pathlib.Path(entry)

@@ -162,6 +162,7 @@ def test_server_certificate_through_qemu(disksum, fails, servers, image, certifi
         "Certificate does not match the hostname localhost")
 
 
+@pytest.mark.sanitizer
 def test_revoked_certificate(disksum, fails, servers, image, certificates, tmp_path):
     path, expected = image
     directory = tmp_path / "pki"
