@@ -238,8 +238,9 @@ int json_parse(const char *text, size_t len, struct json_object **value)
              (json_object_is_type(parsed, json_type_object) ||
               json_object_is_type(parsed, json_type_array)))
         err = 0;
-    /* json-c before 0.17 has no other sign of it. */
-    if (err && errno == ENOMEM)
+    /* json-c before 0.17 has no other sign of it, and leaves out a member for
+     * which it has no memory. */
+    if (errno == ENOMEM)
         err = ENOMEM;
     json_tokener_free(tokener);
     if (err)
