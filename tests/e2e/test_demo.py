@@ -10,6 +10,8 @@ import pytest
 
 from oracle import checksum, write_image
 
+pytestmark = pytest.mark.no_sanitizer  # the demo runs build/disksum
+
 
 def demo(root, image):
     """What disksum printed, and what sha256sum did: checksums by name."""
