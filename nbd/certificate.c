@@ -108,9 +108,7 @@ static int add_revoked(gnutls_x509_trust_list_t list, const char *path)
     for (unsigned i = added < 0 ? 0 : (unsigned)added; i < count; i++)
         gnutls_x509_crl_deinit(crls[i]);
     gnutls_free(crls);
-    if (added < 0)
-        return added;
-    return (unsigned)added == count ? 0 : GNUTLS_E_MEMORY_ERROR;
+    return added == (int)count ? 0 : GNUTLS_E_MEMORY_ERROR;
 }
 
 /* libnbd calls this before it looks for the file of what was revoked, without

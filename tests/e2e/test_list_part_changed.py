@@ -6,7 +6,9 @@ import contextlib
 import os
 import pathlib
 import random
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -132,6 +134,37 @@ def test_cannot_be_read_back(fails, content):
         "strace", "-f", "-qq", "-o", "/dev/null", "-P", PART.absolute(),
         "-e", "trace=read", "-e", "inject=read:error=EINVAL"])
     assert error.endswith("list.part: read error at offset 0: Invalid argument")
+    assert not os.path.exists("list")
+
+
+def is_stopped(process):
+    stat = pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] in "tT"
+
+
+@pytest.mark.no_sanitizer
+@pytest.mark.skipif(not strace_works(), reason="no strace here")
+def test_a_list_in_its_place(disksum, content):
+    """Of another disk. It comes when all was written, and can be read."""
+    pathlib.Path("disk").write_bytes(content)
+    pathlib.Path("turn").write_bytes(content[::-1])
+    disksum(BLOCK, "--write-list=another", "turn")
+    another = pathlib.Path("another").read_bytes()
+    with subprocess.Popen(
+            ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync",
+             "-e", "inject=fsync:signal=STOP:when=1", BUILD / "disksum", BLOCK,
+             "--write-list=list", "disk"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        # A call that strace looks at stops it, too, but not for long.
+        stopped, limit = 0, time.monotonic() + 60
+        while stopped < 4:
+            assert process.poll() is None and time.monotonic() < limit
+            time.sleep(0.05)
+            stopped = stopped + 1 if is_stopped(process) and PART.exists() and \
+                PART.stat().st_size == len(another) else 0
+        PART.write_bytes(another)
+        process.send_signal(signal.SIGCONT)
+        assert finish(process) == (1, "", CHANGED)
     assert not os.path.exists("list")
 
 
