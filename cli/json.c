@@ -216,11 +216,40 @@ char *json_to_text(struct json_object *value, size_t *len)
 
 /* --- parse -------------------------------------------------------------- */
 
+/* Whether a number may begin here. Within a string, it does not matter. */
+static bool may_be_number(const char *at)
+{
+    return (*at == '-' || (*at >= '0' && *at <= '9')) &&
+           strchr(":[, \t\r\n", at[-1]);
+}
+
+/*
+ * Without memory, json-c before 0.17 leaves out a member or an element, and
+ * goes on. Only errno tells, until the next number is parsed. So each piece of
+ * the text ends where a number begins.
+ */
+static size_t piece_of(const char *text, size_t len)
+{
+    size_t piece = 1;
+
+    while (piece < len && !may_be_number(text + piece))
+        piece++;
+    return piece;
+}
+
+static bool is_blank(const char *text, size_t len)
+{
+    while (len > 0 && *text && strchr(" \t\r\n", *text))
+        text++, len--;
+    return len == 0;
+}
+
 int json_parse(const char *text, size_t len, struct json_object **value)
 {
     struct json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
-    struct json_object *parsed;
-    enum json_tokener_error state;
+    enum json_tokener_error state = json_tokener_continue;
+    struct json_object *parsed = NULL;
+    size_t at = 0;
     int err = EINVAL;
 
     *value = NULL;
@@ -229,19 +258,23 @@ int json_parse(const char *text, size_t len, struct json_object **value)
     json_tokener_set_flags(tokener,
                            JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     errno = 0;
-    parsed = json_tokener_parse_ex(tokener, text, len);
-    state = json_tokener_get_error(tokener);
-    if (state == json_tokener_continue)
+    while (state == json_tokener_continue && at < len && errno != ENOMEM) {
+        size_t piece = piece_of(text + at, len - at);
+
+        parsed = json_tokener_parse_ex(tokener, text + at, (int)piece);
+        state = json_tokener_get_error(tokener);
+        at += state == json_tokener_success
+                  ? json_tokener_get_parse_end(tokener)
+                  : piece;
+    }
+    if (errno == ENOMEM)
+        err = ENOMEM;
+    else if (state == json_tokener_continue)
         err = ENODATA;
-    else if (state == json_tokener_success &&
-             json_tokener_get_parse_end(tokener) == len &&
+    else if (state == json_tokener_success && is_blank(text + at, len - at) &&
              (json_object_is_type(parsed, json_type_object) ||
               json_object_is_type(parsed, json_type_array)))
         err = 0;
-    /* json-c before 0.17 has no other sign of it, and leaves out a member for
-     * which it has no memory. */
-    if (errno == ENOMEM)
-        err = ENOMEM;
     json_tokener_free(tokener);
     if (err)
         json_object_put(parsed);

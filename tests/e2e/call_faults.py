@@ -54,9 +54,8 @@ class Program:
             stdout=subprocess.PIPE, bufsize=0, env={
                 **os.environ, **case.env, "FAILING_CALL": "disksum",
                 "TMPDIR": os.fspath(directory), "LD_PRELOAD": build / "tests/failing-call.so",
-                # The shim comes first, and calls the malloc() of the sanitizer. Libraries
-                # without frame pointers are among the callers.
-                "ASAN_OPTIONS": "verify_asan_link_order=0:fast_unwind_on_malloc=0",
+                # The shim comes first, and calls the malloc() of the sanitizer.
+                "ASAN_OPTIONS": "verify_asan_link_order=0",
                 "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS}:print_suppressions=0"})
 
     def renew(self):

@@ -6,12 +6,13 @@ status 1 and no checksum. It does not crash or hang, and leaves no process and n
 Here, a sample of the calls fails; 'make faults' lets each of them fail, and looks for leaks,
 too. A table at the end of pytest's output says how many calls there were."""
 
+import re
 import shutil
 
 import pytest
 
 from call_faults import KINDS, Fault, Program, complaint, fail_all, fail_some
-from fault_cases import CASES, Maker, export_of_host, missing, named_export
+from fault_cases import CASES, Maker, check_json, export_of_host, missing, named_export
 from tls_fault_cases import HOSTILE, TLS_CASES
 
 # How many calls of a kind fail, alone and with the rest, where not all do.
@@ -69,6 +70,18 @@ def test_message_is_not_lost(load):
         fault = Fault("memory", number)
         bad = program.run(fault)
         assert complaint(case, good, bad, fault) is None, (fault, bad)
+
+
+def test_member_of_json_is_not_lost(load):
+    """Without a part of the line, the image would not match, or the line would be none."""
+    case, program = load(check_json)
+    good = program.run()
+    assert good.stdout.endswith(b": OK\n")
+    for number in range(1, program.run().calls + 1):
+        fault = Fault("memory", number)
+        bad = program.run(fault)
+        assert complaint(case, good, bad, fault) is None, (fault, bad)
+        assert bad.status == good.status or re.search("memory", bad.stderr), (fault, bad)
 
 
 @pytest.mark.parametrize("make, reason", HOSTILE, ids=[make.__name__ for make, _ in HOSTILE])
