@@ -70,12 +70,12 @@ const char *nbd_certificate_revoked_error(void)
 }
 
 /*
- * This and the next function take the place of GnuTLS's, also when libnbd calls
- * them. libnbd calls this one if it cannot access the CA certificate of the
- * directory that it was given, for whatever reason: the file is being replaced,
- * or a server of files does not answer. Then it trusts the authorities of the
- * system instead, and before 1.18.5 and 1.20.3 it does not even verify the
- * server. To fail here is what stops it.
+ * This and two more functions take the place of GnuTLS's, also when libnbd
+ * calls them. libnbd calls this one if it cannot access the CA certificate of
+ * the directory that it was given, for whatever reason: the file is being
+ * replaced, or a server of files does not answer. Then it trusts the
+ * authorities of the system instead, and before 1.18.5 and 1.20.3 it does not
+ * even verify the server. To fail here is what stops it.
  */
 int gnutls_certificate_set_x509_system_trust(
     gnutls_certificate_credentials_t credentials)
@@ -89,8 +89,11 @@ int gnutls_certificate_set_x509_system_trust(
         list, GNUTLS_TL_USE_IN_TLS | GNUTLS_TL_NO_DUPLICATES, 0);
 }
 
-/* Returns 0, or an error of GnuTLS if the list did not take all of them. */
-static int add_revoked(gnutls_x509_trust_list_t list, const char *path)
+/* Returns 0, or an error of GnuTLS if the list did not take all of them. They
+ * all count, also if a later one of the same name is newer: it may be of
+ * another authority. */
+static int add_revoked(gnutls_x509_trust_list_t list, const char *path,
+                       gnutls_x509_crt_fmt_t format)
 {
     gnutls_x509_crl_t *crls;
     gnutls_datum_t text;
@@ -99,8 +102,7 @@ static int add_revoked(gnutls_x509_trust_list_t list, const char *path)
 
     if (r < 0)
         return r;
-    r = gnutls_x509_crl_list_import2(&crls, &count, &text, GNUTLS_X509_FMT_PEM,
-                                     0);
+    r = gnutls_x509_crl_list_import2(&crls, &count, &text, format, 0);
     gnutls_free(text.data);
     if (r < 0)
         return r;
@@ -118,15 +120,29 @@ int gnutls_certificate_set_x509_trust_file(
     gnutls_x509_crt_fmt_t format)
 {
     gnutls_x509_trust_list_t list;
+    int r;
 
     gnutls_certificate_get_trust_list(credentials, &list);
     if (revoked_file) {
-        revoked_error = add_revoked(list, revoked_file);
+        revoked_error = add_revoked(list, revoked_file, GNUTLS_X509_FMT_PEM);
         if (revoked_error)
             return revoked_error;
     }
-    return gnutls_x509_trust_list_add_trust_file(list, path, NULL, format,
-                                                 GNUTLS_TL_USE_IN_TLS, 0);
+    r = gnutls_x509_trust_list_add_trust_file(list, path, NULL, format,
+                                              GNUTLS_TL_USE_IN_TLS, 0);
+    return r == GNUTLS_E_NO_CERTIFICATE_FOUND ? 0 : r; /* as GnuTLS does */
+}
+
+int gnutls_certificate_set_x509_crl_file(
+    gnutls_certificate_credentials_t credentials, const char *path,
+    gnutls_x509_crt_fmt_t format)
+{
+    gnutls_x509_trust_list_t list;
+
+    if (revoked_file) /* it is there already */
+        return 0;
+    gnutls_certificate_get_trust_list(credentials, &list);
+    return add_revoked(list, path, format);
 }
 
 /* --- the connection ----------------------------------------------------- */
@@ -232,6 +248,7 @@ static const char *problem_of(unsigned status)
     return NULL;
 }
 
+/* And what they revoked: this thread requires that. */
 static void load_authorities(gnutls_certificate_credentials_t credentials,
                              const char *directory)
 {
@@ -245,11 +262,6 @@ static void load_authorities(gnutls_certificate_credentials_t credentials,
         return;
     gnutls_certificate_set_x509_trust_file(credentials, path,
                                            GNUTLS_X509_FMT_PEM);
-    free(path);
-    if (asprintf(&path, "%s/ca-crl.pem", directory) < 0)
-        return;
-    gnutls_certificate_set_x509_crl_file(credentials, path,
-                                         GNUTLS_X509_FMT_PEM);
     free(path);
 }
 

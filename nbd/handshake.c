@@ -98,6 +98,7 @@ int nbd_handshake_start(const struct nbd_handshake *h,
     struct nbd_handle *nbd = nbd_create();
     int r;
 
+    nbd_tls_expect(target->tls);
     *handle = nbd;
     if (!nbd)
         return connect_error(h, error);
@@ -107,7 +108,6 @@ int nbd_handshake_start(const struct nbd_handshake *h,
         return error->code;
     if (set_options(h, nbd) == -1)
         return connect_error(h, error);
-    nbd_tls_expect(target->tls);
     if (target->uri)
         r = connect_to(nbd, target->uri);
     else

@@ -347,6 +347,7 @@ static int open_over_tls(const struct nbd_target *target,
     over_tls.tls = &tls;
     if (!err)
         err = open_target(&over_tls, reader, error);
+    nbd_tls_expect(NULL);
     nbd_tls_free(&tls);
     return err;
 }

@@ -177,6 +177,35 @@ def test_revoked_certificate(disksum, fails, servers, image, certificates, tmp_p
                                    "Base64 decoding error.")
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_revoked_by_one_of_two_authorities(disksum, fails, servers, image, tmp_path, order):
+    """They have the same name, as when an authority gets another key."""
+    path, expected = image
+    revoking, other = tmp_path / "revoking", tmp_path / "other"
+    for directory, role in (revoking, "server"), (other, "client"):
+        directory.mkdir()
+        make_certificates(directory)
+        revoke(directory, role)
+    uri = x509_server(servers, revoking, path, query=f"?tls-certificates={tmp_path}")
+    for name in "ca-cert.pem", "ca-crl.pem":
+        (tmp_path / name).write_text("".join(
+            (directory / name).read_text() for directory in (revoking, other)[::order]))
+    assert fails(uri).endswith("the server's certificate has been revoked")
+    shutil.copy(other / "ca-crl.pem", tmp_path)
+    check(disksum, expected, uri)
+
+
+def test_server_that_is_not_verified(disksum, servers, image, certificates, tmp_path):
+    """So it does not matter that there is no authority."""
+    path, expected = image
+    directory = tmp_path / "pki"
+    shutil.copytree(certificates, directory)
+    uri = x509_server(servers, certificates, path,
+                      query=f"?tls-certificates={directory}&tls-verify-peer=false")
+    (directory / "ca-cert.pem").write_text("no certificate\n")
+    check(disksum, expected, uri)
+
+
 @pytest.mark.parametrize("then, options", [("goes", []), ("is silent", ["--timeout=5"])])
 def test_server_that_shows_its_certificate_once(fails, certificates, tmp_path, then,
                                                 options):
