@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <seccomp.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -281,13 +282,20 @@ static int refuse_changes(scmp_filter_ctx filter)
     return err ? err : refuse(filter, changes32, ARRAY_SIZE(changes32), EROFS);
 }
 
-/* End this process when it has used the CPU for so long; 0: do not. */
+static sigjmp_buf out_of_time;
+
+static void stop(int number)
+{
+    siglongjmp(out_of_time, number);
+}
+
+/* Jump there when this process has used the CPU for so long; 0: do not. */
 static void bound_time(time_t seconds)
 {
     const struct itimerval timer = { .it_value.tv_sec = seconds };
 
-    signal(SIGVTALRM, SIG_DFL);
-    setitimer(ITIMER_VIRTUAL, &timer, NULL);
+    signal(SIGPROF, seconds > 0 ? stop : SIG_DFL);
+    setitimer(ITIMER_PROF, &timer, NULL);
 }
 
 /* has_landlock: Landlock refuses changes already. Truncation is always refused
@@ -342,13 +350,16 @@ static void lower_limit(int resource, rlim_t value)
 int confine_server(bool network)
 {
     const struct exceptions none = { .renames = -1 };
-
     int err;
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return errno;
-    /* A millisecond will do. But if there is no memory for the filter,
+    /* A millisecond will do. But without memory for the filter,
      * libseccomp 2.5.4 may loop for ever. */
+    if (sigsetjmp(out_of_time, 1) != 0) {
+        bound_time(0);
+        return ENOMEM;
+    }
     bound_time(5);
     err = filter_calls(restrict_self(&none, network) == 0, network);
     bound_time(0);
