@@ -155,16 +155,19 @@ def test_a_list_in_its_place(disksum, content):
              "-e", "inject=fsync:signal=STOP:when=1", BUILD / "disksum", BLOCK,
              "--write-list=list", "disk"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        # A call that strace looks at stops it, too, but not for long.
-        stopped, limit = 0, time.monotonic() + 60
-        while stopped < 4:
-            assert process.poll() is None and time.monotonic() < limit
-            time.sleep(0.05)
-            stopped = stopped + 1 if is_stopped(process) and PART.exists() and \
-                PART.stat().st_size == len(another) else 0
-        PART.write_bytes(another)
-        process.send_signal(signal.SIGCONT)
-        assert finish(process) == (1, "", CHANGED)
+        try:
+            # A call that strace looks at stops it, too, but not for long.
+            stopped, limit = 0, time.monotonic() + 60
+            while stopped < 4:
+                assert process.poll() is None and time.monotonic() < limit
+                time.sleep(0.05)
+                stopped = stopped + 1 if is_stopped(process) and PART.exists() and \
+                    PART.stat().st_size == len(another) else 0
+            PART.write_bytes(another)
+            process.send_signal(signal.SIGCONT)
+            assert finish(process) == (1, "", CHANGED)
+        finally:
+            process.kill()
     assert not os.path.exists("list")
 
 
