@@ -41,7 +41,7 @@ def test_lines_that_no_test_reaches(root):
     """docs/testing.md has them in tables, of which scripts/coverage makes use."""
     page = (root / "docs/testing.md").read_text()
     rows = re.findall(r"^\| `(\S+\.[ch])` \| `(.+)` \|(?: (\d+))? \|$", page, re.M)
-    assert len(rows) > 100
+    assert len(rows) > 50
     assert len(rows) == len(re.findall(r"^\| `(?:format|nbd|list)/", page, re.M))
     for name, _, _ in rows:
         assert (root / name).exists(), name
