@@ -248,7 +248,8 @@ static const char *problem_of(unsigned status)
     return NULL;
 }
 
-/* And what they revoked: this thread requires that. */
+/* What they revoked comes with them: gnutls_certificate_set_x509_trust_file()
+ * above sees to it. */
 static void load_authorities(gnutls_certificate_credentials_t credentials,
                              const char *directory)
 {

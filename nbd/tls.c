@@ -155,7 +155,8 @@ static int choose_from_options(const struct nbd_uri *uri,
     return err ? error_no_memory(error, uri->text) : 0;
 }
 
-/* A file that comes later may be overlooked, one that goes may not. */
+/* If the file comes after this, libnbd may overlook it. If it goes, the
+ * connection fails. */
 static int find_revoked(struct nbd_tls *tls, struct error *error)
 {
     bool absent;

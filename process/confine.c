@@ -289,12 +289,13 @@ static void stop(int number)
     siglongjmp(out_of_time, number);
 }
 
-/* Jump there when this process has used the CPU for so long; 0: do not. */
+/* Jump there when this process has used the CPU for so long; 0: do not. A
+ * program that it executes does not inherit the handler. */
 static void bound_time(time_t seconds)
 {
     const struct itimerval timer = { .it_value.tv_sec = seconds };
 
-    signal(SIGPROF, seconds > 0 ? stop : SIG_DFL);
+    signal(SIGPROF, stop);
     setitimer(ITIMER_PROF, &timer, NULL);
 }
 
