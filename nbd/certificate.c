@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
 
 #include "common/array.h"
 #include "common/bytes.h"
 #include "common/deadline.h"
+#include "nbd/gnutls.h"
 
 /* This is only for a message, so do not wait longer. */
 #define MAX_WAIT_MS 10000
@@ -49,100 +49,6 @@ bool nbd_certificate_cut_off(const char *reason)
             return true;
     }
     return strstr(reason, "server disconnected unexpectedly"); /* libnbd */
-}
-
-/* --- what libnbd must not do without -------------------------------------- */
-
-static _Thread_local bool trusts_no_system;
-static _Thread_local const char *revoked_file;
-static _Thread_local int revoked_error; /* of GnuTLS */
-
-void nbd_certificate_require(bool authorities, const char *revoked)
-{
-    trusts_no_system = authorities;
-    revoked_file = revoked;
-    revoked_error = 0;
-}
-
-const char *nbd_certificate_revoked_error(void)
-{
-    return revoked_error ? gnutls_strerror(revoked_error) : NULL;
-}
-
-/*
- * This and two more functions take the place of GnuTLS's, also when libnbd
- * calls them. libnbd calls this one if it cannot access the CA certificate of
- * the directory that it was given, for whatever reason: the file is being
- * replaced, or a server of files does not answer. Then it trusts the
- * authorities of the system instead, and before 1.18.5 and 1.20.3 it does not
- * even verify the server. To fail here is what stops it.
- */
-int gnutls_certificate_set_x509_system_trust(
-    gnutls_certificate_credentials_t credentials)
-{
-    gnutls_x509_trust_list_t list;
-
-    if (trusts_no_system)
-        return GNUTLS_E_NO_CERTIFICATE_FOUND;
-    gnutls_certificate_get_trust_list(credentials, &list);
-    return gnutls_x509_trust_list_add_system_trust(
-        list, GNUTLS_TL_USE_IN_TLS | GNUTLS_TL_NO_DUPLICATES, 0);
-}
-
-/* Returns 0, or an error of GnuTLS if the list did not take all of them. They
- * all count, also if a later one of the same name is newer: it may be of
- * another authority. */
-static int add_revoked(gnutls_x509_trust_list_t list, const char *path,
-                       gnutls_x509_crt_fmt_t format)
-{
-    gnutls_x509_crl_t *crls;
-    gnutls_datum_t text;
-    unsigned count;
-    int added, r = gnutls_load_file(path, &text);
-
-    if (r < 0)
-        return r;
-    r = gnutls_x509_crl_list_import2(&crls, &count, &text, format, 0);
-    gnutls_free(text.data);
-    if (r < 0)
-        return r;
-    added = gnutls_x509_trust_list_add_crls(list, crls, count, 0, 0);
-    for (unsigned i = added < 0 ? 0 : (unsigned)added; i < count; i++)
-        gnutls_x509_crl_deinit(crls[i]);
-    gnutls_free(crls);
-    return added == (int)count ? 0 : GNUTLS_E_MEMORY_ERROR;
-}
-
-/* libnbd calls this before it looks for the file of what was revoked, without
- * which it goes on, as GnuTLS does if it has no memory for what is in it. */
-int gnutls_certificate_set_x509_trust_file(
-    gnutls_certificate_credentials_t credentials, const char *path,
-    gnutls_x509_crt_fmt_t format)
-{
-    gnutls_x509_trust_list_t list;
-    int r;
-
-    gnutls_certificate_get_trust_list(credentials, &list);
-    if (revoked_file) {
-        revoked_error = add_revoked(list, revoked_file, GNUTLS_X509_FMT_PEM);
-        if (revoked_error)
-            return revoked_error;
-    }
-    r = gnutls_x509_trust_list_add_trust_file(list, path, NULL, format,
-                                              GNUTLS_TL_USE_IN_TLS, 0);
-    return r == GNUTLS_E_NO_CERTIFICATE_FOUND ? 0 : r; /* as GnuTLS does */
-}
-
-int gnutls_certificate_set_x509_crl_file(
-    gnutls_certificate_credentials_t credentials, const char *path,
-    gnutls_x509_crt_fmt_t format)
-{
-    gnutls_x509_trust_list_t list;
-
-    if (revoked_file) /* it is there already */
-        return 0;
-    gnutls_certificate_get_trust_list(credentials, &list);
-    return add_revoked(list, path, format);
 }
 
 /* --- the connection ----------------------------------------------------- */
@@ -248,8 +154,7 @@ static const char *problem_of(unsigned status)
     return NULL;
 }
 
-/* What they revoked comes with them: gnutls_certificate_set_x509_trust_file()
- * above sees to it. */
+/* What they revoked comes with them (nbd/gnutls.h). */
 static void load_authorities(gnutls_certificate_credentials_t credentials,
                              const char *directory)
 {
@@ -282,16 +187,17 @@ static bool set_up(gnutls_session_t session, int fd, const char *host,
 }
 
 /* Returns 0 or a negative error code of GnuTLS. */
-static int shake_hands(gnutls_session_t session, int fd, int64_t deadline)
+static int shake_hands(gnutls_session_t session, int64_t deadline)
 {
-    for (;;) {
-        int r = gnutls_handshake(session);
-        bool writes = gnutls_record_get_direction(session) == 1;
+    int r;
 
-        if (r == 0 || gnutls_error_is_fatal(r) ||
-            deadline_poll(fd, writes ? POLLOUT : POLLIN, deadline) != 0)
-            return r;
-    }
+    nbd_gnutls_set_deadline(deadline);
+    do {
+        r = gnutls_handshake(session);
+    } while (r != 0 && !gnutls_error_is_fatal(r) &&
+             deadline_left(deadline) != 0);
+    nbd_gnutls_set_deadline(DEADLINE_NEVER);
+    return r;
 }
 
 static const char *verdict(int fd, const char *host,
@@ -305,7 +211,7 @@ static const char *verdict(int fd, const char *host,
                     GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0)
         return NULL;
     if (set_up(session, fd, host, credentials) &&
-        shake_hands(session, fd, deadline) ==
+        shake_hands(session, deadline) ==
             GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
         words = problem_of(gnutls_session_get_verify_cert_status(session));
     gnutls_deinit(session);

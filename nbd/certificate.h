@@ -9,15 +9,6 @@
 
 #include "nbd/uri.h"
 
-/* What libnbd must not do without, in this thread and from now on: authorities
- * that were named, in the place of those of the system; and what they revoked,
- * by this file (NULL: there is none), which must stay in place. A connection
- * for which it would do without fails. */
-void nbd_certificate_require(bool authorities, const char *revoked);
-
-/* Why the file of what they revoked could not be read since, or NULL. */
-const char *nbd_certificate_revoked_error(void);
-
 /* Whether libnbd's reason is that it refused the certificate. */
 bool nbd_certificate_refused(const char *reason);
 

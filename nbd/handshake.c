@@ -10,9 +10,9 @@
 
 #include "common/deadline.h"
 #include "common/debug.h"
+#include "nbd/gnutls.h"
 #include "nbd/guard.h"
 #include "nbd/handle.h"
-#include "nbd/watchdog.h"
 
 static int connect_error(const struct nbd_handshake *h, struct error *error)
 {
@@ -203,8 +203,7 @@ static void stop_guard(struct nbd_handle *nbd, const struct nbd_guard *guard)
 /* Unlike nbd_poll(), let libnbd receive also when poll() reports an error
  * alone: so its reason is that of the socket or of TLS. */
 static int shake_hands(const struct nbd_handshake *h, struct nbd_handle *nbd,
-                       struct nbd_guard *guard, struct nbd_watchdog **watchdog,
-                       struct error *error)
+                       struct nbd_guard *guard, struct error *error)
 {
     while (!nbd_aio_is_ready(nbd)) {
         short wanted;
@@ -215,8 +214,6 @@ static int shake_hands(const struct nbd_handshake *h, struct nbd_handle *nbd,
         wanted = nbd_handle_events(nbd);
         guard->fd = nbd_aio_get_fd(nbd);
         err = deadline_poll(guard->fd, wanted, guard->deadline);
-        if (!err && wanted & POLLIN && h->target->tls && !*watchdog)
-            err = nbd_watchdog_start(guard->fd, guard->deadline, watchdog);
         if (!err) {
             r = wanted & POLLIN ? nbd_aio_notify_read(nbd)
                                 : nbd_aio_notify_write(nbd);
@@ -225,11 +222,8 @@ static int shake_hands(const struct nbd_handshake *h, struct nbd_handle *nbd,
         if (err)
             return nbd_guard_failure(h->target->name,
                                      h->target->options->timeout, err, error);
-        if (r == -1) {
-            /* The reason may need another connection. */
-            (void)nbd_watchdog_stop(watchdog);
+        if (r == -1)
             return connect_error(h, error);
-        }
     }
     return 0;
 }
@@ -238,17 +232,15 @@ int nbd_handshake_finish(const struct nbd_handshake *h, struct nbd_handle *nbd,
                          int64_t deadline, struct nbd_export *export,
                          struct error *error)
 {
-    struct nbd_watchdog *watchdog = NULL;
     struct nbd_guard guard;
-    int err, stop_err;
+    int err;
 
     nbd_tls_expect(h->target->tls);
     start_guard(nbd, &guard, deadline);
-    err = shake_hands(h, nbd, &guard, &watchdog, error);
+    nbd_gnutls_set_deadline(deadline);
+    err = shake_hands(h, nbd, &guard, error);
+    nbd_gnutls_set_deadline(DEADLINE_NEVER);
     stop_guard(nbd, &guard);
-    stop_err = nbd_watchdog_stop(&watchdog);
-    if (!err && stop_err)
-        err = nbd_guard_failure(h->target->name, 0, stop_err, error);
     if (err)
         return err;
     debug_handshake(h, nbd);

@@ -24,6 +24,7 @@
 
 #include "common/array.h"
 #include "nbd/certificate.h"
+#include "nbd/gnutls.h"
 
 #define REVOKED "ca-crl.pem"
 
@@ -267,8 +268,8 @@ int nbd_tls_check(const struct nbd_tls *tls, const char *version,
 
 void nbd_tls_expect(const struct nbd_tls *tls)
 {
-    nbd_certificate_require(tls && tls->verify && tls->certificates,
-                            tls ? tls->revoked : NULL);
+    nbd_gnutls_require(tls && tls->verify && tls->certificates,
+                       tls ? tls->revoked : NULL);
 }
 
 /* --- why a connection failed --------------------------------------------- */
@@ -292,7 +293,7 @@ static bool ends_sentence(const char *text)
 char *nbd_tls_failure_reason(const struct nbd_tls *tls, const char *reason,
                              int64_t milliseconds)
 {
-    const char *unreadable = nbd_certificate_revoked_error();
+    const char *unreadable = nbd_gnutls_revoked_error();
     char *text = NULL;
 
     if (unreadable) {

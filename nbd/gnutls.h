@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Functions of GnuTLS in whose place libnbd calls ours: to the dynamic linker,
+ * a function of the program comes before one of a library.
+ */
+#ifndef NBD_GNUTLS_H
+#define NBD_GNUTLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What libnbd must not do without, in this thread and from now on: authorities
+ * that were named, in the place of those of the system; and what they revoked,
+ * by this file (NULL: there is none), which must stay in place. A connection
+ * for which it would do without fails. */
+void nbd_gnutls_require(bool authorities, const char *revoked);
+
+/* Why the file of what they revoked could not be read since, or NULL. */
+const char *nbd_gnutls_revoked_error(void);
+
+/* How long a handshake of TLS in this thread may last from now on
+ * (common/deadline.h). */
+void nbd_gnutls_set_deadline(int64_t deadline);
+
+#endif
