@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One of the two that are compared: an image, or a digest list. What it is, its
- * first bytes say.
+ * One of the two that are compared: an image, or a digest list.
  */
 #ifndef CLI_DIFF_SIDE_H
 #define CLI_DIFF_SIDE_H
@@ -17,9 +16,10 @@ struct diff_side {
     size_t warnings; /* that were printed */
 };
 
-/* Open one. The name must stay in place. Close it also after an error. */
-int diff_side_open(struct diff_side *side, const struct options *o, char *name,
-                   struct error *error);
+/* Open the one with the name n. The names must stay in place. Close it also
+ * after an error. */
+int diff_side_open(struct diff_side *side, const struct options *o,
+                   char *const names[2], int n, struct error *error);
 void diff_side_close(struct diff_side *side);
 
 /* Print the warnings that are new. */

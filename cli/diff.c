@@ -32,7 +32,7 @@ static int open_sides(struct diff *d, struct error *error)
     int err = 0;
 
     for (int i = 0; !err && i < 2; i++)
-        err = diff_side_open(&d->sides[i], d->o, d->o->images[i], error);
+        err = diff_side_open(&d->sides[i], d->o, d->o->images, i, error);
     return err;
 }
 

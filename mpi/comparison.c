@@ -6,15 +6,15 @@
 #include "image/image.h"
 
 static int open_side(struct diff_side *side, const struct options *o,
-                     char *name, struct error *error)
+                     char *const names[2], int n, struct error *error)
 {
-    int err = diff_side_open(side, o, name, error);
+    int err = diff_side_open(side, o, names, n, error);
 
     if (!err && side->is_list)
         err = error_set(error, EINVAL,
                         "%s: is a digest list: 'disksum --diff' compares it, "
                         "with another list or an image",
-                        name);
+                        names[n]);
     return err;
 }
 
@@ -32,7 +32,7 @@ int comparison_begin(struct comparison *c, const struct options *o,
     diff_printer_init(&c->printer, o, &c->differences);
     difference_sink_init(&c->sink, &c->differences);
     for (int i = 0; !err && i < 2; i++)
-        err = open_side(&c->sides[i], o, names[i], error);
+        err = open_side(&c->sides[i], o, names, i, error);
     if (!err && c->printer.quiet && size_of(c, 0) != size_of(c, 1))
         c->differences.bytes = 1;
     return err;

@@ -121,9 +121,9 @@ def test_rank_that_sees_another_file(disks):
 
 
 def test_list(disks):
-    subprocess.run([BUILD / "disksum", "--write-list=list", "a"], cwd=disks, check=True)
-    assert trouble(2, "list", "a", cwd=disks) == \
-        "list: is a digest list: 'disksum --diff' compares it, with another list or an image"
+    subprocess.run([BUILD / "disksum", "--write-list=a.blkhash", "a"], cwd=disks, check=True)
+    assert trouble(2, "a.blkhash", "a", cwd=disks) == \
+        "a.blkhash: is a digest list: 'disksum --diff' compares it, with another list or an image"
 
 
 @pytest.mark.parametrize("words, message", [

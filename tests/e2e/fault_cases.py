@@ -290,9 +290,9 @@ def rewrite(m):
 def resume(m):
     """The list has three chunks; the second is broken."""
     m.raw("long", "5M:A 3M:- 7M:B 100000:0")
-    m.disksum("--write-list=long.list", "-dsha512/512", "long")
-    m.disksum("--write-list=long.list", "-dsha512/512", "long")
-    cut = (m.images / "long.list").read_bytes()[:1200000]
+    m.disksum("--write-list=long.blkhash", "-dsha512/512", "long")
+    m.disksum("--write-list=long.blkhash", "-dsha512/512", "long")
+    cut = (m.images / "long.blkhash").read_bytes()[:1200000]
     return Case(("-t2", "-dsha512/512", "--write-list=list", "--resume", "../images/long"),
                 (m.sum("long", 512, "sha512"),), {"list.part": cut}, writes="list")
 
@@ -322,14 +322,14 @@ def merge_and_write(m):
 
 def show(m):
     m.raw()
-    m.disksum("--write-list=disk.list", "disk")
-    return m.one("--show", "--json", "../images/disk.list", printed="json")
+    m.disksum("--write-list=disk.blkhash", "disk")
+    return m.one("--show", "--json", "../images/disk.blkhash", printed="json")
 
 
 def base_and_changes(m):
     """Another program says what has changed."""
     m.raw()
-    m.disksum("--write-list=disk.list", "disk")
+    m.disksum("--write-list=disk.blkhash", "disk")
     content = bytearray(m.made["disk"])
     content[MIB:MIB + 512] = bytes(512)
     (m.images / "changed").write_bytes(content)
@@ -337,7 +337,7 @@ def base_and_changes(m):
                {"offset": MIB + 512, "length": len(content) - MIB - 512, "type": 0,
                 "description": "clean"},
                {"offset": 0, "length": MIB, "type": 0, "description": "clean"}]
-    return Case(("--write-list=list", "--base=../images/disk.list", "--changes=changes",
+    return Case(("--write-list=list", "--base=../images/disk.blkhash", "--changes=changes",
                  "../images/changed"), (checksum(content),),
                 {"changes": json.dumps(changes).encode()}, writes="list")
 
@@ -345,20 +345,20 @@ def base_and_changes(m):
 def base_and_bitmap(m):
     m.convert("bitmap.qcow2", "qcow2")
     m.run("qemu-img", "bitmap", "--add", "bitmap.qcow2", "b0")
-    m.disksum("--write-list=bitmap.list", "bitmap.qcow2")
+    m.disksum("--write-list=bitmap.blkhash", "bitmap.qcow2")
     m.run("qemu-io", "-c", "write -P 1 0 64k", "bitmap.qcow2")
     content = b"\1" * (64 * KIB) + m.made["disk"][64 * KIB:]
-    return Case(("--write-list=list", "--base=../images/bitmap.list", "--bitmap=b0",
+    return Case(("--write-list=list", "--base=../images/bitmap.blkhash", "--bitmap=b0",
                  "../images/bitmap.qcow2"), (checksum(content),), writes="list")
 
 
 def base_image(m):
     m.raw()
-    m.disksum("--write-list=below.list", "disk")
+    m.disksum("--write-list=below.blkhash", "disk")
     m.run("qemu-img", "create", "-qf", "qcow2", "-Fraw", "-b", "disk", "above.qcow2")
     m.run("qemu-io", "-c", "write -P 1 0 64k", "above.qcow2")
     content = b"\1" * (64 * KIB) + m.made["disk"][64 * KIB:]
-    return Case(("--write-list=list", "--base=../images/below.list",
+    return Case(("--write-list=list", "--base=../images/below.blkhash",
                  "--base-image=../images/disk", "../images/above.qcow2"),
                 (checksum(content),), writes="list")
 
@@ -384,15 +384,15 @@ def diff_qcow2(m):
 def diff_lists(m):
     changed(m)
     for name in "disk", "other":
-        m.disksum(f"--write-list={name}.list", name)
-    return Case(("--diff", "../images/disk.list", "../images/other.list"), status=1, trouble=2,
+        m.disksum(f"--write-list={name}.blkhash", name)
+    return Case(("--diff", "../images/disk.blkhash", "../images/other.blkhash"), status=1, trouble=2,
                 printed="diff")
 
 
 def diff_list_and_image(m):
     changed(m)
-    m.disksum("--write-list=disk.list", "disk")
-    return Case(("--diff", "-fraw", "../images/disk.list", "../images/other"), status=1,
+    m.disksum("--write-list=disk.blkhash", "disk")
+    return Case(("--diff", "-fraw", "../images/disk.blkhash", "../images/other"), status=1,
                 trouble=2, printed="diff")
 
 
@@ -400,9 +400,9 @@ def diff_list_in_pipe(m):
     """As a raw image, it could be compared, too."""
     changed(m)
     for name in "disk", "other":
-        m.disksum(f"--write-list={name}.list", name)
-    return Case(("--diff", "-fraw", "-", "../images/other.list"), status=1, trouble=2,
-                printed="diff", files={"stdin": (m.images / "disk.list").read_bytes()})
+        m.disksum(f"--write-list={name}.blkhash", name)
+    return Case(("--diff", "-fraw", "-", "../images/other.blkhash"), status=1, trouble=2,
+                printed="diff", files={"stdin": (m.images / "disk.blkhash").read_bytes()})
 
 
 CASES = (small, raw, ring, direct, direct_threads, mmap, pipe, several, part, member, qcow2,

@@ -37,18 +37,18 @@ def test_images_and_lists(diff, tmp_path, seed):  # noqa: F811
     expected = difference_of_blocks(a, b, block_size)
     for name, content in ("a", a), ("b", b):
         (tmp_path / name).write_bytes(content)
-        (tmp_path / f"{name}.list").write_bytes(write_list(
+        (tmp_path / f"{name}.blkhash").write_bytes(write_list(
             pad(content), block_size=block_size, digest=digest, length=length))
-    assert diff("-f", "raw", tmp_path / "a", tmp_path / "b.list") == expected
-    assert diff("-f", "raw", "-t1", tmp_path / "a.list", tmp_path / "b") == expected
-    assert diff(tmp_path / "a.list", tmp_path / "b.list") == expected
-    assert diff("-f", "raw", "-", tmp_path / "b.list", input=a) == expected
+    assert diff("-f", "raw", tmp_path / "a", tmp_path / "b.blkhash") == expected
+    assert diff("-f", "raw", "-t1", tmp_path / "a.blkhash", tmp_path / "b") == expected
+    assert diff(tmp_path / "a.blkhash", tmp_path / "b.blkhash") == expected
+    assert diff("-f", "raw", "-", tmp_path / "b.blkhash", input=a) == expected
     assert diff("-f", "raw", tmp_path / "a", "-",
-                input=(tmp_path / "b.list").read_bytes()) == expected
-    assert diff(tmp_path / "a.list", "-",
-                input=(tmp_path / "b.list").read_bytes()) == expected
+                input=(tmp_path / "b.blkhash").read_bytes()) == expected
+    assert diff(tmp_path / "a.blkhash", "/dev/stdin",
+                input=(tmp_path / "b.blkhash").read_bytes()) == expected
     for name in "a", "b":
-        assert diff("-f", "raw", tmp_path / name, tmp_path / f"{name}.list") == []
+        assert diff("-f", "raw", tmp_path / name, tmp_path / f"{name}.blkhash") == []
 
 
 def test_lists_of_disksum(diff, disksum, servers, tmp_path):  # noqa: F811
@@ -56,16 +56,16 @@ def test_lists_of_disksum(diff, disksum, servers, tmp_path):  # noqa: F811
     a = write_image(tmp_path / "a", "1M:A 1M:- 300k:B 200k:0 1000:A")
     b = change(a, 1)
     (tmp_path / "b").write_bytes(b)
-    disksum("--write-list", tmp_path / "a.list", tmp_path / "a")
+    disksum("--write-list", tmp_path / "a.blkhash", tmp_path / "a")
     subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c",
                     tmp_path / "b", tmp_path / "b.qcow2"], check=True)
     expected = difference_of_blocks(a, b, 65536)
     uri, _ = servers.nbdkit("file", tmp_path / "b")
-    assert diff(tmp_path / "a.list", tmp_path / "b.qcow2") == expected
-    assert diff(tmp_path / "a.list", uri) == expected
-    assert diff(tmp_path / "a.list", tmp_path / "a") == []
-    done = disksum("--diff", "-v", tmp_path / "a.list", tmp_path / "b", check=False)
-    assert f"{tmp_path}/a.list and {tmp_path}/b: compared" in done.stderr
+    assert diff(tmp_path / "a.blkhash", tmp_path / "b.qcow2") == expected
+    assert diff(tmp_path / "a.blkhash", uri) == expected
+    assert diff(tmp_path / "a.blkhash", tmp_path / "a") == []
+    done = disksum("--diff", "-v", tmp_path / "a.blkhash", tmp_path / "b", check=False)
+    assert f"{tmp_path}/a.blkhash and {tmp_path}/b: compared" in done.stderr
 
 
 def test_names_of_pipes(diff, tmp_path):  # noqa: F811
@@ -89,23 +89,22 @@ def test_names_of_pipes(diff, tmp_path):  # noqa: F811
                                     [b""]], ids=repr)
 def test_few_bytes_in_a_pipe(build, tmp_path, pieces):
     """What is in a pipe is known when there are enough bytes, or all."""
-    list_or_disk = write_list(b"") if pieces[-1] == b"LIST\0" else b""
-    disk = b"" if list_or_disk else b"".join(pieces)
-    (tmp_path / "list").write_bytes(write_list(pad(disk)))
-    with subprocess.Popen([build / "disksum", "-f", "raw", "--diff", "-",
-                           tmp_path / "list"], stdin=subprocess.PIPE, bufsize=0) as p:
+    is_list = pieces[-1] == b"LIST\0"
+    other = tmp_path / ("disk" if is_list else "disk.blkhash")
+    other.write_bytes(b"" if is_list else write_list(pad(b"".join(pieces))))
+    with subprocess.Popen([build / "disksum", "--diff", "-", other],
+                          stdin=subprocess.PIPE, bufsize=0) as p:
         for piece in pieces:
             p.stdin.write(piece)
-        p.stdin.write(list_or_disk[8:])
+        p.stdin.write(write_list(b"")[8:] if is_list else b"")
         p.stdin.close()
         assert p.wait(timeout=60) == 0
 
 
 def test_list_that_cannot_be_looked_at(trouble, build, tmp_path):  # noqa: F811
     """It is not taken for a raw image."""
-    for name, content in ("a", bytes(9000)), ("b", b"x" * 9000):
-        (tmp_path / name).write_bytes(write_list(pad(content)))
-    assert trouble("-f", "raw", "-", tmp_path / "b", input=(tmp_path / "a").read_bytes(),
+    (tmp_path / "b").write_bytes(b"x" * 9000)
+    assert trouble("-f", "raw", "-", tmp_path / "b", input=write_list(pad(bytes(9000))),
                    wrapper=[build / "tests/refuse-calls", "EPERM", "tee"]) == \
         "-: cannot find out whether it is a digest list: Operation not permitted"
 
@@ -121,13 +120,14 @@ def test_name_that_cannot_be_opened(trouble, tmp_path):  # noqa: F811
 def test_quiet(disksum, tmp_path):
     """The lengths in the headers are enough."""
     a = write_image(tmp_path / "a", "9k:A")
-    (tmp_path / "same").write_bytes(write_list(a))
-    (tmp_path / "longer").write_bytes(write_list(a + bytes(512)))
-    (tmp_path / "other").write_bytes(write_list(a[1:] + b"x"))
-    for name, status in ("same", 0), ("longer", 1), ("other", 1):
-        done = disksum("-q", "--diff", tmp_path / "a", tmp_path / name, check=False)
+    same = tmp_path / "same.blkhash"
+    for name, disk, status in ("same", a, 0), ("longer", a + bytes(512), 1), \
+            ("other", a[1:] + b"x", 1):
+        digests = tmp_path / f"{name}.blkhash"
+        digests.write_bytes(write_list(disk))
+        done = disksum("-q", "--diff", tmp_path / "a", digests, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
-        done = disksum("-q", "--diff", tmp_path / name, tmp_path / "same", check=False)
+        done = disksum("-q", "--diff", digests, same, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
 
 
@@ -138,16 +138,14 @@ def test_lists_that_cannot_be_compared(trouble, tmp_path):  # noqa: F811
     for name, options in (("whole", {}), ("sha1", {"digest": "sha1"}),
                           ("small", {"block_size": 4096}), ("end", {"first": 1}),
                           ("start", {"count": 3})):
-        (tmp_path / name).write_bytes(write_list(disk, **options))
-    whole = tmp_path / "whole"
-    assert trouble(whole, tmp_path / "sha1") == (
-        f"{whole} has the digest sha256, and {tmp_path}/sha1 has sha1; they cannot be "
-        "compared")
-    assert trouble(tmp_path / "small", whole) == (
-        f"{tmp_path}/small has blocks of 4096 bytes, and {whole} of 65536; they cannot be "
-        "compared")
-    for part in "start", "end":
-        for other in "whole", "disk":
+        (tmp_path / f"{name}.blkhash").write_bytes(write_list(disk, **options))
+    whole, sha1, small = (tmp_path / f"{name}.blkhash" for name in ("whole", "sha1", "small"))
+    assert trouble(whole, sha1) == \
+        f"{whole} has the digest sha256, and {sha1} has sha1; they cannot be compared"
+    assert trouble(small, whole) == (
+        f"{small} has blocks of 4096 bytes, and {whole} of 65536; they cannot be compared")
+    for part in "start.blkhash", "end.blkhash":
+        for other in "whole.blkhash", "disk":
             for names in (part, other), (other, part):
                 assert trouble(*(tmp_path / name for name in names)) == (
                     f"{tmp_path}/{part}: has only a part of the disk; put the parts "
@@ -159,27 +157,30 @@ def test_broken_lists(trouble, tmp_path):  # noqa: F811
     """Nothing is printed for the blocks of a chunk that is broken."""
     disk = write_image(tmp_path / "disk", "300k:A 1M:-")
     data = bytearray(write_list(disk))
-    (tmp_path / "good").write_bytes(data)
+    (tmp_path / "good.blkhash").write_bytes(data)
     for at in 9, 100, 200, len(data) - 3:
         broken = data[:]
         broken[at] ^= 1
-        (tmp_path / "broken").write_bytes(broken)
-        for other in "good", "disk":
-            for names in ("broken", other), (other, "broken"):
-                assert trouble(*(tmp_path / name for name in names)).startswith(
-                    f"{tmp_path}/broken: ")
-    (tmp_path / "broken").write_bytes(data[:-1])
-    assert trouble(tmp_path / "broken", tmp_path / "disk").startswith(
-        f"{tmp_path}/broken: ")
+        bad = tmp_path / "broken.blkhash"
+        bad.write_bytes(broken)
+        for other in tmp_path / "good.blkhash", tmp_path / "disk":
+            for names in (bad, other), (other, bad):
+                assert trouble(*names).startswith(f"{bad}: ")
+    bad.write_bytes(data[:-1])
+    assert trouble(bad, tmp_path / "disk").startswith(f"{bad}: ")
 
 
 def test_the_image_fails(trouble, build, tmp_path):  # noqa: F811
     disk = write_image(tmp_path / "disk", "3M:A")
-    (tmp_path / "list").write_bytes(write_list(disk))
-    assert trouble(tmp_path / "list", tmp_path / "disk", env={
+    (tmp_path / "disk.blkhash").write_bytes(write_list(disk))
+    assert trouble(tmp_path / "disk.blkhash", tmp_path / "disk", env={
         "LD_PRELOAD": str(build / "tests/read-error.so"), "DISKSUM_READS": "copy",
         "READ_ERROR_OFFSET": "2000000"}).startswith(
             f"{tmp_path}/disk: read error at offset 2000000")
+
+
+NOT_CLEAR = ("{}: begins like a digest list; the name of a list must end in .blkhash or be "
+             "that of a pipe, and a disk requires -f")
 
 
 def test_disk_that_looks_like_a_list(diff, trouble, loop_device, tmp_path):  # noqa: F811
@@ -192,12 +193,58 @@ def test_disk_that_looks_like_a_list(diff, trouble, loop_device, tmp_path):  # n
         assert diff("-f", "raw", tmp_path / "good.raw", tmp_path / name)
         assert "is a digest list, not an image" in trouble(tmp_path / "good.raw",
                                                            tmp_path / name)
-    (tmp_path / "guest").write_bytes(fake)
-    assert diff(tmp_path / "good.raw", tmp_path / "guest") == []
+    guest = tmp_path / "guest"
+    guest.write_bytes(fake)
+    assert diff("-f", "raw", tmp_path / "good.raw", guest)
+    assert trouble(tmp_path / "good.raw", guest) == NOT_CLEAR.format(guest)
+    (tmp_path / "link").symlink_to("guest.img")
+    assert "is a digest list, not an image" in trouble(tmp_path / "good.raw", tmp_path / "link")
     device = loop_device(4096)
     with open(device, "wb") as file:
         file.write(fake)
     assert diff("-f", "raw", tmp_path / "good.raw", device)
+
+
+def test_standard_input_that_looks_like_a_list(diff, trouble, build, tmp_path):  # noqa: F811
+    """It may be a disk of a guest; but beside an image a pipe can only be a list."""
+    disk = write_image(tmp_path / "disk", "9k:A")
+    digests = tmp_path / "disk.blkhash"
+    digests.write_bytes(write_list(disk))
+    fake = digests.read_bytes()
+    for options in [], ["-f", "raw"]:
+        assert diff(*options, tmp_path / "disk", "-", input=fake) == []
+    assert trouble(digests, "-", input=fake) == NOT_CLEAR.format("-")
+    assert diff("-f", "raw", digests, "-", input=fake)
+    assert diff(digests, "/dev/stdin", input=fake) == []
+
+
+def test_standard_input_with_a_name(diff, trouble, tmp_path):  # noqa: F811
+    """A file that is redirected is what its name says."""
+    write_image(tmp_path / "disk", "9k:A")
+    fake = write_list((tmp_path / "disk").read_bytes())
+    for name in "guest", "guest.img", "list.blkhash":
+        (tmp_path / name).write_bytes(fake)
+    (tmp_path / "link").symlink_to("list.blkhash")
+
+    def call(function, name, *options, operand="-"):
+        with open(tmp_path / name, "rb") as stdin:
+            return function(*options, tmp_path / "disk", operand, stdin=stdin)
+    for name in "list.blkhash", "link":
+        assert call(diff, name) == call(diff, name, "-f", "raw") == []
+        assert call(diff, name, operand="/dev/stdin") == []
+        assert diff(tmp_path / "disk", tmp_path / name) == []
+    assert "is a digest list, not an image" in call(trouble, "guest.img")
+    assert call(diff, "guest.img", "-f", "raw") and call(diff, "guest", "-f", "raw")
+    assert call(trouble, "guest") == NOT_CLEAR.format("-")
+
+
+def test_name_of_a_list(trouble, tmp_path):  # noqa: F811
+    """It is read as one whatever is in it, and whatever format the other side has."""
+    write_image(tmp_path / "disk", "9k:A")
+    (tmp_path / "no.blkhash").write_bytes(bytes(512))
+    for options in [], ["-f", "raw"]:
+        assert "no.blkhash: not a digest list" in \
+            trouble(*options, tmp_path / "no.blkhash", tmp_path / "disk")
 
 
 def write_huge_list(path, content):
@@ -216,7 +263,8 @@ def write_huge_list(path, content):
 @pytest.mark.sanitizer
 def test_difference_before_exabytes_of_zeros(disksum, tmp_path):
     """Found before all of them are verified."""
-    for name in "a", "b":
-        write_huge_list(tmp_path / name, name.encode())
-    done = disksum("-q", "--diff", tmp_path / "a", tmp_path / "b", check=False)
+    lists = tmp_path / "a.blkhash", tmp_path / "b.blkhash"
+    for path in lists:
+        write_huge_list(path, path.stem.encode())
+    done = disksum("-q", "--diff", *lists, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")

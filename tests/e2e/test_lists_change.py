@@ -96,14 +96,14 @@ BLOCK = "--block-size=512"
 def digest_list(disksum):
     """The list of a disk, of which more than the header is read while the disk is."""
     pathlib.Path("disk").write_bytes(random.Random(1).randbytes(4 << 20))
-    disksum(BLOCK, "--write-list=list", "disk")
+    disksum(BLOCK, "--write-list=disk.blkhash", "disk")
     pathlib.Path("changes").write_text("[]", encoding="ascii")
-    return pathlib.Path("list")
+    return pathlib.Path("disk.blkhash")
 
 
 COMMANDS = {
-    "base": [BLOCK, "--base=list", "--changes=changes", "--write-list=new", "disk"],
-    "compared": ["--diff", "list", "disk"],
+    "base": [BLOCK, "--base=disk.blkhash", "--changes=changes", "--write-list=new", "disk"],
+    "compared": ["--diff", "disk.blkhash", "disk"],
 }
 
 
@@ -115,7 +115,7 @@ def test_digest_list(digest_list, command, change):
         change(digest_list)
         status, out, err = h.finish()
     assert (status, out) == (2 if command == "compared" else 1, "")
-    assert re.fullmatch("disksum: list: (broken|incomplete) digest list: .*\n", err)
+    assert re.fullmatch("disksum: disk.blkhash: (broken|incomplete) digest list: .*\n", err)
     assert not os.path.exists("new")
 
 

@@ -144,7 +144,7 @@ def test_check_and_diff(disksum, tmp_path, zipped):
     done = disksum("--diff", zipped, zipped, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith(expected)
-    digests = tmp_path / "list"
+    digests = tmp_path / "zipped.blkhash"
     disksum("-q", f"--write-list={digests}", zipped)
     done = disksum("--diff", digests, "-", input=zipped.read_bytes(), check=False)
     assert (done.returncode, done.stdout) == (0, "")

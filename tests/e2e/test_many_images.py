@@ -73,17 +73,17 @@ def test_runs(measure, tmp_path):
             out, kib[name] = measure(*args, **kwargs)
             return out
         small = [*BOUNDED, "--block-size=512"]
-        step("write", *small, "--write-list=list-a", "a")
-        step("write", *small, "--write-list=list-b", "b")
+        step("write", *small, "--write-list=a.blkhash", "a")
+        step("write", *small, "--write-list=b.blkhash", "b")
         for part in "12":
             step("part", *small, f"--shard={part}/2", f"--write-list=part-{part}", "a")
         step("merge", "--merge", "--write-list=merged", "part-1", "part-2")
-        written = (tmp_path / "list-a").read_bytes()
+        written = (tmp_path / "a.blkhash").read_bytes()
         assert (tmp_path / "merged").read_bytes() == written
-        assert step("show", "--show", "--json", "list-a").count('"zero":true') == count // 2
-        out = step("compare", "--diff", "list-a", "list-b", status=1)
+        assert step("show", "--show", "--json", "a.blkhash").count('"zero":true') == count // 2
+        out = step("compare", "--diff", "a.blkhash", "b.blkhash", status=1)
         assert out.count("zero in") == count
-        step("compare with an image", "--diff", *BOUNDED, "list-a", "b", status=1)
+        step("compare with an image", "--diff", *BOUNDED, "a.blkhash", "b", status=1)
         (tmp_path / "resumed.part").write_bytes(written[:-100])
         step("resume", *small, "--write-list=resumed", "--resume", "a")
         assert (tmp_path / "resumed").read_bytes() == written

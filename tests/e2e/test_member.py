@@ -469,12 +469,12 @@ def test_diff(disksum, tmp_path, ova):
     """The same place of the same archive is not read."""
     done = disksum("--diff", "-v", "--member=disk.qcow2", ova, ova, check=False)
     assert (done.returncode, done.stdout) == (0, "") and "read 0 B" in done.stderr
-    disksum("--write-list=list", "--member=disk.qcow2", ova, cwd=tmp_path)
-    disksum("--diff", "--member=disk.qcow2", "list", ova, cwd=tmp_path)
-    done = disksum("--diff", "--member=disk.raw", "list", ova, check=False, cwd=tmp_path)
+    disksum("--write-list=disk.blkhash", "--member=disk.qcow2", ova, cwd=tmp_path)
+    disksum("--diff", "--member=disk.qcow2", "disk.blkhash", ova, cwd=tmp_path)
+    done = disksum("--diff", "--member=disk.raw", "disk.blkhash", ova, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
-        2, "disksum: list: is not the digest list of this part; the --member option requires "
-        "that, or two images\n")
+        2, "disksum: disk.blkhash: is not the digest list of this part; the --member option "
+        "requires that, or two images\n")
     other = archive(tmp_path / "y.tar", [("other", bytes(512)), ("disk.raw", bytes(512))])
     done = disksum("--diff", "--member=disk.raw", other, ova, check=False)
     assert done.stdout.startswith("0 512 zero in A\n")

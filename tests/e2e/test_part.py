@@ -243,16 +243,17 @@ def test_usage(disksum, args, message):
 def test_diff_with_a_list(disksum, tmp_path, images, args):
     """It must be that of the same part."""
     content, paths = images
-    disksum("--write-list=whole", paths[0], cwd=tmp_path)
-    disksum("--write-list=part", *args, paths[0], cwd=tmp_path)
-    disksum("--write-list=other", *args, "--length=99", paths[0], cwd=tmp_path)
-    for a, b in ("part", paths[1]), (paths[1], "part"), ("part", "part"):
+    disksum("--write-list=whole.blkhash", paths[0], cwd=tmp_path)
+    disksum("--write-list=part.blkhash", *args, paths[0], cwd=tmp_path)
+    disksum("--write-list=other.blkhash", *args, "--length=99", paths[0], cwd=tmp_path)
+    part = "part.blkhash"
+    for a, b in (part, paths[1]), (paths[1], part), (part, part):
         disksum("--diff", *args, a, b, cwd=tmp_path)
     (tmp_path / "changed.raw").write_bytes(content[:65536 + 600] + b"x" + content[65536 + 601:])
-    done = disksum("--diff", *args, "part", "changed.raw", check=False, cwd=tmp_path)
+    done = disksum("--diff", *args, part, "changed.raw", check=False, cwd=tmp_path)
     assert done.stdout.startswith("65536 ") and done.stdout.count("\n") == 1
-    disksum("--diff", "--offset=0", "whole", paths[1], cwd=tmp_path)
-    for name in "whole", "other":
+    disksum("--diff", "--offset=0", "whole.blkhash", paths[1], cwd=tmp_path)
+    for name in "whole.blkhash", "other.blkhash":
         done = disksum("--diff", *args, paths[1], name, check=False, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (
             2, f"disksum: {name}: is not the digest list of this part; the "

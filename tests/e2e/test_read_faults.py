@@ -206,12 +206,12 @@ def test_bad_sector_where_qemu_reads(disksum, tmp_path, fault, name):
 
 LISTS = {
     "sums": ("SUMS", ["-c", "SUMS"]), "JSON": ("JSON", ["-c", "JSON"]),
-    "list": ("a.list", ["--show", "a.list"]), "compared": ("a.list", ["--diff", "a.list", "b"]),
-    "compared with": ("b.list", ["--diff", "a", "b.list"]),
+    "list": ("a.blkhash", ["--show", "a.blkhash"]), "compared": ("a.blkhash", ["--diff", "a.blkhash", "b"]),
+    "compared with": ("b.blkhash", ["--diff", "a", "b.blkhash"]),
     "part": ("part1", ["--merge", "part1", "part2"]),
-    "base": ("a.list", ["--block-size=512", "--base=a.list", "--changes=changes",
+    "base": ("a.blkhash", ["--block-size=512", "--base=a.blkhash", "--changes=changes",
                         "--write-list=new", "b"]),
-    "changes": ("changes", ["--block-size=512", "--base=a.list", "--changes=changes",
+    "changes": ("changes", ["--block-size=512", "--base=a.blkhash", "--changes=changes",
                             "--write-list=new", "b"]),
 }
 
@@ -227,7 +227,7 @@ def test_bad_sector_in_a_list(disksum, tmp_path, monkeypatch, fault, name):
         with open(file, "w", encoding="ascii") as f:
             f.write(disksum(*args, check=False).stdout)
     for disk in "a", "b":
-        disksum("--block-size=512", f"--write-list={disk}.list", disk)
+        disksum("--block-size=512", f"--write-list={disk}.blkhash", disk)
     for part in 1, 2:
         disksum("--block-size=512", f"--write-list=part{part}", f"--shard={part}/2", "a")
     file, args = LISTS[name]

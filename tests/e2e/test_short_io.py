@@ -49,7 +49,7 @@ def things(disksum, here):
     with open("JSON", "w", encoding="ascii") as f:
         f.write(disksum("--json", "a", "b").stdout)
     for name in "a", "b":
-        disksum("--block-size=4k", f"--write-list={name}.list", name)
+        disksum("--block-size=4k", f"--write-list={name}.blkhash", name)
     for part in 1, 2:
         disksum("--block-size=4k", f"--write-list=part{part}", f"--shard={part}/2", "a")
     with open("changes", "w", encoding="ascii") as f:
@@ -62,16 +62,17 @@ COMMANDS = {
     "lines": "$d a b", "JSON": "$d --json a b", "standard input": "$d < a", "pipe": "cat a | $d",
     "plain": "$d --plain=sha256 a", "several digests": "$d -d sha256 -d md5 a",
     "check": "$d -c SUMS", "check JSON": "$d -c JSON", "check a pipe": "cat SUMS | $d -c -",
-    "show": "$d --show a.list", "show JSON": "$d --show --json a.list",
-    "show a pipe": "cat a.list | $d --show -", "merge": "$d --merge part1 part2",
-    "diff": "$d --diff a b", "diff lists": "$d --diff a.list b.list",
-    "diff with a list": "$d --diff a b.list", "diff with a list on stdin": "$d --diff - b < a.list",
-    "diff with a pipe": "cat a.list | $d --diff - b", "diff JSON": "$d --diff --json a b",
+    "show": "$d --show a.blkhash", "show JSON": "$d --show --json a.blkhash",
+    "show a pipe": "cat a.blkhash | $d --show -", "merge": "$d --merge part1 part2",
+    "diff": "$d --diff a b", "diff lists": "$d --diff a.blkhash b.blkhash",
+    "diff with a list": "$d --diff a b.blkhash",
+    "diff with a list on stdin": "$d --diff - b < a.blkhash",
+    "diff with a pipe": "cat a.blkhash | $d --diff - b", "diff JSON": "$d --diff --json a b",
     "list to a pipe": "$d --block-size=4k --write-list=- a | sha256sum",
     "list": "$d --block-size=4k --write-list=new a && $d --show --json new",
-    "list of changes": "$d --block-size=4k --base=a.list --changes=changes --write-list=new b && "
+    "list of changes": "$d --block-size=4k --base=a.blkhash --changes=changes --write-list=new b && "
                        "$d --show new",
-    "list of changes in a pipe": "cat changes | $d --block-size=4k --base=a.list --changes=- "
+    "list of changes in a pipe": "cat changes | $d --block-size=4k --base=a.blkhash --changes=- "
                                  "--write-list=new b && $d --show new",
     "member": "$d -f raw --member=b tar", "QEMU": "$d qed",
     "secret": "$d --object secret,id=s,data=1234567 qed",
@@ -116,10 +117,10 @@ def test_io_uring(disksum, build, tmp_path, kind):
 # --- pipes that do not block --------------------------------------------------------
 
 @pytest.mark.parametrize("args, name", [
-    ([], "a"), (["-c"], "SUMS"), (["-c"], "JSON"), (["--show"], "a.list"),
-    (["--merge", "-", "part2"], "part1"), (["--diff", "-", "b"], "a.list"),
-    (["--diff", "b.list", "-"], "a.list"), (["--diff", "-", "b.list"], "a"),
-    (["--block-size=4k", "--base=a.list", "--changes=-", "--write-list=new", "b"], "changes"),
+    ([], "a"), (["-c"], "SUMS"), (["-c"], "JSON"), (["--show"], "a.blkhash"),
+    (["--merge", "-", "part2"], "part1"), (["--diff", "-", "b"], "a.blkhash"),
+    (["--diff", "b.blkhash", "/dev/stdin"], "a.blkhash"), (["--diff", "-", "b.blkhash"], "a"),
+    (["--block-size=4k", "--base=a.blkhash", "--changes=-", "--write-list=new", "b"], "changes"),
 ], ids=lambda value: "-".join(value).replace("/", "") if isinstance(value, list) else value)
 def test_input_that_does_not_block(disksum, things, args, name):
     """It is waited for, also before its first byte."""

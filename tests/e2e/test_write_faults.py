@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     (directory / "noise").write_bytes(random.Random(1).randbytes(20 << 20))
     (directory / "SUMS").write_bytes(run("a", "b") * 200)
     for name in "b", "zeros":
-        run("--block-size=512", f"--write-list={name}.list", name)
+        run("--block-size=512", f"--write-list={name}.blkhash", name)
     for part in 1, 2:
         run("--block-size=512", f"--write-list=part{part}", f"--shard={part}/2", "b")
     return directory
@@ -50,10 +50,10 @@ OUTPUTS = {
     "lines": ["a"] * 300, "zero": ["--zero", "a"], "JSON": ["--json", *["a"] * 100],
     "tags": ["--tag", "-d", "sha256", "-d", "md5", "a"], "plain": ["--plain=sha256", "a"],
     "verdicts": ["-c", "SUMS"], "expected": ["--expect", "0" * 64, "a"],
-    "show": ["--show", "b.list"], "ranges": ["--show", "--json", "b.list"],
+    "show": ["--show", "b.blkhash"], "ranges": ["--show", "--json", "b.blkhash"],
     "differences": ["--diff", "b", "zeros"], "differences in JSON":
-    ["--diff", "--json", "b", "zeros"], "differences of lists": ["--diff", "b.list", "zeros.list"],
-    "differences from a list": ["--diff", "b", "zeros.list"], "merge": ["--merge", "part1", "part2"],
+    ["--diff", "--json", "b", "zeros"], "differences of lists": ["--diff", "b.blkhash", "zeros.blkhash"],
+    "differences from a list": ["--diff", "b", "zeros.blkhash"], "merge": ["--merge", "part1", "part2"],
     "list": ["--block-size=512", "--write-list=-", "b"], "help": ["--help"],
     "version": ["--version"], "digests": ["--list-digests"], "options": ["--long-options"],
     "verbose": ["-v", "a"], "failures": ["no", "a"],
