@@ -62,13 +62,12 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
                const struct reader *known, struct error *error)
 {
     const struct file_options options = { .force_share = force_share };
-    struct error cause = ERROR_INIT;
     struct reader **list, *reader;
     char name[PATH_MAX];
     ssize_t n = readlink(link, name, sizeof(name) - 1);
 
     if (n < 0)
-        return 0;
+        return error_set(error, errno, "%s: %s", link, strerror(errno));
     name[n] = '\0';
     if (check_read_only(link, name, error))
         return error->code;
@@ -76,16 +75,13 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
     if (!list)
         return error_no_memory(error, name);
     files->list = list;
-    if (file_open(link, name, &options, &reader, &cause) == 0) {
-        if (is_known(files, known, reader))
-            reader->ops->close(reader);
-        else
-            list[files->count++] = reader;
-    } else if (cause.code == EBUSY || cause.code == ENOMEM) {
-        error_move(error, &cause);
-    }
-    error_clear(&cause);
-    return error->code;
+    if (file_open(link, name, &options, &reader, error))
+        return error->code;
+    if (is_known(files, known, reader))
+        reader->ops->close(reader);
+    else
+        list[files->count++] = reader;
+    return 0;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -94,30 +90,52 @@ static int compare_names(const void *a, const void *b)
                   (*(struct reader *const *)b)->name);
 }
 
+/* Who does not see a file cannot tell whether it has changed. */
+static int cannot_find(const char *name, int code, struct error *error)
+{
+    return error_set(error, code,
+                     "%s: cannot find out in /proc which files QEMU reads: %s",
+                     name, strerror(code));
+}
+
+static int add_all(struct qemu_files *files, DIR *dir, const char *directory,
+                   const char *name, bool force_share,
+                   const struct reader *known, struct error *error)
+{
+    struct dirent *entry;
+    char link[64];
+    int err = 0;
+
+    while (!err && (errno = 0, entry = readdir(dir))) {
+        int fd = atoi(entry->d_name);
+
+        snprintf(link, sizeof(link), "%s/%d", directory, fd);
+        if (is_disk(fd, link))
+            err = add(files, link, force_share, known, error);
+    }
+    return err || !errno ? err : cannot_find(name, errno, error);
+}
+
 int qemu_files_open(pid_t pid, const char *name, bool force_share,
                     const struct reader *known, struct qemu_files **files,
                     struct error *error)
 {
-    char directory[32], link[64];
-    struct dirent *entry;
-    int err = 0;
+    char directory[32];
+    int err;
     DIR *dir;
 
     if (!*files)
         *files = calloc(1, sizeof(**files));
     if (!*files)
         return error_no_memory(error, name);
+    if (!proc_is_ours())
+        return cannot_find(name, ENOENT, error);
     snprintf(directory, sizeof(directory), "/proc/%ld/fd", (long)pid);
-    dir = proc_is_ours() ? opendir(directory) : NULL;
-    while (dir && !err && (entry = readdir(dir))) {
-        int fd = atoi(entry->d_name);
-
-        snprintf(link, sizeof(link), "%s/%d", directory, fd);
-        if (is_disk(fd, link))
-            err = add(*files, link, force_share, known, error);
-    }
-    if (dir)
-        closedir(dir);
+    dir = opendir(directory);
+    if (!dir)
+        return cannot_find(name, errno, error);
+    err = add_all(*files, dir, directory, name, force_share, known, error);
+    closedir(dir);
     if ((*files)->count)
         qsort((*files)->list, (*files)->count, sizeof(*(*files)->list),
               compare_names);

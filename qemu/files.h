@@ -18,9 +18,10 @@ struct qemu_files {
 /*
  * Open the files and block devices that a qemu-nbd has open, and add them to
  * *files, which may be NULL. This locks them against writers, as qemu-img
- * would, but qemu-nbd does not. If a file is in use, the error is EBUSY. Files
- * that cannot be found, because there is no /proc, are left out. So is the file
- * of `known`, which may be NULL. Close *files even after an error.
+ * would, but qemu-nbd does not. If a file is in use, the error is EBUSY. It is
+ * an error if they cannot be found, because there is no /proc, or opened. The
+ * file of `known`, which may be NULL, is left out. Close *files even after an
+ * error.
  */
 int qemu_files_open(pid_t pid, const char *name, bool force_share,
                     const struct reader *known, struct qemu_files **files,

@@ -518,6 +518,17 @@ def test_it_ends_with_us(raw, number, moment):
     wait_until(lambda: not children_with(str(raw)))
 
 
+@pytest.mark.parametrize("call, cause", [("", "No such file or directory"),
+                                         ("getdents64", "Operation not permitted")])
+def test_files_that_cannot_be_found(build, fails, qed, call, cause):
+    """Nobody would notice that one of them changes. /proc may be that of other processes,
+    and the descriptors of a program that not everybody may read are root's."""
+    options = {"wrapper": [build / "tests/refuse-calls", "EPERM", call]} if call else \
+        {"env": {**os.environ, "LD_PRELOAD": f"{build}/tests/no-proc.so"}}
+    assert fails(qed, **options) == \
+        f"{qed}: cannot find out in /proc which files QEMU reads: {cause}"
+
+
 @pytest.fixture
 def silent(tmp_path):
     """An option string for a server that never answers: QEMU waits for it."""

@@ -29,6 +29,7 @@ static const struct {
     { "clone", SYS_clone },
     { "copy_file_range", SYS_copy_file_range },
     { "fstatfs", SYS_fstatfs },
+    { "getdents64", SYS_getdents64 },
     { "getrandom", SYS_getrandom },
     { "memfd_create", SYS_memfd_create },
     { "preadv2", SYS_preadv2 },
