@@ -170,12 +170,18 @@ static int set_other_count(const struct pair *p, size_t theirs, size_t ours,
                      p->list, p->name, theirs, ours);
 }
 
-static int check_files(const struct pair *image, struct error *error)
+/* Check the files from this one on. */
+static int check_files(const struct pair *image, size_t first,
+                       struct error *error)
 {
+    static const struct field rest[] = {
+        { "more-files", "number of files" },
+        { "more-files-" IDENTITY_DIGEST, "identity of more files" },
+    };
     size_t ours = json_get_length(image->ours, "files");
     size_t theirs = json_get_length(image->theirs, "files");
 
-    for (size_t i = 0; i < ours && i < theirs; i++) {
+    for (size_t i = first; i < ours && i < theirs; i++) {
         struct pair file = *image;
 
         set_names(image, i, &file);
@@ -184,7 +190,9 @@ static int check_files(const struct pair *image, struct error *error)
         if (check_file(&file, error))
             return error->code;
     }
-    return ours == theirs ? 0 : set_other_count(image, theirs, ours, error);
+    if (ours != theirs)
+        return set_other_count(image, theirs, ours, error);
+    return check_fields(image, rest, ARRAY_SIZE(rest), error);
 }
 
 static int check_image(const struct pair *p, struct error *error)
@@ -193,15 +201,9 @@ static int check_image(const struct pair *p, struct error *error)
         { "format", "format" },
         { "virtual-size", "virtual size" },
     };
-    static const struct field rest[] = {
-        { "more-files", "number of files" },
-        { "more-files-" IDENTITY_DIGEST, "identity of more files" },
-    };
     int err = check_fields(p, fields, ARRAY_SIZE(fields), error);
 
-    if (!err)
-        err = check_files(p, error);
-    return err ? err : check_fields(p, rest, ARRAY_SIZE(rest), error);
+    return err ? err : check_files(p, 0, error);
 }
 
 static int check_options(const struct pair *p, struct error *error)
@@ -354,24 +356,64 @@ static bool is_other_file(const struct json_object *theirs,
            stat(name, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+static bool is_same_file(const struct json_object *theirs,
+                         const struct json_object *ours)
+{
+    const struct pair file = { .theirs = theirs, .ours = ours };
+
+    return same_file_system(&file) && same_value(&file, "inode");
+}
+
+static size_t count_files(const struct image *image, size_t layer)
+{
+    struct image_file file;
+    size_t count = 0;
+
+    while (image_file(image, layer, count, &file))
+        count++;
+    return count;
+}
+
+/* Check what does not change when a guest writes. */
+static int check_below(const struct pair *image, struct error *error)
+{
+    static const struct field format[] = { { "format", "format" } };
+    const struct image *open = image->of->image;
+    size_t top = count_files(open, 0) - count_files(open, 1);
+    int err = check_fields(image, format, ARRAY_SIZE(format), error);
+
+    return err ? err : check_files(image, top, error);
+}
+
 int identity_check_file(const struct identity_of *of, const char *list,
                         const char *source, size_t len, struct error *error)
 {
     const struct identity_source theirs_source = { list, source, len };
-    struct json_object *theirs;
     const struct json_object *first;
+    struct pair pair = { .of = of, .list = list, .name = of->name };
+    struct json_object *theirs, *ours;
     struct image_file file;
     int err = parse_source(&theirs_source, &theirs, error);
 
     if (err)
         return err;
+    ours = identity_make(of);
+    pair.theirs = theirs;
+    pair.ours = ours;
     first = json_get_element(theirs, "files", 0);
-    if (image_file(of->image, of->layer, 0, &file) &&
-        file.state.kind == OBJECT_FILE && is_other_file(first, &file))
+    if (!ours)
+        err = error_no_memory(error, of->name);
+    else if (!image_file(of->image, of->layer, 0, &file) ||
+             file.state.kind != OBJECT_FILE)
+        err = 0; /* it cannot be told */
+    else if (is_other_file(first, &file))
         err = error_set(error, ESTALE,
                         "%s: the list is of another image: '%s' is not '%s'",
                         list, json_get_text(first, "filename"), file.name);
+    else if (is_same_file(first, json_get_element(ours, "files", 0)))
+        err = check_below(&pair, error);
     json_free(theirs);
+    json_free(ours);
     return err;
 }
 

@@ -64,9 +64,10 @@ int identity_check(const struct identity_of *of, const char *list,
                    const char *source, size_t len, struct error *error);
 
 /*
- * Check less: the image may have changed since, but it must not be another
- * file, if that can be told. It can if the file of the list is still there,
- * under its name. EINVAL: the text is not an identity.
+ * Check less: a guest may have written to the image since. But it must not be
+ * another file, if that can be told: the file of the list is still there, under
+ * its name. If it is the same file, its format and all files below it must be
+ * what they were. EINVAL: the text is not an identity.
  */
 int identity_check_file(const struct identity_of *of, const char *list,
                         const char *source, size_t len, struct error *error);

@@ -4,6 +4,7 @@ again, and the checksum is that of a full run."""
 
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -148,6 +149,46 @@ def test_refused(disksum, fails, options, reason):
     line = fails("--base=old", "--write-list=new", *options)
     assert reason in line
     assert sorted(os.listdir()) == ["image", "old"]
+
+
+CHANGES_BELOW = {
+    "written": (["qemu-io", "-f", "raw", "-c", "write -q -P 9 1M 64k", "below"],
+                "the mtime of 'below' was "),
+    "another": (["qemu-img", "rebase", "-u", "-b", "other", "-F", "raw", "image"],
+                "the inode of 'other' was "),
+    "none": (["qemu-img", "rebase", "-u", "-b", "", "image"],
+             "'image' was read from 2 files, and is from 1 now"),
+}
+
+
+@pytest.mark.parametrize("command, reason", CHANGES_BELOW.values(), ids=CHANGES_BELOW)
+def test_what_is_below_has_changed(disksum, fails, night, command, reason):
+    """A bitmap knows nothing of it."""
+    for name in "below", "other":
+        qemu("create", "-q", "-f", "raw", name, "4M")
+    create(4 * MIB, "-b", "below", "-F", "raw")
+    qemu("bitmap", "--add", "image", "b0")
+    disksum("--write-list=old", "image")
+    fill("image", [(2 * MIB, 1, "A")])
+    assert night("image") == BLOCK
+    subprocess.run(command, check=True)
+    args = "--base=old", "--bitmap=b0", "image"
+    assert fails(*args).startswith(f"old: the list is of another image: {reason}")
+    # In a copy it cannot be told.
+    os.rename("image", "moved")
+    subprocess.run(["cp", "moved", "image"], check=True)
+    os.unlink("moved")
+    disksum(*args)
+
+
+def test_list_of_the_bytes_of_the_image(disksum, fails):
+    """It is of the same file."""
+    create(4 * MIB)
+    qemu("bitmap", "--add", "image", "b0")
+    os.truncate("image", 4 * MIB)
+    disksum("-f", "raw", "--write-list=old", "image")
+    assert fails("--base=old", "--bitmap=b0", "image") == \
+        "old: the list is of another image: the format of 'image' was raw, and is qcow2 now"
 
 
 def test_names_that_drive_a_terminal(disksum, fails):
