@@ -19,9 +19,6 @@
 
 #define LIST_SUFFIX ".blkhash"
 
-/* The magic of a list. */
-#define LOOK_SIZE 8
-
 /* Read what is in a pipe. Returns how many bytes, or -1. */
 static ssize_t read_copy(int fd, unsigned char *buf, ssize_t len)
 {
@@ -38,16 +35,16 @@ static ssize_t read_copy(int fd, unsigned char *buf, ssize_t len)
 
 /* Look at the first bytes of a pipe or a socket, which stay there. Returns how
  * many there are, or -1. */
-static ssize_t peek(int fd, unsigned char start[LOOK_SIZE])
+static ssize_t peek(int fd, unsigned char start[LIST_MAGIC_SIZE])
 {
     int copy[2], err;
-    ssize_t n = recv(fd, start, LOOK_SIZE, MSG_PEEK);
+    ssize_t n = recv(fd, start, LIST_MAGIC_SIZE, MSG_PEEK);
 
     if (n >= 0 || errno != ENOTSOCK)
         return n;
     if (pipe2(copy, O_CLOEXEC) != 0)
         return -1;
-    n = tee(fd, copy[1], LOOK_SIZE, 0);
+    n = tee(fd, copy[1], LIST_MAGIC_SIZE, 0);
     if (n > 0)
         n = read_copy(copy[0], start, n);
     err = errno;
@@ -87,7 +84,7 @@ static int look_at_pipe(const char *name, int fd, bool *is_list,
 {
     const struct timespec pause = { .tv_nsec = 1000000 };
     struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
-    unsigned char start[LOOK_SIZE];
+    unsigned char start[LIST_MAGIC_SIZE];
 
     for (;;) {
         bool is_all = poll(&pfd, 1, 0) > 0; /* nobody writes any more */
@@ -100,7 +97,8 @@ static int look_at_pipe(const char *name, int fd, bool *is_list,
             continue;
         }
         *is_list = list_is_list(start, n);
-        if (n == 0 || n == LOOK_SIZE || is_all || !list_may_be_list(start, n))
+        if (n == 0 || n == LIST_MAGIC_SIZE || is_all ||
+            !list_may_be_list(start, n))
             return 0;
         nanosleep(&pause, NULL);
     }
@@ -129,7 +127,7 @@ static void understand_name(const char *path, bool *is_list, bool *is_disk)
 
 static int look_at_file(const char *name, int fd, struct error *error)
 {
-    unsigned char start[LOOK_SIZE];
+    unsigned char start[LIST_MAGIC_SIZE];
     off_t offset = lseek(fd, 0, SEEK_CUR);
     ssize_t n;
 

@@ -11,8 +11,51 @@
 #include <unistd.h>
 
 #include "common/array.h"
+#include "common/read.h"
+#include "list/header.h"
 
 #define PART ".part"
+
+/* --- what is there already ---------------------------------------------- */
+
+/* Who forgets the FILE of an option, or mistakes it, must not lose a disk. From
+ * this offset on there may be a list, or nothing. */
+static int check_content(const struct whole_file *f, int fd, off_t offset,
+                         struct error *error)
+{
+    unsigned char start[LIST_MAGIC_SIZE];
+    ssize_t n = pread_all(fd, start, sizeof(start), offset);
+
+    if (n < 0)
+        return error_set(error, errno,
+                         "%s: cannot find out whether it is a digest list: %s",
+                         f->name, strerror(errno));
+    if (n > 0 && !list_is_list(start, (size_t)n))
+        return error_set(error, EEXIST,
+                         "%s: exists, and is not a digest list; remove it "
+                         "first, or give another name",
+                         f->name);
+    return 0;
+}
+
+/* Check what a name leads to, if it is a regular file. */
+static int check_replaced(const struct whole_file *f, struct error *error)
+{
+    int fd = openat(f->directory, f->base,
+                    O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct stat st;
+    int err = 0;
+
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        err = error_set(error, errno, "%s: %s", f->name, strerror(errno));
+    else if (S_ISREG(st.st_mode))
+        err = check_content(f, fd, 0, error);
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
 
 /* --- what is written directly ------------------------------------------- */
 
@@ -66,6 +109,13 @@ static int use_descriptor(struct whole_file *f, int fd, struct error *error)
     if (isatty(fd))
         return error_set(error, ENOTTY,
                          "%s: is a terminal; a digest list is binary", f->name);
+    if (S_ISREG(f->replaced.st_mode) && !(flags & O_APPEND)) {
+        off_t offset = lseek(fd, 0, SEEK_CUR);
+
+        if (offset < f->replaced.st_size &&
+            check_content(f, fd, offset < 0 ? 0 : offset, error))
+            return error->code;
+    }
     f->fd = fd;
     f->exists = true;
     f->is_stdout = fd == STDOUT_FILENO || is_standard_output(&f->replaced);
@@ -205,6 +255,8 @@ static int make_part(struct whole_file *f, struct error *error)
 
     if (!err)
         err = open_directory(f, error);
+    if (!err)
+        err = check_replaced(f, error);
     return err ? err : open_part(f, error);
 }
 
@@ -282,6 +334,8 @@ int whole_file_commit(struct whole_file *f, struct error *error)
                          f->part);
     if (err)
         return set_part_error(f, err, error);
+    if (check_replaced(f, error))
+        return error->code;
     if (renameat(f->directory, f->part_base, f->directory, f->base) != 0)
         return error_set(error, errno, "%s: cannot rename it: %s", f->part,
                          strerror(errno));

@@ -21,6 +21,7 @@
 #define MAGIC "BLKLIST" /* and the NUL */
 #define VERSION 1
 
+_Static_assert(sizeof(MAGIC) == LIST_MAGIC_SIZE, "and its size");
 _Static_assert(AT_DIGEST + LIST_DIGEST_NAME == LIST_FIXED_HEADER,
                "the name of the digest is the last field");
 

@@ -33,6 +33,9 @@ struct list_header {
     size_t source_len;             /* without the NUL that follows it */
 };
 
+/* As many bytes as list_is_list() needs. */
+#define LIST_MAGIC_SIZE 8
+
 /* Whether a file that begins with these bytes is a digest list. */
 bool list_is_list(const void *bytes, size_t len);
 

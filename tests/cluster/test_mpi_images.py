@@ -206,7 +206,7 @@ def test_list_of_another_run(tmp_path):
 
 def test_list_in_the_place_of_the_image(tmp_path):
     content = write_image(tmp_path / "disk", "1M:A")
-    assert "is the image that is hashed" in fails(2, "--write-list=disk", "disk", cwd=tmp_path)
+    assert "is not a digest list" in fails(2, "--write-list=disk", "disk", cwd=tmp_path)
     assert (tmp_path / "disk").read_bytes() == content
 
 

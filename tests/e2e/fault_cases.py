@@ -284,7 +284,7 @@ def write(m):
 
 def rewrite(m):
     """There is one of that name already."""
-    return m.one("--write-list=list", m.raw(), files={"list": b"old"}, writes="list")
+    return m.one("--write-list=list", m.raw(), files={"list": b"BLKLIST\0old"}, writes="list")
 
 
 def resume(m):

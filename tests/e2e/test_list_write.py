@@ -13,6 +13,9 @@ import pytest
 from conftest import BUILD, sums
 from list_oracle import read_list, write_list
 from oracle import checksum, write_image
+from test_nbd_command import wait_until
+
+OLD_LIST = write_list(b"old")
 
 SPEC = "200000:A 300k:- 128k:0 70000:B 77:C"
 
@@ -194,12 +197,12 @@ def test_full_device(fails, tmp_path, image):
 def test_full_file_system(fails, tmp_path, limit, left):
     """What has no check cannot be resumed, and goes."""
     write_image(tmp_path / "disk", "20M:A")
-    (tmp_path / "list").write_text("what was there")
+    (tmp_path / "list").write_bytes(OLD_LIST)
     line = fails("--write-list=list", "--block-size=512", "disk", cwd=tmp_path,
                  restore_signals=False, preexec_fn=lambda: resource.setrlimit(
                      resource.RLIMIT_FSIZE, (limit, limit)))
     assert line == "list: write error: File too large"
-    assert (tmp_path / "list").read_text() == "what was there"
+    assert (tmp_path / "list").read_bytes() == OLD_LIST
     assert (tmp_path / "list.part").exists() == left
 
 
@@ -260,11 +263,11 @@ def test_wrong_usage(disksum, tmp_path, args, message):
 
 def test_list_is_replaced(wrote, disksum, tmp_path, image):
     """Its name goes to the new one; who has the old one open, keeps it."""
-    (tmp_path / "target").write_text("old")
+    (tmp_path / "target").write_bytes(OLD_LIST)
     (tmp_path / "list").symlink_to("target")
-    with open(tmp_path / "list") as old:
+    with open(tmp_path / "list", "rb") as old:
         wrote("disk", expected=image)
-        assert old.read() == "old"
+        assert old.read() == OLD_LIST
     assert not (tmp_path / "list").is_symlink()
     umask = os.umask(0)
     os.umask(umask)
@@ -380,14 +383,65 @@ def test_part_that_is_standard_output(disksum, tmp_path, image):
     assert not (tmp_path / "list").exists()
 
 
-def test_name_of_the_image(fails, tmp_path, image):
+NO_LIST = "{}: exists, and is not a digest list; remove it first, or give another name"
+
+
+def test_what_is_no_list_is_not_replaced(fails, disksum, tmp_path, image):
+    """FILE was forgotten, or is another image, or was made meanwhile."""
     content = (tmp_path / "disk").read_bytes()
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "over.qcow2", "1M"],
+                   cwd=tmp_path, check=True)
+    (tmp_path / "link").symlink_to("disk")
+    disksum("--shard=1/1", "--write-list=part-1", "disk", cwd=tmp_path)
+    for name in "disk", "link":
+        for args in ["over.qcow2"], ["disk"], [], ["--merge", "part-1"], \
+                ["--", "[", "nbdkit", "file", "disk", "]"]:
+            assert fails(f"--write-list={name}", *args, cwd=tmp_path, input="") == \
+                NO_LIST.format(name)
+    assert (tmp_path / "disk").read_bytes() == content
+    assert not (tmp_path / "disk.part").exists()
+    (tmp_path / "empty").touch()
+    for name in "part-1", "empty":
+        disksum(f"--write-list={name}", "disk", cwd=tmp_path)
+        disksum("--show", name, cwd=tmp_path)
+
+
+def test_what_is_no_list_is_not_overwritten(disksum, tmp_path, image):
+    """By a descriptor. Behind the end of a file a list may follow."""
+    content = (tmp_path / "disk").read_bytes()
+    for offset, flags, status in (0, os.O_RDWR, 1), (512, os.O_RDWR, 1), (0, os.O_WRONLY, 1), \
+            (0, os.O_RDWR | os.O_APPEND, 0), (len(content), os.O_WRONLY, 0):
+        (tmp_path / "other").write_bytes(content)
+        fd = os.open(tmp_path / "other", flags)
+        os.lseek(fd, offset, os.SEEK_SET)
+        done = disksum(f"--write-list=/dev/fd/{fd}", "disk", cwd=tmp_path, check=False,
+                       pass_fds=[fd])
+        os.close(fd)
+        assert done.returncode == status, done
+        after = (tmp_path / "other").read_bytes()
+        assert after.startswith(content) and (len(after) == len(content)) == status
+
+
+def test_file_that_is_made_meanwhile(build, tmp_path, image):
+    """Nothing was there at the beginning."""
+    with subprocess.Popen([build / "disksum", "--write-list=list"], cwd=tmp_path,
+                          stdin=subprocess.PIPE, stderr=subprocess.PIPE) as p:
+        wait_until((tmp_path / "list.part").exists)
+        (tmp_path / "list").write_text("mine")
+        _, line = p.communicate(b"x")
+    assert (p.returncode, line.decode()) == (1, f"disksum: {NO_LIST.format('list')}\n")
+    assert (tmp_path / "list").read_text() == "mine"
+
+
+def test_name_of_the_image(fails, tmp_path):
+    """It looks like a list."""
+    (tmp_path / "disk").write_bytes(OLD_LIST)
     (tmp_path / "link").symlink_to("disk")
     os.link(tmp_path / "disk", tmp_path / "hard")
     for name in "disk", "link", "hard":
-        assert fails(f"--write-list={name}", "disk", cwd=tmp_path) == \
+        assert fails(f"--write-list={name}", "-fraw", "disk", cwd=tmp_path) == \
             f"{name}: is the image that is hashed, or one of its files"
-    assert (tmp_path / "disk").read_bytes() == content
+    assert (tmp_path / "disk").read_bytes() == OLD_LIST
 
 
 @pytest.mark.parametrize("options", [[], ["-f", "raw"]])
@@ -413,10 +467,11 @@ def test_name_of_a_backing_file(fails, tmp_path, image, name):
     """Also of one that only QEMU opens."""
     subprocess.run(["qemu-img", "create", "-q", "-f", name, "-b", "disk", "-F", "raw", "over"],
                    cwd=tmp_path, check=True)
+    with open(tmp_path / "disk", "r+b") as f:
+        f.write(OLD_LIST)
     content = (tmp_path / "disk").read_bytes()
-    for target in "disk", "over":
-        assert fails(f"--write-list={target}", "over", cwd=tmp_path) == \
-            f"{target}: is the image that is hashed, or one of its files"
+    assert fails("--write-list=disk", "over", cwd=tmp_path) == \
+        "disk: is the image that is hashed, or one of its files"
     assert (tmp_path / "disk").read_bytes() == content
 
 
