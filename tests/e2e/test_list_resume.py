@@ -108,11 +108,9 @@ def test_killed(disksum, tmp_path, case):
             time.sleep(rnd.random() * 0.08)
             process.kill()
             out, _ = process.communicate()
-        if process.returncode == 0:
-            assert sums(out.decode()) == [expected]
-        else:
-            assert out == b""
-            killed += 1
+        killed += process.returncode != 0
+        # It may die after its last word, too.
+        assert sums(out.decode()) == [expected] if out else process.returncode
     assert killed
     out = disksum("--write-list=list", "--resume", BLOCK, directory / "disk", cwd=tmp_path).stdout
     assert sums(out) == [expected]
