@@ -80,9 +80,10 @@ enum options_result operands_parse(struct options *o, int argc, char **argv,
         o->image_count = argc - first;
         return OPTIONS_RUN;
     }
-    if (!dashes && is_file("[")) {
-        usage_message("'[' is ambiguous: use ./[ for the file, or -- before a "
-                      "command");
+    /* Otherwise, names of files would be a command, as those of 'xargs'. */
+    if (is_file("[")) {
+        usage_message("'[' is ambiguous, as there is a file of this name: use "
+                      "./[ for it; a command requires another directory");
         return OPTIONS_BAD;
     }
     if (!closes || last - first < 2) {

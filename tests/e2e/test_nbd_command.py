@@ -152,16 +152,21 @@ def test_command_after_an_image(disksum, words):
                                     "both be given; use ./[ for a file\n")
 
 
-@pytest.mark.parametrize("words", [["[", "]"], ["[", "touch", "]"]])
-def test_files_in_brackets_are_no_command(disksum, tmp_path, words):
-    """The shell may expand 'disksum *' to this. No command is started."""
+@pytest.mark.parametrize("words", [["[", "]"], ["[", "touch made", "]"], ["[", "sh", "-c",
+                                                                         "touch made", "]"]])
+@pytest.mark.parametrize("dashes", [[], ["--"]])
+def test_files_in_brackets_are_no_command(disksum, tmp_path, words, dashes):
+    """The shell may expand 'disksum *' to this, and xargs passes names in any order. No
+    command is started."""
     for word in words:
         (tmp_path / word).write_bytes(b"")
-    result = disksum(*words, cwd=tmp_path, check=False)
+    result = disksum(*dashes, *words, cwd=tmp_path, check=False)
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith(
-        "disksum: '[' is ambiguous: use ./[ for the file, or -- before a "
-        "command\n")
+    if "-c" not in words or dashes:
+        assert result.stderr.startswith(
+            "disksum: '[' is ambiguous, as there is a file of this name: use ./[ for it; a "
+            "command requires another directory\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(words)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
