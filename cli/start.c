@@ -54,12 +54,15 @@ static bool has_stack(void)
 }
 
 /* Other users of the host can see the arguments. Wipe the secrets in them, and
- * use copies. */
+ * use copies. Escapes that could hide a secret from now on are undone. */
 static bool hide_secrets(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         char *copy;
 
+        if (strncmp(argv[i], "json:", 5) == 0 ||
+            strncmp(argv[i], "{\"", 2) == 0)
+            secrets_unescape(argv[i]);
         if (!has_secret(argv[i]))
             continue;
         copy = strdup(argv[i]);

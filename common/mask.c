@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/secrets.h"
 
@@ -70,7 +71,8 @@ static char *finish(FILE *f, char **text)
     return NULL;
 }
 
-char *mask_name(const char *name)
+/* whole: the text is a name. */
+static char *mask_plain(const char *text, const char *known, bool whole)
 {
     char *masked = NULL;
     struct secrets s;
@@ -79,19 +81,44 @@ char *mask_name(const char *name)
 
     if (!f)
         return NULL;
-    secrets_begin(&s, name);
-    write_masked(f, &s);
+    if (whole) {
+        secrets_begin(&s, text);
+        write_masked(f, &s);
+    } else {
+        write_text(f, text, known && has_secret(known) ? known : NULL);
+    }
     return finish(f, &masked);
+}
+
+/* Escapes may hide a secret. Where they do not, they stay. */
+static char *mask(const char *text, const char *known, bool whole)
+{
+    char *plain = strdup(text);
+    char *plain_known = known ? strdup(known) : NULL;
+    char *masked = NULL;
+
+    if (plain && (plain_known || !known)) {
+        bool differs = secrets_unescape(plain);
+
+        if (plain_known)
+            secrets_unescape(plain_known);
+        masked = mask_plain(plain, plain_known, whole);
+        if (masked && differs && strcmp(masked, plain) == 0) {
+            free(masked);
+            masked = mask_plain(text, known, whole);
+        }
+    }
+    free(plain_known);
+    free(plain);
+    return masked;
+}
+
+char *mask_name(const char *name)
+{
+    return mask(name, NULL, true);
 }
 
 char *mask_text(const char *text, const char *known)
 {
-    char *masked = NULL;
-    size_t size;
-    FILE *f = open_memstream(&masked, &size);
-
-    if (!f)
-        return NULL;
-    write_text(f, text, known && has_secret(known) ? known : NULL);
-    return finish(f, &masked);
+    return mask(text, known, false);
 }

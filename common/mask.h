@@ -16,7 +16,8 @@ char *mask_name(const char *name);
 
 /* Copy a text that has names in it, likewise. known is one of these names, or
  * NULL: only for a known name is it certain where it ends. For others, too much
- * may be masked, but never too little. */
+ * may be masked, but never too little. A name that hides a secret by escapes of
+ * JSON is written without them. */
 char *mask_text(const char *text, const char *known);
 
 /* Whether a secret of a name is the mask: the name is a masked copy. */

@@ -15,6 +15,7 @@
 #include <ctype.h>
 
 #include "common/array.h"
+#include "common/hex.h"
 #include "common/url.h"
 
 /* --- the password of a URL ---------------------------------------------- */
@@ -371,4 +372,45 @@ bool has_secret(const char *name)
 
     secrets_begin(&s, name);
     return secrets_next(&s, &secret);
+}
+
+/* --- escapes in JSON ---------------------------------------------------- */
+
+/* The character for which "\u00XX" stands; 0: one that stays as it is. */
+static char escaped_character(const char *p)
+{
+    int high, low;
+    char c;
+
+    if (strncmp(p, "\\u00", 4) != 0)
+        return 0;
+    high = hex_value(p[4]);
+    low = high < 0 ? -1 : hex_value(p[5]);
+    if (low < 0)
+        return 0;
+    c = (char)(high << 4 | low);
+    return c >= ' ' && c <= '~' && !strchr("\"'\\", c) ? c : 0;
+}
+
+bool secrets_unescape(char *text)
+{
+    const char *from = text;
+    char *to = text, c;
+
+    if (*text != '{' && !strstr(text, "json:"))
+        return false;
+    while (*from) {
+        if ((c = escaped_character(from))) {
+            *to++ = c;
+            from += 6;
+            continue;
+        }
+        if (*from == '\\' && from[1])
+            *to++ = *from++;
+        *to++ = *from++;
+    }
+    if (to == from)
+        return false;
+    memset(to, '\0', from - to);
+    return true;
 }

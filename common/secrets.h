@@ -48,6 +48,11 @@ bool secrets_next(struct secrets *secrets, struct span *secret);
 /* Whether a name has a secret. */
 bool has_secret(const char *name);
 
+/* Where a text has JSON, undo in place what would hide a secret from a search:
+ * \u escapes of characters of ASCII that JSON does not require to be escaped.
+ * Some programs escape "&" and "=". Returns whether there were any. */
+bool secrets_unescape(char *text);
+
 /* The password of a URL whose user may not have escaped it: other than by RFC
  * 3986, it may have "/", "?", "#" and "@" in it. Empty if there is none. */
 struct span secret_of_url(const char *url);

@@ -52,6 +52,17 @@ def test_token_in_the_query(disksum, key):
         assert "?a=b&" in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("name", [
+    r'{"driver":"https","url":"https://127.0.0.1:1/x?a=b\u0026sig\u003dswordfish"}',
+    r'{"driver":"https","c\u006fokie":"swordfish","url":"https://127.0.0.1:1/x"}',
+    r'{"driver":"https","url":"https:\u002f\u002falice:swordfish\u0040127.0.0.1:1/x"}'])
+def test_behind_escapes(disksum, name):
+    """Some programs escape more in JSON than they have to."""
+    for options in [], ["--json"], ["-v"], ["-c"]:
+        result = disksum(*options, f"json:{name}", check=False)
+        assert result.returncode == 1 and hidden(result), result
+
+
 def test_in_names_of_lines(disksum, tmp_path, password):
     """A file has such a name, as a program that mirrors a server creates it: all forms
     of its lines and verdicts."""

@@ -80,6 +80,52 @@ static void test_names(void **state)
         assert_masked(cases[i].name, cases[i].masked);
 }
 
+/* A program that writes JSON may escape more than it has to. */
+static void test_escapes(void **state)
+{
+    static const struct {
+        const char *name, *masked;
+    } cases[] = {
+        { "json:{\"url\":\"http://h/x?sv=1\\u0026sig\\u003da\\u0026b=c\"}",
+          "json:{\"url\":\"http://h/x?sv=1&sig=***&b=c\"}" },
+        { "json:{\"c\\u006fokie\":\"a\",\"x\":1}",
+          "json:{\"cookie\":\"***\",\"x\":1}" },
+        { "json:{\"url\":\"http:\\u002F\\u002fu\\u003ap\\u0040h\"}",
+          "json:{\"url\":\"http://u:***@h\"}" },
+        { "{\"qom-type\":\"s\\u0065cret\",\"d\\u0061ta\":\"d\"}",
+          "{\"qom-type\":\"secret\",\"data\":\"***\"}" },
+        { "json:{\"filename\":\"a\\u0026b\\\\u0026\\u00e9\\u0022\"}",
+          "json:{\"filename\":\"a\\u0026b\\\\u0026\\u00e9\\u0022\"}" },
+        { "json:{\"a\":\"\\u003\",\"password\":\"\\u0022,p\"}\\",
+          "json:{\"a\":\"\\u003\",\"password\":\"***\"}\\" },
+    };
+    char text[256], expected[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *name = cases[i].name;
+        char *masked = mask_name(name), *plain = strdup(name);
+        bool secret = strcmp(name, cases[i].masked) != 0;
+
+        test_case("%s", name);
+        assert_string_equal(masked, cases[i].masked);
+        assert_int_equal(has_mask(masked), secret);
+        free(masked);
+        snprintf(text, sizeof(text), "%s: no such file", name);
+        snprintf(expected, sizeof(expected), "%s: no such file",
+                 cases[i].masked);
+        for (unsigned is_known = 0; is_known < 2; is_known++) {
+            masked = mask_text(text, is_known ? name : NULL);
+            assert_string_equal(masked, expected);
+            free(masked);
+        }
+        secrets_unescape(plain);
+        assert_int_equal(has_secret(plain), secret);
+        assert_false(secrets_unescape(plain));
+        free(plain);
+    }
+}
+
 /* Names without a secret. */
 static const char *const innocent[] = {
     "",
@@ -307,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_escapes),
         cmocka_unit_test(test_innocent),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_random_passwords),
