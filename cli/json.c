@@ -11,10 +11,18 @@
 #include "cli/utf8.h"
 #include "common/hex.h"
 #include "common/mask.h"
+#include "common/units.h"
 
 /* Deeper than the objects that disksum writes, but not so deep that a hostile
  * file exhausts the stack. */
 #define MAX_DEPTH 16
+
+/* What json-c takes at most for a text from anybody, by about as much as it
+ * takes for each value. */
+#define MAX_MEMORY (64 * MiB)
+#define OBJECT_MEMORY 800
+#define ARRAY_MEMORY 400
+#define VALUE_MEMORY 200
 
 /* --- make --------------------------------------------------------------- */
 
@@ -244,15 +252,33 @@ static bool is_blank(const char *text, size_t len)
     return len == 0;
 }
 
+/* Whether a text has so few values that the memory for them is bounded. What is
+ * in strings counts, too. */
+static bool is_small(const char *text, size_t len)
+{
+    size_t memory = 0;
+
+    for (size_t i = 0; i < len && memory <= MAX_MEMORY; i++) {
+        memory += text[i] == '{'   ? OBJECT_MEMORY
+                  : text[i] == '[' ? ARRAY_MEMORY
+                  : text[i] == ',' ? VALUE_MEMORY
+                                   : 0;
+    }
+    return memory <= MAX_MEMORY;
+}
+
 int json_parse(const char *text, size_t len, struct json_object **value)
 {
-    struct json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
     enum json_tokener_error state = json_tokener_continue;
     struct json_object *parsed = NULL;
+    struct json_tokener *tokener;
     size_t at = 0;
     int err = EINVAL;
 
     *value = NULL;
+    if (!is_small(text, len))
+        return EINVAL;
+    tokener = json_tokener_new_ex(MAX_DEPTH);
     if (!tokener)
         return ENOMEM;
     json_tokener_set_flags(tokener,

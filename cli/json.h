@@ -66,7 +66,8 @@ char *json_to_text(struct json_object *value, size_t *len);
 
 /*
  * Parse an object or an array, strictly: the text has nothing else. EINVAL: it
- * is not JSON, or is nested too deeply. ENODATA: it ends too early. ENOMEM.
+ * is not JSON, is nested too deeply, or has so many values that they might take
+ * more than 64 MiB. ENODATA: it ends too early. ENOMEM.
  */
 int json_parse(const char *text, size_t len, struct json_object **value);
 

@@ -20,7 +20,6 @@ static bool append(struct list_ranges *r, uint64_t blocks)
 
 bool list_ranges_add(struct list_ranges *r, bool data, uint64_t blocks)
 {
-    r->total[data] += blocks;
     if (r->count && (r->count - 1) % 2 == data) {
         r->blocks[r->count - 1] += blocks;
         return true;

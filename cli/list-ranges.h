@@ -13,8 +13,7 @@
 struct list_ranges {
     uint64_t *blocks; /* of each run: zeros first, and there may be none */
     size_t count;
-    size_t size;       /* of the array */
-    uint64_t total[2]; /* blocks of zeros, and of data */
+    size_t size; /* of the array */
 };
 
 /* Add blocks after the others. False when out of memory. Zero the struct before

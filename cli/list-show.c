@@ -20,8 +20,9 @@ struct shown {
     struct list_input input;
     const struct list_header *header;
     struct sink_end end;
-    struct list_ranges ranges;
-    struct sum_part part; /* of the image that was hashed */
+    uint64_t blocks;
+    struct list_ranges ranges; /* for JSON */
+    struct sum_part part;      /* of the image that was hashed */
 };
 
 static int read_part(struct shown *s, struct error *error)
@@ -45,18 +46,14 @@ static int read_all(struct shown *s, const struct options *o,
     s->header = list_reader_header(s->input.reader);
     while (!(err = list_reader_next(s->input.reader, 0, &run, error)) &&
            run.blocks) {
-        if (!list_ranges_add(&s->ranges, run.mds, run.blocks))
+        s->blocks += run.blocks;
+        if (o->list.json && !list_ranges_add(&s->ranges, run.mds, run.blocks))
             return error_no_memory(error, s->name);
     }
     if (err)
         return err;
     list_reader_end(s->input.reader, &s->end);
     return read_part(s, error);
-}
-
-static uint64_t all_blocks(const struct shown *s)
-{
-    return s->ranges.total[false] + s->ranges.total[true];
 }
 
 static struct sums_line line_of(const struct shown *s)
@@ -83,7 +80,7 @@ static int write_line(const struct shown *s, const struct options *o,
                          "%s: is the list of a part of a disk, %" PRIu64
                          " blocks from block %" PRIu64
                          " on; it has no checksum",
-                         s->name, all_blocks(s), s->header->first_block);
+                         s->name, s->blocks, s->header->first_block);
     sums_write(output(), &o->list, &line);
     return 0;
 }
@@ -118,7 +115,7 @@ static bool add_all(struct json_object *object, const struct shown *s)
 
     return json_add_line(object, &line, s->end.length) &&
            json_add_number(object, "first-block", s->header->first_block) &&
-           json_add_number(object, "blocks", all_blocks(s)) &&
+           json_add_number(object, "blocks", s->blocks) &&
            add_source(object, s);
 }
 

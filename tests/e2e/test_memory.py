@@ -13,6 +13,7 @@ import vhdx_image
 import vmdk_image
 from conftest import sums
 from hostile_images import hostile, hostile_qcow, hostile_qed
+from list_oracle import write_list
 from oracle import checksum, write_image
 from qcow2_compare import bounded_memory
 from qcow2_image import COPIED, EXT_DATA_FILE, Image, deflate
@@ -213,3 +214,40 @@ def block_size(options):
     if "--block-size" not in options:
         return 65536
     return int(options[options.index("--block-size") + 1][:-1]) << 20
+
+
+# --- lists ------------------------------------------------------------------
+
+# One value after the other: objects, arrays, numbers, members.
+MANY_VALUES = {
+    "objects": lambda n: "[" + ",".join(["{}"] * (n // 3)) + "]",
+    "arrays": lambda n: "[" + ",".join(["[]"] * (n // 3)) + "]",
+    "numbers": lambda n: "[" + ",".join("1" * (n // 2)) + "]",
+    "members": lambda n: "{" + ",".join(f'"{i:x}":1' for i in range(n // 10)) + "}",
+}
+
+
+@pytest.mark.parametrize("kind", MANY_VALUES)
+def test_line_with_many_values(disksum, tmp_path, kind):
+    """JSON takes some hundred times its length in memory."""
+    content = write_image(tmp_path / "disk", "64k:A")
+    line = f'{{"filename":"disk","checksum":"{checksum(content)}","x":%s}}\n'
+    for count, verdict in (1000, "disk: OK\n"), (16_000_000, ""):
+        (tmp_path / "SUMS").write_text(line % MANY_VALUES[kind](count))
+        done = disksum("-c", "SUMS", cwd=tmp_path, check=False, wrapper=bounded_memory())
+        assert (done.returncode, done.stdout) == (0 if verdict else 1, verdict), done
+
+
+@pytest.mark.parametrize("kind", MANY_VALUES)
+def test_digest_lists_with_many_values(disksum, tmp_path, kind):
+    content = write_image(tmp_path / "disk", "64k:A")
+    source = f'{{"files":{MANY_VALUES[kind](1_000_000)}}}'.encode()
+    for number in range(2):
+        (tmp_path / f"part-{number}").write_bytes(write_list(
+            content, source=source, block_size=32768, first=number, count=1))
+    done = disksum("--merge", "part-0", "part-1", cwd=tmp_path, check=False,
+                   wrapper=bounded_memory())
+    assert ("broken list" in done.stderr) != (checksum(content, 32768) in done.stdout), done
+    (tmp_path / "list").write_bytes(write_list(content, source=source))
+    done = disksum("--show", "--json", "list", cwd=tmp_path, wrapper=bounded_memory())
+    assert f'"checksum":"{checksum(content)}"' in done.stdout
