@@ -64,6 +64,30 @@ static int check_standard_output(const struct list_write *l,
                      l->file.name, output);
 }
 
+static bool goes_to(const struct list_write *l, int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && !S_ISCHR(st.st_mode) &&
+           whole_file_destroys(&l->file, st.st_dev, st.st_ino);
+}
+
+/* What is written directly must not be mixed with other output. */
+static int check_other_outputs(const struct list_write *l,
+                               const struct options *o, struct error *error)
+{
+    const struct progress_options *progress = &o->progress;
+
+    if (goes_to(l, STDERR_FILENO))
+        return error_set(error, EINVAL,
+                         "%s: is standard error, where messages go",
+                         l->file.name);
+    if (progress->to_fd && goes_to(l, progress->fd))
+        return error_set(error, EINVAL, "%s: is where the progress goes",
+                         l->file.name);
+    return 0;
+}
+
 int list_write_open(const struct options *o, struct list_write **list,
                     struct error *error)
 {
@@ -77,6 +101,8 @@ int list_write_open(const struct options *o, struct list_write **list,
     err = whole_file_open(&l->file, o->digest_list.write, error);
     if (!err)
         err = check_standard_output(l, o, error);
+    if (!err)
+        err = check_other_outputs(l, o, error);
     l->ours = !err && !l->file.existed;
     if (!err && l->file.part)
         confine_except_renames(l->file.directory);

@@ -67,12 +67,12 @@ static int compare_headers(const struct list_reader *a,
         return error_set(error, EINVAL, "%s: the digest is %s, but %s in %s",
                          list_reader_name(b), y->digest, x->digest,
                          list_reader_name(a));
-    if (x->length == y->length)
-        return 0;
     if (x->length == LIST_LENGTH_UNKNOWN || y->length == LIST_LENGTH_UNKNOWN)
         return error_set(
             error, EINVAL, "%s: is a list of a pipe, which cannot be merged",
             list_reader_name(x->length == LIST_LENGTH_UNKNOWN ? a : b));
+    if (x->length == y->length)
+        return 0;
     return error_set(
         error, EINVAL,
         "%s: the disk has %" PRIu64 " bytes, but %" PRIu64 " in %s",

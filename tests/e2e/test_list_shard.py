@@ -130,6 +130,15 @@ def test_pipe(fails, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_lists_of_pipes(fails, disksum, tmp_path):
+    """Nobody knows whether one is a part of the other."""
+    for name, content in ("a", "x" * 70000), ("b", "x" * 5000), ("c", ""):
+        disksum(f"--write-list={name}", input=content, cwd=tmp_path)
+    for names in ("a", "b"), ("b", "c"), ("c", "b"), ("c", "c"):
+        assert fails("--merge", *names, cwd=tmp_path).endswith(
+            ": is a list of a pipe, which cannot be merged")
+
+
 # --- what does not fit ---------------------------------------------------
 
 def test_no_checksum_of_a_part(fails, disksum, shards, tmp_path, image):

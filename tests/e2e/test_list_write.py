@@ -173,6 +173,35 @@ def test_terminal(tmp_path, image):
 
 # --- errors --------------------------------------------------------------
 
+@pytest.mark.parametrize("args, message", [
+    (["--write-list=-"], "-: is standard error, where messages go"),
+    (["--write-list=out"], "out: is standard error, where messages go"),
+    (["--write-list=/dev/stderr"], "/dev/stderr: is standard error, where messages go")])
+@pytest.mark.parametrize("out", ["out", "pipe", "/dev/null"])
+def test_list_among_messages(build, tmp_path, image, args, message, out):
+    """They would be mixed."""
+    if out == "pipe" and args == ["--write-list=out"]:
+        pytest.skip("has no name")
+    with open(tmp_path / "out", "w") as f, open("/dev/null", "w") as null:
+        to = {"out": f, "pipe": subprocess.PIPE, "/dev/null": null}[out]
+        done = subprocess.run([build / "disksum", *args, "disk"], cwd=tmp_path, check=False,
+                              stdout=to, stderr=subprocess.STDOUT)
+    lines = {"out": (tmp_path / "out").read_bytes(), "pipe": done.stdout}.get(out)
+    if lines is not None:
+        assert (done.returncode, lines.decode()) == (1, f"disksum: {message}\n")
+    else:
+        assert done.returncode == 0, done
+
+
+def test_list_among_progress(disksum, tmp_path, image):
+    with open(tmp_path / "out", "w") as f:
+        fd = f.fileno()
+        done = disksum(f"--write-list=/dev/fd/{fd}", f"--progress={fd}", "disk", cwd=tmp_path,
+                       pass_fds=[fd], check=False)
+    assert (done.returncode, done.stdout, done.stderr) == \
+        (1, "", f"disksum: /dev/fd/{fd}: is where the progress goes\n")
+
+
 @pytest.mark.sanitizer
 @pytest.mark.parametrize("spec", ["9k:A", "20M:A"])
 def test_broken_pipe(fails, tmp_path, spec):

@@ -251,6 +251,13 @@ static void test_other_disks(void **state)
                    "part1: is a list of a pipe, which cannot be merged");
 
     header = disk_header(&disk);
+    header.length = LIST_LENGTH_UNKNOWN;
+    add_list(&parts, other_list(&header));
+    add_list(&parts, other_list(&header));
+    assert_refused(&parts,
+                   "part0: is a list of a pipe, which cannot be merged");
+
+    header = disk_header(&disk);
     header.source = source;
     header.source_len = strlen(source);
     add(&parts, &disk, 0, 30);
