@@ -88,6 +88,21 @@ static void fail(char **argv, const char *why)
     exit(status);
 }
 
+static void ignore(int signal)
+{
+    (void)signal;
+}
+
+/* A file that reaches the limit of 'ulimit -f' shall be an error of write().
+ * Servers that are started do not inherit a handler. */
+static void catch_file_size_limit(void)
+{
+    struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGXFSZ, &action, NULL);
+}
+
 void start_process(int argc, char **argv)
 {
     hold_standard_streams();
@@ -96,6 +111,7 @@ void start_process(int argc, char **argv)
     if (!hide_secrets(argc, argv))
         fail(argv, "out of memory");
     run_catch_signals();
+    catch_file_size_limit();
     signal(SIGCHLD, SIG_DFL); /* for the exit status of a server */
     debug_start(getenv("DISKSUM_DEBUG"), message_line);
 }

@@ -216,12 +216,22 @@ def test_directory_cannot_be_synced(fails, build, tmp_path):
         "new: cannot sync its directory: Input/output error"
 
 
-def test_limit_of_the_file_size(fails):
-    """ulimit -f, where the signal is ignored, as in many services."""
+@pytest.mark.parametrize("disposition", [signal.SIG_IGN, signal.SIG_DFL], ids=str)
+def test_limit_of_the_file_size(fails, disposition):
+    """ulimit -f, also where the signal is ignored, as in many services."""
     def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        signal.signal(signal.SIGXFSZ, disposition)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
     check_no_list(fails, NOISE, "File too large", preexec_fn=limit, restore_signals=False)
+
+
+def test_limit_of_the_file_size_of_standard_output(build):
+    """The message may go to a file with the same limit."""
+    with open("out", "w") as out:
+        done = subprocess.run([build / "disksum", "a"], stdout=out, stderr=subprocess.PIPE,
+                              check=False, preexec_fn=lambda: resource.setrlimit(
+                                  resource.RLIMIT_FSIZE, (0, 0)))
+    assert (done.returncode, done.stderr) == (1, b"disksum: write error: File too large\n")
 
 
 @pytest.fixture
