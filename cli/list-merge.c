@@ -216,7 +216,6 @@ static bool print(const struct merge *m)
     const struct list_header *header = list_reader_header(m->parts[0]);
     const struct sums_line line = {
         .name = m->name,
-        .untrusted = true, /* it is from a list */
         .part = m->image_part,
         .digest = header->digest,
         .block_size = header->block_size,

@@ -76,7 +76,7 @@ void sums_write(FILE *f, const struct list_options *o,
 {
     struct style style = {
         .escape = !o->zero && wants_escapes(line->name),
-        .safe = line->untrusted && output_is_terminal(),
+        .safe = output_is_terminal(),
     };
 
     if (style.escape)

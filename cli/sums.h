@@ -21,12 +21,10 @@ struct sums_line {
     size_t block_size; /* 0: plain, the digest of all bytes in one stream */
     const unsigned char *md;
     unsigned md_len;
-    bool untrusted; /* the name: on a terminal, its control characters are
-                     * escaped */
 };
 
 /* Write "hex  name", or a line with a tag (sum-tag.h) if the options ask for
- * it. */
+ * it. On a terminal, the control characters of the name are escaped. */
 void sums_write(FILE *f, const struct list_options *o,
                 const struct sums_line *line);
 

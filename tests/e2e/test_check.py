@@ -172,24 +172,34 @@ def test_every_byte_in_a_name(disksum, tmp_path, name, style):
     assert verdicts.count(": OK\n") == len(names)
 
 
-def test_names_on_a_terminal(build, disksum, tmp_path):
-    """A name of a list cannot drive it; a pipe gets the bytes as they are."""
-    names = ["a\x1b]0;owned\x07b", "back\\slash\x1b[2J", "c\u202ed", "é",
-             "\udc9b31m"]
-    for name in names:
-        (tmp_path / name).write_bytes(bytes(512))
-    (tmp_path / "S").write_bytes(os.fsencode(disksum(*names, cwd=tmp_path).stdout))
+def at_a_terminal(*command, **kwargs):
+    """The lines that a terminal gets."""
     ours, theirs = pty.openpty()
-    subprocess.run([build / "disksum", "-c", "S"], cwd=tmp_path, stdout=theirs,
-                   check=True)
+    subprocess.run(command, stdout=theirs, check=True, **kwargs)
     os.close(theirs)
     shown = b""
     with contextlib.suppress(OSError):  # at the end
         while True:
             shown += os.read(ours, 4096)
     os.close(ours)
-    assert shown.decode().splitlines() == ["a\\033]0;owned\\007b: OK", "\\back\\\\slash\\033[2J: OK",
-                     "c\\342\\200\\256d: OK", "é: OK", "\\23331m: OK"]
+    return shown.decode().splitlines()
+
+
+def test_names_on_a_terminal(build, disksum, tmp_path):
+    """A name of a list, or of a file, cannot drive it; a pipe gets the bytes as they are."""
+    names = ["a\x1b]0;owned\x07b", "back\\slash\x1b[2J", "c\u202ed", "é",
+             "\udc9b31m"]
+    for name in names:
+        (tmp_path / name).write_bytes(bytes(512))
+    (tmp_path / "S").write_bytes(os.fsencode(disksum(*names, cwd=tmp_path).stdout))
+    safe = ["a\\033]0;owned\\007b", "back\\\\slash\\033[2J", "c\\342\\200\\256d", "é", "\\23331m"]
+    assert at_a_terminal(build / "disksum", "-c", "S", cwd=tmp_path) == \
+        [f"{safe[0]}: OK", f"\\{safe[1]}: OK", *(f"{name}: OK" for name in safe[2:])]
+    digest = checksum(bytes(512))
+    for options, line in ([], f"{digest}  %s"), (["--tag"], f"BLKHASH-SHA256-64K (%s) = {digest}"):
+        lines = [line % name for name in safe]
+        assert at_a_terminal(build / "disksum", *options, "--", *names, cwd=tmp_path) == \
+            [lines[0], f"\\{lines[1]}", *lines[2:]]
     assert disksum("-c", "S", cwd=tmp_path).stdout.splitlines() == \
         [f"{names[0]}: OK", "\\back\\\\slash\x1b[2J: OK",
          *(f"{name}: OK" for name in names[2:])]
