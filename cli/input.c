@@ -151,6 +151,8 @@ int input_open(const struct options *o, const char *name,
     int err;
 
     *input = (struct engine_input){ .name = name, .fd = STDIN_FILENO };
+    if (!*name)
+        return error_set(error, ENOENT, "the name of an image is empty");
     if (strcmp(name, "-") == 0)
         err = open_stdin(o, input, error);
     else

@@ -53,6 +53,14 @@ def without_proc(build, no_proc):
     return {"LD_PRELOAD": f"{build}/tests/no-proc.so"} if no_proc else {}
 
 
+def test_empty_name(disksum, tmp_path):
+    """A variable of a script that is not set."""
+    write_image(tmp_path / "disk", "1k:A")
+    done = disksum("", tmp_path / "disk", check=False)
+    assert (done.returncode, done.stderr) == (1, "disksum: the name of an image is empty\n")
+    assert done.stdout.endswith(f"  {tmp_path}/disk\n")
+
+
 @pytest.mark.parametrize("place", ["image", "list", "backing", "data"])
 @NO_PROC
 def test_writer_of_fifo_stays_blocked(disksum, build, tmp_path, place, no_proc):
