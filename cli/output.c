@@ -71,6 +71,18 @@ FILE *output(void)
     return stream;
 }
 
+static bool forwarded;
+
+void output_is_forwarded(void)
+{
+    forwarded = true;
+}
+
+bool output_is_seen(void)
+{
+    return output_is_terminal() && !forwarded;
+}
+
 bool output_is_terminal(void)
 {
     return isatty(STDOUT_FILENO);

@@ -18,6 +18,11 @@ FILE *output(void);
 /* Whether it leads to a terminal: the stream has no descriptor to ask. */
 bool output_is_terminal(void);
 
+/* The terminal is one by which mpirun gets what it writes elsewhere: people do
+ * not see what is written as it is. */
+void output_is_forwarded(void);
+bool output_is_seen(void);
+
 /* Call one function before something is written, and the other one after it: a
  * bar on the same terminal must not be in the way. */
 void output_surround(void (*before)(void), void (*after)(void));

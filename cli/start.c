@@ -53,23 +53,36 @@ static bool has_stack(void)
     return setrlimit(RLIMIT_STACK, &limit) == 0;
 }
 
+/* Wipe the secrets in a text, also those behind escapes. False: there are none,
+ * and then the text may have lost its escapes. */
+static bool wipe(char *text)
+{
+    bool found = has_secret(text);
+
+    if (found)
+        wipe_secrets(text);
+    if (secrets_unescape(text) && has_secret(text)) {
+        wipe_secrets(text);
+        found = true;
+    }
+    return found;
+}
+
 /* Other users of the host can see the arguments. Wipe the secrets in them, and
- * use copies. Escapes that could hide a secret from now on are undone. */
+ * use copies. */
 static bool hide_secrets(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        char *copy;
+        char *copy = strdup(argv[i]);
 
-        if (strncmp(argv[i], "json:", 5) == 0 ||
-            strncmp(argv[i], "{\"", 2) == 0)
-            secrets_unescape(argv[i]);
-        if (!has_secret(argv[i]))
-            continue;
-        copy = strdup(argv[i]);
         if (!copy)
             return false;
-        wipe_secrets(argv[i]);
-        argv[i] = copy;
+        if (wipe(argv[i])) {
+            argv[i] = copy;
+        } else {
+            strcpy(argv[i], copy);
+            free(copy);
+        }
     }
     return true;
 }
@@ -94,13 +107,17 @@ static void ignore(int signal)
 }
 
 /* A file that reaches the limit of 'ulimit -f' shall be an error of write().
- * Servers that are started do not inherit a handler. */
+ * Servers that are started do not inherit a handler: they have what they would
+ * have without us. */
 static void catch_file_size_limit(void)
 {
     struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
+    struct sigaction before;
 
     sigemptyset(&action.sa_mask);
-    sigaction(SIGXFSZ, &action, NULL);
+    sigaction(SIGXFSZ, &action, &before);
+    if (before.sa_handler == SIG_IGN)
+        sigaction(SIGXFSZ, &before, NULL);
 }
 
 void start_process(int argc, char **argv)

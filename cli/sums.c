@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli/sums.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "blkhash.h"
@@ -50,6 +51,14 @@ static void write_name(FILE *f, const char *name, struct style style)
     struct secrets secrets;
     struct span secret;
 
+    if (strstr(name, "\\u00")) { /* an escape that may hide a secret */
+        char *masked = mask_name(name);
+
+        p = masked ? masked : SECRET_MASK;
+        write_text(f, p, p + strlen(p), style);
+        free(masked);
+        return;
+    }
     secrets_begin(&secrets, name);
     while (secrets_next(&secrets, &secret)) {
         write_text(f, p, secret.start, style);
@@ -76,7 +85,7 @@ void sums_write(FILE *f, const struct list_options *o,
 {
     struct style style = {
         .escape = !o->zero && wants_escapes(line->name),
-        .safe = output_is_terminal(),
+        .safe = output_is_seen(),
     };
 
     if (style.escape)
@@ -100,7 +109,7 @@ void sums_write_verdict(FILE *f, const char *name, const struct sum_part *part,
 {
     struct style style = {
         .escape = wants_escapes(name),
-        .safe = output_is_terminal(),
+        .safe = output_is_seen(),
     };
 
     if (style.escape)

@@ -90,25 +90,24 @@ static char *mask_plain(const char *text, const char *known, bool whole)
     return finish(f, &masked);
 }
 
-/* Escapes may hide a secret. Where they do not, they stay. */
+/* Escapes may hide a secret. Where there is none, they stay. */
 static char *mask(const char *text, const char *known, bool whole)
 {
-    char *plain = strdup(text);
-    char *plain_known = known ? strdup(known) : NULL;
-    char *masked = NULL;
+    char *masked = mask_plain(text, known, whole);
+    char *plain, *more;
 
-    if (plain && (plain_known || !known)) {
-        bool differs = secrets_unescape(plain);
-
-        if (plain_known)
-            secrets_unescape(plain_known);
-        masked = mask_plain(plain, plain_known, whole);
-        if (masked && differs && strcmp(masked, plain) == 0) {
-            free(masked);
-            masked = mask_plain(text, known, whole);
-        }
+    if (!masked || !strstr(masked, "\\u00"))
+        return masked;
+    plain = strdup(masked);
+    if (plain)
+        secrets_unescape(plain);
+    more = plain ? mask_plain(plain, NULL, whole) : NULL;
+    if (more && strcmp(more, plain) == 0) {
+        free(more);
+    } else {
+        free(masked);
+        masked = more;
     }
-    free(plain_known);
     free(plain);
     return masked;
 }

@@ -376,16 +376,17 @@ bool has_secret(const char *name)
 
 /* --- escapes in JSON ---------------------------------------------------- */
 
-/* The character for which "\u00XX" stands; 0: one that stays as it is. */
+/* The character for which the rest of "\\u00XX" stands; 0: it is one that must
+ * be escaped, or something else. */
 static char escaped_character(const char *p)
 {
     int high, low;
     char c;
 
-    if (strncmp(p, "\\u00", 4) != 0)
+    if (strncmp(p, "u00", 3) != 0)
         return 0;
-    high = hex_value(p[4]);
-    low = high < 0 ? -1 : hex_value(p[5]);
+    high = hex_value(p[3]);
+    low = high < 0 ? -1 : hex_value(p[4]);
     if (low < 0)
         return 0;
     c = (char)(high << 4 | low);
@@ -395,19 +396,19 @@ static char escaped_character(const char *p)
 bool secrets_unescape(char *text)
 {
     const char *from = text;
-    char *to = text, c;
+    char *to = text;
 
-    if (*text != '{' && !strstr(text, "json:"))
-        return false;
     while (*from) {
-        if ((c = escaped_character(from))) {
+        size_t n = strspn(from, "\\");
+        char c = n ? escaped_character(from + n) : 0;
+
+        if (c) {
+            from += n + 5;
             *to++ = c;
-            from += 6;
             continue;
         }
-        if (*from == '\\' && from[1])
+        for (n += from[n] != 0; n > 0; n--)
             *to++ = *from++;
-        *to++ = *from++;
     }
     if (to == from)
         return false;

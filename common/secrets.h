@@ -48,9 +48,10 @@ bool secrets_next(struct secrets *secrets, struct span *secret);
 /* Whether a name has a secret. */
 bool has_secret(const char *name);
 
-/* Where a text has JSON, undo in place what would hide a secret from a search:
- * \u escapes of characters of ASCII that JSON does not require to be escaped.
- * Some programs escape "&" and "=". Returns whether there were any. */
+/* Undo in place what would hide a secret from a search: \u escapes of
+ * characters of ASCII that JSON does not require to be escaped, as some
+ * programs write "&" and "=". The text is for nothing else, as it may not have
+ * been JSON. Returns whether there were any. */
 bool secrets_unescape(char *text);
 
 /* The password of a URL whose user may not have escaped it: other than by RFC

@@ -204,6 +204,7 @@ int main(int argc, char **argv)
     int status;
 
     start_process(argc, argv);
+    output_is_forwarded();
     comm_begin();
     status = run_rank(argc, argv);
     comm_end();

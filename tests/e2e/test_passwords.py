@@ -63,6 +63,16 @@ def test_behind_escapes(disksum, name):
         assert result.returncode == 1 and hidden(result), result
 
 
+def test_names_keep_their_escapes(disksum, tmp_path):
+    """Only what hides a secret is undone, and only in what is shown."""
+    for number, name in enumerate([r'{"\u0041"}', '{"A"}', r'{"password\u0022:\u0022b"}']):
+        content = write_image(tmp_path / name, f"{number + 1}k:A")
+        assert checksum(content) in disksum(f"./{name}", cwd=tmp_path).stdout
+    out = disksum("--", "[", "sh", "-c", 'echo "$1" >&2; exit 1', "x", r'{"a\u003d":1}', "]",
+                  check=False).stderr
+    assert r'{"a\u003d":1}' in out.splitlines()
+
+
 def test_in_names_of_lines(disksum, tmp_path, password):
     """A file has such a name, as a program that mirrors a server creates it: all forms
     of its lines and verdicts."""

@@ -96,6 +96,12 @@ static void test_escapes(void **state)
           "{\"qom-type\":\"secret\",\"data\":\"***\"}" },
         { "json:{\"filename\":\"a\\u0026b\\\\u0026\\u00e9\\u0022\"}",
           "json:{\"filename\":\"a\\u0026b\\\\u0026\\u00e9\\u0022\"}" },
+        { "json:{\"file.filename\":\"json:{\\\"url\\\":\\\"https://h/x?a=1\\\\u0026sig=b"
+          "\\\"}\"}",
+          "json:{\"file.filename\":\"json:{\\\"url\\\":\\\"https://h/x?a=1&sig=***"
+          "\"}\"}" },
+        { "--object={\"qom-type\":\"secret\",\"d\\u0061ta\":\"d\"}",
+          "--object={\"qom-type\":\"secret\",\"data\":\"***\"}" },
         { "json:{\"a\":\"\\u003\",\"password\":\"\\u0022,p\"}\\",
           "json:{\"a\":\"\\u003\",\"password\":\"***\"}\\" },
     };
