@@ -191,12 +191,12 @@ static int shake_hands(gnutls_session_t session, int64_t deadline)
 {
     int r;
 
-    nbd_gnutls_set_deadline(deadline);
+    nbd_gnutls_begin_handshake(deadline);
     do {
         r = gnutls_handshake(session);
     } while (r != 0 && !gnutls_error_is_fatal(r) &&
              deadline_left(deadline) != 0);
-    nbd_gnutls_set_deadline(DEADLINE_NEVER);
+    nbd_gnutls_end_handshake();
     return r;
 }
 

@@ -104,27 +104,40 @@ int gnutls_certificate_set_x509_crl_file(
 
 /* --- the handshake ------------------------------------------------------ */
 
-static _Thread_local int64_t handshake_deadline = DEADLINE_NEVER;
+static _Thread_local bool handshake_waits;
+static _Thread_local int64_t handshake_deadline;
 
-void nbd_gnutls_set_deadline(int64_t deadline)
+void nbd_gnutls_begin_handshake(int64_t deadline)
 {
+    handshake_waits = true;
     handshake_deadline = deadline;
+}
+
+void nbd_gnutls_end_handshake(void)
+{
+    handshake_waits = false;
 }
 
 /* Until the handshake is complete, libnbd calls this again and again: it would
  * keep a core busy while the server is silent, and return to nobody who looks
- * at the clock until GnuTLS gives up after 40 seconds. */
+ * at the clock until GnuTLS gives up after 40 seconds, which may be too early,
+ * too. */
 int gnutls_handshake(gnutls_session_t session)
 {
     int (*real)(gnutls_session_t) = dlsym(RTLD_NEXT, "gnutls_handshake");
-    int r = real ? real(session) : GNUTLS_E_UNIMPLEMENTED_FEATURE;
-    bool writes = gnutls_record_get_direction(session) == 1;
-    int err;
+    int err, r;
 
-    if (r != GNUTLS_E_AGAIN)
+    if (!real)
+        return GNUTLS_E_UNIMPLEMENTED_FEATURE;
+    if (handshake_waits)
+        gnutls_handshake_set_timeout(session, 0);
+    r = real(session);
+    if (r != GNUTLS_E_AGAIN || !handshake_waits)
         return r;
     err = deadline_poll(gnutls_transport_get_int(session),
-                        writes ? POLLOUT : POLLIN, handshake_deadline);
+                        gnutls_record_get_direction(session) == 1 ? POLLOUT
+                                                                  : POLLIN,
+                        handshake_deadline);
     /* If nobody can look at the clock, nobody may wait. */
     return !err               ? r
            : err == ETIMEDOUT ? GNUTLS_E_TIMEDOUT

@@ -18,8 +18,9 @@ void nbd_gnutls_require(bool authorities, const char *revoked);
 /* Why the file of what they revoked could not be read since, or NULL. */
 const char *nbd_gnutls_revoked_error(void);
 
-/* How long a handshake of TLS in this thread may last from now on
- * (common/deadline.h). */
-void nbd_gnutls_set_deadline(int64_t deadline);
+/* In between, a handshake of TLS in this thread sleeps until the server
+ * replies, and fails at the deadline (common/deadline.h), and only then. */
+void nbd_gnutls_begin_handshake(int64_t deadline);
+void nbd_gnutls_end_handshake(void);
 
 #endif

@@ -237,9 +237,9 @@ int nbd_handshake_finish(const struct nbd_handshake *h, struct nbd_handle *nbd,
 
     nbd_tls_expect(h->target->tls);
     start_guard(nbd, &guard, deadline);
-    nbd_gnutls_set_deadline(deadline);
+    nbd_gnutls_begin_handshake(deadline);
     err = shake_hands(h, nbd, &guard, error);
-    nbd_gnutls_set_deadline(DEADLINE_NEVER);
+    nbd_gnutls_end_handshake();
     stop_guard(nbd, &guard);
     if (err)
         return err;
