@@ -26,13 +26,15 @@ static bool is_inherited(int fd, const struct stat *theirs)
             ours.st_dev == theirs->st_dev && ours.st_ino == theirs->st_ino);
 }
 
-/* Whether a descriptor of the process may be that of a disk. */
+/* Whether a descriptor of the process may be that of a disk. One that cannot be
+ * looked at may be, unless it was closed meanwhile. */
 static bool is_disk(int fd, const char *link)
 {
     struct stat st;
 
-    return stat(link, &st) == 0 && may_be_disk(st.st_mode) &&
-           !is_inherited(fd, &st);
+    if (stat(link, &st) != 0)
+        return errno != ENOENT;
+    return may_be_disk(st.st_mode) && !is_inherited(fd, &st);
 }
 
 /* Confinement keeps QEMU from opening a disk for writing. If QEMU has found a
@@ -66,6 +68,8 @@ static int add(struct qemu_files *files, const char *link, bool force_share,
     char name[PATH_MAX];
     ssize_t n = readlink(link, name, sizeof(name) - 1);
 
+    if (n < 0 && errno == ENOENT)
+        return 0;
     if (n < 0)
         return error_set(error, errno, "%s: %s", link, strerror(errno));
     name[n] = '\0';
