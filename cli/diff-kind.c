@@ -70,10 +70,10 @@ static int cannot_open(const char *name, struct error *error)
 static int not_clear(const char *name, struct error *error)
 {
     return error_set(error, EINVAL,
-                     "%s: begins like a digest list; the name of a list must "
-                     "end in " LIST_SUFFIX " or be that of a pipe, and a disk "
-                     "requires -f",
-                     name);
+                     "%s: begins like a digest list; give a list as %s "
+                     "or a name that ends in " LIST_SUFFIX
+                     ", and a disk with -f",
+                     name, strcmp(name, "-") == 0 ? "/dev/stdin" : "a FIFO");
 }
 
 /* --- a pipe ------------------------------------------------------------- */

@@ -78,6 +78,8 @@ static int check_other_outputs(const struct list_write *l,
 {
     const struct progress_options *progress = &o->progress;
 
+    if (l->file.part)
+        return 0;
     if (goes_to(l, STDERR_FILENO))
         return error_set(error, EINVAL,
                          "%s: is standard error, where messages go",

@@ -12,6 +12,7 @@
 
 #include "common/array.h"
 #include "common/read.h"
+#include "image/image.h"
 #include "list/header.h"
 
 #define PART ".part"
@@ -50,6 +51,10 @@ static int check_replaced(const struct whole_file *f, struct error *error)
         return 0;
     if (fd < 0 || fstat(fd, &st) != 0)
         err = error_set(error, errno, "%s: %s", f->name, strerror(errno));
+    else if (S_ISREG(st.st_mode) && st.st_size &&
+             image_is_for_raw_disks(f->name))
+        err = error_set(error, EEXIST,
+                        "%s: exists, and has the name of a raw disk", f->name);
     else if (S_ISREG(st.st_mode))
         err = check_content(f, fd, 0, error);
     if (fd >= 0)

@@ -179,8 +179,9 @@ def test_the_image_fails(trouble, build, tmp_path):  # noqa: F811
             f"{tmp_path}/disk: read error at offset 2000000")
 
 
-NOT_CLEAR = ("{}: begins like a digest list; the name of a list must end in .blkhash or be "
-             "that of a pipe, and a disk requires -f")
+NOT_CLEAR = ("{}: begins like a digest list; give a list as a FIFO or a name that ends in "
+             ".blkhash, and a disk with -f")
+NOT_CLEAR_STDIN = NOT_CLEAR.replace("a FIFO", "/dev/stdin")
 
 
 def test_disk_that_looks_like_a_list(diff, trouble, loop_device, tmp_path):  # noqa: F811
@@ -213,7 +214,7 @@ def test_standard_input_that_looks_like_a_list(diff, trouble, build, tmp_path): 
     fake = digests.read_bytes()
     for options in [], ["-f", "raw"]:
         assert diff(*options, tmp_path / "disk", "-", input=fake) == []
-    assert trouble(digests, "-", input=fake) == NOT_CLEAR.format("-")
+    assert trouble(digests, "-", input=fake) == NOT_CLEAR_STDIN.format("-")
     assert diff("-f", "raw", digests, "-", input=fake)
     assert diff(digests, "/dev/stdin", input=fake) == []
 
@@ -235,7 +236,7 @@ def test_standard_input_with_a_name(diff, trouble, tmp_path):  # noqa: F811
         assert diff(tmp_path / "disk", tmp_path / name) == []
     assert "is a digest list, not an image" in call(trouble, "guest.img")
     assert call(diff, "guest.img", "-f", "raw") and call(diff, "guest", "-f", "raw")
-    assert call(trouble, "guest") == NOT_CLEAR.format("-")
+    assert call(trouble, "guest") == NOT_CLEAR_STDIN.format("-")
 
 
 def test_name_of_a_list(trouble, tmp_path):  # noqa: F811

@@ -429,6 +429,10 @@ def test_what_is_no_list_is_not_replaced(fails, disksum, tmp_path, image):
                 NO_LIST.format(name)
     assert (tmp_path / "disk").read_bytes() == content
     assert not (tmp_path / "disk.part").exists()
+    (tmp_path / "guest.raw").write_bytes(OLD_LIST)
+    assert fails("--write-list=guest.raw", "disk", cwd=tmp_path) == \
+        "guest.raw: exists, and has the name of a raw disk"
+    assert (tmp_path / "guest.raw").read_bytes() == OLD_LIST
     (tmp_path / "empty").touch()
     for name in "part-1", "empty":
         disksum(f"--write-list={name}", "disk", cwd=tmp_path)
