@@ -140,14 +140,14 @@ class Checks:
             self.expect(" ".join(arguments), self.run(*arguments)[::2], (0, []))
         self.written["differences"] = self.run("--diff", "disk.qcow2", "other.raw")[:2]
         self.expect("--diff: the status", self.written["differences"][0], 1)
-        (self.directory / "list").write_bytes(self.written["disk.qcow2"] or b"")
-        self.prints(["--diff", "list", "disk.vmdk"], "")
+        (self.directory / "list.blkhash").write_bytes(self.written["disk.qcow2"] or b"")
+        self.prints(["--diff", "list.blkhash", "disk.vmdk"], "")
         self.expect("-c", self.run("-c", "-", input=(sum_line % "disk.vdi").encode())[:2],
                     (0, "disk.vdi: OK\n"))
         status, out, errors = self.run("--merge", "--write-list=merged", "first", "second")
         self.expect("--merge", (status, out[:64], errors), (0, checksum(self.content), []))
         self.written["merged"] = self.read_file("merged")
-        for name in "first", "second", "list":
+        for name in "first", "second", "list.blkhash":
             self.read_file(name)
         if others:
             for name, bytes_or_text in self.written.items():
