@@ -83,7 +83,7 @@ enum options_result operands_parse(struct options *o, int argc, char **argv,
     /* Otherwise, names of files would be a command, as those of 'xargs'. */
     if (is_file("[")) {
         usage_message("'[' is ambiguous, as there is a file of this name: use "
-                      "./[ for it; a command requires another directory");
+                      "./[ for the file; start a command in another directory");
         return OPTIONS_BAD;
     }
     if (!closes || last - first < 2) {

@@ -164,8 +164,8 @@ def test_files_in_brackets_are_no_command(disksum, tmp_path, words, dashes):
     assert (result.returncode, result.stdout) == (2, "")
     if "-c" not in words or dashes:
         assert result.stderr.startswith(
-            "disksum: '[' is ambiguous, as there is a file of this name: use ./[ for it; a "
-            "command requires another directory\n")
+            "disksum: '[' is ambiguous, as there is a file of this name: use ./[ for the "
+            "file; start a command in another directory\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(words)
 
 
