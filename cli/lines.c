@@ -143,9 +143,12 @@ static int start(struct lines *l, struct error *error)
 int lines_open(const char *path, const char *name, struct lines **lines,
                struct error *error)
 {
-    struct lines *l = calloc(1, sizeof(*l));
+    struct lines *l;
     int err;
 
+    if (path && !*path)
+        return error_set(error, ENOENT, "the name of a list is empty");
+    l = calloc(1, sizeof(*l));
     if (!l)
         return error_no_memory(error, name);
     l->text.name = name;

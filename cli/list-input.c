@@ -51,6 +51,8 @@ int list_input_open(struct list_input *in, const struct options *o,
     int err;
 
     *in = (struct list_input){ .fd = STDIN_FILENO };
+    if (!*name)
+        return error_set(error, ENOENT, "the name of a list is empty");
     if (strcmp(name, "-") != 0)
         in->fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (in->fd < 0)

@@ -61,6 +61,15 @@ def test_empty_name(disksum, tmp_path):
     assert done.stdout.endswith(f"  {tmp_path}/disk\n")
 
 
+@pytest.mark.parametrize("args", [["-c"], ["--show"], ["--merge", "--write-list=m.blkhash"]],
+                         ids=lambda args: args[0])
+def test_empty_name_of_a_list(disksum, tmp_path, args):
+    done = disksum(*args, "", check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "disksum: the name of a list is empty\n" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("place", ["image", "list", "backing", "data"])
 @NO_PROC
 def test_writer_of_fifo_stays_blocked(disksum, build, tmp_path, place, no_proc):

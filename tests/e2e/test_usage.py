@@ -126,6 +126,15 @@ def test_forced_kernel_is_missing(disksum, tmp_path):
         f"{', '.join(kernels())}\n")
 
 
+@pytest.mark.parametrize("ways", ["view", "ring,copy"])
+def test_forced_way_to_read_is_unknown(disksum, tmp_path, ways):
+    write_image(tmp_path / "disk", "9k:A")
+    result = disksum(tmp_path / "disk", env={"DISKSUM_READS": ways}, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (f"disksum: DISKSUM_READS: no way to read '{ways}'; "
+                             "there are ring, threads, mmap and copy\n")
+
+
 def test_unknown_digest_with_a_kernel(disksum, tmp_path):
     write_image(tmp_path / "disk", "9k:A")
     result = disksum("-d", "nosuch", tmp_path / "disk", check=False,
