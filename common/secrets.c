@@ -376,8 +376,8 @@ bool has_secret(const char *name)
 
 /* --- escapes in JSON ---------------------------------------------------- */
 
-/* The character for which the rest of "\\u00XX" stands; 0: it is one that must
- * be escaped, or something else. */
+/* The character for which the rest of "\\u00XX" stands; 0: it is a control
+ * character, a backslash, or something else. */
 static char escaped_character(const char *p)
 {
     int high, low;
@@ -390,25 +390,39 @@ static char escaped_character(const char *p)
     if (low < 0)
         return 0;
     c = (char)(high << 4 | low);
-    return c >= ' ' && c <= '~' && !strchr("\"'\\", c) ? c : 0;
+    return c >= ' ' && c <= '~' && c != '\\' ? c : 0;
 }
 
+/* How many of n backslashes begin the escape behind them: 1, or 2 in a string
+ * in a string, or 4, and so on. The others are backslashes themselves. */
+static size_t escape_length(size_t n)
+{
+    return n & (~n + 1);
+}
+
+/* A quote gets as many backslashes as it needs where it is, so it stays in its
+ * string, or ends the one in it. Below the third string that would be longer
+ * than the escape. */
 bool secrets_unescape(char *text)
 {
     const char *from = text;
     char *to = text;
 
     while (*from) {
-        size_t n = strspn(from, "\\");
+        size_t n = strspn(from, "\\"), escape = escape_length(n);
         char c = n ? escaped_character(from + n) : 0;
 
-        if (c) {
-            from += n + 5;
-            *to++ = c;
+        if (!c || (c == '"' && escape > 4)) {
+            for (n += from[n] != 0; n > 0; n--)
+                *to++ = *from++;
             continue;
         }
-        for (n += from[n] != 0; n > 0; n--)
-            *to++ = *from++;
+        from += n + 5;
+        n += c == '"' ? escape - 1 : 0;
+        n -= c == '"' ? 0 : escape;
+        for (; n > 0; n--)
+            *to++ = '\\';
+        *to++ = c;
     }
     if (to == from)
         return false;

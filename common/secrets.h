@@ -48,10 +48,10 @@ bool secrets_next(struct secrets *secrets, struct span *secret);
 /* Whether a name has a secret. */
 bool has_secret(const char *name);
 
-/* Undo in place what would hide a secret from a search: \u escapes of
- * characters of ASCII that JSON does not require to be escaped, as some
- * programs write "&" and "=". The text is for nothing else, as it may not have
- * been JSON. Returns whether there were any. */
+/* Undo in place what would hide a secret from a search: \u escapes of printable
+ * characters of ASCII, as some programs write "&", "=" and quotes. A double
+ * quote becomes \", as other programs write it. The text is for nothing else,
+ * as it may not have been JSON. Returns whether there were any. */
 bool secrets_unescape(char *text);
 
 /* The password of a URL whose user may not have escaped it: other than by RFC

@@ -55,7 +55,8 @@ def test_token_in_the_query(disksum, key):
 @pytest.mark.parametrize("name", [
     r'{"driver":"https","url":"https://127.0.0.1:1/x?a=b\u0026sig\u003dswordfish"}',
     r'{"driver":"https","c\u006fokie":"swordfish","url":"https://127.0.0.1:1/x"}',
-    r'{"driver":"https","url":"https:\u002f\u002falice:swordfish\u0040127.0.0.1:1/x"}'])
+    r'{"driver":"https","url":"https:\u002f\u002falice:swordfish\u0040127.0.0.1:1/x"}',
+    r'{"file.filename":"json:{\u0022cookie\u0022:\u0022swordfish\u0022}"}'])
 def test_behind_escapes(disksum, name):
     """Some programs escape more in JSON than they have to."""
     for options in [], ["--json"], ["-v"], ["-c"]:
@@ -65,9 +66,11 @@ def test_behind_escapes(disksum, name):
 
 def test_names_keep_their_escapes(disksum, tmp_path):
     """Only what hides a secret is undone, and only in what is shown."""
-    for number, name in enumerate([r'{"\u0041"}', '{"A"}', r'{"password\u0022:\u0022b"}']):
+    for number, name in enumerate([r'{"\u0041"}', '{"A"}', r'{"pass\u0022:\u0022b"}']):
         content = write_image(tmp_path / name, f"{number + 1}k:A")
-        assert checksum(content) in disksum(f"./{name}", cwd=tmp_path).stdout
+        line = disksum("--tag", f"./{name}", cwd=tmp_path).stdout
+        assert checksum(content) in line
+        assert name.replace("\\", "\\\\") in line
     out = disksum("--", "[", "sh", "-c", 'echo "$1" >&2; exit 1', "x", r'{"a\u003d":1}', "]",
                   check=False).stderr
     assert r'{"a\u003d":1}' in out.splitlines()

@@ -100,6 +100,16 @@ static void test_escapes(void **state)
           "\\\"}\"}",
           "json:{\"file.filename\":\"json:{\\\"url\\\":\\\"https://h/x?a=1&sig=***"
           "\"}\"}" },
+        { "json:{\"file.filename\":\"json:{\\u0022password\\u0022:\\u0022p\\u0022,"
+          "\\u0022a\\u0022:\\u0022b\\u0022}\"}",
+          "json:{\"file.filename\":\"json:{\\\"password\\\":\\\"***\\\","
+          "\\\"a\\\":\\\"b\\\"}\"}" },
+        { "json:{\"f\":\"json:{\\\"f\\\":\\\"json:{\\\\u0022cookie\\\\u0022:"
+          "\\\\u0022p\\\\u0022}\\\"}\"}",
+          "json:{\"f\":\"json:{\\\"f\\\":\\\"json:{\\\\\\\"cookie\\\\\\\":"
+          "\\\\\\\"***\\\"}\\\"}\"}" },
+        { "json:{\"f\":\"json:{\\u0027password\\u0027:\\u0027p\\u0027}\"}",
+          "json:{\"f\":\"json:{'password':'***'}\"}" },
         { "--object={\"qom-type\":\"secret\",\"d\\u0061ta\":\"d\"}",
           "--object={\"qom-type\":\"secret\",\"data\":\"***\"}" },
         { "json:{\"a\":\"\\u003\",\"password\":\"\\u0022,p\"}\\",
