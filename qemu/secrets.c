@@ -307,11 +307,11 @@ static bool is_given(const struct qemu_options *o)
     return o->source != QEMU_FILE && o->source != QEMU_EXPORT;
 }
 
-/* Whether there still is a secret. The port of a URL is not one, although it is
+/* Whether there is a secret. The port of a URL is not one, although it is
  * masked in messages, to be safe. A token in its query has no other way to
  * QEMU.
  */
-static bool is_left(const char *text)
+static bool is_seen(const char *text)
 {
     struct secrets s;
     struct span secret;
@@ -343,6 +343,25 @@ static int refuse(const struct taking *t, const char *text)
                      t->name, hint);
 }
 
+/* Refuse a text in which there still is a secret, also if it is behind escapes:
+ * in JSON within JSON. `given`: what the user wrote. */
+static int check_left(const struct taking *t, const char *text,
+                      const char *given)
+{
+    bool seen = is_seen(text);
+    char *plain;
+
+    if (!seen && strstr(text, "\\u00")) {
+        plain = strdup(text);
+        if (!plain)
+            return out_of_memory(t);
+        secrets_unescape(plain);
+        seen = is_seen(plain);
+        free(plain);
+    }
+    return seen ? refuse(t, given) : 0;
+}
+
 int qemu_secrets_take(struct qemu_secrets *s, const struct qemu_options *o,
                       struct error *error)
 {
@@ -353,12 +372,10 @@ int qemu_secrets_take(struct qemu_secrets *s, const struct qemu_options *o,
     err = take_from_objects(&t, o);
     if (!err && is_given(o))
         err = take_from_text(&t, o);
-    if (!err && s->text && is_left(s->text))
-        err = refuse(&t, o->text);
-    for (size_t i = 0; !err && i < s->object_count; i++) {
-        if (is_left(s->objects[i]))
-            err = refuse(&t, s->objects[i]);
-    }
+    if (!err && s->text)
+        err = check_left(&t, s->text, o->text);
+    for (size_t i = 0; !err && i < s->object_count; i++)
+        err = check_left(&t, s->objects[i], s->objects[i]);
     if (err) {
         qemu_secrets_free(s);
         return err;

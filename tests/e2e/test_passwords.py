@@ -64,6 +64,16 @@ def test_behind_escapes(disksum, name):
         assert result.returncode == 1 and hidden(result), result
 
 
+@pytest.mark.parametrize("quote", [r"\"", r"\u0022", r"\u0027"])
+def test_json_in_json(disksum, quote):
+    """There is no way to take a secret out of it, so it must not become an argument of
+    QEMU."""
+    inner = "{'cookie':'swordfish'}".replace("'", quote)
+    result = disksum(f'json:{{"driver":"raw","file.filename":"json:{inner}"}}', check=False)
+    assert (result.returncode, result.stdout) == (1, "") and hidden(result)
+    assert "other users would see the password" in result.stderr
+
+
 def test_names_keep_their_escapes(disksum, tmp_path):
     """Only what hides a secret is undone, and only in what is shown."""
     for number, name in enumerate([r'{"\u0041"}', '{"A"}', r'{"pass\u0022:\u0022b"}']):
