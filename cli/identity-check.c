@@ -370,6 +370,56 @@ static bool is_same_file(const struct json_object *theirs,
     return same_file_system(&file) && same_value(&file, "inode");
 }
 
+/* The files that QEMU had open are in the order of their names. Find one from
+ * `at` on, and then from the first. NULL: the image was not read from it. */
+static const struct json_object *find_file(const struct json_object *image,
+                                           size_t *at,
+                                           const struct json_object *ours)
+{
+    size_t count = json_get_length(image, "files");
+
+    for (size_t i = 0; i < count; i++) {
+        size_t n = (*at + i) % count;
+        const struct json_object *theirs = json_get_element(image, "files", n);
+
+        if (is_same_file(theirs, ours)) {
+            *at = n + 1;
+            return theirs;
+        }
+    }
+    return NULL;
+}
+
+static bool is_of_qemu(const struct json_object *image)
+{
+    const char *format = json_get_text(image, "format");
+
+    return format && strcmp(format, "qemu") == 0;
+}
+
+/* Check the files from this one on with a list of what QEMU had open. */
+static int check_files_of_qemu(const struct pair *image, size_t first,
+                               struct error *error)
+{
+    size_t count = json_get_length(image->ours, "files"), at = 0;
+
+    for (size_t i = first; i < count; i++) {
+        struct pair file = *image;
+
+        set_names(image, i, &file);
+        file.ours = json_get_element(image->ours, "files", i);
+        file.theirs = find_file(image->theirs, &at, file.ours);
+        if (!file.theirs)
+            return error_set(error, ESTALE,
+                             "%s: the list is of another image: it was not "
+                             "read from '%s'",
+                             image->list, file.name);
+        if (check_file(&file, error))
+            return error->code;
+    }
+    return check_files(image, count, error);
+}
+
 static size_t count_files(const struct image *image, size_t layer)
 {
     struct image_file file;
@@ -386,22 +436,23 @@ static int check_below(const struct pair *image, struct error *error)
     static const struct field format[] = { { "format", "format" } };
     const struct image *open = image->of->image;
     size_t top = count_files(open, 0) - count_files(open, 1);
-    const char *known = json_get_text(image->theirs, "format");
     struct pair below = *image;
-    int err = 0;
 
-    if (!known || strcmp(known, "qemu") != 0)
-        err = check_fields(image, format, ARRAY_SIZE(format), error);
     /* Who starts a machine may give the files to the user that runs it. */
     below.may_be_chowned = true;
-    return err ? err : check_files(&below, top, error);
+    if (is_of_qemu(image->theirs))
+        return check_files_of_qemu(&below, top, error);
+    if (check_fields(image, format, ARRAY_SIZE(format), error))
+        return error->code;
+    return check_files(&below, top, error);
 }
 
 int identity_check_file(const struct identity_of *of, const char *list,
                         const char *source, size_t len, struct error *error)
 {
     const struct identity_source theirs_source = { list, source, len };
-    const struct json_object *first;
+    const struct json_object *first, *image;
+    size_t at = 0;
     struct pair pair = { .of = of, .list = list, .name = of->name };
     struct json_object *theirs, *ours;
     struct image_file file;
@@ -413,6 +464,9 @@ int identity_check_file(const struct identity_of *of, const char *list,
     pair.theirs = theirs;
     pair.ours = ours;
     first = json_get_element(theirs, "files", 0);
+    image = json_get_element(ours, "files", 0);
+    if (ours && is_of_qemu(theirs) && find_file(theirs, &at, image))
+        first = json_get_element(theirs, "files", at - 1);
     if (!ours)
         err = error_no_memory(error, of->name);
     else if (!image_file(of->image, of->layer, 0, &file) ||
@@ -422,7 +476,7 @@ int identity_check_file(const struct identity_of *of, const char *list,
         err = error_set(error, ESTALE,
                         "%s: the list is of another image: '%s' is not '%s'",
                         list, json_get_text(first, "filename"), file.name);
-    else if (is_same_file(first, json_get_element(ours, "files", 0)))
+    else if (is_same_file(first, image))
         err = check_below(&pair, error);
     json_free(theirs);
     json_free(ours);

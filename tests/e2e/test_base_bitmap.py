@@ -183,6 +183,32 @@ def test_what_is_below_has_changed(disksum, fails, night, command, reason):
     disksum(*args)
 
 
+CHANGES_BELOW_QEMU = {
+    "written": (["qemu-io", "-f", "raw", "-c", "write -q -P 9 1M 64k", "a"],
+                "the mtime of 'a' was "),
+    "another": (["qemu-img", "rebase", "-u", "-b", "other", "-F", "raw", "image"],
+                "it was not read from 'other'"),
+    "none": (["qemu-img", "rebase", "-u", "-b", "", "image"],
+             "'image' was read from 3 files, and is from 1 now"),
+}
+
+
+@pytest.mark.parametrize("command, reason", CHANGES_BELOW_QEMU.values(), ids=CHANGES_BELOW_QEMU)
+def test_list_of_what_qemu_has_read(disksum, fails, command, reason):
+    """Its files are in the order of their names."""
+    for name in "a", "other":
+        qemu("create", "-q", "-f", "raw", name, "4M")
+    qemu("create", "-q", "-f", "qcow2", "-b", "a", "-F", "raw", "z")
+    create(4 * MIB, "-b", "z", "-F", "qcow2")
+    qemu("bitmap", "--add", "image", "b0")
+    disksum("--write-list=old", "--image-opts", "driver=qcow2,file.filename=image")
+    fill("image", [(2 * MIB, 1, "A")])
+    assert disksum("--base=old", "--bitmap=b0", "image").stdout == disksum("image").stdout
+    subprocess.run(command, check=True)
+    assert fails("--base=old", "--bitmap=b0", "image").startswith(
+        f"old: the list is of another image: {reason}")
+
+
 def test_list_of_the_bytes_of_the_image(disksum, fails):
     """It is of the same file."""
     create(4 * MIB)
