@@ -19,13 +19,13 @@
 
 /* --- what is there already ---------------------------------------------- */
 
-/* Who forgets the FILE of an option, or mistakes it, must not lose a disk. From
- * this offset on there may be a list, or nothing. */
-static int check_content(const struct whole_file *f, int fd, off_t offset,
+/* Who forgets the FILE of an option, or mistakes it, must not lose a disk.
+ * There may be a list, or nothing. */
+static int check_content(const struct whole_file *f, int fd,
                          struct error *error)
 {
     unsigned char start[LIST_MAGIC_SIZE];
-    ssize_t n = pread_all(fd, start, sizeof(start), offset);
+    ssize_t n = pread_all(fd, start, sizeof(start), 0);
 
     if (n < 0)
         return error_set(error, errno,
@@ -56,7 +56,7 @@ static int check_replaced(const struct whole_file *f, struct error *error)
         err = error_set(error, EEXIST,
                         "%s: exists, and has the name of a raw disk", f->name);
     else if (S_ISREG(st.st_mode))
-        err = check_content(f, fd, 0, error);
+        err = check_content(f, fd, error);
     if (fd >= 0)
         close(fd);
     return err;
@@ -114,13 +114,12 @@ static int use_descriptor(struct whole_file *f, int fd, struct error *error)
     if (isatty(fd))
         return error_set(error, ENOTTY,
                          "%s: is a terminal; a digest list is binary", f->name);
-    if (S_ISREG(f->replaced.st_mode) && !(flags & O_APPEND)) {
-        off_t offset = lseek(fd, 0, SEEK_CUR);
-
-        if (offset < f->replaced.st_size &&
-            check_content(f, fd, offset < 0 ? 0 : offset, error))
-            return error->code;
-    }
+    if (S_ISREG(f->replaced.st_mode) && !(flags & O_APPEND) &&
+        lseek(fd, 0, SEEK_CUR) < f->replaced.st_size)
+        return error_set(error, EEXIST,
+                         "%s: is not at the end of its file, and would "
+                         "overwrite what follows",
+                         f->name);
     f->fd = fd;
     f->exists = true;
     f->is_stdout = fd == STDOUT_FILENO || is_standard_output(&f->replaced);

@@ -439,9 +439,10 @@ def test_what_is_no_list_is_not_replaced(fails, disksum, tmp_path, image):
         disksum("--show", name, cwd=tmp_path)
 
 
-def test_what_is_no_list_is_not_overwritten(disksum, tmp_path, image):
-    """By a descriptor. Behind the end of a file a list may follow."""
-    content = (tmp_path / "disk").read_bytes()
+@pytest.mark.parametrize("content", [bytes(9 * 512), OLD_LIST + bytes(4096)], ids=["disk", "list"])
+def test_descriptor_overwrites_nothing(disksum, tmp_path, image, content):
+    """What is left of an old list would break the new one. Behind the end of a file a
+    list may follow."""
     for offset, flags, status in (0, os.O_RDWR, 1), (512, os.O_RDWR, 1), (0, os.O_WRONLY, 1), \
             (0, os.O_RDWR | os.O_APPEND, 0), (len(content), os.O_WRONLY, 0):
         (tmp_path / "other").write_bytes(content)
