@@ -16,6 +16,7 @@
 #include "common/read.h"
 #include "image/image.h"
 #include "list/header.h"
+#include "reader/open-disk.h"
 
 #define LIST_SUFFIX ".blkhash"
 
@@ -67,13 +68,13 @@ static int cannot_open(const char *name, struct error *error)
     return error_set(error, errno, "%s: %s", name, strerror(errno));
 }
 
-static int not_clear(const char *name, struct error *error)
+static int not_clear(const char *name, const char *way, struct error *error)
 {
     return error_set(error, EINVAL,
                      "%s: begins like a digest list; give a list as %s "
                      "or a name that ends in " LIST_SUFFIX
                      ", and a disk with -f",
-                     name, strcmp(name, "-") == 0 ? "/dev/stdin" : "a FIFO");
+                     name, way);
 }
 
 /* --- a pipe ------------------------------------------------------------- */
@@ -137,7 +138,7 @@ static int look_at_file(const char *name, int fd, struct error *error)
     if (n < 0)
         return error_set(error, errno, "%s: read error at offset %jd: %s", name,
                          (intmax_t)offset, strerror(errno));
-    return list_is_list(start, n) ? not_clear(name, error) : 0;
+    return list_is_list(start, n) ? not_clear(name, "a FIFO", error) : 0;
 }
 
 /* --- both --------------------------------------------------------------- */
@@ -164,6 +165,8 @@ static int kind_of_name(const char *name, const struct options *o,
     understand_name(path, is_list, &is_disk);
     if (*is_list || is_disk || o->image.format || o->image.image_opts)
         return 0;
+    if (is_made_by_kernel(path)) /* reading it may take something */
+        return 0;
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return cannot_open(name, error);
@@ -182,7 +185,8 @@ static int kind_of_pipe(const char *other, const struct options *o,
     if (err || (beside_list && o->image.format))
         return err;
     err = look_at_pipe("-", STDIN_FILENO, is_list, error);
-    return !err && beside_list && *is_list ? not_clear("-", error) : err;
+    return !err && beside_list && *is_list ? not_clear("-", "/dev/stdin", error)
+                                           : err;
 }
 
 static int kind_of_stdin(const char *other, const struct options *o,
