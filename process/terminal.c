@@ -137,8 +137,10 @@ static void request_terminal(struct terminal *t, int number)
     group = tcgetpgrp(t->fd);
     if (group == t->owner_group)
         ask_owner(t);
-    else if (group != getpgrp()) /* else it is lent: the reply is under way */
+    else if (group != getpgrp()) { /* else it is lent: the reply is under way */
+        t->shell_modes = true;
         signal_owner(t, number);
+    }
 }
 
 static void use_terminal(struct terminal *t)
@@ -146,6 +148,10 @@ static void use_terminal(struct terminal *t)
     /* A prompt without echo stays one. */
     if (t->stopped)
         tcsetattr(t->fd, TCSANOW, &t->group_modes);
+    else if (t->shell_modes &&
+             !t->lent) /* the shell has set those of the job */
+        tcgetattr(t->fd, &t->owner_modes);
+    t->shell_modes = false;
     t->lent = true;
     continue_group(t);
 }
@@ -183,7 +189,7 @@ static void stop_lending(struct terminal *t)
     /* The shell may have it already. */
     if (has_terminal(t, getpgrp()))
         return_terminal(t);
-    t->lent = t->wanted = t->asked = t->stopped = false;
+    t->lent = t->wanted = t->asked = t->stopped = t->shell_modes = false;
     t->deadline = 0;
 }
 

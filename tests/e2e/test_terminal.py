@@ -302,6 +302,21 @@ def test_background(shell, server):
     expect_status(shell, 0)
 
 
+def test_modes_in_a_job_from_the_background(shell, server):
+    """Those of its shell, and not those of a prompt that is edited meanwhile."""
+    command, expected = server
+    shell.type(f"(true; {line(command).rstrip()}; stty -a | tr '\\n' ' '; true) &\n")
+    shell.read_until("Password: ")
+    time.sleep(0.2)  # for the request, while the shell is at its prompt
+    shell.type("fg\n")
+    job = pathlib.Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()
+    wait_until(lambda: os.tcgetpgrp(shell.fd) not in (shell.pid, *map(int, job)))
+    shell.type(PASSWORD + "\n")
+    shell.read_until(f"{expected}  ")
+    modes = shell.read_until("speed (.*?)ready> ")[1].split()
+    assert {"icanon", "echo", "icrnl"} <= set(modes)
+
+
 @pytest.mark.no_sanitizer
 def test_server_that_asks_again(shell, server, build):
     """It catches SIGTTIN, and goes on reading. The last of many such signals may be read
