@@ -260,6 +260,15 @@ static const int changes32[] = {
     SCMP_SYS(utimensat_time64),
 };
 
+/* What libseccomp may be too old to know. Since Linux 5.1 a call has the same
+ * number on all CPUs. */
+static const int newer_changes[] = {
+    452, /* fchmodat2 */
+    463, /* setxattrat */
+    466, /* removexattrat */
+    469, /* file_setattr */
+};
+
 /* Calls whose arguments a filter cannot see, as they are in memory. Programs do
  * without them on older kernels. */
 static const int opaque[] = { SCMP_SYS(openat2), SCMP_SYS(io_uring_setup) };
@@ -279,7 +288,11 @@ static int refuse_changes(scmp_filter_ctx filter)
         err = refuse_open(filter, O_CREAT, O_CREAT);
     if (!err)
         err = refuse(filter, changes, ARRAY_SIZE(changes), EROFS);
-    return err ? err : refuse(filter, changes32, ARRAY_SIZE(changes32), EROFS);
+    if (!err)
+        err = refuse(filter, changes32, ARRAY_SIZE(changes32), EROFS);
+    return err ? err
+               : refuse(filter, newer_changes, ARRAY_SIZE(newer_changes),
+                        EROFS);
 }
 
 static sigjmp_buf out_of_time;

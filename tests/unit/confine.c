@@ -18,6 +18,10 @@
 
 #include "process/confine.h"
 
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
 #endif
@@ -75,6 +79,7 @@ static bool can_change_metadata(void)
 
     return chmod(file, 0600) == 0 || chown(file, getuid(), getgid()) == 0 ||
            lchown(file, getuid(), getgid()) == 0 ||
+           syscall(SYS_fchmodat2, AT_FDCWD, file, 0600, 0) == 0 ||
            utimensat(AT_FDCWD, file, now, 0) == 0;
 }
 
