@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "mpi/hasher.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -120,8 +121,10 @@ static bool is_finished(struct engine *e)
 {
     struct pollfd pfd = { .fd = engine_done_fd(e), .events = POLLIN };
 
+    int n = poll(&pfd, 1, 0);
+
     /* If poll() fails, to end the engine waits, too. */
-    return pfd.fd < 0 || poll(&pfd, 1, 0) != 0;
+    return pfd.fd < 0 || n > 0 || (n < 0 && errno != EINTR);
 }
 
 bool hasher_step(struct hasher *h)
