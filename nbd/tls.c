@@ -5,7 +5,7 @@
  * connection is by TCP. It accepts any other server. And no version reports
  * that a directory has no CA certificate, or that a file in it cannot be read:
  * libnbd goes on without the file. So this file checks all of that first, and
- * nbd/certificate.c fails where what verifies the server becomes unreadable
+ * nbd/gnutls.c fails where what verifies the server becomes unreadable
  * after that check. These are the files that libnbd looks for:
  *
  *   ca-cert.pem   the certificates of the authorities; required
