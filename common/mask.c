@@ -46,22 +46,6 @@ static void write_masked(FILE *f, struct secrets *s)
     fwrite(p, 1, s->end - p, f);
 }
 
-static void write_text(FILE *f, const char *text, const char *known)
-{
-    const char *end;
-    struct secrets s;
-
-    while (known && (end = strstr(text, known))) {
-        secrets_begin_text(&s, span_between(text, end));
-        write_masked(f, &s);
-        secrets_begin(&s, known);
-        write_masked(f, &s);
-        text = end + strlen(known);
-    }
-    secrets_begin_text(&s, span_between(text, text + strlen(text)));
-    write_masked(f, &s);
-}
-
 /* Close a stream in memory, and return its text. NULL if a write failed. */
 static char *finish(FILE *f, char **text)
 {
@@ -72,7 +56,7 @@ static char *finish(FILE *f, char **text)
 }
 
 /* whole: the text is a name. */
-static char *mask_plain(const char *text, const char *known, bool whole)
+static char *mask_plain(const char *text, bool whole)
 {
     char *masked = NULL;
     struct secrets s;
@@ -81,19 +65,18 @@ static char *mask_plain(const char *text, const char *known, bool whole)
 
     if (!f)
         return NULL;
-    if (whole) {
+    if (whole)
         secrets_begin(&s, text);
-        write_masked(f, &s);
-    } else {
-        write_text(f, text, known && has_secret(known) ? known : NULL);
-    }
+    else
+        secrets_begin_text(&s, span_between(text, text + strlen(text)));
+    write_masked(f, &s);
     return finish(f, &masked);
 }
 
 /* Escapes may hide a secret. Where there is none, they stay. */
-static char *mask(const char *text, const char *known, bool whole)
+static char *mask(const char *text, bool whole)
 {
-    char *masked = mask_plain(text, known, whole);
+    char *masked = mask_plain(text, whole);
     char *plain, *more;
 
     if (!masked || !strstr(masked, "\\u00"))
@@ -101,7 +84,7 @@ static char *mask(const char *text, const char *known, bool whole)
     plain = strdup(masked);
     if (plain)
         secrets_unescape(plain);
-    more = plain ? mask_plain(plain, NULL, whole) : NULL;
+    more = plain ? mask_plain(plain, whole) : NULL;
     if (more && strcmp(more, plain) == 0) {
         free(more);
     } else {
@@ -114,10 +97,56 @@ static char *mask(const char *text, const char *known, bool whole)
 
 char *mask_name(const char *name)
 {
-    return mask(name, NULL, true);
+    return mask(name, true);
+}
+
+/* Write what is before a name in a text, or at its end. */
+static bool write_text(FILE *f, const char *text, size_t len)
+{
+    char *piece = strndup(text, len);
+    char *masked = piece ? mask(piece, false) : NULL;
+    bool done = masked && fputs(masked, f) >= 0;
+
+    free(masked);
+    free(piece);
+    return done;
+}
+
+/* known: a name with secrets, which may be masked already, and its copy without
+ * them. */
+static char *mask_around(const char *text, const char *known,
+                         const char *known_masked)
+{
+    char *masked = NULL;
+    const char *name;
+    bool done = true;
+    size_t size;
+    FILE *f = open_memstream(&masked, &size);
+
+    if (!f)
+        return NULL;
+    while (done && (name = strstr(text, known))) {
+        done = write_text(f, text, name - text) && fputs(known_masked, f) >= 0;
+        text = name + strlen(known);
+    }
+    done = done && write_text(f, text, strlen(text));
+    masked = finish(f, &masked);
+    if (done)
+        return masked;
+    free(masked);
+    return NULL;
 }
 
 char *mask_text(const char *text, const char *known)
 {
-    return mask(text, known, false);
+    char *known_masked = known ? mask_name(known) : NULL, *masked;
+
+    if (known && !known_masked)
+        return NULL;
+    if (known && (has_secret(known) || strcmp(known_masked, known) != 0))
+        masked = mask_around(text, known, known_masked);
+    else
+        masked = mask(text, false);
+    free(known_masked);
+    return masked;
 }
