@@ -16,7 +16,6 @@
 #include "common/read.h"
 #include "image/image.h"
 #include "list/header.h"
-#include "reader/open-disk.h"
 
 #define LIST_SUFFIX ".blkhash"
 
@@ -165,7 +164,7 @@ static int kind_of_name(const char *name, const struct options *o,
     understand_name(path, is_list, &is_disk);
     if (*is_list || is_disk || o->image.format || o->image.image_opts)
         return 0;
-    if (is_made_by_kernel(path)) /* reading it may take something */
+    if (image_is_made_by_kernel(path))
         return 0;
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)

@@ -166,4 +166,8 @@ void image_close(struct image *image);
  * like any format, and like a digest list. */
 bool image_is_for_raw_disks(const char *path);
 
+/* Whether a path is one of procfs, sysfs and the like, which image_open()
+ * refuses. Do not read such a file either: of some, a read takes something. */
+bool image_is_made_by_kernel(const char *path);
+
 #endif

@@ -21,6 +21,7 @@
 #include "nbd/nbd.h"
 #include "qemu/files.h"
 #include "qemu/qemu.h"
+#include "reader/open-disk.h"
 
 /* How to reach a server, which has no bitmap. A server that an image names gets
  * nothing that says who the user is, or that lets the user in. */
@@ -215,6 +216,11 @@ bool image_is_for_raw_disks(const char *path)
 
     return is_name_of_raw_disk(path) ||
            (stat(path, &st) == 0 && S_ISBLK(st.st_mode));
+}
+
+bool image_is_made_by_kernel(const char *path)
+{
+    return is_made_by_kernel(path);
 }
 
 /*
