@@ -226,11 +226,14 @@ def test_limit_of_the_file_size(fails, disposition):
 
 
 def test_limit_of_the_file_size_of_standard_output(build):
-    """The message may go to a file with the same limit."""
+    """The message may go to a file with the same limit. The thread sanitizer writes a
+    file of 512 KiB when it starts."""
+    limit = 1 << 20
     with open("out", "w") as out:
+        out.seek(limit)
         done = subprocess.run([build / "disksum", "a"], stdout=out, stderr=subprocess.PIPE,
                               check=False, preexec_fn=lambda: resource.setrlimit(
-                                  resource.RLIMIT_FSIZE, (0, 0)))
+                                  resource.RLIMIT_FSIZE, (limit, limit)))
     assert (done.returncode, done.stderr) == (1, b"disksum: write error: File too large\n")
 
 
