@@ -418,8 +418,7 @@ bool secrets_unescape(char *text)
             continue;
         }
         from += n + 5;
-        n += c == '"' ? escape - 1 : 0;
-        n -= c == '"' ? 0 : escape;
+        n = c == '"' ? n + escape - 1 : n - escape;
         for (; n > 0; n--)
             *to++ = '\\';
         *to++ = c;

@@ -120,7 +120,6 @@ static bool begin_next(struct hasher *h)
 static bool is_finished(struct engine *e)
 {
     struct pollfd pfd = { .fd = engine_done_fd(e), .events = POLLIN };
-
     int n = poll(&pfd, 1, 0);
 
     /* If poll() fails, to end the engine waits, too. */

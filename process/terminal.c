@@ -145,11 +145,11 @@ static void request_terminal(struct terminal *t, int number)
 
 static void use_terminal(struct terminal *t)
 {
-    /* A prompt without echo stays one. */
+    /* A prompt without echo stays one. A job that comes to the foreground has
+     * its modes back from the shell. */
     if (t->stopped)
         tcsetattr(t->fd, TCSANOW, &t->group_modes);
-    else if (t->shell_modes &&
-             !t->lent) /* the shell has set those of the job */
+    else if (t->shell_modes && !t->lent)
         tcgetattr(t->fd, &t->owner_modes);
     t->shell_modes = false;
     t->lent = true;

@@ -38,7 +38,7 @@ struct terminal {
     bool asked;       /* the owner, since the group waits */
     bool lent;        /* the group has it, or had it when the user stopped it */
     bool stopped;     /* by the user */
-    bool shell_modes; /* owner_modes are those of its prompt */
+    bool shell_modes; /* owner_modes are those of the shell at its prompt */
     int interrupt;    /* a signal that ends the owner, or 0: see below */
     int64_t deadline; /* wanted: of the shell, to take the terminal;
                        * else: of repeating SIGCONT */

@@ -21,7 +21,8 @@ class CutProxy:
     """Listens at `path`, a unix socket, or if it is None at a TCP port, and connects to the
     unix socket `server`. Connection number `only` (None: each) is cut after `limit` bytes:
     of those from the server, or to it (`upstream`). A reset by TCP throws away what the
-    other side has not read yet, and on a unix socket is a close in both directions; a stall just goes silent; to die ends the whole process.
+    other side has not read yet, and on a unix socket is a close in both directions; a stall
+    just goes silent; to die ends the whole process.
 
     For each connection, `passed` has the bytes [to the server, from the server]. `replies`
     has all bytes from the server."""
